@@ -1,0 +1,1 @@
+"""INT8 calibration: which frames, which ranges, which layers stay in float."""

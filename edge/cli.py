@@ -1,0 +1,88 @@
+"""The `nanotrack` command: finds the verb's module, runs it, and turns errors into one sentence and an exit code."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+from edge.errors import NanoTrackError
+
+# Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
+VERBS = {
+    "track": "track people in a video, a folder of images or a stream",
+}
+
+
+class Command(Protocol):
+    """A module of `edge.commands`: its docstring is the verb's help text."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the verb's flags."""
+
+    def run(self, args: argparse.Namespace) -> int | None:
+        """Do it; the exit code, None for 0."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `nanotrack` command and return its exit code."""
+    return dispatch("nanotrack", "Real-time multi-object tracking for edge boards.", "edge.commands", VERBS, argv)
+
+
+def dispatch(
+    program: str, description: str, package: str, verbs: Mapping[str, str], argv: Sequence[str] | None = None
+) -> int:
+    """Run the verb named in `argv` from module `package.verb` and return the exit code.
+
+    A `NanoTrackError` is printed as one sentence (with `--verbose`: with its traceback), Ctrl-C gives 130.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(program, description=description)
+    parser.exit_on_error = True
+    from edge import __version__
+
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    command: Command | None = None
+    for verb, summary in verbs.items():
+        if verb == wanted:
+            command = cast(Command, importlib.import_module(f"{package}.{verb}"))
+            sub = subparsers.add_parser(
+                verb,
+                help=summary,
+                description=command.__doc__,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            sub.add_argument("-v", "--verbose", action="store_true", help="log more, and show tracebacks")
+            command.add_arguments(sub)
+        else:
+            subparsers.add_parser(verb, help=summary, add_help=False)
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:
+        return 64 if stop.code == 2 else int(stop.code or 0)
+    if command is None:  # unreachable: argparse refuses unknown verbs
+        return 64
+    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO, format="%(message)s")
+    try:
+        return command.run(args) or 0
+    except NanoTrackError as error:
+        if args.verbose:
+            logging.exception("%s", error)
+        else:
+            sys.stderr.write(f"{program} {wanted}: {error}\n")
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output went away, as in `nanotrack ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The verbs of the `nanotrack` command, one module each."""

@@ -1,0 +1,228 @@
+"""The model pack: a folder that carries networks, and all that must be known to run them, from workstation to board.
+
+`pack.json` is its manifest; the dataclasses below are its schema, version 1. Reading is strict: an unknown version or
+key, a missing file or a wrong hash is one `DataError` that names the file and the remedy. Nothing in a pack is ever
+unpickled or executed. A manifest holds no time of creation: the same input gives the same pack, byte for byte.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edge.errors import DataError, NotFoundError
+from edge.schema import build
+
+SCHEMA = 1
+MANIFEST = "pack.json"
+
+# In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
+Form = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of the pack: `file` is its name inside the folder, `sha256` its hash in hex."""
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if Path(self.file).name != self.file:
+            raise ValueError(f"file {self.file!r} must be a plain name inside the pack")
+
+
+@dataclass(frozen=True)
+class Variant(FileEntry):
+    """One ONNX rendering of a network. `passed` is the accuracy gate's verdict; one that failed is never automatic."""
+
+    opset: int
+    passed: bool = True
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network came from: `file` name and `sha256` of the checkpoint, the architecture that was recognised."""
+
+    file: str
+    sha256: str
+    architecture: str
+    licence: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """What a network's image input wants.
+
+    `layout` is `nhwc-uint8` (raw pixels, normalised inside the graph) or `nchw-float32` ((pixel - mean) / std, made
+    by the caller).
+    `mean` and `std` are in 0..255 pixel values and in the order of `colour`; with `nhwc-uint8` they are information.
+    `resize`: `squash` ignores the aspect ratio, `letterbox` keeps it and pads right and bottom with `pad`.
+    """
+
+    name: str
+    width: int
+    height: int
+    layout: Literal["nhwc-uint8", "nchw-float32"]
+    colour: Literal["bgr", "rgb"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Literal["squash", "letterbox"] = "squash"
+    pad: int = 0
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"width and height must be positive, found {self.width}x{self.height}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, found {self.std}")
+
+
+@dataclass(frozen=True)
+class NanoDetHead:
+    """How NanoDet's outputs are laid out: cells row by row, levels in the order of `strides`.
+
+    `outputs` are tensor names. One name: `[1, N, C + 4*(reg_max+1)]`, class scores first. Two: class scores `[1, N, C]`
+    and side distributions `[1, N, 4*(reg_max+1)]`. 2 x levels: all class outputs by level, then all distributions.
+    `scores` says whether class outputs are `probabilities` or `logits` that still want a sigmoid. The prior of a cell
+    is `(index + cell_offset) * stride`: 0 for NanoDet-Plus, .5 for NanoDet v0.x.
+    """
+
+    type: Literal["nanodet-plus", "nanodet"]
+    outputs: tuple[str, ...]
+    strides: tuple[int, ...]
+    reg_max: int
+    cell_offset: float
+    scores: Literal["probabilities", "logits"]
+
+    def __post_init__(self) -> None:
+        if len(self.outputs) not in (1, 2, 2 * len(self.strides)):
+            raise ValueError(f"{len(self.outputs)} outputs: expected 1, 2 or {2 * len(self.strides)}")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The detector of a pack. `score_floor` and `nms_iou` are the thresholds to start from."""
+
+    source: Source
+    input: ImageInput
+    head: NanoDetHead
+    classes: tuple[str, ...]
+    variants: dict[str, Variant]
+    score_floor: float = 0.1
+    nms_iou: float = 0.6
+
+
+@dataclass(frozen=True)
+class Reid:
+    """The appearance network of a pack: crops in, `[N, embedding]` vectors out that are not yet of unit length.
+
+    `logit_scale` multiplies unit vectors before a softmax over identities (QDTrack).
+    """
+
+    source: Source
+    input: ImageInput
+    output: str
+    embedding: int
+    variants: dict[str, Variant]
+    logit_scale: float = 14.0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of `pack.json`."""
+
+    schema: int
+    name: str
+    tool: str
+    detector: Detector
+    reid: Reid | None = None
+    golden: FileEntry | None = None
+    calibration: FileEntry | None = None
+    accuracy: FileEntry | None = None
+
+
+@dataclass(frozen=True)
+class ModelPack:
+    """A pack on disk whose manifest was read and whose files were verified."""
+
+    folder: Path
+    manifest: Manifest = field(repr=False)
+
+    @property
+    def detector(self) -> Detector:
+        """The detector's description."""
+        return self.manifest.detector
+
+    @property
+    def reid(self) -> Reid | None:
+        """The appearance network's description, None where the pack has none."""
+        return self.manifest.reid
+
+    def path(self, entry: FileEntry) -> Path:
+        """Where a file of the pack lies."""
+        return self.folder / entry.file
+
+
+def files_of(manifest: Manifest) -> list[FileEntry]:
+    """Every file that the manifest names, networks first."""
+    entries: list[FileEntry] = list(manifest.detector.variants.values())
+    if manifest.reid is not None:
+        entries += manifest.reid.variants.values()
+    entries += [e for e in (manifest.golden, manifest.calibration, manifest.accuracy) if e is not None]
+    return entries
+
+
+def read(folder: Path | str) -> ModelPack:
+    """The pack in `folder`, every file present and its hash checked.
+
+    Raises NotFoundError where there is no pack, DataError with all mistakes where it is not as its manifest says.
+    """
+    folder = Path(folder)
+    manifest = _manifest(folder)
+    mistakes = []
+    for entry in files_of(manifest):
+        try:
+            found = sha256_of(folder / entry.file)
+        except OSError as error:
+            mistakes.append(f"{entry.file}: cannot be read ({error.strerror})")
+            continue
+        if found != entry.sha256:
+            mistakes.append(
+                f"{entry.file}: changed since the export (sha256 {found[:12]}…, manifest {entry.sha256[:12]}…)"
+            )
+    if mistakes:
+        raise DataError(f"{folder}: {'; '.join(mistakes)}; copy the pack again or export it anew")
+    return ModelPack(folder, manifest)
+
+
+def _manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{folder}: expected a model pack (a folder with {MANIFEST}), found none; nanotrack-export pack makes one"
+        ) from None
+    except OSError as error:
+        raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error}); copy the pack again or export it anew") from error
+    version = data.get("schema") if isinstance(data, dict) else None
+    if version != SCHEMA:
+        raise DataError(
+            f"{path}: schema version {version!r}, this release reads {SCHEMA}; export the pack anew with this release"
+        )
+    manifest, mistakes = build(Manifest, data)
+    if manifest is None:
+        raise DataError(f"{path}: {'; '.join(mistakes)}; export the pack anew")
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """The hex sha256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

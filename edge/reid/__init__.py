@@ -1,0 +1,1 @@
+"""Appearance: crops and embeddings."""
