@@ -1,15 +1,26 @@
-"""What tests share: the folder of real data, which is not part of the repository."""
+"""Where the real data lies: beside the project, or wherever `NANOTRACK_DATA` points. Tests skip where there is none."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real data and weights: $NANOTRACK_DATA, else ../shared/data; skips where there is none."""
-    folder = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    """The folder of real detections, ground truth, images, videos and weights."""
+    return _existing(Path(os.environ.get("NANOTRACK_DATA", _SHARED / "data")))
+
+
+@pytest.fixture(scope="session")
+def reference(data: Path) -> Path:
+    """The folder with what the reference implementations put out on the data; it lies beside the data folder."""
+    return _existing(data.parent / "reference")
+
+
+def _existing(folder: Path) -> Path:
     if not folder.is_dir():
-        pytest.skip(f"no real data in {folder} (NANOTRACK_DATA names another folder)")
+        pytest.skip(f"no folder {folder}; NANOTRACK_DATA may name the data folder")
     return folder
