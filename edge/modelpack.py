@@ -19,6 +19,8 @@ MANIFEST = "pack.json"
 
 # In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
 Form = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
+Layout = Literal["nhwc-uint8", "nchw-float32"]
+HeadType = Literal["nanodet-plus", "nanodet"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ImageInput:
     name: str
     width: int
     height: int
-    layout: Literal["nhwc-uint8", "nchw-float32"]
+    layout: Layout
     colour: Literal["bgr", "rgb"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -88,7 +90,7 @@ class NanoDetHead:
     is `(index + cell_offset) * stride`: 0 for NanoDet-Plus, .5 for NanoDet v0.x.
     """
 
-    type: Literal["nanodet-plus", "nanodet"]
+    type: HeadType
     outputs: tuple[str, ...]
     strides: tuple[int, ...]
     reg_max: int
