@@ -5,9 +5,10 @@ and on the board (which reads them from its inference session).
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from edge.errors import DataError
+from edge.infer.backend import Port
 from edge.modelpack import Detector, HeadType, ImageInput, Layout, NanoDetHead, Reid, Source
 
 # fmt: off
@@ -40,17 +41,6 @@ HEADS: dict[HeadType, tuple[tuple[int, ...], float]] = {
 # Names of the exporter's own graphs: the one form whose class scores are logits.
 OWN_INPUT = "image"
 OWN_OUTPUTS = ("class_logits", "distances")
-
-
-class Port(NamedTuple):
-    """An input or output of a network: `shape` has None where it is dynamic, `dtype` is numpy's name of it."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.dtype}[{','.join('?' if d is None else str(d) for d in self.shape)}]"
 
 
 def class_names(count: int) -> tuple[str, ...]:

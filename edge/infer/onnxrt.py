@@ -1,0 +1,121 @@
+"""Networks on ONNX Runtime's CPU provider."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from edge.errors import DataError, NotFoundError
+from edge.infer.backend import Port
+
+# The runtime's errors share no base class of their own.
+_ERRORS = (
+    native.EngineError,
+    native.EPFail,
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.NotImplemented,
+    native.RuntimeException,
+)
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+
+
+class OnnxRuntime:
+    """A `Backend` on ONNX Runtime: `threads` threads inside an operator, operators one after another.
+
+    Inputs and outputs are bound once to arrays of this object, so a run neither copies nor allocates them. Only the
+    first dimension may be dynamic.
+    """
+
+    def __init__(self, path: Path, *, threads: int, max_batch: int = 1):
+        self._path = path
+        self._session = _session(path, threads)
+        self.input_ports = _ports(path, self._session.get_inputs())
+        self.output_ports = _ports(path, self._session.get_outputs())
+        self.inputs: Mapping[str, npt.NDArray[Any]] = self._buffers(self.input_ports, max_batch)
+        self.outputs: Mapping[str, npt.NDArray[Any]] = self._buffers(self.output_ports, max_batch)
+        self._max_batch = max_batch
+        self._bindings: dict[int, Any] = {}  # one for each batch size in use
+        self._dynamic = {port.name for port in self.input_ports + self.output_ports if port.shape[:1] == (None,)}
+
+    def run(self, batch: int | None = None) -> None:
+        """See `Backend.run`."""
+        rows = self._max_batch if batch is None else batch
+        if rows not in self._bindings:
+            self._bindings[rows] = self._bind(rows)
+        try:
+            self._session.run_with_iobinding(self._bindings[rows])
+        except _ERRORS as error:
+            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._bindings.clear()
+        del self._session
+
+    def _buffers(self, ports: Sequence[Port], max_batch: int) -> dict[str, npt.NDArray[Any]]:
+        for port in ports:
+            if None in port.shape[1:]:
+                raise DataError(
+                    f"{self._path}: expected fixed sizes (the batch apart), found {port}; export with fixed sizes"
+                )
+        return {
+            port.name: np.zeros([max_batch if size is None else size for size in port.shape], port.dtype)
+            for port in ports
+        }
+
+    def _bind(self, rows: int) -> Any:
+        if not 1 <= rows <= self._max_batch:
+            raise ValueError(f"batch {rows}: expected 1 to {self._max_batch}")
+        binding = self._session.io_binding()
+        for bind, buffers in ((binding.bind_input, self.inputs), (binding.bind_output, self.outputs)):
+            for name, buffer in buffers.items():
+                used = buffer[:rows] if name in self._dynamic else buffer
+                bind(name, "cpu", 0, used.dtype.type, used.shape, used.ctypes.data)
+        return binding
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only; they are raised as well
+    try:
+        path.open("rb").close()
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
+    except _ERRORS as error:
+        raise DataError(
+            f"{path}: expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found"
+            f" {_first_line(error)}; export it anew"
+        ) from error
+
+
+def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:
+    for argument in arguments:
+        if argument.type not in _DTYPES:
+            raise DataError(f"{path}: input or output {argument.name} has unsupported type {argument.type}")
+    return tuple(
+        Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type]) for a in arguments
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """The library's message without its code, at most one line."""
+    return str(error).rpartition(" : ")[2].splitlines()[0].strip().rstrip(".")

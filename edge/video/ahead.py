@@ -1,0 +1,65 @@
+"""Decoding ahead: a source read by its own thread, so that decoding and inference overlap."""
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from edge.spans import Spans
+from edge.types import Frame, Image
+from edge.video.source import Source
+
+# One frame in use, one waiting, one being decoded; more would only add memory.
+_BUFFERS = 3
+
+
+class Ahead:
+    """The frames of `source`, decoded by a thread of its own into a few reused buffers. Iterate once, then close.
+
+    A frame's image may be reused once the next is asked for. Nothing is dropped: the thread waits where the consumer
+    is slower. An error of the source is raised where the consumer would have met it, after the frames before it.
+    Span `decode` times the thread, span `wait` what the consumer waits for it.
+    """
+
+    def __init__(self, source: Source, spans: Spans):
+        self._source = source
+        self._decode, self._wait = spans["decode"], spans["wait"]
+        width, height = source.size
+        self._free: queue.SimpleQueue[Image | None] = queue.SimpleQueue()
+        for _ in range(_BUFFERS):
+            self._free.put(np.empty((height, width, 3), np.uint8))
+        self._ready: queue.SimpleQueue[tuple[Frame, Image] | Exception | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self._thread.start()
+        while True:
+            with self._wait:
+                item = self._ready.get()
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            frame, buffer = item
+            yield frame
+            self._free.put(buffer)
+
+    def close(self) -> None:
+        """Stop the thread, at most a few frames later, and close the source."""
+        self._free.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._source.close()
+
+    def _run(self) -> None:
+        try:
+            while (buffer := self._free.get()) is not None:
+                with self._decode:
+                    frame = self._source.read(buffer)
+                if frame is None:
+                    break
+                self._ready.put((frame, buffer))
+            self._ready.put(None)
+        except Exception as error:  # noqa: BLE001  a thread's edge: the consumer raises it
+            self._ready.put(error)
