@@ -13,6 +13,7 @@ from edge.errors import NanoTrackError
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
 VERBS = {
     "track": "track people in a video, a folder of images or a stream",
+    "val": "score trackers on a benchmark folder with TrackEval",
 }
 
 

@@ -1,0 +1,92 @@
+"""What a benchmark folder holds: its sequences, and where each one's ground truth, detections and images lie.
+
+The layout is MOTChallenge's, with or without the folder of the split:
+
+    DATA/[train|val/]SEQUENCE/gt/gt.txt       ground truth
+    DATA/[train|val/]SEQUENCE/seqinfo.ini     frame rate and length
+    DATA/[train|val/]SEQUENCE/det/det.txt     public detections, optional
+    DATA/[train|val/]SEQUENCE/img1/000001.jpg images, optional
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import NotFoundError, UsageError
+from edge.motchallenge import SequenceInfo, read_seqinfo
+from edge.types import Int64s
+
+# The benchmarks of MOTChallenge layout, and the split of each that comes with ground truth for validation.
+BENCHMARKS = {"MOT16": "train", "MOT17": "train", "MOT20": "train", "DanceTrack": "val"}
+SPLITS = ("train", "val", "val-half")
+
+# MOT17 has every sequence three times, once for each public detector; files made from its images have the bare name.
+_PUBLIC_DETECTORS = ("-DPM", "-FRCNN", "-SDP")
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One sequence: `frames` int64 `[K]` are the numbers of the frames to run, ascending, out of `info.frame_count`.
+
+    Scores count the frames to run only. `detections` is a text file, `images` a folder; either may be None.
+    """
+
+    name: str
+    info: SequenceInfo
+    frames: Int64s
+    ground_truth: Path
+    detections: Path | None
+    images: Path | None
+
+    def dropping(self, fraction: float, seed: int) -> "Sequence":
+        """The sequence without a random `fraction` of its frames, the same for the same `seed` and name."""
+        random = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+        return replace(self, frames=self.frames[random.random(len(self.frames)) >= fraction])
+
+
+def find_sequences(
+    data: Path, benchmark: str, split: str | None = None, detections: Path | None = None, pattern: str = "*"
+) -> list[Sequence]:
+    """The sequences under `data` whose names match `pattern`, by name; `split` None: the benchmark's labelled one.
+
+    `val-half` is the second half of each training sequence, cut as ByteTrack cuts it: frames from N // 2 + 2 on.
+    Detections come from `detections`/SEQUENCE.txt, .txt.gz or SEQUENCE/det/det.txt, else from the sequence's own
+    det/det.txt. Raises NotFoundError, DataError.
+    """
+    if benchmark not in BENCHMARKS:
+        raise UsageError(f"benchmark: expected {' or '.join(BENCHMARKS)}, found {benchmark!r}")
+    half = split == "val-half"
+    folder = data / ("train" if half else split or BENCHMARKS[benchmark])
+    root = folder if folder.is_dir() else data
+    truths = sorted(path for path in root.glob("*/gt/gt.txt") if fnmatch(path.parts[-3], pattern))
+    if not truths:
+        raise NotFoundError(f"{root}: expected folders {pattern}/gt/gt.txt beside {pattern}/seqinfo.ini, found none")
+    return [_sequence(path.parent.parent, path, half, detections) for path in truths]
+
+
+def _sequence(folder: Path, ground_truth: Path, half: bool, detections: Path | None) -> Sequence:
+    info = read_seqinfo(folder / "seqinfo.ini")
+    first = info.frame_count // 2 + 2 if half else 1
+    images = folder / info.image_folder
+    own = folder / "det" / "det.txt"
+    return Sequence(
+        folder.name,
+        info,
+        np.arange(first, info.frame_count + 1),
+        ground_truth,
+        find_text(detections, folder.name) if detections else own if own.is_file() else None,
+        images if images.is_dir() else None,
+    )
+
+
+def find_text(folder: Path, name: str) -> Path:
+    """The file of sequence `name` under `folder`; the suffix of a public detector may be left out. Or NotFoundError."""
+    bare = next((name.removesuffix(d) for d in _PUBLIC_DETECTORS if name.endswith(d)), name)
+    for stem in dict.fromkeys((name, bare)):
+        for path in (folder / f"{stem}.txt", folder / f"{stem}.txt.gz", folder / stem / "det" / "det.txt"):
+            if path.is_file():
+                return path
+    raise NotFoundError(f"{folder}: expected {name}.txt, {name}.txt.gz or {name}/det/det.txt, found none of them")
