@@ -27,13 +27,12 @@ class Setting:
 
     `time_aware` False withholds the capture times, so that the tracker counts frames. `output_filter` leaves out boxes
     under 100 square pixels or wider than 1.6 times their height, as the published evaluations of ByteTrack and
-    SparseTrack do. `frame_rate` None is the sequence's own.
+    SparseTrack do.
     """
 
     method: str
     preset: str = "default"
     parameters: Mapping[str, float] = field(default_factory=dict)
-    frame_rate: float | None = None
     time_aware: bool = True
     output_filter: bool = False
 
@@ -143,7 +142,7 @@ def _track(sequence: Sequence, setting: Setting, out: Path, report: Callable[[in
     if sequence.detections is None:
         raise UsageError(f"{sequence.name}: no det/det.txt beside its ground truth; name a folder with --detections")
     detections = read_detections(sequence.detections, sequence.info.frame_count)
-    frame_rate = setting.frame_rate or sequence.info.frame_rate
+    frame_rate = sequence.info.frame_rate
     tracker = Tracker(setting.method, frame_rate=frame_rate, preset=setting.preset, **setting.parameters)
     rows = []
     for done, number in enumerate(sequence.frames.tolist()):
