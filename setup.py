@@ -27,6 +27,7 @@ setup(
         "edge.track",
         "edge.video",
         "export",
+        "export.commands",
         "export.train",
     ],
     package_data={"edge": ["py.typed", "deploy/*"], "edge.demo": ["weights/*"], "edge.sinks": ["*.json"]},

@@ -41,6 +41,8 @@ HEADS: dict[HeadType, tuple[tuple[int, ...], float]] = {
 # Names of the exporter's own graphs: the one form whose class scores are logits.
 OWN_INPUT = "image"
 OWN_OUTPUTS = ("class_logits", "distances")
+OWN_CROPS = "crops"
+OWN_EMBEDDING = "embedding"
 
 
 def class_names(count: int) -> tuple[str, ...]:
@@ -157,14 +159,16 @@ def _own(image: ImageInput, outputs: Sequence[Port]) -> tuple[NanoDetHead, int] 
         return None
     (_, cells, classes), (_, same, sides) = (p.shape for p in outputs)
     for type_, (strides, _) in HEADS.items():
-        if cells == same == sum(cell_counts(image.width, image.height, strides)) and sides == 4 * (REG_MAX + 1):
-            return _head(type_, OWN_OUTPUTS, "logits"), classes or 0
+        if cells == same == sum(cell_counts(image.width, image.height, strides)) and sides and sides % 4 == 0:
+            return _head(type_, OWN_OUTPUTS, "logits", sides // 4 - 1), classes or 0
     return None
 
 
-def _head(type_: HeadType, outputs: Sequence[str], scores: Literal["probabilities", "logits"]) -> NanoDetHead:
+def _head(
+    type_: HeadType, outputs: Sequence[str], scores: Literal["probabilities", "logits"], reg_max: int = REG_MAX
+) -> NanoDetHead:
     strides, offset = HEADS[type_]
-    return NanoDetHead(type_, tuple(outputs), strides, REG_MAX, offset, scores)
+    return NanoDetHead(type_, tuple(outputs), strides, reg_max, offset, scores)
 
 
 def _are_rows(outputs: Sequence[Port]) -> bool:

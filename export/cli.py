@@ -1,0 +1,21 @@
+"""The `nanotrack-export` command: the workstation's half of the chain."""
+
+import sys
+from collections.abc import Sequence
+
+from edge.cli import dispatch
+
+VERBS = {
+    "pack": "turn checkpoints or ONNX files into a model pack",
+    "inspect": "say what a checkpoint, an ONNX file or a pack holds",
+    "verify": "prove that a pack is whole and computes what its manifest says",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `nanotrack-export` command and return its exit code."""
+    return dispatch("nanotrack-export", "Makes and checks model packs.", "export.commands", VERBS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Convolutions on feature maps whose channels may stand in any order.
+
+`Features.order` says which channel of the published network each channel of a tensor is (-1: always zero). Layers
+permute and pad their weights accordingly, so a shuffle of channels costs nothing: it is only a new order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+
+from export.graph import Graph
+from export.weights import Float64s, Weights
+
+Order = npt.NDArray[np.int64]
+
+LEAKY_SLOPE = 0.1  # of every published NanoDet (its `LeakyReLU` activation)
+ZERO = -1
+BGR = np.array([0, 1, 2])
+BGR_OF_RGB = np.array([2, 1, 0])  # for a network that was trained on RGB: channel 0 of a BGR picture is its channel 2
+
+
+@dataclass(frozen=True)
+class Features:
+    """Tensor `name`; its channel i is channel `order[i]` of the published network, or zero where that is `ZERO`."""
+
+    name: str
+    order: Order
+
+
+def with_zeros(order: Order, count: int) -> Order:
+    """`order` with `count` zero channels behind."""
+    return np.concatenate([order, np.full(count, ZERO)])
+
+
+def padded(order: Order, multiple: int) -> Order:
+    """`order` with zero channels behind, its length a multiple of `multiple`."""
+    return with_zeros(order, -len(order) % multiple)
+
+
+def pixels(graph: Graph, name: str, shape: Sequence[int | str], order: Order, mean: Sequence[float]) -> Features:
+    """Raw uint8 pixels, input `name` `[N, H, W, 3]`, as float planes without their `mean`.
+
+    Division by std is left to the first convolution. The mean cannot be folded into it as well: the convolution pads
+    with zeros, not with means.
+    """
+    image = graph.input(name, shape, TensorProto.UINT8)
+    image = graph.add("Cast", [image], f"{name}.float", to=TensorProto.FLOAT)
+    image = graph.add("Transpose", [image], f"{name}.planes", perm=[0, 3, 1, 2])
+    means = graph.constant(f"{name}.mean", np.reshape(mean, (1, 3, 1, 1)))
+    return Features(graph.add("Sub", [image, means], f"{name}.centred"), order)
+
+
+class Layers:
+    """Writes layers of `weights` into `graph`. Hidden channels are padded to a multiple of `align`."""
+
+    def __init__(self, graph: Graph, weights: Weights, align: int = 1) -> None:
+        self.graph = graph
+        self.weights = weights
+        self.align = align
+
+    def pointwise(
+        self, x: Features, name: str, norm: str | None = None, rows: Order | None = None, tensor: str | None = None
+    ) -> Features:
+        """A 1x1 convolution; its output channels are `rows`, or all, padded.
+
+        `tensor` names its output where several convolutions share the weights `name`.
+        """
+        weight, bias = self.weights.layer(name, norm)
+        if rows is None:
+            rows = padded(np.arange(len(weight)), self.align)
+        weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
+        return Features(self._conv(x.name, name, weight, picked(bias, rows), tensor=tensor), rows)
+
+    def depthwise(self, x: Features, name: str, norm: str, stride: int = 1) -> Features:
+        """A depthwise convolution, which keeps the order of the channels."""
+        weight, bias = (picked(w, x.order) for w in self.weights.layer(name, norm))
+        out = self._conv(x.name, name, weight, bias, stride=stride, groups=len(x.order))
+        return Features(out, x.order)
+
+    def first(self, x: Features, name: str, norm: str, std: Sequence[float]) -> Features:
+        """The first convolution, of stride 2, on three colours that still want division by their `std`."""
+        weight, bias = self.weights.layer(name, norm)
+        rows = padded(np.arange(len(weight)), self.align)
+        weight = picked(weight, rows)[:, x.order] / np.asarray(std).reshape(1, 3, 1, 1)
+        return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=2), rows)
+
+    def relu(self, x: Features) -> Features:
+        """ReLU."""
+        return self._unary("Relu", x, "act")
+
+    def leaky(self, x: Features) -> Features:
+        """LeakyReLU."""
+        return self._unary("LeakyRelu", x, "act", alpha=LEAKY_SLOPE)
+
+    def sigmoid(self, x: Features) -> Features:
+        """The logistic function."""
+        return self._unary("Sigmoid", x, "sigmoid")
+
+    def mean(self, x: Features) -> Features:
+        """The mean over all pixels, as a picture of one pixel."""
+        return self._unary("GlobalAveragePool", x, "mean")
+
+    def max_pool(self, x: Features) -> Features:
+        """The maximum of 3x3 pixels at every second pixel."""
+        return self._unary("MaxPool", x, "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+
+    def doubled(self, x: Features) -> Features:
+        """`x` at twice the width and height, bilinear."""
+        scales = self.graph.constant("double.scales", [1, 1, 2, 2])
+        name = self.graph.add("Resize", [x.name, "", scales], f"{x.name}.doubled", mode="linear")
+        return Features(name, x.order)
+
+    def halved(self, x: Features) -> Features:
+        """`x` at half the width and height; bilinear by exactly one half is the mean of 2x2 pixels."""
+        return self._unary("AveragePool", x, "halved", kernel_shape=[2, 2], strides=[2, 2])
+
+    def sum(self, name: str, a: Features, b: Features) -> Features:
+        """`a + b`, whose channels must stand in the same order."""
+        return self._binary("Add", name, a, b)
+
+    def product(self, name: str, a: Features, b: Features) -> Features:
+        """`a * b`, whose channels must stand in the same order."""
+        return self._binary("Mul", name, a, b)
+
+    def concat(self, name: str, parts: Sequence[Features]) -> Features:
+        """Channels of all `parts`, numbered on from part to part."""
+        orders, start = [], 0
+        for part in parts:
+            orders.append(np.where(part.order == ZERO, ZERO, part.order + start))
+            start += int(np.sum(part.order != ZERO))
+        return Features(self.graph.add("Concat", [p.name for p in parts], name, axis=1), np.concatenate(orders))
+
+    def _binary(self, operator: str, name: str, a: Features, b: Features) -> Features:
+        if not np.array_equal(a.order, b.order):
+            raise ValueError(f"{name}: channels of {a.name} and {b.name} stand in different orders")
+        return Features(self.graph.add(operator, [a.name, b.name], name), a.order)
+
+    def _unary(self, operator: str, x: Features, suffix: str, **attributes: object) -> Features:
+        return Features(self.graph.add(operator, [x.name], f"{x.name}.{suffix}", **attributes), x.order)
+
+    def _conv(
+        self,
+        x: str,
+        name: str,
+        weight: Float64s,
+        bias: Float64s,
+        stride: int = 1,
+        groups: int = 1,
+        tensor: str | None = None,
+    ) -> str:
+        kernel = list(weight.shape[2:])
+        inputs = [x, self.graph.constant(f"{name}.weight", weight), self.graph.constant(f"{name}.bias", bias)]
+        return self.graph.add(
+            "Conv",
+            inputs,
+            tensor or name,
+            kernel_shape=kernel,
+            strides=[stride] * 2,
+            pads=[k // 2 for k in kernel] * 2,
+            group=groups,
+        )
+
+
+def picked(rows: Float64s, order: Order) -> Float64s:
+    """Rows in `order`, zero where it is `ZERO`."""
+    return np.where((order == ZERO).reshape(-1, *[1] * (rows.ndim - 1)), 0.0, rows[order])

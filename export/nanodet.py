@@ -1,0 +1,180 @@
+"""NanoDet-Plus and NanoDet v0.x as ONNX graphs: raw pixels in, class logits and distribution logits out.
+
+Written from the papers "ShuffleNet V2", "GhostNet", "Path Aggregation Network" and "Generalized Focal Loss", and from
+the parameter names of the checkpoints of RangiLyu/nanodet.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from edge.detect.adopt import HEADS, NANODET_MEAN_BGR, NANODET_STD_BGR, OWN_INPUT, OWN_OUTPUTS, REG_MAX, cell_counts
+from edge.errors import DataError, UsageError
+from edge.modelpack import HeadType, ImageInput, NanoDetHead
+from export.graph import Graph
+from export.layers import BGR, Features, Layers, picked, pixels
+from export.shufflenet import WIDTHS, backbone
+from export.weights import Weights
+
+SIZE_MULTIPLE = 32
+# What training adds and inference does not need: NanoDet-Plus's auxiliary head and pyramid, the bins 0..reg_max, the
+# classifier of a backbone that was trained on ImageNet, and the counter of averaged weights.
+_IGNORED = (r"^aux_", r"^head\.distribution_project\.", r"^backbone\.(conv5|fc)\.", r"^n_averaged$")
+
+
+def recognised(weights: Weights) -> HeadType | None:
+    """Which kind of NanoDet on a ShuffleNetV2 these are, None if neither."""
+    if "backbone.stage2.0.branch2.5.weight" not in weights or "head.gfl_cls.0.weight" not in weights:
+        return None
+    if "fpn.reduce_layers.0.conv.weight" in weights:
+        return "nanodet-plus"
+    return "nanodet" if "fpn.lateral_convs.0.conv.weight" in weights else None
+
+
+def architecture(weights: Weights, kind: HeadType) -> str:
+    """A readable name, such as "NanoDet-Plus-m 1.0x"; DataError for an unknown width."""
+    channels = 2 * weights.shape("backbone.stage2.0.branch2.5.weight")[0]
+    if channels not in WIDTHS:
+        raise DataError(
+            f"{weights.file}: a ShuffleNetV2 with {channels} channels in stage 2;"
+            f" supported are {', '.join(f'{c} ({w})' for c, w in WIDTHS.items())}"
+        )
+    return f"{'NanoDet-Plus-m' if kind == 'nanodet-plus' else 'NanoDet-m'} {WIDTHS[channels]}"
+
+
+def class_count(weights: Weights) -> int:
+    """How many classes the head tells apart."""
+    rows = weights.shape("head.gfl_cls.0.weight")[0]
+    return rows if "head.gfl_reg.0.weight" in weights else rows - 4 * (_reg_max(weights) + 1)
+
+
+def build(
+    weights: Weights, kind: HeadType, width: int, height: int, kept: Sequence[int] | None = None, align: int = 1
+) -> tuple[onnx.ModelProto, ImageInput, NanoDetHead]:
+    """The graph for pictures of `width` x `height` and what the board must know of it.
+
+    `kept` are the class outputs to keep, in order; None keeps all. `align` pads hidden channels to a multiple.
+    Raises UsageError for a size that is not a multiple of 32, DataError for weights that do not fit.
+    """
+    if min(width, height) <= 0 or width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
+        raise UsageError(f"--input-size {width}x{height}: expected multiples of {SIZE_MULTIPLE}, such as 416x416")
+    name = architecture(weights, kind)
+    strides, offset = HEADS[kind]
+    graph = Graph()
+    layers = Layers(graph, weights, align)
+    image = pixels(graph, OWN_INPUT, [1, height, width, 3], BGR, NANODET_MEAN_BGR)
+    features = backbone(layers, image, NANODET_STD_BGR)
+    levels = _ghost_pan(layers, features) if kind == "nanodet-plus" else _pan(layers, features)
+    cells = cell_counts(width, height, strides)
+    if weights.count(r"head\.gfl_cls\.(\d+)\.") != len(strides):
+        raise DataError(f"{weights.file}: {name} has {len(strides)} head levels, found another number of head.gfl_cls")
+    rows = np.arange(class_count(weights)) if kept is None else np.asarray(kept)
+    _head(layers, levels, cells, rows)
+    weights.finish(name, _IGNORED)
+    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
+    head = NanoDetHead(kind, OWN_OUTPUTS, strides, _reg_max(weights), offset, "logits")
+    return graph.model(name), wanted, head
+
+
+def _reg_max(weights: Weights) -> int:
+    bins = "head.distribution_project.project"
+    return weights.shape(bins)[0] - 1 if bins in weights else REG_MAX
+
+
+def _separable(layers: Layers, x: Features, name: str, stride: int = 1) -> Features:
+    x = layers.leaky(layers.depthwise(x, f"{name}.depthwise", f"{name}.dwnorm", stride))
+    return layers.leaky(layers.pointwise(x, f"{name}.pointwise", f"{name}.pwnorm"))
+
+
+def _ghost_pan(layers: Layers, features: list[Features]) -> list[Features]:
+    """The pyramid of NanoDet-Plus: top-down, bottom-up, and one more level of stride 64."""
+    reduced = []
+    for i, x in enumerate(features):
+        name = f"fpn.reduce_layers.{i}"
+        reduced.append(layers.leaky(layers.pointwise(x, f"{name}.conv", f"{name}.bn")))
+    tops = [reduced[-1]]
+    for i, low in enumerate(reversed(reduced[:-1])):
+        name = f"fpn.top_down_blocks.{i}"
+        tops.insert(0, _ghost_blocks(layers, layers.concat(f"{name}.input", [layers.doubled(tops[0]), low]), name))
+    levels = [tops[0]]
+    for i, high in enumerate(tops[1:]):
+        name = f"fpn.bottom_up_blocks.{i}"
+        down = _separable(layers, levels[-1], f"fpn.downsamples.{i}", stride=2)
+        levels.append(_ghost_blocks(layers, layers.concat(f"{name}.input", [down, high]), name))
+    deepest = _separable(layers, reduced[-1], "fpn.extra_lvl_in_conv.0", stride=2)
+    extra = _separable(layers, levels[-1], "fpn.extra_lvl_out_conv.0", stride=2)
+    return [*levels, layers.sum("fpn.extra_level", deepest, extra)]
+
+
+def _ghost_blocks(layers: Layers, x: Features, name: str) -> Features:
+    for i in range(layers.weights.count(rf"{name}\.blocks\.(\d+)\.")):
+        block = f"{name}.blocks.{i}"
+        inner = _ghost(layers, x, f"{block}.ghost1", active=True)
+        inner = _ghost(layers, inner, f"{block}.ghost2", active=False)
+        if f"{block}.shortcut.0.weight" in layers.weights:
+            x = layers.depthwise(x, f"{block}.shortcut.0", f"{block}.shortcut.1")
+            x = layers.pointwise(x, f"{block}.shortcut.2", f"{block}.shortcut.3", rows=inner.order)
+        x = layers.sum(block, inner, x)
+    return x
+
+
+def _ghost(layers: Layers, x: Features, name: str, *, active: bool) -> Features:
+    primary = layers.pointwise(x, f"{name}.primary_conv.0", f"{name}.primary_conv.1")
+    primary = layers.leaky(primary) if active else primary
+    cheap = layers.depthwise(primary, f"{name}.cheap_operation.0", f"{name}.cheap_operation.1")
+    return layers.concat(name, [primary, layers.leaky(cheap) if active else cheap])
+
+
+def _pan(layers: Layers, features: list[Features]) -> list[Features]:
+    """The pyramid of NanoDet v0.x, which adds resized levels and convolves nothing."""
+    levels = [layers.pointwise(x, f"fpn.lateral_convs.{i}.conv") for i, x in enumerate(features)]
+    for i in reversed(range(len(levels) - 1)):
+        levels[i] = layers.sum(f"fpn.top_down.{i}", levels[i], layers.doubled(levels[i + 1]))
+    for i in range(1, len(levels)):
+        levels[i] = layers.sum(f"fpn.bottom_up.{i}", levels[i], layers.halved(levels[i - 1]))
+    return levels
+
+
+def _head(layers: Layers, levels: Sequence[Features], cells: Sequence[int], kept: np.ndarray) -> None:
+    """Both outputs: every level's convolutions, then one matrix product a level and output, cells row by row."""
+    graph, weights = layers.graph, layers.weights
+    classes = class_count(weights)
+    sides = 4 * (_reg_max(weights) + 1)
+    rows: dict[str, list[str]] = {name: [] for name in OWN_OUTPUTS}
+    for level, x in enumerate(levels):
+        x = _towers(layers, x, f"head.cls_convs.{level}")
+        matrix = _matrix(graph, x)
+        weight, bias = weights.layer(f"head.gfl_cls.{level}")
+        name = f"head.gfl_cls.{level}"
+        rows[OWN_OUTPUTS[0]].append(_product(graph, matrix, x, f"{name}.classes", weight[kept], bias[kept]))
+        if f"head.gfl_reg.{level}.weight" in weights:
+            y = _towers(layers, levels[level], f"head.reg_convs.{level}")
+            weight, bias = weights.layer(f"head.gfl_reg.{level}")
+            side = _product(graph, _matrix(graph, y), y, f"head.gfl_reg.{level}", weight, bias)
+        else:
+            side = _product(graph, matrix, x, f"{name}.distances", weight[classes:], bias[classes:])
+        rows[OWN_OUTPUTS[1]].append(side)
+    batch = graph.constant("head.batch", [0], np.int64)
+    for name, width in zip(OWN_OUTPUTS, (len(kept), sides), strict=True):
+        joined = graph.add("Concat", rows[name], f"{name}.rows", axis=0)
+        graph.add("Unsqueeze", [joined, batch], name)
+        graph.output(name, [1, sum(cells), width])
+
+
+def _towers(layers: Layers, x: Features, name: str) -> Features:
+    for i in range(layers.weights.count(rf"{name}\.(\d+)\.")):
+        x = _separable(layers, x, f"{name}.{i}")
+    return x
+
+
+def _matrix(graph: Graph, x: Features) -> str:
+    shape = graph.constant(f"{x.name}.matrix.shape", [len(x.order), -1], np.int64)
+    return graph.add("Reshape", [x.name, shape], f"{x.name}.matrix")
+
+
+def _product(graph: Graph, matrix: str, x: Features, name: str, weight: np.ndarray, bias: np.ndarray) -> str:
+    """`matrix` [channels, cells] through a 1x1 convolution, as rows [cells, outputs]."""
+    columns = picked(weight[:, :, 0, 0].T, x.order)
+    inputs = [matrix, graph.constant(f"{name}.weight", columns), graph.constant(f"{name}.bias", bias)]
+    return graph.add("Gemm", inputs, name, transA=1)

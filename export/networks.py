@@ -1,0 +1,100 @@
+"""From a file to a network for the board: a checkpoint is rebuilt as our own graph, an ONNX file adopted as it is."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from edge.detect import adopt
+from edge.errors import DataError, UsageError
+from edge.modelpack import Detector, Reid, Source, sha256_of
+from export import checkpoint, nanodet, onnxfile, osnet
+from export.graph import OPSET
+from export.weights import Weights
+
+DEFAULT_SIZE = (416, 416)
+SUPPORTED = (
+    "NanoDet-Plus-m and NanoDet-m (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x,"
+    " and OSNet x0.25, x0.5, x0.75 or x1.0"
+)
+
+Description = TypeVar("Description", Detector, Reid)
+
+
+@dataclass(frozen=True)
+class Network(Generic[Description]):
+    """An ONNX file's bytes, its opset, and the manifest's description of it with `variants` still empty."""
+
+    content: bytes
+    opset: int
+    description: Description
+
+
+def detector(
+    path: Path,
+    size: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Network[Detector]:
+    """The detector in `path`.
+
+    For a checkpoint `size` is the width and height of its input, `names` its class names in order (default: COCO's for
+    80 classes), `classes` the names of those to keep (default: all). Raises an error of `edge.errors` for a file that
+    is missing, broken or not understood, and for options that do not fit.
+    """
+    if path.suffix == ".onnx":
+        if size or classes:
+            raise UsageError(f"{path}: --input-size and --classes rebuild a checkpoint; an ONNX file is taken as it is")
+        content, model = onnxfile.load(path)
+        found = adopt.detector(path.name, sha256_of(path), *onnxfile.ports(model))
+        found = replace(found, classes=_names(path, len(found.classes), names))
+        return Network(content, onnxfile.opset(model), found)
+    weights = Weights(path.name, checkpoint.read(path))
+    kind = nanodet.recognised(weights)
+    if kind is None:
+        raise _unknown(weights, "--detector")
+    all_names = _names(path, nanodet.class_count(weights), names)
+    kept = _positions(path, all_names, classes) if classes else None
+    model, image, head = nanodet.build(weights, kind, *(size or DEFAULT_SIZE), kept)
+    source = Source(path.name, sha256_of(path), nanodet.architecture(weights, kind))
+    return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
+
+
+def reid(path: Path) -> Network[Reid]:
+    """The ReID network in `path`; raises an error of `edge.errors` for a file that is missing, broken or unknown."""
+    if path.suffix == ".onnx":
+        content, model = onnxfile.load(path)
+        found = adopt.reid(path.name, sha256_of(path), *onnxfile.ports(model))
+        return Network(content, onnxfile.opset(model), found)
+    weights = Weights(path.name, checkpoint.read(path))
+    if not osnet.recognised(weights):
+        raise _unknown(weights, "--reid")
+    model, crops, embedding = osnet.build(weights)
+    source = Source(path.name, sha256_of(path), osnet.architecture(weights))
+    return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt.OWN_EMBEDDING, embedding, {}))
+
+
+def _names(path: Path, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
+    if names and len(names) != count:
+        raise UsageError(f"--class-names has {len(names)} names, {path} has {count} classes: name each one, in order")
+    return tuple(names) if names else adopt.class_names(count)
+
+
+def _positions(path: Path, names: Sequence[str], classes: Sequence[str]) -> list[int]:
+    unknown = [name for name in classes if name not in names]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; {path} has {', '.join(names)}"
+        raise UsageError(f"--classes: unknown class {unknown[0]!r}{hint}")
+    return [names.index(name) for name in classes]
+
+
+def _unknown(weights: Weights, flag: str) -> DataError:
+    other = "--reid" if flag == "--detector" else "--detector"
+    if osnet.recognised(weights) if flag == "--detector" else nanodet.recognised(weights):
+        return DataError(f"{weights.file}: given as {flag}, but belongs to {other}")
+    return DataError(
+        f"{weights.file}: not an architecture that is known; supported are {SUPPORTED}; found {weights.outline()}."
+        " Other networks can be given as ONNX files"
+    )

@@ -1,0 +1,101 @@
+"""Writes model packs: whole or not at all, and the same bytes for the same input."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+
+from edge import __version__
+from edge.errors import OutputError, UsageError
+from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, Manifest, Reid, Variant
+from export import golden
+from export.networks import Network
+
+GOLDEN_SEED = 1
+
+
+def write(target: Path, detector: Network[Detector], reid: Network[Reid] | None = None, *, force: bool = False) -> None:
+    """Write a pack with fp32 variants and their golden outputs to folder `target`.
+
+    An existing pack is replaced only with `force`, anything else that exists never. Raises UsageError then, OutputError
+    where the disk refuses; whatever happens, no half pack is left behind.
+    """
+    with replacing(target, force=force) as folder:
+        arrays = _golden("detector", detector, 1)
+        described = replace(detector.description, variants={"fp32": _variant(folder, "detector.fp32.onnx", detector)})
+        appearance = None
+        if reid is not None:
+            arrays |= _golden("reid", reid, golden.CROPS)
+            appearance = replace(reid.description, variants={"fp32": _variant(folder, "reid.fp32.onnx", reid)})
+        manifest = Manifest(
+            schema=SCHEMA,
+            name=target.name.removesuffix(".pack"),
+            tool=f"nanotrack-edge {__version__}",
+            detector=described,
+            reid=appearance,
+            golden=_file(folder, "golden.npz", golden.packed(arrays)),
+        )
+        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+@contextmanager
+def replacing(target: Path, *, force: bool) -> Iterator[Path]:
+    """A new folder beside `target` that takes its place when the block ends well, and is gone when it does not."""
+    target = Path(os.path.abspath(target))
+    _check_free(target, force)
+    folder = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        folder.chmod(0o777 & ~_umask())
+        yield folder
+        if target.exists():
+            old = folder.with_name(f"{folder.name}.old")
+            target.rename(old)
+            folder.rename(target)
+            shutil.rmtree(old)
+        else:
+            folder.rename(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror or error}); choose another -o") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_free(target: Path, force: bool) -> None:
+    if not target.exists():
+        return
+    if not (target / MANIFEST).is_file() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{target}: exists and is no model pack, so it is not replaced; choose another -o")
+    if not force and (target / MANIFEST).is_file():
+        raise UsageError(f"{target}: exists; --force replaces it")
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _golden(name: str, network: Network[Detector] | Network[Reid], count: int) -> golden.Arrays:
+    wanted = network.description.input
+    tensor = golden.feed(wanted, [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(count)])
+    found = golden.outputs(network.content, wanted.name, tensor)
+    return {f"{name}.input": tensor} | {f"{name}.fp32.{output}": array for output, array in found.items()}
+
+
+def _variant(folder: Path, name: str, network: Network[Detector] | Network[Reid]) -> Variant:
+    entry = _file(folder, name, network.content)
+    return Variant(entry.file, entry.sha256, network.opset)
+
+
+def _file(folder: Path, name: str, content: bytes) -> FileEntry:
+    (folder / name).write_bytes(content)
+    return FileEntry(name, sha256(content).hexdigest())
