@@ -1,0 +1,157 @@
+"""What happens to tracks whatever the method: detections are read; tracks are born, seen, lost, removed and shown."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from edge.track.jit import kernel
+from edge.track.kalman import correct_box, predict_box, start_box
+from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work
+
+BAD_BOX, BAD_SCORE = -1, -2
+
+
+@kernel
+def read(work: Work, boxes: Any, scores: Any, classes: Any, high: float, low: float) -> int:
+    """Copy the frame's detections into DETECTION records and sort them into score pools.
+
+    The high pool is score >= `high`, the low one `low` <= score < `high`; the published code leaves out equality on
+    both sides. Boxes without area belong to no pool and are counted as ignored. If a coordinate is not finite or a
+    score outside 0..1, nothing is counted and the result is BAD_BOX or BAD_SCORE, else 0.
+    """
+    run = work.run[0]
+    # Thresholds are rounded like the scores: float32(.6) >= .6 must hold.
+    high, low = np.float64(np.float32(high)), np.float64(np.float32(low))
+    ignored = 0
+    for j in range(work.n):
+        detection = work.detections[j]
+        box = detection["box"]
+        for k in range(4):
+            box[k] = boxes[j, k]
+        score = np.float64(scores[j])
+        if not math.isfinite(box[0] + box[1] + box[2] + box[3]):
+            return BAD_BOX
+        if not 0.0 <= score <= 1.0:
+            return BAD_SCORE
+        detection["score"] = score
+        detection["class"] = classes[j]
+        detection["track"] = -1
+        detection["promoted"] = False
+        detection["recycled"] = False
+        detection["pool"] = NOWHERE
+        if box[2] <= box[0] or box[3] <= box[1]:
+            ignored += 1
+        elif score > high or (score == high and not run["reference"]):
+            detection["pool"] = HIGH
+        elif score < high and (score > low or (score == low and not run["reference"])):
+            detection["pool"] = LOW
+    run["ignored"] += ignored
+    return 0
+
+
+@kernel
+def begin_frame(work: Work, frames: float) -> None:
+    """Move the clock on. Tracks unseen for too long leave first; the published code removes them after matching."""
+    run = work.run[0]
+    run["now"] += frames
+    for i in range(run["tracks"]):
+        track = work.table[i]
+        track["detection"] = -1
+        if not run["reference"] and run["now"] - track["last"] > run["lost_frames"]:
+            track["status"] = REMOVED
+    compact(work)
+
+
+@kernel
+def predict_confirmed(work: Work, frames: float, model: int) -> None:
+    """Move confirmed tracks on, lost ones without growth. Unconfirmed tracks are matched where they were born."""
+    keep_size = not work.run[0]["reference"]
+    for i in range(work.run[0]["tracks"]):
+        track = work.table[i]
+        if track["confirmed"]:
+            predict_box(track, frames, model, track["status"] != TRACKED, keep_size)
+
+
+@kernel
+def birth(work: Work, j: int, model: int) -> None:
+    """Start a track at detection `j`. Only on a tracker's first call it is confirmed at once."""
+    run, detection = work.run[0], work.detections[j]
+    track = work.table[run["tracks"]]
+    track["id"] = run["next_id"]
+    track["class"] = detection["class"]
+    track["confirmed"] = run["calls"] == 0
+    track["expired"] = False
+    track["start"] = run["now"]
+    start_box(track, detection["box"], model)
+    _note(track, detection, j, run["now"])
+    run["next_id"] += 1
+    run["tracks"] += 1
+
+
+@kernel
+def see(work: Work, i: int, j: int, model: int) -> None:
+    """Update track `i` with detection `j`: it is followed and confirmed from now on."""
+    track, detection = work.table[i], work.detections[j]
+    correct_box(track, detection["box"], model)
+    track["confirmed"] = True
+    detection["track"] = i
+    _note(track, detection, j, work.run[0]["now"])
+
+
+@kernel
+def _note(track: Any, detection: Any, j: int, now: float) -> None:
+    track["status"] = TRACKED
+    track["last"] = now
+    track["score"] = detection["score"]
+    track["detection"] = j
+
+
+@kernel
+def lose_unseen(work: Work) -> None:
+    """Confirmed tracks without a detection are lost, unconfirmed ones removed at once.
+
+    The published code also strikes off old lost tracks here: one past the buffer stays matchable for one more frame, and
+    if revived then it is deleted at its next miss.
+    """
+    run = work.run[0]
+    for i in range(run["tracks"]):
+        track = work.table[i]
+        if track["detection"] >= 0:
+            continue
+        if not track["confirmed"] or track["expired"]:
+            track["status"] = REMOVED
+        elif track["status"] == LOST:
+            track["expired"] = run["reference"] and run["now"] - track["last"] > run["lost_frames"]
+        else:
+            track["status"] = LOST
+
+
+@kernel
+def compact(work: Work) -> None:
+    """Take removed tracks out of the table; the others keep their order."""
+    table, kept = work.table, 0
+    for i in range(work.run[0]["tracks"]):
+        if table[i]["status"] != REMOVED:
+            if kept < i:
+                table[kept] = table[i]
+            kept += 1
+    work.run[0]["tracks"] = kept
+
+
+@kernel
+def show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
+    """Write the confirmed tracks seen in this frame to the output arrays; how many there are."""
+    shown = 0
+    for i in range(work.run[0]["tracks"]):
+        track = work.table[i]
+        if track["confirmed"] and track["status"] == TRACKED:
+            ids[shown] = track["id"]
+            for k in range(4):
+                boxes[shown, k] = track["box"][k]
+            scores[shown] = track["score"]
+            classes[shown] = track["class"]
+            rows[shown] = track["detection"]
+            shown += 1
+    work.run[0]["calls"] += 1
+    return shown

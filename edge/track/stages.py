@@ -1,0 +1,101 @@
+"""Matching in stages: who takes part, what a pair is worth, and the exact assignment among those still free.
+
+One join a frame finds every pair of track and detection that any stage could want. A stage enrols its tracks and
+detections by giving their NODEs a `layer` (0, or a depth band); all others are `OUTSIDE`. Layer k matches what is
+enrolled up to k and still free, so whoever fails in one layer tries again in the next.
+"""
+
+from typing import Any
+
+from edge.track.assignment import arrange, solve
+from edge.track.boxes import Records, overlapping, sort_spans, span
+from edge.track.depth import cluster_layers, frame_layers
+from edge.track.jit import kernel
+from edge.track.lifecycle import see
+from edge.track.state import NOWHERE, TRACKED, Work
+
+
+@kernel
+def span_tracks(work: Work) -> int:
+    """Sort the boxes of all tracks into the first row of spans; how many there are."""
+    run = work.run[0]
+    for i in range(run["tracks"]):
+        span(work.spans[0], i, i, work.table[i]["box"], run["margin"])
+    sort_spans(work.spans[0], run["tracks"], work.spans[2])
+    return run["tracks"]
+
+
+@kernel
+def candidates(work: Work, floor: float) -> Any:
+    """All pairs of track and detection with an IoU above `floor`, arranged by (track, detection): (PAIRs, how many)."""
+    run = work.run[0]
+    tracks = span_tracks(work)
+    usable = 0
+    for j in range(work.n):
+        if work.detections[j]["pool"] != NOWHERE:
+            span(work.spans[1], usable, j, work.detections[j]["box"], run["margin"])
+            usable += 1
+    sort_spans(work.spans[1], usable, work.spans[2])
+    pairs, count = overlapping(work.spans[0], tracks, work.spans[1], usable, run["margin"], floor, work.pairs[0])
+    arrange(pairs, count, work.pairs[1], work.nodes[0], tracks, work.nodes[1], work.n)
+    return pairs, count
+
+
+@kernel
+def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, model: int) -> None:
+    """Match the free tracks and detections enrolled up to `layer` at the least total cost, each cost under `limit`.
+
+    The cost of a pair is 1 - IoU, `fused` 1 - IoU * score. Matched tracks are updated.
+    """
+    table, detections, rows, columns = work.table, work.detections, work.nodes[0], work.nodes[1]
+    tracks = work.run[0]["tracks"]
+    for i in range(tracks):
+        row_open = rows[i]["layer"] <= layer and table[i]["detection"] < 0
+        for p in range(rows[i]["start"], rows[i + 1]["start"]):
+            pair = pairs[p]
+            j = pair["column"]
+            if row_open and columns[j]["layer"] <= layer and detections[j]["track"] < 0:
+                cost = 1.0 - pair["iou"] * detections[j]["score"] if fused else 1.0 - pair["iou"]
+                pair["gain"] = limit - cost
+            else:
+                pair["gain"] = 0.0
+    solve(pairs, rows, tracks, columns, work.n)
+    for i in range(tracks):
+        if rows[i]["match"] >= 0:
+            see(work, i, rows[i]["match"], model)
+
+
+@kernel
+def cascade(work: Work, pairs: Records, levels: int, limit: float, fused: bool, model: int) -> None:
+    """SparseTrack's depth cascade: near tracks and detections first, over the whole frame, leftovers carried on.
+
+    Published: where one side has fewer bands, the farthest bands of the other take no part.
+    """
+    published = work.run[0]["reference"]
+    bands = 1
+    if levels > 1:
+        bands = min(
+            frame_layers(work.table, work.nodes[0], work.run[0]["tracks"], levels, published),
+            frame_layers(work.detections, work.nodes[1], work.n, levels, published),
+        )
+    for layer in range(bands):
+        match(work, pairs, layer, limit, fused, model)
+
+
+@kernel
+def cluster_cascade(work: Work, pairs: Records, levels: int, limit: float, fused: bool, model: int) -> None:
+    """NanoTrack's cascade: the depth bands are those within each cluster of overlapping boxes."""
+    published, tracks = work.run[0]["reference"], work.run[0]["tracks"]
+    if levels > 1:
+        spans, clusters = work.spans, work.clusters
+        # The candidates live in the first row of pairs, or outside it.
+        cluster_layers(work.table, work.nodes[0], tracks, levels, published, spans, work.pairs[1], clusters)
+        cluster_layers(work.detections, work.nodes[1], work.n, levels, published, spans, work.pairs[1], clusters)
+    for layer in range(levels):
+        match(work, pairs, layer, limit, fused, model)
+
+
+@kernel
+def is_followed(track: Any) -> bool:
+    """A confirmed track that was seen in the frame before and not yet in this one."""
+    return track["confirmed"] and track["status"] == TRACKED and track["detection"] < 0

@@ -1,0 +1,143 @@
+"""What a tracker remembers: the track table, its settings and counters, and the working space of one frame.
+
+Everything is a struct of arrays that grows by doubling; after that a frame allocates nothing but its result.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from edge.track.assignment import NODE
+from edge.track.boxes import PAIR, SPAN, Records
+from edge.track.depth import CLUSTER
+from edge.track.jit import buffer, given
+
+TRACKED, LOST, REMOVED = 0, 1, 2
+NOWHERE, LOW, HIGH = 0, 1, 2
+
+# A track. Times (`start`: birth, `last`: newest detection) are in frames on the tracker's clock. `confirmed` tracks are
+# shown. `expired` marks a track that the published code has struck off but not yet taken out of its lists. `class` is
+# that of the birth detection; `score` and `detection` (its row in this frame, -1 for none) those of the newest one.
+TRACK = np.dtype(
+    [
+        ("id", "i8"),
+        ("status", "i4"),
+        ("class", "i4"),
+        ("detection", "i4"),
+        ("confirmed", "?"),
+        ("expired", "?"),
+        ("score", "f8"),
+        ("start", "f8"),
+        ("last", "f8"),
+        ("position", "f8", (4,)),
+        ("velocity", "f8", (4,)),
+        ("var_position", "f8", (4,)),
+        ("covariance", "f8", (4,)),
+        ("var_velocity", "f8", (4,)),
+        ("box", "f8", (4,)),
+    ],
+    align=True,
+)
+
+# A detection of this frame: its score pool, the row of the track that took it (-1: none), and two marks of NanoTrack,
+# `promoted` from the low to the high pool and `recycled`: a low one that may start a track.
+DETECTION = np.dtype(
+    [
+        ("box", "f8", (4,)),
+        ("score", "f8"),
+        ("class", "i4"),
+        ("pool", "i4"),
+        ("track", "i4"),
+        ("promoted", "?"),
+        ("recycled", "?"),
+    ],
+    align=True,
+)
+
+# Settings and counters common to all methods; a method's parameters are added as float64 fields of their own names.
+# `reference`: reproduce the published code. `margin`: see boxes.py. `lost_frames`: how long a lost track is kept.
+_COMMON: list[tuple[str, str]] = [
+    ("reference", "?"),
+    ("margin", "f8"),
+    ("lost_frames", "f8"),
+    ("now", "f8"),
+    ("calls", "i8"),
+    ("tracks", "i8"),
+    ("next_id", "i8"),
+    ("previous", "i8"),
+    ("ignored", "i8"),
+]
+
+
+def run_dtype(parameters: type) -> np.dtype[np.void]:
+    """Dtype of a tracker's one record of settings and counters, for a dataclass of numbers."""
+    fields = [(field.name, "f8") for field in dataclasses.fields(parameters)]
+    return np.dtype(_COMMON + fields, align=True)
+
+
+class Work(NamedTuple):
+    """The arrays a step works on, in the order in which it gets them, and the number of detections."""
+
+    run: Records  # RUN, one record
+    table: Records  # TRACK, of which run["tracks"] are in use
+    previous: Records  # SPAN: boxes remembered from the frame before, run["previous"] of them
+    detections: Records  # DETECTION
+    spans: Records  # SPAN, three rows: two sides of a join and its scratch
+    pairs: Records  # PAIR, two rows
+    nodes: Records  # NODE, two rows: tracks and detections
+    clusters: Records  # CLUSTER
+    n: int
+
+
+def step_arguments(run: np.dtype[np.void], track: np.dtype[np.void] = TRACK) -> tuple[Any, ...]:
+    """Argument types of a method's step: the arrays of `Work`, the detections, the result, and the frames to advance."""
+    work = buffer(run), buffer(track), buffer(SPAN), buffer(DETECTION)
+    space = buffer(SPAN, 2), buffer(PAIR, 2), buffer(NODE, 2), buffer(CLUSTER)
+    detections = given("f4", 2), given("f4"), given("i4")
+    result = buffer("i8"), buffer("f4", 2), buffer("f4"), buffer("i4"), buffer("i4")
+    return *work, *space, *detections, *result, numba.float64
+
+
+class State:
+    """Owns the arrays of one tracker and lets them grow."""
+
+    def __init__(self, run: Records, track: np.dtype[np.void] = TRACK) -> None:
+        self._run = run
+        self._table: Records = np.zeros(0, track)
+        self._previous: Records = np.zeros(0, SPAN)
+        self._pairs = np.zeros((2, 256), PAIR)
+        self.capacity = 0
+        self.reserve(64)
+
+    def reserve(self, rows: int) -> None:
+        """Make room for fewer than `rows` tracks and detections."""
+        if rows <= self.capacity:
+            return
+        self.capacity = max(2 * self.capacity, rows)
+        self._table = _grown(self._table, self.capacity)
+        self._previous = _grown(self._previous, self.capacity)
+        self._space = (
+            np.zeros(self.capacity, DETECTION),
+            np.zeros((3, self.capacity), SPAN),
+            self._pairs,
+            np.zeros((2, self.capacity), NODE),
+            np.zeros(self.capacity, CLUSTER),
+        )
+        self.arrays = (self._run, self._table, self._previous, *self._space)
+
+    def reserve_pairs(self, count: int) -> None:
+        """Make room for `count` candidate pairs, so that the next frame of this size allocates none."""
+        if count > self._pairs.shape[1]:
+            self._pairs = np.zeros((2, 2 * count), PAIR)
+            detections, spans, _, nodes, clusters = self._space
+            self._space = detections, spans, self._pairs, nodes, clusters
+            self.arrays = (self._run, self._table, self._previous, *self._space)
+
+
+def _grown(records: Records, capacity: int) -> Records:
+    longer = np.zeros(capacity, records.dtype)
+    longer[: len(records)] = records
+    return longer

@@ -1,0 +1,176 @@
+"""`Tracker`: the public face of the association core."""
+
+import dataclasses
+import importlib
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import InputError, UsageError
+from edge.track import parameters
+from edge.track.state import TRACK, State
+from edge.types import Detections, Tracks
+
+# A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, and a compiled `step`.
+METHODS = {
+    "bytetrack": "edge.track.bytetrack",
+    "nanotrack": "edge.track.nanotrack",
+    "sparsetrack": "edge.track.sparsetrack",
+}
+PRESETS = ("default", "reference")
+
+_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
+_BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
+# Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
+_WHOLE = 1e-3
+
+
+class Tracker:
+    """Follows objects from frame to frame by their detections alone.
+
+    `method` is "nanotrack", "bytetrack" or "sparsetrack"; `parameters` are the fields of that method's `Parameters`.
+    `frame_rate` is the stream's, in frames a second: it turns the lost buffer into seconds and is the pace of calls
+    without a time. `preset` "default" is the method with its defects repaired, "reference" reproduces the published
+    code exactly and counts calls instead of time.
+
+    >>> tracker = Tracker("bytetrack", track_thresh=0.5)
+    >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
+    >>> tracker.update(Detections(box, score)).ids
+    array([1])
+
+    Raises UsageError for an unknown method, preset or parameter and for a value out of range. One tracker serves one
+    stream and one thread at a time; trackers share nothing.
+    """
+
+    def __init__(
+        self, method: str = "nanotrack", frame_rate: float = 30.0, preset: str = "default", **parameters_: float
+    ) -> None:
+        if method not in METHODS:
+            raise UsageError(f"tracking method {method!r} is unknown; {parameters.nearest(method, METHODS)}")
+        if preset not in PRESETS:
+            raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, PRESETS)}")
+        if not 0 < frame_rate < math.inf:
+            raise UsageError(f"frame_rate = {frame_rate!r}: expected a number of frames a second above 0")
+        module = importlib.import_module(METHODS[method])
+        self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
+        self.parameters = parameters.build(module.Parameters, method, parameters_)
+        self._step = module.step
+        self._run: npt.NDArray[np.void] = np.zeros(1, module.RUN)
+        self._track: np.dtype[np.void] = getattr(module, "TRACK", TRACK)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tracks, memories, ids and the time, as if no frame had been seen."""
+        run = self._run
+        run[:] = 0
+        for name, value in dataclasses.asdict(self.parameters).items():
+            run[name] = value
+        reference, kept = self.preset == "reference", self.parameters.track_buffer
+        run["reference"] = reference
+        run["margin"] = 1.0 if reference else 0.0
+        run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
+        run["next_id"] = 1
+        self._time_s: float | None = None
+        self._alive = 0
+        self._state = State(run, self._track)
+        self._no_classes = np.zeros(64, np.int32)
+
+    @property
+    def ignored(self) -> int:
+        """How many boxes without area have been left out since the start or the last `reset`."""
+        return int(self._run["ignored"][0])
+
+    def update(self, detections: Detections, time_s: float | None = None) -> Tracks:
+        """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.
+
+        `time_s` is the frame's capture time in seconds; without it the frame comes 1/frame_rate after the last one.
+        Call it for frames without detections too: that is how tracks age. Raises InputError, and changes nothing, if
+        an argument has the wrong shape, dtype or values, or the time goes backwards.
+        """
+        boxes, scores, classes = detections.boxes_xyxy, detections.scores, detections.classes
+        n = len(scores)
+        if classes is None:
+            classes = self._zeros(n)
+        if (
+            boxes.dtype != _FLOAT32
+            or scores.dtype != _FLOAT32
+            or classes.dtype != _INT32
+            or boxes.shape != (n, 4)
+            or scores.shape != (n,)
+            or classes.shape != (n,)
+        ):
+            raise _wrong_arrays(detections)
+        frames, time_s = self._elapsed(time_s)
+        room = self._alive + n
+        state = self._state
+        if room >= state.capacity:
+            state.reserve(room + 1)
+        ids = np.empty(n, np.int64)
+        out_boxes = np.empty((n, 4), np.float32)
+        out_scores = np.empty(n, np.float32)
+        out_classes = np.empty(n, np.int32)
+        rows = np.empty(n, np.int32)
+        shown, alive, pairs = self._step(
+            *state.arrays, boxes, scores, classes, ids, out_boxes, out_scores, out_classes, rows, frames
+        )
+        if shown < 0:
+            raise _wrong_values(detections)
+        self._time_s, self._alive = time_s, alive
+        state.reserve_pairs(pairs)
+        if shown == n:
+            return Tracks(ids, out_boxes, out_scores, out_classes, rows)
+        return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
+
+    def _elapsed(self, time_s: float | None) -> tuple[float, float]:
+        """Frames since the last call, and the time of this one."""
+        before = self._time_s
+        if before is None:
+            before = (0.0 if time_s is None else time_s) - 1.0 / self.frame_rate
+        if time_s is None:
+            return 1.0, before + 1.0 / self.frame_rate
+        if not before <= time_s < math.inf:
+            raise InputError(
+                f"time_s = {time_s!r}: expected a finite time not before the last one, {before!r}; "
+                "call reset() to start another stream"
+            )
+        if self.preset == "reference" or self._time_s is None:
+            return 1.0, time_s
+        frames = (time_s - before) * self.frame_rate
+        whole = round(frames)
+        return (float(whole) if abs(frames - whole) < _WHOLE else frames), time_s
+
+    def _zeros(self, n: int) -> npt.NDArray[np.int32]:
+        if n > len(self._no_classes):
+            self._no_classes = np.zeros(2 * n, np.int32)
+        return self._no_classes[:n]
+
+
+def _wrong_arrays(detections: Detections) -> InputError:
+    n = len(detections.scores)
+    wanted = {
+        "boxes_xyxy": (detections.boxes_xyxy, _FLOAT32, (n, 4)),
+        "scores": (detections.scores, _FLOAT32, (n,)),
+        "classes": (detections.classes, _INT32, (n,)),
+    }
+    for name, (array, dtype, shape) in wanted.items():
+        if array is not None and (array.dtype != dtype or array.shape != shape):
+            return InputError(
+                f"detections.{name}: expected a {dtype} array of shape {shape}, "
+                f"found {array.dtype} of shape {array.shape}"
+            )
+    raise AssertionError("unreachable")
+
+
+def _wrong_values(detections: Detections) -> InputError:
+    for row, box in enumerate(detections.boxes_xyxy):
+        if not np.isfinite(box).all():
+            return InputError(
+                f"detections.boxes_xyxy: row {row} is {box.tolist()}; expected finite numbers: drop such boxes"
+            )
+        if not 0.0 <= detections.scores[row] <= 1.0:
+            return InputError(
+                f"detections.scores: row {row} is {detections.scores[row]}; expected a score from 0 to 1: rescale it"
+            )
+    raise AssertionError("unreachable")
