@@ -1,0 +1,110 @@
+"""A picture in, detections out: preprocessing, the network, decoding and NMS around one backend."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.detect.adopt import cell_counts
+from edge.detect.nanodet import BROKEN, NanoDetDecoder
+from edge.detect.nms import keep_best
+from edge.detect.preprocess import Preprocess
+from edge.errors import DataError, UsageError
+from edge.infer.backend import Backend
+from edge.modelpack import Detector as Description
+from edge.modelpack import ImageInput
+from edge.spans import Spans
+from edge.types import Detections, Float32s, Image
+
+
+class Detector:
+    """A NanoDet network with everything around it. Used by one thread at a time.
+
+    `classes` are names out of the description's, `floor` and `nms_iou` replace its thresholds. Raises UsageError for a
+    class that the network does not know, DataError for a network that is not as described.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        backend: Backend,
+        *,
+        classes: Sequence[str] = ("person",),
+        floor: float | None = None,
+        nms_iou: float | None = None,
+        spans: Spans | None = None,
+    ):
+        _check(description, backend)
+        spans = spans or Spans()
+        self.description = description
+        self._backend = backend
+        self._preprocess = Preprocess(description.input, backend.inputs[description.input.name])
+        self._decode = NanoDetDecoder(
+            description,
+            backend.outputs,
+            _class_numbers(classes, description.classes),
+            description.score_floor if floor is None else floor,
+        )
+        self._nms_iou = description.nms_iou if nms_iou is None else nms_iou
+        self._kept = np.zeros(len(self._decode.candidates.scores), np.int64)
+        self._spans = spans["preprocess"], spans["infer"], spans["decode+nms"]
+
+    def __call__(self, image: Image) -> Detections:
+        """The detections of `image` (uint8 `[H, W, 3]`, BGR), best first, boxes in its pixels. Arrays are fresh copies.
+
+        Raises DataError if the network puts out NaN.
+        """
+        preprocess, infer, postprocess = self._spans
+        with preprocess:
+            scale = self._preprocess(image)
+        with infer:
+            self._backend.run()
+        with postprocess:
+            return self._detections(np.array([scale.x, scale.y, scale.x, scale.y], np.float32))
+
+    def _detections(self, scale: Float32s) -> Detections:
+        count = self._decode()
+        if count == BROKEN:
+            raise DataError(
+                f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
+            )
+        candidates = self._decode.candidates
+        number = keep_best(*candidates, count, self._nms_iou, self._kept)
+        kept = self._kept[:number]
+        return Detections(candidates.boxes_xyxy[kept] * scale, candidates.scores[kept], candidates.classes[kept])
+
+
+def _class_numbers(wanted: Sequence[str], known: Sequence[str]) -> list[int]:
+    for name in wanted:
+        if name not in known:
+            shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
+            raise UsageError(f"--classes {name}: the network knows no such class, only {shown}")
+    return sorted({known.index(name) for name in wanted})
+
+
+def _check(description: Description, backend: Backend) -> None:
+    """Compare the network's own inputs and outputs with what its description says of them."""
+    image, head = description.input, description.head
+    expected = {image.name: (_tensor_shape(image), "uint8" if image.layout == "nhwc-uint8" else "float32")}
+    cells = cell_counts(image.width, image.height, head.strides)
+    names, sides = len(description.classes), 4 * (head.reg_max + 1)
+    if len(head.outputs) == 1:
+        widths = [(sum(cells), names + sides)]
+    elif len(head.outputs) == 2:
+        widths = [(sum(cells), names), (sum(cells), sides)]
+    else:
+        widths = [(count, names) for count in cells] + [(count, sides) for count in cells]
+    expected |= {name: ((1, *shape), "float32") for name, shape in zip(head.outputs, widths, strict=True)}
+    found = {name: (array.shape, array.dtype.name) for name, array in {**backend.inputs, **backend.outputs}.items()}
+    for name, (shape, dtype) in expected.items():
+        if found.get(name) != (shape, dtype):
+            has = "nothing of that name" if name not in found else f"{found[name][1]} {list(found[name][0])}"
+            raise DataError(
+                f"{description.source.file}: {name}: the manifest says {dtype} {list(shape)}, the network has {has};"
+                " export the pack anew"
+            )
+
+
+def _tensor_shape(image: ImageInput) -> tuple[int, ...]:
+    if image.layout == "nhwc-uint8":
+        return (1, image.height, image.width, 3)
+    return (1, 3, image.height, image.width)

@@ -1,0 +1,89 @@
+"""From a picture to a network's input: the one definition of resize, colour order and normalisation.
+
+Calibration, the runtime and every network come through here, so that they see the same pixels. Resizing is OpenCV's
+bilinear filter on 8-bit pixels, as in the reference implementations.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cv2
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from edge.modelpack import ImageInput
+from edge.track.jit import buffer, entry, given
+from edge.types import Image
+
+
+class Scale(NamedTuple):
+    """Source pixels per input pixel: multiply coordinates in the network's input by it to get those in the picture."""
+
+    x: float
+    y: float
+
+
+class Preprocess:
+    """Fills a network's input tensor with pictures.
+
+    `tensor` is `[B, H, W, 3]` uint8 or `[B, 3, H, W]` float32 as `image_input` says; it stays the caller's, and this
+    object writes into it.
+    """
+
+    def __init__(self, image_input: ImageInput, tensor: npt.NDArray[Any]):
+        self._input = image_input
+        self._tensor = tensor
+        self._write: Callable[[Image, int], None] = self._write_pixels
+        if image_input.layout == "nchw-float32":
+            self._pixels = np.empty((image_input.height, image_input.width, 3), np.uint8)
+            self._table = _table(image_input)
+            self._write = self._write_planes
+
+    def __call__(self, image: Image, row: int = 0) -> Scale:
+        """Write `image` (uint8 `[H, W, 3]`, BGR) into row `row` of the tensor and return how it was scaled."""
+        height, width = image.shape[:2]
+        wanted = self._input
+        if wanted.resize == "squash":
+            scale = Scale(width / wanted.width, height / wanted.height)
+        else:
+            scale = Scale(*[max(width / wanted.width, height / wanted.height)] * 2)
+        self._write(image, row)
+        return scale
+
+    def _write_pixels(self, image: Image, row: int) -> None:
+        self._resize(image, self._tensor[row])
+        if self._input.colour == "rgb":
+            cv2.cvtColor(self._tensor[row], cv2.COLOR_BGR2RGB, dst=self._tensor[row])
+
+    def _write_planes(self, image: Image, row: int) -> None:
+        self._resize(image, self._pixels)
+        _normalise(self._pixels, self._table, self._input.colour == "rgb", self._tensor[row])
+
+    def _resize(self, image: Image, pixels: Image) -> None:
+        wanted = self._input
+        if wanted.resize == "letterbox":
+            ratio = min(wanted.width / image.shape[1], wanted.height / image.shape[0])
+            width = max(1, min(wanted.width, round(image.shape[1] * ratio)))
+            height = max(1, min(wanted.height, round(image.shape[0] * ratio)))
+            pixels[height:] = wanted.pad
+            pixels[:, width:] = wanted.pad
+            pixels = pixels[:height, :width]
+        cv2.resize(image, (pixels.shape[1], pixels.shape[0]), dst=pixels, interpolation=cv2.INTER_LINEAR)
+
+
+def _table(image_input: ImageInput) -> npt.NDArray[np.float32]:
+    """(pixel - mean) / std of every pixel value, `[3, 256]`: a lookup is exact and faster than the arithmetic."""
+    mean, std = (np.array(values, np.float32)[:, None] for values in (image_input.mean, image_input.std))
+    return np.ascontiguousarray((np.arange(256, dtype=np.float32) - mean) / std)
+
+
+@entry(given(np.uint8, 3), given(np.float32, 2), numba.boolean, buffer(np.float32, 3))
+def _normalise(pixels: Image, table: npt.NDArray[np.float32], swap: bool, planes: npt.NDArray[np.float32]) -> None:
+    """BGR `pixels` [H, W, 3] through the table of each channel into `planes` [3, H, W], blue and red swapped or not."""
+    height, width, channels = pixels.shape
+    for plane in range(channels):
+        channel = 2 - plane if swap else plane
+        for y in range(height):
+            for x in range(width):
+                planes[plane, y, x] = table[plane, pixels[y, x, channel]]
