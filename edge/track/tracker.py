@@ -82,6 +82,11 @@ class Tracker:
         """How many boxes without area have been left out since the start or the last `reset`."""
         return int(self._run["ignored"][0])
 
+    @property
+    def lost_s(self) -> float:
+        """How long a track that is not seen is kept, in seconds."""
+        return float(self._run["lost_frames"][0]) / self.frame_rate
+
     def update(self, detections: Detections, time_s: float | None = None) -> Tracks:
         """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.
 
