@@ -6,16 +6,18 @@ An `.npz` with arrays `<network>.input` and `<network>.<variant>.<output>`, wher
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.infer.backend import open_backend
 from edge.modelpack import ImageInput
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-CROPS = 2  # enough to show that a batch is a batch
+BATCH = {"detector": 1, "reid": 2}  # two crops show that a batch is a batch
 
 
 def picture(width: int, height: int, seed: int) -> npt.NDArray[np.uint8]:
@@ -46,16 +48,18 @@ def feed(wanted: ImageInput, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.N
     return np.ascontiguousarray(normal.transpose(0, 3, 1, 2))
 
 
-def outputs(content: bytes, name: str, tensor: npt.NDArray[Any]) -> Arrays:
-    """What the ONNX model in `content` makes of `tensor` as its input `name`, on ONNX Runtime, by output name."""
-    import onnxruntime
+def outputs(path: Path, tensor: npt.NDArray[Any]) -> Arrays:
+    """What the network in ONNX file `path` makes of `tensor`, by output name.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the sums' order, and with it the last bits, do not depend on the machine's cores
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {name: tensor}), strict=True))
+    One thread: the order of the sums, and with it the last bits, must not depend on how many cores there are.
+    """
+    backend = open_backend(path, name="onnxruntime", threads=1, max_batch=len(tensor))
+    (buffer,) = backend.inputs.values()
+    buffer[:] = tensor
+    backend.run()
+    found = {name: array.copy() for name, array in backend.outputs.items()}
+    backend.close()
+    return found
 
 
 def packed(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:

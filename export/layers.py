@@ -62,17 +62,17 @@ class Layers:
         self.align = align
 
     def pointwise(
-        self, x: Features, name: str, norm: str | None = None, rows: Order | None = None, tensor: str | None = None
+        self, x: Features, layer: str, norm: str | None = None, rows: Order | None = None, name: str | None = None
     ) -> Features:
-        """A 1x1 convolution; its output channels are `rows`, or all, padded.
+        """The 1x1 convolution `layer`; its output channels are `rows`, or all, padded.
 
-        `tensor` names its output where several convolutions share the weights `name`.
+        `name` is needed where several nodes come from one layer.
         """
-        weight, bias = self.weights.layer(name, norm)
+        weight, bias = self.weights.layer(layer, norm)
         if rows is None:
             rows = padded(np.arange(len(weight)), self.align)
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
-        return Features(self._conv(x.name, name, weight, picked(bias, rows), tensor=tensor), rows)
+        return Features(self._conv(x.name, name or layer, weight, picked(bias, rows)), rows)
 
     def depthwise(self, x: Features, name: str, norm: str, stride: int = 1) -> Features:
         """A depthwise convolution, which keeps the order of the channels."""
@@ -141,22 +141,13 @@ class Layers:
     def _unary(self, operator: str, x: Features, suffix: str, **attributes: object) -> Features:
         return Features(self.graph.add(operator, [x.name], f"{x.name}.{suffix}", **attributes), x.order)
 
-    def _conv(
-        self,
-        x: str,
-        name: str,
-        weight: Float64s,
-        bias: Float64s,
-        stride: int = 1,
-        groups: int = 1,
-        tensor: str | None = None,
-    ) -> str:
+    def _conv(self, x: str, name: str, weight: Float64s, bias: Float64s, stride: int = 1, groups: int = 1) -> str:
         kernel = list(weight.shape[2:])
         inputs = [x, self.graph.constant(f"{name}.weight", weight), self.graph.constant(f"{name}.bias", bias)]
         return self.graph.add(
             "Conv",
             inputs,
-            tensor or name,
+            name,
             kernel_shape=kernel,
             strides=[stride] * 2,
             pads=[k // 2 for k in kernel] * 2,

@@ -7,8 +7,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper
 
-from edge.detect.adopt import Port
 from edge.errors import DataError, NotFoundError
+from edge.infer.backend import Port
 
 
 def load(path: Path) -> tuple[bytes, onnx.ModelProto]:

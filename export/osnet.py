@@ -81,8 +81,8 @@ def _stream(layers: Layers, x: Features, name: str) -> Features:
 
 def _gated(layers: Layers, x: Features, gate: str, stream: str) -> Features:
     scale = layers.mean(x)
-    scale = layers.relu(layers.pointwise(scale, f"{gate}.fc1", tensor=f"{gate}.{stream}.fc1"))
-    scale = layers.sigmoid(layers.pointwise(scale, f"{gate}.fc2", tensor=f"{gate}.{stream}.fc2"))
+    scale = layers.relu(layers.pointwise(scale, f"{gate}.fc1", name=f"{gate}.{stream}.fc1"))
+    scale = layers.sigmoid(layers.pointwise(scale, f"{gate}.fc2", name=f"{gate}.{stream}.fc2"))
     return layers.product(f"{gate}.{stream}", x, scale)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.errors import OutputError, UsageError
-from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, Manifest, Reid, Variant
+from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, ImageInput, Manifest, Reid, Variant
 from export import golden
 from export.networks import Network
 
@@ -25,19 +25,20 @@ def write(target: Path, detector: Network[Detector], reid: Network[Reid] | None 
     An existing pack is replaced only with `force`, anything else that exists never. Raises UsageError then, OutputError
     where the disk refuses; whatever happens, no half pack is left behind.
     """
+    networks: dict[str, Network[Detector] | Network[Reid]] = {"detector": detector} | ({"reid": reid} if reid else {})
     with replacing(target, force=force) as folder:
-        arrays = _golden("detector", detector, 1)
-        described = replace(detector.description, variants={"fp32": _variant(folder, "detector.fp32.onnx", detector)})
-        appearance = None
-        if reid is not None:
-            arrays |= _golden("reid", reid, golden.CROPS)
-            appearance = replace(reid.description, variants={"fp32": _variant(folder, "reid.fp32.onnx", reid)})
+        arrays: golden.Arrays = {}
+        variants = {}
+        for name, network in networks.items():
+            entry = _file(folder, f"{name}.fp32.onnx", network.content)
+            variants[name] = {"fp32": Variant(entry.file, entry.sha256, network.opset)}
+            arrays |= _golden(name, network.description.input, folder / entry.file)
         manifest = Manifest(
             schema=SCHEMA,
             name=target.name.removesuffix(".pack"),
             tool=f"nanotrack-edge {__version__}",
-            detector=described,
-            reid=appearance,
+            detector=replace(detector.description, variants=variants["detector"]),
+            reid=replace(reid.description, variants=variants["reid"]) if reid else None,
             golden=_file(folder, "golden.npz", golden.packed(arrays)),
         )
         text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
@@ -84,16 +85,12 @@ def _umask() -> int:
     return mask
 
 
-def _golden(name: str, network: Network[Detector] | Network[Reid], count: int) -> golden.Arrays:
-    wanted = network.description.input
-    tensor = golden.feed(wanted, [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(count)])
-    found = golden.outputs(network.content, wanted.name, tensor)
-    return {f"{name}.input": tensor} | {f"{name}.fp32.{output}": array for output, array in found.items()}
-
-
-def _variant(folder: Path, name: str, network: Network[Detector] | Network[Reid]) -> Variant:
-    entry = _file(folder, name, network.content)
-    return Variant(entry.file, entry.sha256, network.opset)
+def _golden(network: str, wanted: ImageInput, path: Path) -> golden.Arrays:
+    count = golden.BATCH[network]
+    pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(count)]
+    tensor = golden.feed(wanted, pictures)
+    found = golden.outputs(path, tensor)
+    return {f"{network}.input": tensor} | {f"{network}.fp32.{output}": array for output, array in found.items()}
 
 
 def _file(folder: Path, name: str, content: bytes) -> FileEntry:

@@ -35,10 +35,10 @@ class Weights:
         return len({m[1] for name in self._tensors if (m := re.match(pattern, name))})
 
     def outline(self) -> str:
-        """What there is, in a few words: how many tensors, under which first names."""
+        """What there is, in a few words: the first names and how many tensors each has."""
         groups = Counter(".".join(name.split(".")[:2]) for name in self._tensors)
         listed = ", ".join(f"{group}.* ({count})" for group, count in groups.most_common(6))
-        return f"{len(self._tensors)} tensors: {listed}{', …' if len(groups) > 6 else ''}"
+        return f"{listed}{', …' if len(groups) > 6 else ''}"
 
     def take(self, name: str) -> Float64s:
         """Tensor `name` as float64, in which all folding is done."""

@@ -1,0 +1,127 @@
+"""Say what a file holds: a PyTorch checkpoint (read without executing anything), an ONNX file, or a model pack."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+from rich.console import Console
+from rich.table import Table
+
+from edge import modelpack
+from edge.detect import adopt
+from edge.errors import DataError
+from edge.infer.backend import Port
+from edge.modelpack import Detector, ImageInput, Reid
+from export import checkpoint, nanodet, onnxfile, osnet
+from export.weights import Weights
+
+Facts = list[tuple[str, str]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's flags."""
+    parser.add_argument("file", type=Path, metavar="FILE", help=".pth, .pt, .ckpt, .onnx or a pack")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the facts as a table of two columns."""
+    path: Path = args.file
+    read = _pack if path.is_dir() else _onnx if path.suffix == ".onnx" else _checkpoint
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for fact in read(path):
+        table.add_row(*fact)
+    Console().print(table, highlight=False)
+
+
+def _checkpoint(path: Path) -> Facts:
+    tensors = checkpoint.read(path)
+    weights = Weights(path.name, tensors)
+    dtypes = Counter(str(t.dtype) for t in tensors.values())
+    parameters = sum(t.size for t in tensors.values())
+    return [
+        ("file", f"{path.name}, a PyTorch checkpoint"),
+        ("network", _recognised(weights)),
+        ("tensors", f"{len(tensors)} ({', '.join(f'{n} {d}' for d, n in dtypes.most_common())})"),
+        ("numbers", f"{parameters:,}"),
+        ("parts", weights.outline()),
+        ("sha256", modelpack.sha256_of(path)),
+    ]
+
+
+def _recognised(weights: Weights) -> str:
+    kind = nanodet.recognised(weights)
+    try:
+        if kind is not None:
+            return f"{nanodet.architecture(weights, kind)}, {nanodet.class_count(weights)} classes"
+        if osnet.recognised(weights):
+            return osnet.architecture(weights)
+    except DataError as error:
+        return str(error)
+    return "not one that is known"
+
+
+def _onnx(path: Path) -> Facts:
+    _, model = onnxfile.load(path)
+    inputs, outputs = onnxfile.ports(model)
+    operators = Counter(node.op_type for node in model.graph.node)
+    numbers = sum(numpy_helper.to_array(tensor).size for tensor in model.graph.initializer)
+    return [
+        ("file", f"{path.name}, ONNX opset {onnxfile.opset(model)}, IR {model.ir_version}, by {_producer(model)}"),
+        ("inputs", "\n".join(map(str, inputs))),
+        ("outputs", "\n".join(map(str, outputs))),
+        *_understood(path, inputs, outputs),
+        ("operators", ", ".join(f"{count} {name}" for name, count in operators.most_common())),
+        ("numbers", f"{numbers:,}"),
+        ("sha256", modelpack.sha256_of(path)),
+    ]
+
+
+def _understood(path: Path, inputs: list[Port], outputs: list[Port]) -> Facts:
+    """What the file would be as `--detector` or `--reid`."""
+    reasons = []
+    for flag, understand in (("--detector", adopt.detector), ("--reid", adopt.reid)):
+        try:
+            return [("usable as", flag), *_description(understand(path.name, "", inputs, outputs))]
+        except DataError as error:
+            reasons.append(str(error))
+    return [("usable as", "neither --detector nor --reid"), *(("because", reason) for reason in reasons)]
+
+
+def _pack(path: Path) -> Facts:
+    pack = modelpack.read(path)
+    facts = [("pack", f"{pack.manifest.name}, schema {pack.manifest.schema}, by {pack.manifest.tool}")]
+    for name, network in (("detector", pack.detector), ("reid", pack.reid)):
+        if network is None:
+            continue
+        facts += [(name, f"{network.source.architecture}, from {network.source.file}"), *_description(network)]
+        for variant, entry in network.variants.items():
+            size = pack.path(entry).stat().st_size / 1e6
+            gate = "" if entry.passed else ", failed its accuracy gate"
+            facts.append((variant, f"{entry.file}, opset {entry.opset}, {size:.1f} MB{gate}"))
+    manifest = pack.manifest
+    extras = {"golden": manifest.golden, "calibration": manifest.calibration, "accuracy": manifest.accuracy}
+    return facts + [(name, extra.file if extra else "none") for name, extra in extras.items()]
+
+
+def _description(network: Detector | Reid) -> Facts:
+    facts = [("input", _input(network.input))]
+    if isinstance(network, Reid):
+        return [*facts, ("embedding", f"{network.embedding} numbers")]
+    head = network.head
+    return [
+        *facts,
+        ("head", f"{head.type}, strides {', '.join(map(str, head.strides))}, {head.scores}, reg_max {head.reg_max}"),
+        ("classes", f"{len(network.classes)}: {', '.join(network.classes[:8])}{', …' * (len(network.classes) > 8)}"),
+    ]
+
+
+def _input(wanted: ImageInput) -> str:
+    return f"{wanted.name}, {wanted.width}x{wanted.height} {wanted.colour.upper()}, {wanted.layout}, {wanted.resize}"
+
+
+def _producer(model: onnx.ModelProto) -> str:
+    return f"{model.producer_name} {model.producer_version}".strip() or "an unnamed tool"

@@ -1,0 +1,33 @@
+"""Prove that a pack is whole (hashes), sound (ONNX checker), described truly (shapes) and computes what it should.
+
+Every variant runs on ONNX Runtime with the pack's golden input.
+"""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from edge import modelpack
+from edge.errors import DataError
+from export import verify
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's flags."""
+    parser.add_argument("pack", type=Path, metavar="PACK", help="a model pack")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print a line for each variant; DataError with all problems where there are any."""
+    table = Table("network", "variant", "file", "difference", "verdict", box=None)
+    problems: list[str] = []
+    for verdict in verify.verify(modelpack.read(args.pack)):
+        difference = "not recorded" if verdict.error is None else f"{verdict.error:.1e}"
+        sound = "differs" if verdict.problems else "agrees"
+        table.add_row(verdict.network, verdict.variant, verdict.file, difference, sound)
+        problems += verdict.problems
+    Console().print(table)
+    if problems:
+        raise DataError(f"{args.pack}: {'; '.join(problems)}; copy the pack again or export it anew")

@@ -1,0 +1,82 @@
+"""Whether a pack's networks are what its manifest says, and still compute what they computed at the export."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.detect import adopt
+from edge.errors import NanoTrackError
+from edge.infer import golden
+from edge.infer.backend import open_backend
+from edge.infer.reasons import RungError
+from edge.modelpack import Detector, ModelPack, Reid, Variant
+from export import onnxfile
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about one variant of one network: `problems` is empty when all is well.
+
+    `error` is the relative difference from the golden float32 outputs, None where the pack holds none.
+    """
+
+    network: golden.NetworkName
+    variant: str
+    file: str
+    error: float | None
+    problems: list[str]
+
+
+def verify(pack: ModelPack) -> Iterator[Verdict]:
+    """A verdict on each variant of each network of a pack whose hashes were checked already."""
+    for variant, entry in pack.detector.variants.items():
+        yield _verdict(pack, "detector", pack.detector, variant, entry)
+    if pack.reid is not None:
+        for variant, entry in pack.reid.variants.items():
+            yield _verdict(pack, "reid", pack.reid, variant, entry)
+
+
+def _verdict(
+    pack: ModelPack, network: golden.NetworkName, said: Detector | Reid, variant: str, entry: Variant
+) -> Verdict:
+    path = pack.path(entry)
+    try:
+        problems = _disagreements(path, said, entry)
+    except NanoTrackError as error:  # no valid model, or one that is not understood: nothing to run
+        return Verdict(network, variant, entry.file, None, [str(error)])
+    try:
+        parity = _parity(pack, network, variant, path)
+    except (NanoTrackError, RungError) as error:
+        return Verdict(network, variant, entry.file, None, [*problems, str(error)])
+    if parity is not None and not parity.passed:
+        problems.append(f"{entry.file}: other outputs than at the export: {parity}")
+    return Verdict(network, variant, entry.file, None if parity is None else parity.error, problems)
+
+
+def _disagreements(path: Path, said: Detector | Reid, entry: Variant) -> list[str]:
+    """Where the manifest and the ONNX file differ."""
+    _, model = onnxfile.load(path)
+    ports = onnxfile.ports(model)
+    pairs: list[tuple[str, object, object]] = [("opset", entry.opset, onnxfile.opset(model))]
+    found: Detector | Reid
+    if isinstance(said, Detector):
+        found = adopt.detector(entry.file, entry.sha256, *ports)
+        pairs.append(("outputs", said.head, found.head))
+        pairs.append(("number of classes", len(said.classes), len(found.classes)))
+    else:
+        found = adopt.reid(entry.file, entry.sha256, *ports)
+        pairs.append(("output", (said.output, said.embedding), (found.output, found.embedding)))
+    for key in ("name", "width", "height", "layout"):
+        pairs.append((f"input {key}", getattr(said.input, key), getattr(found.input, key)))
+    return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]
+
+
+def _parity(pack: ModelPack, network: golden.NetworkName, variant: str, path: Path) -> golden.Parity | None:
+    expected = golden.read(pack, network)
+    if expected is None:
+        return None
+    backend = open_backend(path, name="onnxruntime", max_batch=len(expected.input))
+    try:
+        return golden.parity(backend, expected, variant)
+    finally:
+        backend.close()
