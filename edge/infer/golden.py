@@ -1,0 +1,131 @@
+"""The self-test: a network fed the pack's golden input must put out what it did on the workstation.
+
+Two builds of an INT8 network differ as much from each other as each does from float32, because rounding flips cascade.
+So every rung is compared with the float32 outputs, and the limit for INT8 comes from the pack itself: what that variant
+was already off when it was exported.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import DataError
+from edge.infer.backend import Backend
+from edge.infer.reasons import Reason, RungError
+from edge.modelpack import ModelPack
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+NetworkName = Literal["detector", "reid"]
+
+REFERENCE = "fp32"
+# Relative error that an exact rendering may have: float32 sums in another order; float16 with its 11-bit mantissa
+# through a hundred layers.
+EXACT = {"fp32": 1e-3, "fp16": 3e-2}
+# INT8 twice as far from float32 as on the workstation is another network.
+SLACK = 2.0
+# Variants whose own golden output was not recorded borrow the error of the same scales in another rendering.
+_SAME_SCALES = {"qdq_fp16": ("qdq_fp16", "qdq"), "qdq": ("qdq", "qdq_fp16")}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The golden `input` of one network and its `outputs` by variant and output name."""
+
+    input: npt.NDArray[Any]
+    outputs: dict[str, Arrays]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a rung is from float32: the largest relative error of its outputs, and what is allowed."""
+
+    error: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is a number within the limit."""
+        return bool(self.error <= self.limit)
+
+    def __str__(self) -> str:
+        return f"error {self.error:.2g} of at most {self.limit:.2g}"
+
+
+def read(pack: ModelPack, network: NetworkName) -> Golden | None:
+    """The golden arrays of a network; None when the pack holds none. Raises DataError for a file that is no archive."""
+    entry = pack.manifest.golden
+    if entry is None:
+        return None
+    path = pack.path(entry)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files if name.startswith(f"{network}.")}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: expected an .npz of plain arrays ({error}); export the pack anew") from error
+    tensor = arrays.pop(f"{network}.input", None)
+    outputs: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        _, variant, output = name.split(".", 2)
+        outputs.setdefault(variant, {})[output] = array
+    if tensor is None or REFERENCE not in outputs:
+        return None
+    return Golden(tensor, dict(outputs))
+
+
+def relative_error(found: Arrays, expected: Arrays) -> float:
+    """The largest |found - expected| / |expected| over all outputs, norms over the whole array; nan where NaN is."""
+    errors = [
+        np.linalg.norm((found[name] - array).astype(np.float64)) / max(float(np.linalg.norm(array)), 1e-12)
+        for name, array in expected.items()
+    ]
+    return float(np.max(errors))
+
+
+def limit(golden: Golden, variant: str) -> float:
+    """The relative error that `variant` may have. Raises RungError where the golden file does not tell."""
+    if variant in EXACT:
+        return EXACT[variant]
+    for name in _SAME_SCALES.get(variant, (variant,)):
+        if name in golden.outputs:
+            return EXACT["fp16"] + SLACK * relative_error(golden.outputs[name], golden.outputs[REFERENCE])
+    raise RungError(Reason.GOLDEN_MISMATCH, f"the pack's golden file holds no output of variant {variant}")
+
+
+def parity(backend: Backend, golden: Golden, variant: str, batch: int | None = None) -> Parity:
+    """The parity of an open network after one run of `batch` rows, the golden rows repeated to fill them.
+
+    Raises RungError when an output is missing or has another shape, and what the backend raises.
+    """
+    (buffer,) = backend.inputs.values()
+    expected = golden.outputs[REFERENCE]
+    rows = len(buffer) if batch is None else batch
+    if buffer.shape[1:] != golden.input.shape[1:] or buffer.dtype != golden.input.dtype:
+        raise RungError(
+            Reason.GOLDEN_MISMATCH,
+            f"input is {buffer.dtype} {list(buffer.shape)}, golden {golden.input.dtype} {list(golden.input.shape)}",
+        )
+    repeated = np.arange(rows) % len(golden.input)
+    buffer[:rows] = golden.input[repeated]
+    backend.run(batch)
+    found = {}
+    for name, array in expected.items():
+        output = backend.outputs.get(name)
+        if output is None or output.shape[1:] != array.shape[1:] or output.dtype != array.dtype:
+            has = "nothing of that name" if output is None else f"{output.dtype} {list(output.shape)}"
+            raise RungError(Reason.GOLDEN_MISMATCH, f"output {name}: {has}, golden {array.dtype} {list(array.shape)}")
+        found[name] = output[:rows]
+    return Parity(
+        relative_error(found, {name: array[repeated] for name, array in expected.items()}), limit(golden, variant)
+    )
+
+
+def check(backend: Backend, golden: Golden, variant: str) -> Parity:
+    """The parity of an open network. Raises RungError(GOLDEN_MISMATCH) beyond the limit."""
+    result = parity(backend, golden, variant)
+    if not result.passed:
+        raise RungError(Reason.GOLDEN_MISMATCH, str(result))
+    return result

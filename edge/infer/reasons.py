@@ -1,0 +1,89 @@
+"""Why a rung of the ladder was not taken: one machine-readable reason each, with the sentence that says what to do."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from edge.errors import UnavailableError
+
+
+class Reason(Enum):
+    """Why a rung was not taken; the value is the name in JSON, logs and metrics."""
+
+    NO_DRIVER = "no_driver"
+    NO_TENSORRT = "no_tensorrt"
+    TENSORRT_UNSUPPORTED = "tensorrt_unsupported"
+    TENSORRT_BROKEN = "tensorrt_broken"
+    NO_PYCUDA = "no_pycuda"
+    PYCUDA_BROKEN = "pycuda_broken"
+    NO_INT8_HARDWARE = "no_int8_hardware"
+    ENGINE_MISSING = "engine_missing"
+    ENGINE_STALE = "engine_stale"
+    ENGINE_UNTRUSTED = "engine_untrusted"
+    VARIANT_MISSING = "variant_missing"
+    GATE_FAILED = "gate_failed"
+    GOLDEN_MISMATCH = "golden_mismatch"
+    SLOWER = "slower"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    BACKEND_FAILED = "backend_failed"
+    NOT_ASKED = "not_asked"
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do about it, one sentence."""
+        return _REMEDIES[self]
+
+
+_REMEDIES = {
+    Reason.NO_DRIVER: "a Jetson gets its driver with JetPack, a workstation from NVIDIA; "
+    "a container needs --runtime nvidia",
+    Reason.NO_TENSORRT: "on a Jetson: apt install nvidia-jetpack, and a virtual environment made with "
+    "--system-site-packages",
+    Reason.TENSORRT_UNSUPPORTED: "JetPack 6 or newer brings a TensorRT that fits",
+    Reason.TENSORRT_BROKEN: "install driver and TensorRT from the same JetPack or CUDA release",
+    Reason.NO_PYCUDA: "pip install 'nanotrack-edge[jetson]', with nvcc on the PATH",
+    Reason.PYCUDA_BROKEN: "build pycuda again on this board: pip install --force-reinstall --no-cache-dir pycuda",
+    Reason.NO_INT8_HARDWARE: "nothing to do: this GPU has no INT8 arithmetic, FP16 is used instead",
+    Reason.ENGINE_MISSING: "run nanotrack build PACK on this board",
+    Reason.ENGINE_STALE: "run nanotrack build PACK on this board",
+    Reason.ENGINE_UNTRUSTED: "an engine is executable code: keep it in a folder of yours or of root that nobody else "
+    "can write, and build it anew",
+    Reason.VARIANT_MISSING: "export the pack with calibration: nanotrack-export pack --calibrate FRAMES",
+    Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
+    Reason.GOLDEN_MISMATCH: "run nanotrack build PACK; if it stays, report what nanotrack selftest PACK --json says",
+    Reason.SLOWER: "nothing to do: another precision was measured to be faster on this board",
+    Reason.TIMEOUT: "try again on an idle board, and look for GPU messages in dmesg",
+    Reason.OUT_OF_MEMORY: "stop other programs or add swap, then try again",
+    Reason.BACKEND_FAILED: "look for GPU messages in dmesg; a restart comes back to this rung",
+    Reason.NOT_ASKED: "nothing to do: --backend or --variant leaves it out",
+}
+
+
+@dataclass(frozen=True)
+class Skip:
+    """One rung that was not taken: its name, why, and what was seen (an error text, the field that changed)."""
+
+    rung: str
+    reason: Reason
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.rung}: {self.reason.value} ({self.detail}); {self.reason.remedy}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The skip as JSON-ready text: rung, reason, detail, remedy."""
+        return {
+            "rung": self.rung,
+            "reason": self.reason.value,
+            "detail": self.detail,
+            "remedy": self.reason.remedy,
+        }
+
+
+class RungError(UnavailableError):
+    """What makes one rung impossible. The ladder turns it into a `Skip`; under `--require` it ends the command."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.value} ({detail}); {reason.remedy}")
+        self.reason = reason
+        self.detail = detail

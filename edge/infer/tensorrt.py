@@ -1,0 +1,133 @@
+"""Networks on TensorRT: engines that `nanotrack build` made on this board, run on a stream of their own.
+
+One code path serves TensorRT 8.6 to 11: named tensors and `execute_async_v3`. An engine has fixed shapes; a network
+with a dynamic batch comes as one engine for each bucket of batch sizes, all of them reading and writing the same
+buffers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.infer.backend import Port
+from edge.infer.cuda import Buffer, Device, Stream
+from edge.infer.reasons import Reason, RungError
+
+
+class TensorRT:
+    """A `Backend` on TensorRT.
+
+    `plans` are serialized engines by batch size; one alone is a network of that fixed batch. Opening, running and
+    closing happen on one thread. The calling thread sleeps while the GPU works and holds no lock, so that decoding,
+    drawing and writing go on.
+    """
+
+    def __init__(self, plans: Mapping[int, bytes]) -> None:
+        """Load the engines and allocate all memory. Raises RungError with the reason."""
+        self._device = Device()
+        self.engines: dict[int, Any] = {}  # by batch size, as are the contexts
+        self._contexts: dict[int, Any] = {}
+        self._buffers: dict[str, Buffer] = {}
+        self.inputs: Mapping[str, npt.NDArray[Any]] = {}
+        self.outputs: Mapping[str, npt.NDArray[Any]] = {}
+        try:
+            with self._device.current() as cuda:
+                self._stream = Stream(cuda)
+                self.engines = {batch: load_engine(plan) for batch, plan in sorted(plans.items())}
+                self._make_buffers(cuda, self.engines[max(self.engines)])
+                for batch, engine in self.engines.items():
+                    self._contexts[batch] = self._bound_context(engine)
+        except RungError:
+            self.close()
+            raise
+
+    def run(self, batch: int | None = None) -> None:
+        """See `Backend.run`. Raises RungError when the GPU fails."""
+        rows = max(self._contexts) if batch is None else batch
+        bucket = next((b for b in self._contexts if b >= rows), None)
+        if bucket is None or rows < 1:
+            raise ValueError(f"batch {rows}: expected 1 to {max(self._contexts)}")
+        with self._device.current():
+            for name in self.inputs:
+                self._buffers[name].upload(self._stream.queue)
+            if not self._contexts[bucket].execute_async_v3(self._stream.handle):
+                raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
+            for name in self.outputs:
+                self._buffers[name].download(self._stream.queue)
+            self._stream.mark()
+            self._stream.wait()
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        with self._device.current():
+            self._contexts.clear()
+            self.engines.clear()
+            for buffer in self._buffers.values():
+                buffer.free()
+            self._buffers.clear()
+            self.__dict__.pop("_stream", None)
+        self._device.close()
+
+    def _make_buffers(self, cuda: Any, engine: Any) -> None:
+        """Buffers for the engine of the largest batch; smaller ones use their first rows."""
+        import tensorrt as trt
+
+        inputs: list[Port] = []
+        outputs: list[Port] = []
+        for name in (engine.get_tensor_name(i) for i in range(engine.num_io_tensors)):
+            shape = tuple(engine.get_tensor_shape(name))
+            dtype = trt.nptype(engine.get_tensor_dtype(name))
+            self._buffers[name] = Buffer(cuda, shape, dtype, mapped=self._device.is_integrated)
+            side = inputs if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else outputs
+            batch = None if len(self.engines) > 1 else shape[0]
+            side.append(Port(name, (batch, *shape[1:]), np.dtype(dtype).name))
+        self.input_ports, self.output_ports = tuple(inputs), tuple(outputs)
+        self.inputs = {p.name: self._buffers[p.name].host for p in self.input_ports}
+        self.outputs = {p.name: self._buffers[p.name].host for p in self.output_ports}
+
+    def _bound_context(self, engine: Any) -> Any:
+        context = engine.create_execution_context()
+        if context is None:
+            raise RungError(Reason.OUT_OF_MEMORY, "TensorRT made no execution context")
+        for name, buffer in self._buffers.items():
+            if not context.set_tensor_address(name, buffer.address):
+                raise RungError(Reason.ENGINE_STALE, f"the engine refuses the address of {name}")
+        return context
+
+
+def load_engine(plan: bytes) -> Any:
+    """The engine in `plan`, a `tensorrt.ICudaEngine`. Raises RungError with what TensorRT logged."""
+    import tensorrt as trt
+
+    logger = Log()
+    engine = trt.Runtime(logger.sink).deserialize_cuda_engine(plan)
+    if engine is None:
+        raise RungError(Reason.ENGINE_STALE, logger.last_error("TensorRT did not accept the engine"))
+    return engine
+
+
+class Log:
+    """Keeps the errors that TensorRT logs, for the message of the failure that follows; `sink` is the trt.ILogger."""
+
+    def __init__(self) -> None:
+        """Make an ILogger that remembers errors and prints nothing."""
+        import tensorrt as trt
+
+        self.errors: list[str] = []
+        errors, levels = self.errors, trt.ILogger.Severity
+
+        class Sink(trt.ILogger):
+            def __init__(self) -> None:
+                trt.ILogger.__init__(self)
+
+            def log(self, severity: Any, message: str) -> None:
+                if severity in (levels.INTERNAL_ERROR, levels.ERROR):
+                    errors.append(message)
+
+        self.sink = Sink()
+
+    def last_error(self, otherwise: str) -> str:
+        """The first line of the last error, `otherwise` where none was logged."""
+        return self.errors[-1].splitlines()[0] if self.errors else otherwise
