@@ -1,0 +1,185 @@
+"""Track people in a video, a folder of images or replayed detections.
+
+SOURCE is a video file, a folder of images, a glob pattern of images, or demo:// (the built-in scene).
+
+  nanotrack track --path street.mp4 --model person.pack --save out.mp4 --mot out.txt
+  nanotrack track --path 'MOT17-09/img1/*.jpg' --model person.pack --jsonl out.jsonl
+  nanotrack track --detections MOT17-09/det/det.txt --mot out.txt
+
+Ctrl-C stops after the frame in hand: files are finished and the summary is printed; a second one stops at once.
+"""
+
+import argparse
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import UsageError
+from edge.motchallenge import read_detections
+from edge.running import Progress, StopRequest, Summary
+from edge.sinks.sink import Sink
+from edge.spans import Spans
+from edge.types import Detections
+from edge.video.ahead import Ahead
+from edge.video.blank import Blank
+from edge.video.source import Source, open_source
+
+if TYPE_CHECKING:
+    from edge.pipeline import Pipeline
+    from edge.replay import Replay
+
+_REPLAY_RATE = 30.0  # frames a second of detections that come without a video
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack track`."""
+    parser.add_argument("--demo", choices=("video", "image", "webcam"), help="kind of source; may be left out")
+    parser.add_argument("--path", metavar="SOURCE", help="what to track, see above")
+    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a NanoDet network as ONNX")
+    parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
+    parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
+    parser.add_argument("--preset", default="default", choices=("default", "reference"), help="default: default")
+    parser.add_argument(
+        "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
+    )
+    parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
+    parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
+    parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text")
+    parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines")
+    parser.add_argument("--backend", default="auto", choices=("auto", "onnxruntime", "tensorrt"), help="default: auto")
+    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
+    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
+    parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
+    parser.add_argument("--frame-rate", type=float, metavar="F", help="in place of what the source says of itself")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track everything, write the outputs, print the summary; 128 + signal where one ended it."""
+    _check(args)
+    spans, summary, stop = Spans(), Summary(), StopRequest()
+    try:
+        with contextlib.ExitStack() as stack:
+            recorded = read_detections(args.detections) if args.detections else None
+            source = stack.enter_context(contextlib.closing(_source(args, recorded)))
+            chain = _chain(args, source, recorded, spans)
+            sinks = _open_sinks(args, source, chain, stack)
+            frames = stack.enter_context(contextlib.closing(Ahead(source, spans)))
+            progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
+            stack.enter_context(stop)
+            summary.start()
+            for frame in frames:
+                tracks = chain(frame)
+                for name, sink in sinks.items():
+                    with spans[name]:
+                        sink.write(frame, tracks)
+                summary.add(tracks)
+                progress.advance(summary.line)
+                if stop.exit_code or summary.frames == args.frames:
+                    break
+    finally:
+        if summary.frames:
+            sys.stdout.write(summary.text(spans) + "\n")
+    return stop.exit_code
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse flags that do not fit together, before anything is opened."""
+    if not args.path and not args.detections:
+        raise UsageError("expected --path SOURCE or --detections DET.txt, found neither; say what to track")
+    if args.model and args.detections:
+        raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
+    if not args.model and not args.detections:
+        raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
+    if args.save and not args.path:
+        raise UsageError("--save needs pictures to draw on; add --path SOURCE, the video of the detections")
+    for name, value, low, high in (
+        ("--conf", args.conf, 0, 1),
+        ("--threads", args.threads, 1, 256),
+        ("--frames", args.frames, 1, sys.maxsize),
+        ("--frame-rate", args.frame_rate, 0.01, 10_000),
+    ):
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
+    inputs = [Path(path) for path in (args.path, args.detections, args.model) if path]
+    outputs = [path for path in (args.save, args.mot, args.jsonl) if path]
+    for index, path in enumerate(outputs):
+        if any(_same(path, other) for other in inputs + outputs[:index]):
+            raise UsageError(f"{path}: named twice, an output would overwrite it; choose another name")
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path == other or (path.is_file() and other.exists() and path.samefile(other))
+
+
+def _source(args: argparse.Namespace, recorded: Sequence[Detections] | None) -> Source:
+    if args.path:
+        return open_source(args.path, args.frame_rate)
+    return Blank(len(recorded or ()), args.frame_rate or _REPLAY_RATE)
+
+
+def _chain(
+    args: argparse.Namespace, source: Source, recorded: Sequence[Detections] | None, spans: Spans
+) -> "Pipeline | Replay":
+    """What makes tracks of frames: a detector's pipeline, or a replay."""
+    if recorded is not None:
+        from edge.replay import Replay
+        from edge.track.tracker import Tracker
+
+        tracker = Tracker(args.tracking_method, source.frame_rate, args.preset)
+        return Replay(recorded, tracker, floor=args.conf or 0.0, spans=spans)
+    from edge.pipeline import Pipeline
+
+    return Pipeline(
+        args.model,
+        method=args.tracking_method,
+        frame_rate=source.frame_rate,
+        preset=args.preset,
+        classes=_names(args.classes),
+        floor=args.conf,
+        backend=args.backend,
+        variant=args.variant,
+        # One core is left to decoding, tracking and drawing.
+        threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        spans=spans,
+    )
+
+
+def _open_sinks(
+    args: argparse.Namespace, source: Source, chain: "Pipeline | Replay", stack: contextlib.ExitStack
+) -> dict[str, Sink]:
+    """The outputs by name; the stack closes them."""
+    sinks: dict[str, Sink] = {}
+
+    def add(name: str, sink: Sink) -> None:
+        sinks[name] = stack.enter_context(contextlib.closing(sink))
+
+    if args.mot:
+        from edge.sinks.mot import MotText
+
+        add("mot", MotText(args.mot))
+    if args.jsonl:
+        from edge.sinks.jsonl import JsonLines
+
+        camera, run_ = Path(args.path or args.detections).stem, secrets.token_hex(4)
+        lost_s = chain.tracker.lost_s
+        add("jsonl", JsonLines(args.jsonl, run=run_, camera=camera, classes=chain.classes, lost_s=lost_s))
+    if args.save:
+        from edge.sinks.video import AnnotatedVideo
+
+        named = chain.classes if len(_names(args.classes)) > 1 else ()
+        add("video", AnnotatedVideo(args.save, source.size, source.frame_rate, named))
+    return sinks
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _expected(available: int | None, wanted: int | None) -> int | None:
+    """How many frames there will be, None where nobody knows."""
+    known = [count for count in (available, wanted) if count]
+    return min(known, default=None)

@@ -1,0 +1,87 @@
+"""The whole chain for one frame: picture, detections, tracks, with a span around every stage."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge import modelpack
+from edge.detect import adopt
+from edge.detect.detector import Detector
+from edge.errors import NotFoundError
+from edge.infer.backend import BackendName, VariantName, choose_variant, open_backend
+from edge.modelpack import ModelPack
+from edge.spans import Spans
+from edge.track.tracker import Tracker
+from edge.types import Detections, Frame, Tracks
+
+
+class Pipeline:
+    """A detector and a tracker in a row, for one stream and one thread at a time.
+
+    `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
+    `floor` the lowest score that reaches the tracker (None: the pack's), `threads` the threads inside an operator of
+    the network. `method`, `frame_rate`, `preset` and `parameters` are `Tracker`'s.
+
+    Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
+    """
+
+    def __init__(
+        self,
+        model: ModelPack | Path | str,
+        *,
+        method: str = "nanotrack",
+        frame_rate: float = 30.0,
+        preset: str = "default",
+        classes: Sequence[str] = ("person",),
+        floor: float | None = None,
+        backend: BackendName = "auto",
+        variant: VariantName = "auto",
+        threads: int = 1,
+        spans: Spans | None = None,
+        **parameters: float,
+    ):
+        self.spans = spans or Spans()
+        self.tracker = Tracker(method, frame_rate, preset, **parameters)
+        self.detector = open_detector(
+            model, classes=classes, floor=floor, backend=backend, variant=variant, threads=threads, spans=self.spans
+        )
+        self.classes = self.detector.description.classes
+        self.detections = Detections.empty()
+        self._track = self.spans["track"]
+
+    def __call__(self, frame: Frame) -> Tracks:
+        """The tracks to show for `frame`; `detections` holds what they were made from until the next call.
+
+        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last.
+        """
+        self.detections = self.detector(frame.image)
+        with self._track:
+            return self.tracker.update(self.detections, frame.time_s)
+
+
+def open_detector(
+    model: ModelPack | Path | str,
+    *,
+    classes: Sequence[str] = ("person",),
+    floor: float | None = None,
+    backend: BackendName = "auto",
+    variant: VariantName = "auto",
+    threads: int = 1,
+    spans: Spans | None = None,
+) -> Detector:
+    """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
+
+    Raises as `Pipeline`.
+    """
+    if isinstance(model, str):
+        model = Path(model)
+    if isinstance(model, Path) and model.is_file():
+        network = open_backend(model, name=backend, threads=threads)
+        description = adopt.detector(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
+    else:
+        if isinstance(model, Path) and not model.exists():
+            raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
+        pack = model if isinstance(model, ModelPack) else modelpack.read(model)
+        description = pack.detector
+        _, chosen = choose_variant(description.variants, variant, f"{pack.folder}, detector")
+        network = open_backend(pack.path(chosen), name=backend, threads=threads)
+    return Detector(description, network, classes=classes, floor=floor, spans=spans)

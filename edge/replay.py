@@ -1,0 +1,32 @@
+"""Recorded detections in place of a detector: the pipeline of a replay."""
+
+from collections.abc import Sequence
+
+from edge.spans import Spans
+from edge.track.tracker import Tracker
+from edge.types import Detections, Frame, Tracks
+
+
+class Replay:
+    """Recorded detections and a tracker in a row; called like a `Pipeline`.
+
+    Item i of `by_frame` belongs to frame i + 1. Detections below score `floor` are left out.
+    """
+
+    def __init__(
+        self, by_frame: Sequence[Detections], tracker: Tracker, *, floor: float = 0.0, spans: Spans | None = None
+    ):
+        self.tracker = tracker
+        self.classes: tuple[str, ...] = ("person",)
+        self.detections = Detections.empty()
+        self._by_frame = by_frame
+        self._floor = floor
+        self._track = (spans or Spans())["track"]
+
+    def __call__(self, frame: Frame) -> Tracks:
+        """The tracks to show for `frame`, found by its number; `detections` holds what they were made from."""
+        found = self._by_frame[frame.number - 1] if frame.number <= len(self._by_frame) else Detections.empty()
+        kept = found.scores >= self._floor
+        self.detections = found if kept.all() else Detections(found.boxes_xyxy[kept], found.scores[kept])
+        with self._track:
+            return self.tracker.update(self.detections, frame.time_s)

@@ -1,0 +1,99 @@
+"""How tracks look in a picture: a box, a label and a trail in the identity's own colour."""
+
+import colorsys
+from collections import deque
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edge.types import Image, Tracks
+
+Colour = tuple[int, int, int]
+
+TRAIL_S = 2.0
+_GOLDEN = 0.618033988749895  # steps of the golden ratio keep the hues of neighbouring ids far apart
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+_SHIFT = 4  # fractional bits of drawn coordinates: boxes do not jump from pixel to pixel
+
+
+def colour_of(id_: int) -> Colour:
+    """The BGR colour of an identity: the same in every run, vivid, and unlike those of the ids around it."""
+    hue = id_ * _GOLDEN % 1.0
+    red, green, blue = colorsys.hls_to_rgb(hue, (0.56, 0.66, 0.48)[id_ % 3], 0.9)
+    return round(255 * blue), round(255 * green), round(255 * red)
+
+
+class Painter:
+    """Draws tracks and remembers where they came from. `classes` are the names to show, empty for none."""
+
+    def __init__(self, frame_rate: float, classes: Sequence[str]):
+        self._classes = classes
+        self._trail_length = max(2, round(TRAIL_S * frame_rate))
+        self._trails: dict[int, deque[tuple[int, float, float]]] = {}
+        self._number = 0
+
+    def paint(self, canvas: Image, tracks: Tracks) -> None:
+        """Draw the tracks of the next frame onto `canvas` (uint8 `[H, W, 3]`, BGR), in place."""
+        self._number += 1
+        unit = max(1.0, min(canvas.shape[:2]) / 400)
+        self._extend(tracks)
+        for id_, trail in self._trails.items():
+            _trail(canvas, np.array(trail)[:, 1:], colour_of(id_), unit)
+        # Nearer people stand lower in the picture: they are drawn last, on top.
+        for row in np.argsort(tracks.boxes_xyxy[:, 3], kind="stable").tolist():
+            colour = colour_of(int(tracks.ids[row]))
+            _box(canvas, tracks.boxes_xyxy[row].tolist(), colour, unit, tracks.detection_index[row] < 0)
+            _label(canvas, tracks.boxes_xyxy[row].tolist(), self._text(tracks, row), colour, unit)
+
+    def _extend(self, tracks: Tracks) -> None:
+        for id_, (x1, _, x2, y2) in zip(tracks.ids.tolist(), tracks.boxes_xyxy.tolist(), strict=True):
+            self._trails.setdefault(id_, deque()).append((self._number, (x1 + x2) / 2, y2))
+        for id_, trail in list(self._trails.items()):
+            while trail and trail[0][0] <= self._number - self._trail_length:
+                trail.popleft()
+            if not trail:
+                del self._trails[id_]
+
+    def _text(self, tracks: Tracks, row: int) -> str:
+        name = f"{self._classes[tracks.classes[row]]} " if self._classes else ""
+        return f"{name}{tracks.ids[row]}"
+
+
+def _fixed(points: object) -> np.ndarray:
+    """Pixels as OpenCV's fixed-point coordinates, kept inside what they can hold."""
+    return np.clip(np.round(np.asarray(points, np.float64) * (1 << _SHIFT)), -(2**30), 2**30).astype(np.int32)
+
+
+def _trail(canvas: Image, points: np.ndarray, colour: Colour, unit: float) -> None:
+    """The way of the feet, thinner and darker the longer ago."""
+    fixed = _fixed(points)
+    parts = 4
+    for part in range(parts):
+        piece = fixed[part * len(fixed) // parts : (part + 1) * len(fixed) // parts + 1]
+        share = (part + 1) / parts
+        faded = tuple(round(value * (0.4 + 0.6 * share)) for value in colour)
+        if len(piece) > 1:
+            cv2.polylines(canvas, [piece], False, faded, max(1, round(2 * unit * share)), cv2.LINE_AA, _SHIFT)
+
+
+def _box(canvas: Image, box: list[float], colour: Colour, unit: float, predicted: bool) -> None:
+    """A frame, thin where the box is only predicted."""
+    (x1, y1), (x2, y2) = _fixed([box[:2], box[2:]]).tolist()
+    thickness = 1 if predicted else max(1, round(1.6 * unit))
+    cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def _label(canvas: Image, box: list[float], text: str, colour: Colour, unit: float) -> None:
+    """A chip above the box, inside it where the picture ends."""
+    size, weight = 0.42 * unit, max(1, round(0.9 * unit))
+    (width, height), _ = cv2.getTextSize(text, _FONT, size, weight)
+    pad = round(3 * unit)
+    left = round(min(max(box[0], 0), max(0, canvas.shape[1] - width - 2 * pad)))
+    bottom = round(box[1])
+    if bottom - height - 2 * pad < 0:
+        bottom = max(0, bottom) + height + 2 * pad
+    cv2.rectangle(canvas, (left, bottom - height - 2 * pad), (left + width + 2 * pad, bottom), colour, cv2.FILLED)
+    luminance = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
+    ink = (0, 0, 0) if luminance > 120 else (255, 255, 255)
+    cv2.putText(canvas, text, (left + pad, bottom - pad), _FONT, size, ink, weight, cv2.LINE_AA)
