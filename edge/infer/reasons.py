@@ -23,6 +23,7 @@ class Reason(Enum):
     GATE_FAILED = "gate_failed"
     GOLDEN_MISMATCH = "golden_mismatch"
     SLOWER = "slower"
+    NO_ONNXRUNTIME = "no_onnxruntime"
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out_of_memory"
     BACKEND_FAILED = "backend_failed"
@@ -52,6 +53,7 @@ _REMEDIES = {
     Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
     Reason.GOLDEN_MISMATCH: "run nanotrack build PACK; if it stays, report what nanotrack selftest PACK --json says",
     Reason.SLOWER: "nothing to do: another precision was measured to be faster on this board",
+    Reason.NO_ONNXRUNTIME: "pip install onnxruntime, of a version that has a wheel for this Python",
     Reason.TIMEOUT: "try again on an idle board, and look for GPU messages in dmesg",
     Reason.OUT_OF_MEMORY: "stop other programs or add swap, then try again",
     Reason.BACKEND_FAILED: "look for GPU messages in dmesg; a restart comes back to this rung",

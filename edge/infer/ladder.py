@@ -1,0 +1,161 @@
+"""Which backend and precision runs a network here: the first rung that is there, opens, and computes the right thing.
+
+`tensorrt-int8`, `tensorrt-fp16`, `onnxruntime-int8`, `onnxruntime-fp32`. TensorRT is tried in a child process before it
+is touched here; every rung must reproduce the pack's golden output; and each one passed over leaves a `Skip`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
+from edge.infer import engine_cache, golden
+from edge.infer.backend import Backend, BackendName, VariantName
+from edge.infer.engines import engine_set, network_of
+from edge.infer.golden import NetworkName
+from edge.infer.probe import Gpu, probe
+from edge.infer.reasons import Reason, RungError, Skip
+from edge.infer.resilient import NoRungError, Resilient
+from edge.infer.versions import Precision
+from edge.modelpack import ModelPack
+
+logger = logging.getLogger(__name__)
+
+
+class Rung(NamedTuple):
+    """A way to run a network. `name` is what --require, logs and metrics call it."""
+
+    name: str
+    backend: BackendName
+    precision: str
+
+
+LADDER = (
+    Rung("tensorrt-int8", "tensorrt", "int8"),
+    Rung("tensorrt-fp16", "tensorrt", "fp16"),
+    Rung("onnxruntime-int8", "onnxruntime", "int8"),
+    Rung("onnxruntime-fp32", "onnxruntime", "fp32"),
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for.
+
+    `variant` "fp32" means without quantization: the float rungs, which on TensorRT is FP16. `require` is a rung's name
+    or a backend's; unlike a wish it does not give way.
+    """
+
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+    require: str | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        specs = [rung.name for rung in LADDER] + sorted({rung.backend for rung in LADDER})
+        if self.require not in (None, *specs):
+            raise UsageError(f"--require {self.require}: expected one of {', '.join(specs)}")
+        if not any(map(self.allows, LADDER)):
+            raise UsageError(
+                f"--backend {self.backend}, --variant {self.variant} and --require {self.require} leave no rung of"
+                f" {', '.join(rung.name for rung in LADDER)}; ask for less"
+            )
+
+    def allows(self, rung: Rung) -> bool:
+        """Whether the rung is one of those asked for."""
+        return (
+            self.backend in ("auto", rung.backend)
+            and (self.variant == "auto" or (rung.precision == "int8") == (self.variant == "int8"))
+            and self.require in (None, rung.name, rung.backend)
+        )
+
+
+class Ladder:
+    """Opens networks on the best rung; looks for a GPU once, when the first rung that wants one is tried."""
+
+    def __init__(self, wish: Wish, cache: Path | None = None, look: Callable[[], Gpu] = probe) -> None:
+        """`cache` is the folder with this board's engines, None for the default one; `look` finds the GPU."""
+        self.wish = wish
+        self._cache = cache or engine_cache.default_folder()
+        self._look = look
+        self._seen: Gpu | RungError | None = None
+
+    def gpu(self) -> Gpu:
+        """The GPU of this board. Raises RungError when there is none that TensorRT can use."""
+        if self._seen is None:
+            try:
+                self._seen = self._look()
+            except RungError as error:
+                self._seen = error
+        if isinstance(self._seen, RungError):
+            raise self._seen
+        return self._seen
+
+    def open(self, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Resilient:
+        """The network on the best rung that works, ready to run, with those below it in reserve.
+
+        Raises DataError when only the pack is in the way (no such variant), UnavailableError with every reason else.
+        """
+        wanted = [rung for rung in LADDER if self.wish.allows(rung)]
+        openers = [(rung.name, partial(self.open_rung, rung, pack, network, max_batch)) for rung in wanted]
+        try:
+            backend = Resilient(openers)
+        except NoRungError as error:
+            raise _refusal(pack, network, error.skips) from None
+        passed = ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in backend.skips)
+        logger.info("%s on %s%s", network, backend.rung, f"; passed over: {passed}" if passed else "")
+        return backend
+
+    def open_rung(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Backend:
+        """The network on one rung, warm and checked against the golden output.
+
+        Raises RungError with the reason, DataError for a network that the library does not take.
+        """
+        if rung.backend == "tensorrt":
+            form, backend = self._on_tensorrt(rung, pack, network)
+        else:
+            form, backend = self._on_onnxruntime(rung, pack, network, max_batch)
+        expected = golden.read(pack, network)
+        if expected is not None:
+            try:
+                golden.check(backend, expected, form)
+            except RungError:
+                backend.close()
+                raise
+        return backend
+
+    def _on_tensorrt(self, rung: Rung, pack: ModelPack, network: NetworkName) -> tuple[str, Backend]:
+        precision: Precision = "int8" if rung.precision == "int8" else "fp16"
+        wanted = engine_set(pack, network, precision, self.gpu())
+        plans = {batch: engine_cache.load(self._cache, key) for batch, key in wanted.keys.items()}
+        from edge.infer.tensorrt import TensorRT
+
+        return wanted.form, TensorRT(plans)
+
+    def _on_onnxruntime(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int) -> tuple[str, Backend]:
+        description = network_of(pack, network)
+        variant = description.variants.get(rung.precision) if description else None
+        if variant is None:
+            raise RungError(Reason.VARIANT_MISSING, f"the {network} has no variant {rung.precision}")
+        if not variant.passed and self.wish.variant != rung.precision:  # asked for by name it is the user's choice
+            raise RungError(
+                Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
+            )
+        try:
+            from edge.infer.onnxrt import OnnxRuntime
+        except ImportError as error:
+            raise RungError(Reason.NO_ONNXRUNTIME, str(error)) from error
+        return rung.precision, OnnxRuntime(pack.path(variant), threads=self.wish.threads, max_batch=max_batch)
+
+
+def _refusal(pack: ModelPack, network: NetworkName, skips: Sequence[Skip]) -> NanoTrackError:
+    """What to raise when no rung is left: the pack's fault or the board's."""
+    message = f"{pack.folder}, {network}: nothing that was asked for runs it: {'; '.join(map(str, skips))}"
+    of_the_pack = {Reason.VARIANT_MISSING, Reason.GATE_FAILED}
+    kind = DataError if {skip.reason for skip in skips} <= of_the_pack else UnavailableError
+    return kind(
+        message.replace("build PACK", f"build {pack.folder}").replace("selftest PACK", f"selftest {pack.folder}")
+    )
