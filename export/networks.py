@@ -95,6 +95,6 @@ def _unknown(weights: Weights, flag: str) -> DataError:
     if osnet.recognised(weights) if flag == "--detector" else nanodet.recognised(weights):
         return DataError(f"{weights.file}: given as {flag}, but belongs to {other}")
     return DataError(
-        f"{weights.file}: not an architecture that is known; supported are {SUPPORTED}; found tensors {weights.outline()}."
-        " Other networks can be given as ONNX files"
+        f"{weights.file}: not an architecture that is known; supported are {SUPPORTED};"
+        f" found tensors {weights.outline()}. Other networks can be given as ONNX files"
     )

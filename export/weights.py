@@ -41,9 +41,14 @@ class Weights:
         return f"{listed}{', …' if len(groups) > 6 else ''}"
 
     def take(self, name: str) -> Float64s:
-        """Tensor `name` as float64, in which all folding is done."""
+        """Tensor `name` as float64, in which all folding is done; DataError for one that is not all finite."""
         self._taken.add(name)
-        return self._get(name).astype(np.float64)
+        values = self._get(name).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"{self.file}: {name} holds NaN or infinity; training went astray: take an earlier checkpoint"
+            )
+        return values
 
     def layer(self, name: str, norm: str | None = None) -> tuple[Float64s, Float64s]:
         """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in."""
@@ -52,9 +57,9 @@ class Weights:
         if norm is None:
             return weight, bias
         variance = self.take(f"{norm}.running_var")
-        scale = self.take(f"{norm}.weight") / np.sqrt(variance + BATCH_NORM_EPSILON)
-        if not np.all(np.isfinite(scale)):
+        if variance.min() < 0:
             raise DataError(f"{self.file}: {norm}.running_var: expected variances >= 0, found {variance.min()}")
+        scale = self.take(f"{norm}.weight") / np.sqrt(variance + BATCH_NORM_EPSILON)
         bias = (bias - self.take(f"{norm}.running_mean")) * scale + self.take(f"{norm}.bias")
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias
 

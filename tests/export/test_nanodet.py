@@ -1,0 +1,204 @@
+"""The exported detectors compute what the published networks compute."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR, cell_counts
+from edge.errors import DataError, UsageError
+from export import checkpoint, nanodet
+from export.weights import Weights
+from tests.export.onnxrun import normalised, run, sigmoid
+
+SCORES = 1e-5  # of the parity promised
+LOGITS = 1e-4
+
+
+@pytest.fixture(scope="module")
+def published(data: Path) -> checkpoint.Tensors:
+    return checkpoint.read(data / "models" / "nanodet-plus-m_416.pth")
+
+
+@pytest.fixture(scope="module")
+def images(data: Path) -> list[np.ndarray]:
+    """Pictures of street scenes and of everything else, at the size of the published network."""
+    files = sorted((data / "images" / "mot17_mini").rglob("*.jpg"))[::10]
+    files += sorted((data / "images" / "coco128").rglob("*.jpg"))[::32]
+    assert len(files) == 8
+    return [cv2.resize(cv2.imread(str(file)), (416, 416))[None] for file in files]
+
+
+def _random_image(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (1, height, width, 3), np.uint8)
+
+
+def _built(tensors: checkpoint.Tensors, width: int = 96, height: int = 160, **options) -> onnx.ModelProto:
+    weights = Weights("network.pth", dict(tensors))
+    model, image, head = nanodet.build(weights, nanodet.recognised(weights), width, height, **options)
+    assert (image.width, image.height, image.layout) == (width, height, "nhwc-uint8")
+    assert head.scores == "logits"
+    return model
+
+
+def test_real_weights_agree_with_the_published_onnx_file_on_real_images(published, images, data):
+    model = _built(published, 416, 416)
+    for image in images:
+        blob = normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR).astype(np.float32)
+        expected = run(str(data / "models" / "nanodet-plus-m_416.onnx"), data=blob)["output"]
+        found = run(model, image=image)
+        assert np.abs(sigmoid(found["class_logits"]) - expected[..., :80]).max() < SCORES
+        assert np.abs(found["distances"] - expected[..., 80:]).max() < LOGITS
+
+
+def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(images, data):
+    """No checkpoint of NanoDet v0.x is at hand; its ONNX file has the weights in the order of the layers."""
+    file = data / "models" / "object_detection_nanodet_2022nov.onnx"
+    graph = onnx.load(str(file)).graph
+    constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
+    convolutions = [[constants[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
+    model = _built(_state_of_v0(convolutions), 416, 416)
+    outputs = ["792", "814", "836", "795", "817", "839"]
+    for image in images[::3]:
+        expected = run(str(file), **{"input.1": normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR).astype("f4")})
+        levels = [expected[name] for name in outputs]
+        found = run(model, image=image)
+        assert np.abs(sigmoid(found["class_logits"]) - np.concatenate(levels[:3], 1)).max() < SCORES
+        assert np.abs(found["distances"] - np.concatenate(levels[3:], 1)).max() < LOGITS
+
+
+def _state_of_v0(convolutions: list[list[np.ndarray]]) -> checkpoint.Tensors:
+    """The parameters of NanoDet-m by their names; batch norm, which is folded already, as the identity."""
+    names = [("backbone.conv1.0", "backbone.conv1.1")]
+    for stage, blocks in ((2, 4), (3, 8), (4, 4)):
+        for block in range(blocks):
+            at = f"backbone.stage{stage}.{block}"
+            names += [(f"{at}.branch1.{i}", f"{at}.branch1.{i + 1}") for i in (0, 2) if block == 0]
+            names += [(f"{at}.branch2.{i}", f"{at}.branch2.{i + 1}") for i in (0, 3, 5)]
+    names += [(f"fpn.lateral_convs.{i}.conv", "") for i in range(3)]
+    for level in range(3):
+        for i in range(2):
+            at = f"head.cls_convs.{level}.{i}"
+            names += [(f"{at}.depthwise", f"{at}.dwnorm"), (f"{at}.pointwise", f"{at}.pwnorm")]
+        names.append((f"head.gfl_cls.{level}", ""))
+    state = {}
+    for (layer, norm), (weight, bias) in zip(names, convolutions, strict=True):
+        state[f"{layer}.weight"] = weight
+        if norm:
+            ones, zeros = np.ones(len(weight)), np.zeros(len(weight))
+            state |= {f"{norm}.weight": ones, f"{norm}.bias": bias, f"{norm}.running_mean": zeros}
+            state[f"{norm}.running_var"] = ones - 1e-5
+        else:
+            state[f"{layer}.bias"] = bias
+    return state
+
+
+@pytest.mark.parametrize("width", ["0.5x", "1.0x", "1.5x"])
+@pytest.mark.parametrize("size", [(96, 160), (192, 64)])
+def test_nanodet_plus_agrees_with_its_pytorch_twin(width, size):
+    pytest.importorskip("torch")
+    from export.train.nets import NanoDetPlus
+
+    _assert_twin_agrees(NanoDetPlus(width, num_classes=3), 3, size)
+
+
+@pytest.mark.parametrize("width", ["0.5x", "1.0x", "1.5x"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_nanodet_v0_agrees_with_its_pytorch_twin(width, shared):
+    pytest.importorskip("torch")
+    from tests.export.twins import NanoDetV0
+
+    _assert_twin_agrees(NanoDetV0(width, num_classes=5, shared=shared), 5, (96, 160))
+
+
+def _assert_twin_agrees(twin, classes: int, size: tuple[int, int]) -> None:
+    import torch
+
+    from tests.export.twins import alive, tensors
+
+    twin = alive(twin, seed=1)
+    image = _random_image(*size)
+    with torch.no_grad():
+        expected = twin.logits(torch.from_numpy(normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR))).numpy()
+    found = run(_built(tensors(twin), *size), image=image)
+    assert np.ptp(expected) > 1  # a network that says nothing would agree with anything
+    assert np.abs(sigmoid(found["class_logits"]) - sigmoid(expected[..., :classes])).max() < SCORES
+    assert np.abs(found["distances"] - expected[..., classes:]).max() < LOGITS
+
+
+def test_padding_channels_changes_nothing(published):
+    image = _random_image(96, 160)
+    padded, plain = (run(_built(published, align=align), image=image) for align in (16, 1))
+    for name, expected in plain.items():
+        np.testing.assert_allclose(padded[name], expected, atol=LOGITS)
+
+
+def test_kept_classes_are_the_rows_of_all_classes_in_the_order_asked_for(published):
+    image = _random_image(96, 160)
+    every, some = run(_built(published), image=image), run(_built(published, kept=[2, 0]), image=image)
+    np.testing.assert_allclose(some["class_logits"], every["class_logits"][..., [2, 0]], atol=LOGITS)
+    np.testing.assert_allclose(some["distances"], every["distances"], atol=LOGITS)
+
+
+def test_the_graph_has_no_shuffle_left_and_its_nodes_bear_the_names_of_the_layers(published):
+    nodes = _built(published).graph.node
+    operators = [node.op_type for node in nodes]
+    assert operators.count("Transpose") == 3  # one for the pixels, one for each output
+    assert not {"Slice", "Gather", "Sigmoid"} & set(operators)
+    assert len({node.name for node in nodes}) == len(nodes)
+    layers = {name.removesuffix(".weight") for name in published}
+    convolutions = [node.name for node in nodes if node.op_type == "Conv"]
+    assert {name.removesuffix(".classes").removesuffix(".distances") for name in convolutions} <= layers
+    pool, activation = (operators.index(o) for o in ("MaxPool", "LeakyRelu"))
+    assert pool < activation
+
+
+@pytest.mark.parametrize(("width", "height", "cells"), [(416, 416, 3598), (320, 320, 2125), (640, 384, 5100)])
+def test_every_cell_of_every_level_has_a_row(published, width, height, cells):
+    model = _built(published, width, height)
+    shape = [d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim]
+    assert shape == [1, cells, 80]
+    assert sum(cell_counts(width, height, (8, 16, 32, 64))) == cells
+
+
+@pytest.mark.parametrize("size", [(400, 416), (416, 0), (-32, 32)])
+def test_a_size_that_is_no_multiple_of_32_is_refused(published, size):
+    with pytest.raises(UsageError, match=r"expected multiples of 32"):
+        _built(published, *size)
+
+
+def _without(tensors: checkpoint.Tensors, name: str) -> checkpoint.Tensors:
+    return {key: value for key, value in tensors.items() if key != name}
+
+
+def test_a_missing_tensor_is_named(published):
+    name = "fpn.downsamples.1.pointwise.weight"
+    with pytest.raises(DataError, match=name):
+        _built(_without(published, name))
+
+
+def test_a_tensor_that_the_architecture_has_not_is_named(published):
+    with pytest.raises(DataError, match=r"backbone\.stage2\.0\.attention\.weight"):
+        _built({**published, "backbone.stage2.0.attention.weight": np.zeros(3)})
+
+
+def test_what_only_training_needs_is_dropped(published):
+    extra = {"aux_fpn.reduce_layers.0.conv.weight": np.zeros(3), "aux_head.gfl_reg.bias": np.zeros(3)}
+    plain, training = _built(published), _built({**published, **extra})
+    assert plain.SerializeToString() == training.SerializeToString()
+
+
+def test_an_unknown_width_is_refused_with_those_that_are_known(published):
+    weight = np.zeros((30, 30, 1, 1), np.float32)
+    with pytest.raises(DataError, match=r"60 channels in stage 2; supported are 48 \(0.5x\), 116 \(1.0x\)"):
+        _built({**published, "backbone.stage2.0.branch2.5.weight": weight})
+
+
+@pytest.mark.parametrize(("value", "complaint"), [(-1, "expected variances >= 0"), (np.nan, "NaN or infinity")])
+def test_impossible_statistics_are_refused(published, value, complaint):
+    name = "backbone.conv1.1.running_var"
+    with pytest.raises(DataError, match=f"{name}.*{complaint}"):
+        _built({**published, name: np.full_like(published[name], value)})
