@@ -12,6 +12,7 @@ from edge.types import Image, Tracks
 Colour = tuple[int, int, int]
 
 TRAIL_S = 2.0
+_SMOOTH = 0.4  # share of a new point: detectors' boxes tremble, and a trail shows every tremor
 _GOLDEN = 0.618033988749895  # steps of the golden ratio keep the hues of neighbouring ids far apart
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _SHIFT = 4  # fractional bits of drawn coordinates: boxes do not jump from pixel to pixel
@@ -30,30 +31,29 @@ class Painter:
     def __init__(self, frame_rate: float, classes: Sequence[str]):
         self._classes = classes
         self._trail_length = max(2, round(TRAIL_S * frame_rate))
-        self._trails: dict[int, deque[tuple[int, float, float]]] = {}
-        self._number = 0
+        self._trails: dict[int, deque[tuple[float, float]]] = {}
 
     def paint(self, canvas: Image, tracks: Tracks) -> None:
         """Draw the tracks of the next frame onto `canvas` (uint8 `[H, W, 3]`, BGR), in place."""
-        self._number += 1
         unit = max(1.0, min(canvas.shape[:2]) / 400)
         self._extend(tracks)
         for id_, trail in self._trails.items():
-            _trail(canvas, np.array(trail)[:, 1:], colour_of(id_), unit)
+            _trail(canvas, np.array(trail), colour_of(id_), unit)
         # Nearer people stand lower in the picture: they are drawn last, on top.
         for row in np.argsort(tracks.boxes_xyxy[:, 3], kind="stable").tolist():
-            colour = colour_of(int(tracks.ids[row]))
-            _box(canvas, tracks.boxes_xyxy[row].tolist(), colour, unit, tracks.detection_index[row] < 0)
-            _label(canvas, tracks.boxes_xyxy[row].tolist(), self._text(tracks, row), colour, unit)
+            box, colour = tracks.boxes_xyxy[row].tolist(), colour_of(int(tracks.ids[row]))
+            _box(canvas, box, colour, unit, predicted=bool(tracks.detection_index[row] < 0))
+            _label(canvas, box, self._text(tracks, row), colour, unit)
 
     def _extend(self, tracks: Tracks) -> None:
+        """Follow the feet of the tracks shown, a little smoothed, and forget those of all others."""
+        trails = {}
         for id_, (x1, _, x2, y2) in zip(tracks.ids.tolist(), tracks.boxes_xyxy.tolist(), strict=True):
-            self._trails.setdefault(id_, deque()).append((self._number, (x1 + x2) / 2, y2))
-        for id_, trail in list(self._trails.items()):
-            while trail and trail[0][0] <= self._number - self._trail_length:
-                trail.popleft()
-            if not trail:
-                del self._trails[id_]
+            trail = self._trails.get(id_) or deque(maxlen=self._trail_length)
+            x, y = trail[-1] if trail else ((x1 + x2) / 2, y2)
+            trail.append((x + _SMOOTH * ((x1 + x2) / 2 - x), y + _SMOOTH * (y2 - y)))
+            trails[id_] = trail
+        self._trails = trails
 
     def _text(self, tracks: Tracks, row: int) -> str:
         name = f"{self._classes[tracks.classes[row]]} " if self._classes else ""
@@ -77,16 +77,16 @@ def _trail(canvas: Image, points: np.ndarray, colour: Colour, unit: float) -> No
             cv2.polylines(canvas, [piece], False, faded, max(1, round(2 * unit * share)), cv2.LINE_AA, _SHIFT)
 
 
-def _box(canvas: Image, box: list[float], colour: Colour, unit: float, predicted: bool) -> None:
+def _box(canvas: Image, box: list[float], colour: Colour, unit: float, *, predicted: bool) -> None:
     """A frame, thin where the box is only predicted."""
     (x1, y1), (x2, y2) = _fixed([box[:2], box[2:]]).tolist()
-    thickness = 1 if predicted else max(1, round(1.6 * unit))
+    thickness = 1 if predicted else max(1, round(1.3 * unit))
     cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, thickness, cv2.LINE_AA, _SHIFT)
 
 
 def _label(canvas: Image, box: list[float], text: str, colour: Colour, unit: float) -> None:
     """A chip above the box, inside it where the picture ends."""
-    size, weight = 0.42 * unit, max(1, round(0.9 * unit))
+    size, weight = 0.36 * unit, max(1, round(0.7 * unit))
     (width, height), _ = cv2.getTextSize(text, _FONT, size, weight)
     pad = round(3 * unit)
     left = round(min(max(box[0], 0), max(0, canvas.shape[1] - width - 2 * pad)))

@@ -29,7 +29,9 @@ class VideoFile:
         try:
             path.open("rb").close()
         except OSError as error:
-            raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
+            raise NotFoundError(
+                f"{path}: expected a video file, an image folder or a glob of images, found none: {error.strerror}"
+            ) from error
         # One decoding thread: it runs beside inference, which has its own.
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         self.path = path

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from edge.errors import NotFoundError
+from edge.errors import UsageError
 from edge.types import Frame, Image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -36,16 +36,22 @@ class Source(Protocol):
 
 
 def open_source(text: str, frame_rate: float | None = None) -> Source:
-    """The source that `text` names: a video file, a folder of images or a glob pattern of images.
+    """The source that `text` names: a video file, a folder or glob pattern of images, or `demo://`.
 
-    `frame_rate` replaces what the source says of itself. Raises NotFoundError or DataError.
+    `frame_rate` replaces what the source says of itself. Raises NotFoundError, DataError or UsageError.
     """
-    from edge.video.file import VideoFile
-    from edge.video.images import ImageFiles
+    if text.startswith("demo://"):
+        from edge.video.demo import DemoScene
 
+        if frame_rate is not None:
+            raise UsageError(f"{text}: the built-in scene has its frame rate in its address: add fps={frame_rate:g}")
+        return DemoScene(text)
     path = Path(text)
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or (any(c in text for c in "*?[") and not path.exists()):
+    is_pattern = any(c in text for c in "*?[") and not path.exists()
+    if path.is_dir() or is_pattern or path.suffix.lower() in IMAGE_SUFFIXES:
+        from edge.video.images import ImageFiles
+
         return ImageFiles(text, frame_rate)
-    if not path.exists():
-        raise NotFoundError(f"{text}: expected a video file, an image folder or a glob of images, found nothing there")
+    from edge.video.file import VideoFile
+
     return VideoFile(path, frame_rate)
