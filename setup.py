@@ -43,6 +43,16 @@ setup(
         "jetson": ["pycuda>=2024.1"],  # TensorRT itself comes with JetPack
         "val": ["scipy>=1.11"],  # TrackEval needs it; `nanotrack val` says how to install TrackEval
         "train": ["torch>=2.4"],
+        # Other trackers to time beside ours, and pictures. Some bring a second OpenCV: only in an environment of its own.
+        "bench": [
+            "matplotlib>=3.8",
+            "scipy>=1.11",
+            "cjm-byte-track==0.0.6",
+            "ioutrack-rs==0.4.0",
+            "trackers==2.6.1",
+            "trackforge==0.4.0",
+            "visiontrack-cpp==0.1.1",
+        ],
         "test": [
             *EXPORT,
             "scipy>=1.11",
