@@ -43,7 +43,7 @@ setup(
         "jetson": ["pycuda>=2024.1"],  # TensorRT itself comes with JetPack
         "val": ["scipy>=1.11"],  # TrackEval needs it; `nanotrack val` says how to install TrackEval
         "train": ["torch>=2.4"],
-        # Other trackers to time beside ours, and pictures. Some bring a second OpenCV: only in an environment of its own.
+        # Trackers to time beside ours, and pictures. Some bring a second OpenCV: for an environment of its own.
         "bench": [
             "matplotlib>=3.8",
             "scipy>=1.11",
