@@ -32,7 +32,7 @@ class ImageFiles:
             frame_rate = read_seqinfo(seqinfo).frame_rate
         self.frame_rate = frame_rate or _FALLBACK_RATE
         self.frame_count = len(self.paths)
-        height, width, _ = _read(self.paths[0]).shape
+        height, width, _ = read_image(self.paths[0]).shape
         self.size = (width, height)
         self._number = 0
 
@@ -41,7 +41,7 @@ class ImageFiles:
         if self._number == len(self.paths):
             return None
         path = self.paths[self._number]
-        image = _read(path)
+        image = read_image(path)
         if image.shape[1::-1] != self.size:
             width, height = self.size
             raise DataError(
@@ -71,7 +71,8 @@ def _images(text: str) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> Image:
+def read_image(path: Path) -> Image:
+    """The picture in an image file, BGR. Raises NotFoundError, or DataError for a file that is none."""
     import cv2
 
     try:
