@@ -1,0 +1,56 @@
+"""Fixtures that stand in for a GPU: a simulated TensorRT and pycuda, and a CUDA driver made of host memory."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.infer.probe import Gpu
+
+HERE = Path(__file__).parent
+FAKE = HERE / "fake"
+
+
+@pytest.fixture
+def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`import tensorrt` and `import pycuda.driver` give the simulated ones, here and in child processes."""
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(FAKE)
+        _forget()
+        yield
+    _forget()
+
+
+def _forget() -> None:
+    for name in ("tensorrt", "pycuda", "pycuda.driver"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def host_cuda(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a libcuda.so.1 that works on host memory, for LD_LIBRARY_PATH."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc to compile the driver of host memory with")
+    folder = tmp_path_factory.mktemp("host-cuda")
+    command = ["gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1"]
+    subprocess.run([*command, HERE / "host_cuda.c"], check=True)
+    return folder
+
+
+@pytest.fixture
+def orin() -> Gpu:
+    """The facts of a made-up Orin with TensorRT 10.3."""
+    return Gpu(
+        name="host memory",
+        sm="8.7",
+        sm_count=8,
+        memory_bytes=1 << 30,
+        integrated=True,
+        cuda="12.6",
+        driver="L4T 36.4.3",
+        tensorrt="10.3.0",
+        libraries=("libnvinfer.so.10.3.0",),
+    )

@@ -1,0 +1,1 @@
+"""A pycuda without CUDA, see `driver`."""

@@ -1,0 +1,287 @@
+"""The part of the TensorRT bindings that the builder and the runner use; a "plan" is the ONNX file with its shapes.
+
+Engines run on ONNX Runtime, at the addresses they were given. FAKE_TENSORRT is a comma-separated script of what goes
+wrong: `no_builder`, `no_plan`, `no_engine`, `crash_builder`, `crash_engine`, `hang_builder`, `wrong_int8`, `slow_int8`.
+"""
+
+import ctypes
+import enum
+import json
+import os
+import time
+
+import numpy as np
+
+__version__ = os.environ.get("FAKE_TENSORRT_VERSION", "10.3.0")
+
+
+def _scripted(what):
+    return what in os.environ.get("FAKE_TENSORRT", "").split(",")
+
+
+def _crash():
+    os.kill(os.getpid(), 11)
+
+
+class DataType(enum.Enum):
+    UINT8 = "uint8"
+    FLOAT = "float32"
+
+
+def nptype(kind):
+    return {DataType.UINT8: np.uint8, DataType.FLOAT: np.float32}[kind]
+
+
+class TensorIOMode(enum.Enum):
+    INPUT = 1
+    OUTPUT = 2
+
+
+class NetworkDefinitionCreationFlag(enum.IntEnum):
+    EXPLICIT_BATCH = 0
+    STRONGLY_TYPED = 1
+
+
+class BuilderFlag(enum.Enum):
+    FP16 = 0
+    INT8 = 1
+
+
+class MemoryPoolType(enum.Enum):
+    WORKSPACE = 0
+
+
+class ProfilingVerbosity(enum.Enum):
+    DETAILED = 2
+
+
+class LayerInformationFormat(enum.Enum):
+    JSON = 1
+
+
+class ILogger:
+    class Severity(enum.Enum):
+        INTERNAL_ERROR = 0
+        ERROR = 1
+        WARNING = 2
+
+    def __init__(self):
+        pass
+
+
+class Logger(ILogger):
+    ERROR = ILogger.Severity.ERROR
+
+    def __init__(self, level):
+        super().__init__()
+
+    def log(self, severity, message):
+        pass
+
+
+class _Tensor:
+    def __init__(self, name, shape):
+        self.name, self.shape = name, shape
+
+
+class _Network:
+    def __init__(self, flags):
+        self.flags, self.content, self.inputs = flags, b"", []
+
+    @property
+    def num_inputs(self):
+        return len(self.inputs)
+
+    def get_input(self, index):
+        return self.inputs[index]
+
+
+class _ParserError:
+    def __init__(self, text):
+        self.text = text
+
+    def desc(self):
+        return self.text
+
+
+class OnnxParser:
+    def __init__(self, network, logger):
+        self.network, self.errors = network, []
+
+    def parse_from_file(self, path):
+        import onnx
+
+        if os.path.getsize(path) < 100:
+            self.errors.append(_ParserError("cannot parse the model\nmore"))
+            return False
+        model = onnx.load(path)
+        self.network.content = model.SerializeToString()
+        for value in model.graph.input:
+            self.network.inputs.append(
+                _Tensor(value.name, tuple(d.dim_value or -1 for d in value.type.tensor_type.shape.dim))
+            )
+        return True
+
+    @property
+    def num_errors(self):
+        return len(self.errors)
+
+    def get_error(self, index):
+        return self.errors[index]
+
+
+class _TimingCache:
+    def __init__(self, known):
+        self.known = known
+
+    def serialize(self):
+        return self.known + b"."
+
+
+class _Config:
+    def __init__(self):
+        self.flags, self.builder_optimization_level, self.profiling_verbosity = [], None, None
+
+    def set_memory_pool_limit(self, pool, size):
+        self.workspace = size
+
+    def set_flag(self, flag):
+        self.flags.append(flag.name)
+
+    def create_timing_cache(self, known):
+        return _TimingCache(known)
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        self.cache = cache
+
+    def get_timing_cache(self):
+        return self.cache
+
+
+class Builder:
+    def __init__(self, logger):
+        if _scripted("crash_builder"):
+            _crash()
+        if _scripted("hang_builder"):
+            time.sleep(60)
+        if _scripted("no_builder"):
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        self.logger = logger
+
+    def create_network(self, flags):
+        return _Network(flags)
+
+    def create_builder_config(self):
+        return _Config()
+
+    def build_serialized_network(self, network, config):
+        if _scripted("no_plan"):
+            self.logger.log(ILogger.Severity.ERROR, "could not find any implementation for node conv\nmore")
+            return None
+        head = {
+            "shapes": {t.name: list(t.shape) for t in network.inputs},
+            "flags": config.flags,
+            "network": network.flags,
+            "level": config.builder_optimization_level,
+        }
+        return json.dumps(head).encode() + b"\n" + network.content
+
+
+class Runtime:
+    def __init__(self, logger):
+        self.logger = logger
+
+    def deserialize_cuda_engine(self, plan):
+        if _scripted("crash_engine"):
+            _crash()
+        if _scripted("no_engine") or b"\n" not in plan:
+            self.logger.log(ILogger.Severity.ERROR, "Serialization assertion failed\nmore")
+            return None
+        return _Engine(plan)
+
+
+class _Engine:
+    device_memory_size = device_memory_size_v2 = 4096
+
+    def __init__(self, plan):
+        import onnxruntime
+
+        head, _, content = plan.partition(b"\n")
+        self.head = json.loads(head)
+        self.is_int8 = b"qdq" in content[-64:]  # how the tiny packs of the tests mark their INT8 variants
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        batch = next(iter(self.head["shapes"].values()))[0]
+        self.tensors = {
+            a.name: (TensorIOMode.INPUT, tuple(self.head["shapes"][a.name]), a.type) for a in self.session.get_inputs()
+        }
+        for a in self.session.get_outputs():
+            self.tensors[a.name] = (TensorIOMode.OUTPUT, (batch, *a.shape[1:]), a.type)
+
+    @property
+    def num_io_tensors(self):
+        return len(self.tensors)
+
+    def get_tensor_name(self, index):
+        return list(self.tensors)[index]
+
+    def get_tensor_mode(self, name):
+        return self.tensors[name][0]
+
+    def get_tensor_shape(self, name):
+        return self.tensors[name][1]
+
+    def get_tensor_dtype(self, name):
+        return {"tensor(uint8)": DataType.UINT8, "tensor(float)": DataType.FLOAT}[self.tensors[name][2]]
+
+    def create_execution_context(self):
+        return _Context(self)
+
+    def create_engine_inspector(self):
+        return _Inspector(self)
+
+
+class _Inspector:
+    def __init__(self, engine):
+        self.engine = engine
+
+    def get_engine_information(self, form):
+        kind = "Int8 NC/32HW32" if self.engine.is_int8 else "Row major linear FP16 format"
+        layers = [
+            {"Name": "Reformatting CopyNode for Input Tensor 0", "LayerType": "Reformat", "Inputs": [], "Outputs": []},
+            {
+                "Name": "conv",
+                "LayerType": "CaskConvolution",
+                "Inputs": [{"Name": "x", "Format/Datatype": kind}],
+                "Outputs": [],
+            },
+        ]
+        return json.dumps({"Layers": layers, "Bindings": list(self.engine.tensors)})
+
+
+class _Context:
+    def __init__(self, engine):
+        self.engine, self.addresses = engine, {}
+
+    def set_tensor_address(self, name, address):
+        self.addresses[name] = address
+        return name in self.engine.tensors
+
+    def execute_async_v3(self, handle):
+        if _scripted("fail_run"):
+            return False
+        feeds = {n: self._array(n) for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.INPUT}
+        names = [n for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.OUTPUT]
+        if self.engine.is_int8 and _scripted("slow_int8"):
+            time.sleep(0.005)
+        for name, value in zip(names, self.engine.session.run(names, feeds), strict=True):
+            self._array(name)[...] = value * (-3 if self.engine.is_int8 and _scripted("wrong_int8") else 1)
+        return True
+
+    def _array(self, name):
+        _, shape, _ = self.engine.tensors[name]
+        dtype = np.dtype(nptype(self.engine.get_tensor_dtype(name)))
+        size = int(np.prod(shape)) * dtype.itemsize
+        memory = (ctypes.c_char * size).from_address(self.addresses[name])
+        return np.frombuffer(memory, dtype).reshape(shape)

@@ -1,0 +1,83 @@
+/* A CUDA driver without a GPU: device memory is host memory, and copies back to the host happen only when an event is
+   waited for, so that a program that reads too early reads zeros. Calls without a current context fail as in a real
+   driver. Just enough for edge.infer.probe and, through pycuda, edge.infer.cuda. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201 };
+enum { SM_COUNT = 16, INTEGRATED = 18, UNIFIED_ADDRESSING = 41, SM_MAJOR = 75, SM_MINOR = 76 };
+
+static __thread int depth; /* contexts pushed on this thread */
+static char context, stream, event;
+static struct { void *to; const void *from; size_t bytes; } pending[64];
+static int queued;
+static long allocated;
+
+static int setting(const char *name, int otherwise) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
+}
+
+int cuInit(unsigned flags) { return setting("HOST_CUDA_INIT", OK); }
+int cuDriverGetVersion(int *version) { *version = 12060; return OK; }
+int cuDeviceGetCount(int *count) { *count = setting("HOST_CUDA_DEVICES", 1); return OK; }
+int cuDeviceGet(int *device, int index) { *device = index; return OK; }
+int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "host memory", size); return OK; }
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = 1 << 30; return OK; }
+int cuDeviceGetAttribute(int *value, int which, int device) {
+    int sm = setting("HOST_CUDA_SM", 87);
+    *value = which == SM_COUNT ? 8 : which == INTEGRATED ? setting("HOST_CUDA_INTEGRATED", 1)
+           : which == SM_MAJOR ? sm / 10 : which == SM_MINOR ? sm % 10 : which == UNIFIED_ADDRESSING ? 1 : 0;
+    return OK;
+}
+int cuDevicePrimaryCtxRetain(void **made, int device) { *made = &context; return OK; }
+int cuDevicePrimaryCtxRelease_v2(int device) { return OK; }
+int cuCtxPushCurrent_v2(void *pushed) { depth++; return OK; }
+int cuCtxPopCurrent_v2(void **popped) { *popped = &context; return depth-- > 0 ? OK : INVALID_CONTEXT; }
+int cuCtxGetDevice(int *device) { *device = 0; return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuCtxSynchronize(void) { return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuGetErrorString(int error, const char **text) { *text = "an error of the host memory driver"; return OK; }
+
+int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+    if (depth <= 0) return INVALID_CONTEXT;
+    if (bytes > (size_t)setting("HOST_CUDA_LARGEST", 1 << 30)) return OUT_OF_MEMORY;
+    *address = (uint64_t)(uintptr_t)calloc(1, bytes);
+    allocated++;
+    return OK;
+}
+int cuMemFree_v2(uint64_t address) { free((void *)(uintptr_t)address); allocated--; return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
+    if (depth <= 0) return INVALID_CONTEXT;
+    *memory = calloc(1, bytes);
+    allocated++;
+    return OK;
+}
+int cuMemFreeHost(void *memory) { free(memory); allocated--; return OK; }
+int cuMemHostGetDevicePointer_v2(uint64_t *address, void *memory, unsigned flags) {
+    *address = (uint64_t)(uintptr_t)memory;
+    return OK;
+}
+long host_cuda_allocated(void) { return allocated; } /* read by tests */
+
+int cuStreamCreate(void **made, unsigned flags) { *made = &stream; return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuStreamDestroy_v2(void *s) { return OK; }
+int cuEventCreate(void **made, unsigned flags) { *made = &event; return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuEventDestroy_v2(void *e) { return OK; }
+int cuEventRecord(void *e, void *s) { return depth > 0 ? OK : INVALID_CONTEXT; }
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *s) {
+    memcpy((void *)(uintptr_t)to, from, bytes);
+    return depth > 0 ? OK : INVALID_CONTEXT;
+}
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *s) {
+    if (queued == 64) return INVALID_VALUE;
+    pending[queued].to = to;
+    pending[queued].from = (void *)(uintptr_t)from;
+    pending[queued++].bytes = bytes;
+    return depth > 0 ? OK : INVALID_CONTEXT;
+}
+int cuEventSynchronize(void *e) {
+    for (int i = 0; i < queued; i++) memcpy(pending[i].to, pending[i].from, pending[i].bytes);
+    queued = 0;
+    return depth > 0 ? OK : INVALID_CONTEXT;
+}
