@@ -31,7 +31,7 @@ class FileEntry:
     sha256: str
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file:
+        if Path(self.file).name != self.file or self.file == "..":
             raise ValueError(f"file {self.file!r} must be a plain name inside the pack")
 
 
