@@ -20,6 +20,22 @@ def reference(data: Path) -> Path:
     return _existing(data.parent / "reference")
 
 
+@pytest.fixture(scope="session")
+def tiny_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model pack whose detector sees bright squares."""
+    from tests import tiny
+
+    return tiny.write_pack(tmp_path_factory.mktemp("packs") / "tiny.pack")
+
+
+@pytest.fixture(scope="session")
+def tiny_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 frames of two bright squares, one of which moves."""
+    from tests import tiny
+
+    return tiny.write_video(tmp_path_factory.mktemp("videos") / "squares.mp4")
+
+
 def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}; NANOTRACK_DATA may name the data folder")

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.errors import DataError, NotFoundError
+from edge.types import Frame
+from edge.video.file import VideoFile
+from tests import tiny
+
+
+def read_all(video: VideoFile) -> list[Frame]:
+    width, height = video.size
+    frames = []
+    while (frame := video.read(np.empty((height, width, 3), np.uint8))) is not None:
+        frames.append(frame)
+    video.close()
+    return frames
+
+
+def test_frames_come_in_order_with_the_containers_times(tiny_video: Path) -> None:
+    video = VideoFile(tiny_video)
+    assert (video.size, video.frame_rate, video.frame_count) == ((128, 128), 25.0, 30)
+    frames = read_all(video)
+    assert [frame.number for frame in frames] == list(range(1, 31))
+    assert np.diff([frame.time_s for frame in frames]) == pytest.approx(1 / 25, abs=1e-3)
+    for frame in frames:  # lossy, but the squares are where they were drawn
+        assert np.abs(frame.image.astype(int) - tiny.picture(frame.number)).mean() < 4
+
+
+def test_pictures_are_decoded_into_the_given_buffer(tiny_video: Path) -> None:
+    video = VideoFile(tiny_video)
+    buffer = np.zeros((128, 128, 3), np.uint8)
+    frame = video.read(buffer)
+    assert frame is not None
+    assert frame.image is buffer
+    assert buffer.max() > 200
+
+
+def test_a_given_frame_rate_replaces_the_times(tiny_video: Path) -> None:
+    frames = read_all(VideoFile(tiny_video, 5.0))
+    assert [frame.time_s for frame in frames[:3]] == [0.0, 0.2, 0.4]
+
+
+def test_the_time_stamps_of_a_real_video_are_used(data: Path) -> None:
+    frames = read_all(VideoFile(data / "videos/mmtracking_demo.mp4"))
+    assert len(frames) == 8
+    assert np.diff([frame.time_s for frame in frames]) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"nowhere\.mp4"):
+        VideoFile(tmp_path / "nowhere.mp4")
+
+
+@pytest.mark.parametrize("content", [b"", b"I am not a video.\n" * 100], ids=["empty", "text"])
+def test_a_file_that_is_no_video_is_bad_data(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "text.mp4"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"text\.mp4: expected a video"):
+        VideoFile(path)
+
+
+def test_a_video_that_breaks_off_gives_its_frames_and_then_an_error(tmp_path: Path) -> None:
+    whole = tiny.write_video(tmp_path / "whole.avi", frames=60).read_bytes()
+    broken = tmp_path / "broken.avi"
+    broken.write_bytes(whole[: len(whole) // 2])
+    video = VideoFile(broken)
+    buffer = np.empty((128, 128, 3), np.uint8)
+    for _ in range(10):
+        assert video.read(buffer) is not None
+    with pytest.raises(DataError, match=r"breaks off after frame [234]\d of 60"):
+        read_all(video)
