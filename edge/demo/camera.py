@@ -1,7 +1,7 @@
 """The camera of the built-in scene: where a point of the street falls in the picture.
 
-World coordinates are metres: x to the right, y away from the camera, z up; the camera stands at (0, 0, `HEIGHT_M`). It is
-a pinhole with a shifted lens (an architect's camera): verticals stay vertical, and whatever stands at one distance
+World coordinates are metres: x to the right, y away from the camera, z up; the camera stands at (0, 0, `HEIGHT_M`). It
+is a pinhole with a shifted lens (an architect's camera): verticals stay vertical, and whatever stands at one distance
 keeps one scale. A moving camera turns and rolls a little around that view, which is an affine map of the picture.
 """
 

@@ -140,10 +140,13 @@ class Crowd:
         x, y, wait_s = route.goals[0]
         gap = np.array([x, y]) - self.positions[i]
         distance = float(np.hypot(*gap))
-        if distance > 0.35:
-            return gap / distance * self.speeds[i] * min(1, distance)
+        # Where a goal is taken, near is near enough; who has begun to wait is not driven off by a push.
+        slow = float(np.hypot(*self.velocities[i])) < 0.4
+        if distance > (1.5 if slow or route.waited_s else 0.35):
+            return gap / distance * self.speeds[i]
         route.waited_s += STEP_S
-        if wait_s < 0 and self.time_s % SIGNAL_PERIOD_S > WALK_S or route.waited_s < wait_s:
+        closed = wait_s < 0 and self.time_s % SIGNAL_PERIOD_S > WALK_S
+        if closed or route.waited_s < wait_s:
             return 0.0
         route.waited_s = 0.0
         route.goals.pop(0)

@@ -1,7 +1,7 @@
 """People as tapered capsules: from joints and looks to shaded parts in the picture, boxes and shadows.
 
-A part is the convex hull of two spheres, whose picture is (very nearly) the convex hull of two circles. Trunk and hem are hulls
-of two such capsules. All outlines of a frame are computed in one go; only the filling goes part by part.
+A part is the convex hull of two spheres, whose picture is (very nearly) the convex hull of two circles. Trunk and hem
+are hulls of two such capsules. All outlines of a frame are computed in one go; only the filling goes part by part.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ SLOTS = tuple(NEARER)
 SLOT = {name: i for i, name in enumerate(SLOTS)}
 # Hulls of two capsules, drawn at the second one's turn.
 HULLS = {SLOT["shoulders"]: SLOT["waist"], SLOT["hem"]: SLOT["hips"]}
-SHADOW_SLOTS = [SLOT[s] for s in ("leg_l", "leg_r", "shin_l", "shin_r", "head", "arm_l", "arm_r", "fore_l", "fore_r")]
+CASTING = ("leg_l", "leg_r", "shin_l", "shin_r", "foot_l", "foot_r", "head", "arm_l", "arm_r", "fore_l", "fore_r")
+SHADOW_SLOTS = [SLOT[name] for name in CASTING]
 ARC = 6  # corners of each half circle
 LIT = 0.62  # size of a part's sunny side
 FINE_PX = 70  # people less tall than this are drawn without the sunny sides of their limbs
@@ -174,8 +175,8 @@ class Figures:
     """Everybody in one frame, ready to draw; P people, M parts, pixels of the seen picture.
 
     `shapes` and `lit` `[P, M, K, 2]` are outlines of parts and of their sunny sides, `order` `[P, M]` goes from far to
-    near, `bands` are patterns on the trunk, `eyes` `[P, 2, 3]` centres and radii (0: not seen), `boxes_xyxy` `[P, 4]` hold
-    everything, unclipped.
+    near, `bands` are patterns on the trunk, `eyes` `[P, 2, 3]` centres and radii (0: not seen), `boxes_xyxy` `[P, 4]`
+    hold everything, unclipped.
     """
 
     shapes: Float64s

@@ -58,7 +58,8 @@ def paint(camera: Camera, layout: Layout, light: Light, rng: np.random.Generator
     haze = (light.haze * (1 - clear)).astype(np.float32)
     shaded = albedo * (light.sky * clear).astype(np.float32) + haze
     sunny = shaded + albedo * (light.sun * clear).astype(np.float32) * sunlight[..., None]
-    return Ground(top + margin, *(np.clip(p, 0, 255).astype(np.uint8) for p in (sunny, shaded)), sunlight)
+    lit, unlit = (np.clip(picture, 0, 255).astype(np.uint8) for picture in (sunny, shaded))
+    return Ground(top + margin, lit, unlit, sunlight)
 
 
 def _at(texture: Float32s, x: Float32s, y: Float32s, pixels_per_m: float) -> Float32s:

@@ -15,7 +15,7 @@ HAZE_M = 170.0  # distance over which haze takes 63 % of a colour
 class Light:
     """The light of one street, BGR factors. Sky and sun together are about 1 on a white surface.
 
-    `side` `[2]` points to the sun in the picture; `slant` `[2]` is how far in x and y a metre of height casts its shadow.
+    `side` `[2]` points to the sun in the picture; `slant` `[2]`: so far in x and y a metre of height casts its shadow.
     """
 
     sky: Float64s
@@ -30,7 +30,8 @@ class Light:
         shaded = colours * (self.sky * 0.82 + 0.22 * shine)
         sunny = colours * (self.sky * 1.08 + 0.8 * shine)
         clear = np.exp(-y / HAZE_M)[:, None, None]
-        return tuple(np.minimum(c * clear + self.haze * (1 - clear), 255) for c in (shaded, sunny))  # type: ignore[return-value]
+        shaded, sunny = (np.minimum(c * clear + self.haze * (1 - clear), 255) for c in (shaded, sunny))
+        return shaded, sunny
 
 
 def daylight(rng: np.random.Generator) -> Light:

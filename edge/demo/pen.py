@@ -6,6 +6,7 @@ on an empty patch give exactly that.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from edge.types import Image
 
+Float64s = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]  # BGR, 0..255
 SHIFT = 4  # binary places of sub-pixel coordinates
 
@@ -81,26 +83,52 @@ class Sprite:
     top: int
     y: float
 
+    @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.left + self.patch.shape[1], self.top + self.patch.shape[0]
+
+    def meets(self, extent: tuple[int, int, int, int]) -> bool:
+        """Whether the two share pixels."""
+        x0, y0, x1, y1 = self.extent
+        return x0 < extent[2] and extent[0] < x1 and y0 < extent[3] and extent[1] < y1
+
 
 def place(pen: Pen, u: float, v: float, y: float) -> Sprite:
     """The pen's patch with its origin (x = 0, z = 0) at pixel (u, v)."""
     return Sprite(pen.patch, round(u + pen.left_m * pen.scale), round(v - pen.top_m * pen.scale), y)
 
 
-def compose(picture: Image, patch: Image, left: int, top: int) -> tuple[slice, slice, slice, slice] | None:
-    """Lay a patch over a picture in place.
+def seen_patch(patch: Image, corner: tuple[float, float], view: Float64s, y: float) -> Sprite:
+    """A patch whose upper left corner is at a point of the resting picture, as `view` `[2, 3]` shows it."""
+    height, width = patch.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], float)
+    seen = (corners + corner) @ view[:, :2].T + view[:, 2]
+    low, high = np.floor(seen.min(0)).astype(int), np.ceil(seen.max(0)).astype(int) + 1
+    shift = np.column_stack([view[:, :2], view[:, :2] @ corner + view[:, 2] - low])
+    size = int(high[0] - low[0]), int(high[1] - low[1])
+    return Sprite(cv2.warpAffine(patch, shift, size, flags=cv2.INTER_LINEAR), int(low[0]), int(low[1]), y)
 
-    Returns the rows and columns of the picture and of the patch that met, None where they do not meet.
-    """
+
+class Meeting(NamedTuple):
+    """Where a patch and a picture overlap: rows and columns of either."""
+
+    rows: slice
+    columns: slice
+    patch_rows: slice
+    patch_columns: slice
+
+
+def compose(picture: Image, patch: Image, left: int, top: int) -> Meeting | None:
+    """Lay a patch over a picture in place and return where they met, None where they do not meet."""
     height, width = picture.shape[:2]
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(width, left + patch.shape[1]), min(height, top + patch.shape[0])
     if x0 >= x1 or y0 >= y1:
         return None
-    rows, columns = slice(y0, y1), slice(x0, x1)
-    patch_rows, patch_columns = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    part = patch[patch_rows, patch_columns]
-    under = picture[rows, columns]
+    met = Meeting(slice(y0, y1), slice(x0, x1), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    part = patch[met.patch_rows, met.patch_columns]
+    under = picture[met.rows, met.columns]
     clear = cv2.cvtColor(cv2.bitwise_not(part[..., 3]), cv2.COLOR_GRAY2BGR)
     cv2.add(cv2.multiply(under, clear, scale=1 / 255), cv2.cvtColor(part, cv2.COLOR_BGRA2BGR), dst=under)
-    return rows, columns, patch_rows, patch_columns
+    return met

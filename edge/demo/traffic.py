@@ -83,9 +83,14 @@ def lane_y(car: Car) -> float:
     return LANES_Y[car.lane]
 
 
+def origin(car: Car) -> tuple[float, float]:
+    """Metres from a body patch's upper left corner to the car's middle on the ground."""
+    return car.length_m / 2 + 0.2, 2.4
+
+
 def body(car: Car, scale: float, light: Light) -> Image:
     """The car without wheels as a patch, seen from the side, driving to the right or to the left."""
-    pen = Pen(scale, -car.length_m / 2 - 0.2, car.length_m / 2 + 0.2, 2.4, -0.1)
+    pen = Pen(scale, -origin(car)[0], origin(car)[0], origin(car)[1], -0.1)
     paint = car.paint
     glass, dark = rgb("5a6a78"), rgb("1d1f23")
     half = car.length_m / 2
@@ -132,7 +137,7 @@ def wheels(patch: Image, car: Car, scale: float) -> Image:
     half = car.length_m / 2
     angle = np.degrees(car.x / WHEEL_M)
     for x in (-half + 0.85, half - 0.85):
-        centre = round((half + 0.2 + x) * scale * 16), round((2.4 - WHEEL_M) * scale * 16)
+        centre = round((origin(car)[0] + x) * scale * 16), round((origin(car)[1] - WHEEL_M) * scale * 16)
         radius = round(WHEEL_M * scale * 16)
         cv2.circle(patch, centre, radius, (24, 22, 22, 255), -1, cv2.LINE_AA, 4)
         cv2.circle(patch, centre, round(radius * 0.62), (150, 146, 142, 255), -1, cv2.LINE_AA, 4)

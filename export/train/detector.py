@@ -1,0 +1,148 @@
+"""Training of the built-in detector: NanoDet-Plus-m with ShuffleNetV2 0.5x and one class, from nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from export.train import frames, losses
+from export.train.assign import assign
+from export.train.nanodet import STRIDES, NanoDetPlus
+from export.train.progress import Average, Log, learning_rate, release, save
+
+MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR, as NanoDet-Plus is published
+BATCH = 10
+PEAK = 2e-3
+WEIGHT_DECAY = 0.05
+QUALITY_WEIGHT, BOX_WEIGHT, DISTRIBUTION_WEIGHT = 1.0, 2.0, 0.25
+EVERY = 20  # steps between log lines
+KEEP_EVERY = 100  # steps between checkpoints
+
+Batch = tuple[Tensor, list[Tensor], list[Tensor]]
+
+
+class Batches(IterableDataset[Batch]):
+    """Endless batches: images uint8 `[B, H, W, 3]`, boxes and ignored flags per image."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        source = frames.samples(self._seed)
+        while True:
+            batch = [next(source) for _ in range(BATCH)]
+            yield (
+                torch.from_numpy(np.stack([s.image for s in batch])),
+                [torch.from_numpy(s.boxes_xyxy) for s in batch],
+                [torch.from_numpy(s.ignored) for s in batch],
+            )
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Network input `[B, 3, H, W]` from uint8 BGR `[B, H, W, 3]`."""
+    mean, std = (torch.tensor(v, device=images.device) for v in (MEAN, STD))
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+
+
+def cells(width: int, height: int) -> tuple[Tensor, Tensor]:
+    """Priors `[N, 2]` and strides `[N]` of every cell, in pixels."""
+    points, strides = [], []
+    for stride in STRIDES:
+        rows, columns = torch.meshgrid(
+            torch.arange(-(-height // stride)), torch.arange(-(-width // stride)), indexing="ij"
+        )
+        points.append(torch.stack([columns, rows], -1).reshape(-1, 2).float() * stride)
+        strides.append(torch.full((len(points[-1]),), float(stride)))
+    return torch.cat(points), torch.cat(strides)
+
+
+def boxes_of(net: NanoDetPlus, sides: Tensor, priors: Tensor, strides: Tensor) -> Tensor:
+    """Boxes `[..., N, 4]` of side distributions `[..., N, 4*bins]`."""
+    distances = net.head.distribution_project(sides) * strides[:, None]
+    return torch.cat([priors - distances[..., :2], priors + distances[..., 2:]], -1)
+
+
+def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch and its parts."""
+    images, truths, ignored = batch
+    output = net.logits(normalised(images).contiguous(memory_format=torch.channels_last))
+    logits, sides = output[..., 0], output[..., 1:]
+    boxes = boxes_of(net, sides, priors, strides)
+    quality, counted = torch.zeros_like(logits), torch.ones_like(logits)
+    rows, wanted = [], []
+    for b, (truth, ignore) in enumerate(zip(truths, ignored, strict=True)):
+        person, iou = assign(priors, strides, logits[b].detach(), boxes[b].detach(), truth[~ignore])
+        mine = (person >= 0).nonzero()[:, 0]
+        quality[b, mine] = iou[mine]
+        counted[b] = (~_inside(priors, truth[ignore]) | (person >= 0)).float()
+        rows.append(mine + b * len(priors))
+        wanted.append(truth[~ignore][person[mine]])
+    index, target = torch.cat(rows), torch.cat(wanted)
+    cell = index % len(priors)
+    weight = logits.detach().sigmoid().flatten()[index]  # a box matters as much as its score
+    share = weight.sum().clamp(min=1)
+    giou = losses.overlaps(boxes.flatten(0, 1)[index], target)[1]
+    distances = torch.cat([priors[cell] - target[:, :2], target[:, 2:] - priors[cell]], 1) / strides[cell, None]
+    bins = sides.flatten(0, 1)[index].unflatten(1, (4, -1))
+    parts = {
+        "quality": QUALITY_WEIGHT * (losses.quality_focal(logits, quality) * counted).sum() / max(1, len(index)),
+        "box": BOX_WEIGHT * ((1 - giou) * weight).sum() / share,
+        "distribution": DISTRIBUTION_WEIGHT * (losses.distribution_focal(bins, distances) * weight).sum() / share,
+    }
+    return sum(parts.values(), torch.zeros(())), {name: float(value.detach()) for name, value in parts.items()}
+
+
+def _inside(priors: Tensor, boxes: Tensor) -> Tensor:
+    return ((priors[:, None] > boxes[:, :2]) & (priors[:, None] < boxes[:, 2:])).all(-1).any(1)
+
+
+def prepare(net: NanoDetPlus) -> None:
+    """Start from rare objects: every class score begins near .01."""
+    for last in net.head.gfl_cls:
+        torch.nn.init.normal_(last.weight, std=0.01)
+        torch.nn.init.zeros_(last.bias)
+        torch.nn.init.constant_(last.bias[: net.num_classes], -4.595)
+
+
+def train(folder: Path, steps: int, seed: int = 0) -> Path:
+    """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
+    torch.manual_seed(seed)
+    net = NanoDetPlus("0.5x", num_classes=1)
+    prepare(net)
+    net.to(memory_format=torch.channels_last)
+    average = Average(net)
+    optimiser = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=WEIGHT_DECAY)
+    log, state, first = Log(folder), folder / "state.pt", 0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        net.load_state_dict(kept["net"])
+        average.net.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        first = kept["step"]
+    priors, strides = cells(*frames.WINDOW)
+    # A resumed run draws other frames than the first ones again.
+    source = DataLoader(Batches(seed + 10_000 * first), batch_size=None, num_workers=1, prefetch_factor=4)
+    for step, batch in zip(range(first, steps), source, strict=False):
+        net.train()
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, steps, PEAK)
+        loss, parts = loss_of(net, batch, priors, strides)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 35)
+        optimiser.step()
+        average.update(net, step)
+        if step % EVERY == 0:
+            log.write(step=step, loss=float(loss.detach()), rate=learning_rate(step, steps, PEAK), **parts)
+        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
+            kept = {"net": net.state_dict(), "average": average.net.state_dict()}
+            save(state, step=step + 1, optimiser=optimiser.state_dict(), **kept)
+            log.draw()
+    path = folder / "detector.pth"
+    release(
+        average.net, path, architecture="NanoDet-Plus-m 0.5x", class_names=["person"], input_size=list(frames.INPUT)
+    )
+    return path

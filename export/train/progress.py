@@ -1,0 +1,95 @@
+"""What both trainings share: the schedule, the averaged weights, checkpoints to resume from, the log and its curves."""
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+
+def learning_rate(step: int, steps: int, peak: float, warm_up: int = 100) -> float:
+    """A linear warm-up, then half a cosine down to a hundredth of `peak`."""
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
+    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+
+
+class Average:
+    """An exponential moving average of a network's weights and statistics: `net` is the better network."""
+
+    def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
+        self.net = copy.deepcopy(net).eval()
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, net: nn.Module, step: int) -> None:
+        """Take in the weights after `step` steps; the first ones count more."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for mine, other in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(other, 1 - decay)
+            else:
+                mine.copy_(other)
+
+
+class Log:
+    """JSON lines in `folder`/log.jsonl; `draw` renders them as curves.png."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "log.jsonl"
+
+    def write(self, **values: float) -> None:
+        """Append one line."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({k: round(v, 6) for k, v in values.items()}) + "\n")
+
+    def draw(self) -> None:
+        """A small chart per quantity, over steps."""
+        lines = [json.loads(line) for line in self._path.read_text("utf-8").splitlines()]
+        names = sorted({key for line in lines for key in line} - {"step"})
+        charts = [_chart(name, [(x["step"], x[name]) for x in lines if name in x]) for name in names]
+        cv2.imwrite(str(self._path.with_name("curves.png")), np.vstack(charts))
+
+
+def _chart(name: str, points: list[tuple[float, float]], width: int = 640, height: int = 150) -> np.ndarray:
+    picture = np.full((height, width, 3), 255, np.uint8)
+    x, y = np.array(points, float).T
+    low, high = float(y.min()), float(y.max())
+    u = 60 + (x - x.min()) / max(1e-9, np.ptp(x)) * (width - 80)
+    v = height - 20 - (y - low) / max(1e-9, high - low) * (height - 50)
+    cv2.polylines(picture, [np.stack([u, v], 1).astype(np.int32)], False, (180, 90, 20), 1, cv2.LINE_AA)
+    for text, place in ((name, (60, 18)), (f"{high:.3g}", (4, 36)), (f"{low:.3g}", (4, height - 18))):
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
+    cv2.putText(
+        picture,
+        f"step {x.max():.0f}",
+        (width - 90, height - 5),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.4,
+        (60, 60, 60),
+        1,
+        cv2.LINE_AA,
+    )
+    return picture
+
+
+def save(path: Path, **state: Any) -> None:
+    """Write a checkpoint to resume from, whole or not at all."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def release(net: nn.Module, path: Path, **meta: Any) -> None:
+    """Write the weights alone in half precision, without a classifier: `{"state_dict": ..., "meta": ...}`."""
+    weights = {
+        k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items() if "classifier" not in k
+    }
+    torch.save({"state_dict": weights, "meta": meta}, path)

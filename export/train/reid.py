@@ -1,0 +1,120 @@
+"""Training of the built-in appearance network: OSNet x0.25 with identity and triplet losses, from nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from edge.demo.scene import TRAINING_SEEDS
+from export.train import losses
+from export.train.crops import Crop, collect
+from export.train.osnet import OSNet
+from export.train.progress import Average, Log, learning_rate, release, save
+
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
+WIDTH, HEIGHT = 128, 256
+STREETS = 40
+IDENTITIES, CROPS = 12, 4  # of a batch: people, and pictures of each
+PEAK = 2e-3
+WEIGHT_DECAY = 5e-4
+EVERY = 10
+KEEP_EVERY = 100
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Batches(IterableDataset[Batch]):
+    """Endless batches: crops uint8 `[B, 256, 128, 3]` RGB and their labels `[B]`."""
+
+    def __init__(self, crops: list[Crop], seed: int) -> None:
+        self._seed = seed
+        groups: dict[int, list[Crop]] = {}
+        for crop in crops:
+            groups.setdefault(crop.identity, []).append(crop)
+        self._people = [group for group in groups.values() if len(group) >= CROPS]
+
+    @property
+    def identities(self) -> int:
+        """How many people there are."""
+        return len(self._people)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rng = np.random.default_rng([self._seed, 96])
+        while True:
+            labels = np.repeat(rng.choice(self.identities, IDENTITIES, replace=False), CROPS)
+            images = []
+            for label in labels[::CROPS]:
+                group = self._people[label]
+                images += [augment(group[k].image, rng) for k in rng.choice(len(group), CROPS, replace=False)]
+            yield torch.from_numpy(np.stack(images)), torch.from_numpy(labels)
+
+
+def fitted(image: np.ndarray) -> np.ndarray:
+    """A crop as the network takes it: squashed to 128 x 256, RGB."""
+    return cv2.cvtColor(cv2.resize(image, (WIDTH, HEIGHT)), cv2.COLOR_BGR2RGB)
+
+
+def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirror, change brightness and tint a little, and hide a part, each now and then."""
+    image = fitted(image)
+    if rng.random() < 0.5:
+        image = cv2.flip(image, 1)
+    if rng.random() < 0.5:
+        gains = rng.uniform(0.8, 1.2) * rng.uniform(0.96, 1.04, 3)
+        image = np.clip(image * gains, 0, 255).astype(np.uint8)
+    if rng.random() < 0.35:
+        w, h = int(rng.integers(20, 70)), int(rng.integers(30, 110))
+        x, y = int(rng.integers(0, WIDTH - w)), int(rng.integers(0, HEIGHT - h))
+        image = image.copy()
+        image[y : y + h, x : x + w] = rng.integers(40, 200, 3)
+    return image
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Network input `[B, 3, 256, 128]` from uint8 RGB `[B, 256, 128, 3]`."""
+    return ((images.float() - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
+
+
+def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Path:
+    """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
+    torch.manual_seed(seed)
+    first_street = TRAINING_SEEDS + 50_000 + 1000 * seed
+    batches = Batches(collect(range(first_street, first_street + streets)), seed)
+    net = OSNet(0.25, identities=batches.identities).to(memory_format=torch.channels_last)
+    average = Average(net)
+    optimiser = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=WEIGHT_DECAY)
+    log, state, first = Log(folder), folder / "state.pt", 0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        net.load_state_dict(kept["net"])
+        average.net.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        first = kept["step"]
+    source = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
+    for step, (images, labels) in zip(range(first, steps), source, strict=False):
+        net.train()
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, steps, PEAK)
+        embeddings = net(normalised(images).contiguous(memory_format=torch.channels_last))
+        logits = net.classifier(embeddings)
+        parts = {"identity": losses.identity(logits, labels), "triplet": losses.triplet(embeddings, labels)}
+        loss = sum(parts.values(), torch.zeros(()))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        average.update(net, step)
+        if step % EVERY == 0:
+            hits = float((logits.argmax(1) == labels).float().mean())
+            named = {name: float(value.detach()) for name, value in parts.items()}
+            log.write(step=step, loss=float(loss.detach()), hits=hits, **named)
+        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
+            kept = {"net": net.state_dict(), "average": average.net.state_dict()}
+            save(state, step=step + 1, optimiser=optimiser.state_dict(), **kept)
+            log.draw()
+    path = folder / "reid.pth"
+    release(average.net, path, architecture="OSNet x0.25")
+    return path
