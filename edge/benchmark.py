@@ -41,6 +41,21 @@ class Sequence:
     detections: Path | None
     images: Path | None
 
+    def images_by_frame(self) -> dict[int, Path]:
+        """The image of each frame, by the number in its name. Raises NotFoundError where there is none at all."""
+        found = list(self.images.glob(f"*{self.info.image_suffix}")) if self.images else []
+        images = {int(path.stem): path for path in found if path.stem.isdecimal()}
+        if not images:
+            raise NotFoundError(
+                f"{self.ground_truth.parent.parent}: expected images {self.info.image_folder}/000001"
+                f"{self.info.image_suffix} and on to run a model, found none"
+            )
+        return images
+
+    def pictured_frames(self) -> Int64s:
+        """Those of `frames` that have an image. Raises as `images_by_frame`."""
+        return self.frames[np.isin(self.frames, list(self.images_by_frame()))]
+
     def dropping(self, fraction: float, seed: int) -> "Sequence":
         """The sequence without a random `fraction` of its frames, the same for the same `seed` and name."""
         random = np.random.default_rng([seed, zlib.crc32(self.name.encode())])

@@ -1,24 +1,20 @@
-"""Trackers on benchmark sequences: replays detections through them, one process a sequence, and has them judged."""
+"""Detectors and trackers on benchmark sequences: a process a sequence, MOTChallenge text between the stages."""
 
-import contextlib
 import functools
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from edge import parallel
 from edge.benchmark import Sequence
-from edge.errors import NanoTrackError, OutputError, UsageError
+from edge.errors import OutputError, UsageError
+from edge.infer.backend import BackendName, VariantName
 from edge.judge import COMBINED, Result, Scores, combine, judge, judge_version, scores
-from edge.motchallenge import format_rows, read_detections
+from edge.motchallenge import format_detections, format_rows, read_detections
+from edge.parallel import Progress, Report
 from edge.types import Tracks
 
-_REPORT_EVERY = 50  # frames between two reports of progress: about 10 a second for each process
+_REPORT_EVERY = 50  # frames between two reports of progress where a frame takes less than a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,17 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """A detector for the images: see `edge.pipeline.open_detector`."""
+
+    path: Path
+    classes: tuple[str, ...] = ("person",)
+    floor: float | None = None
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One sequence to score under a label: `setting` makes the file `tracks`; without one the file is there already."""
 
@@ -64,9 +71,6 @@ class Job:
     setting: Setting | None = None
 
 
-Progress = Callable[[int, int], None]  # index of the job, frames tracked so far; all of them: tracked and judged
-
-
 def evaluate(
     jobs: list[Job], workers: int, progress: Progress = lambda job, frames: None
 ) -> dict[str, dict[str, Scores]]:
@@ -75,8 +79,9 @@ def evaluate(
     Raises UnavailableError without TrackEval, and what reading, tracking and scoring raise.
     """
     judge_version()  # fails here, before any work
+    results = parallel.run(_track_and_judge, jobs, workers, progress, lambda job: _size(job.sequence))
     by_label: dict[str, dict[str, Result]] = {}
-    for job, result in zip(jobs, _run(jobs, workers, progress), strict=True):
+    for job, result in zip(jobs, results, strict=True):
         by_label.setdefault(job.label, {})[job.sequence.name] = result
     return {
         label: {name: scores(result) for name, result in (results | {COMBINED: combine(results)}).items()}
@@ -84,50 +89,43 @@ def evaluate(
     }
 
 
-def _run(jobs: list[Job], workers: int, progress: Progress) -> list[Result]:
-    """TrackEval's results, in the order of the jobs."""
-    if workers == 1:
-        return [_work(job, functools.partial(progress, i)) for i, job in enumerate(jobs)]
-    # Spawned, not forked: Numba and inference runtimes do not survive a fork of their threads.
-    context = multiprocessing.get_context("spawn")
-    longest_first = sorted(range(len(jobs)), key=lambda i: -jobs[i].sequence.ground_truth.stat().st_size)
-    with _single_threaded_libraries(), context.Manager() as manager:
-        reports = manager.Queue()
-        # Ctrl-C is for the parent, which then lets no further job start.
-        with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-            futures = {i: pool.submit(_work, jobs[i], functools.partial(_send, reports, i)) for i in longest_first}
-            try:
-                pending = set(futures.values())
-                while pending:
-                    finished, pending = wait(pending, timeout=0.1)
-                    while not reports.empty():
-                        progress(*reports.get())
-                    for future in finished:
-                        future.result()  # stop at the first failure
-                return [futures[i].result() for i in range(len(jobs))]
-            except BrokenProcessPool as error:
-                raise NanoTrackError("a process that was tracking died: out of memory? try fewer --workers") from error
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+def detect(
+    sequences: list[Sequence],
+    model: Model,
+    folder: Path,
+    workers: int,
+    progress: Progress = lambda sequence, frames: None,
+) -> list[Sequence]:
+    """The sequences with detections of their own, written to `folder`/SEQUENCE.txt; only frames that have an image.
+
+    Raises NotFoundError for a sequence without images, and what opening and running the model raises.
+    """
+    pictured = [replace(s, frames=s.pictured_frames()) for s in sequences]
+    work = functools.partial(_detect, model, folder)
+    files = parallel.run(work, pictured, workers, progress, lambda s: len(s.frames))
+    return [replace(s, detections=file) for s, file in zip(pictured, files, strict=True)]
 
 
-def _send(reports: Any, job: int, frames: int) -> None:
-    reports.put((job, frames))
+def _size(sequence: Sequence) -> int:
+    return sequence.ground_truth.stat().st_size  # as long as it is crowded
 
 
-@contextlib.contextmanager
-def _single_threaded_libraries() -> Iterator[None]:
-    """One thread for BLAS in processes started meanwhile: they are as many as the cores already."""
-    before = dict(os.environ)
-    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> Path:
+    from edge.pipeline import open_detector
+    from edge.video.images import read_image
+
+    detector = open_detector(
+        model.path, classes=model.classes, floor=model.floor, backend=model.backend, variant=model.variant
+    )
+    rows, images = [], sequence.images_by_frame()
+    for done, number in enumerate(sequence.frames.tolist()):
+        rows.append(format_detections(number, detector(read_image(images[number]))))
+        report(done)
+    report(len(sequence.frames))
+    return _write(folder / f"{sequence.name}.txt", rows)
 
 
-def _work(job: Job, report: Callable[[int], None]) -> Result:
+def _track_and_judge(job: Job, report: Report) -> Result:
     if job.setting:
         _track(job.sequence, job.setting, job.tracks, report)
     result = judge(job.sequence, job.benchmark, job.tracks)
@@ -135,12 +133,14 @@ def _work(job: Job, report: Callable[[int], None]) -> Result:
     return result
 
 
-def _track(sequence: Sequence, setting: Setting, out: Path, report: Callable[[int], None]) -> None:
+def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> None:
     """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers."""
     from edge.track.tracker import Tracker
 
     if sequence.detections is None:
-        raise UsageError(f"{sequence.name}: no det/det.txt beside its ground truth; name a folder with --detections")
+        raise UsageError(
+            f"{sequence.name}: no det/det.txt beside its ground truth; add --detections DIR or --model PACK"
+        )
     detections = read_detections(sequence.detections, sequence.info.frame_count)
     frame_rate = sequence.info.frame_rate
     tracker = Tracker(setting.method, frame_rate=frame_rate, preset=setting.preset, **setting.parameters)
@@ -150,10 +150,16 @@ def _track(sequence: Sequence, setting: Setting, out: Path, report: Callable[[in
         rows.append(format_rows(number, _upright(tracks) if setting.output_filter else tracks))
         if done % _REPORT_EVERY == 0:
             report(done)
+    _write(out, rows)
+
+
+def _write(path: Path, rows: list[str]) -> Path:
     try:
-        out.write_text("".join(rows), "utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(rows), "utf-8")
     except OSError as error:
-        raise OutputError(f"{out}: cannot write tracks: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot write it: {error.strerror}") from error
+    return path
 
 
 def _upright(tracks: Tracks) -> Tracks:

@@ -118,11 +118,20 @@ def format_rows(frame_number: int, tracks: Tracks) -> str:
 
     Boxes have 2 decimals: .005 px is far below what any evaluator can see.
     """
-    x1, y1, x2, y2 = tracks.boxes_xyxy.astype(np.float64).T
-    columns = (tracks.ids, x1, y1, x2 - x1, y2 - y1, tracks.scores)
+    return _rows(frame_number, tracks.ids.tolist(), tracks.boxes_xyxy, tracks.scores)
+
+
+def format_detections(frame_number: int, detections: Detections) -> str:
+    """The detections of one frame, as `format_rows`, with -1 as id."""
+    return _rows(frame_number, [-1] * len(detections), detections.boxes_xyxy, detections.scores)
+
+
+def _rows(frame_number: int, ids: list[int], boxes_xyxy: Float32s, scores: Float32s) -> str:
+    x1, y1, x2, y2 = boxes_xyxy.astype(np.float64).T
+    columns = (x1, y1, x2 - x1, y2 - y1, scores)
     return "".join(
         f"{frame_number},%d,%.2f,%.2f,%.2f,%.2f,%.4f,-1,-1,-1\n" % row
-        for row in zip(*(column.tolist() for column in columns), strict=True)
+        for row in zip(ids, *(column.tolist() for column in columns), strict=True)
     )
 
 

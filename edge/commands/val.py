@@ -4,12 +4,14 @@ The folder has MOTChallenge's layout, with or without the folder of the split:
 
   DATA/[train|val/]SEQUENCE/gt/gt.txt, seqinfo.ini, and optionally det/det.txt and img1/
 
-Detections come from --detections (DIR/SEQUENCE.txt, .txt.gz or SEQUENCE/det/det.txt), else from the sequence's own
-det/det.txt. --split val-half runs the second half of each training sequence; all files keep the numbers of the whole.
+Detections come from --model, which reads the images; from --detections (DIR/SEQUENCE.txt, .txt.gz or
+SEQUENCE/det/det.txt); else from the sequence's own det/det.txt. --split val-half runs the second half of each training
+sequence; all files keep the numbers of the whole.
 
-  nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' --methods nanotrack,bytetrack:reference
-  nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack:track_thresh=0.3
-  nanotrack val --benchmark DanceTrack --data dancetrack --tracks results
+  nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' --model person.pack --out results
+  nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack,bytetrack
+  nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods nanotrack:track_thresh=0.3
+  nanotrack val --benchmark MOT20 --data MOT20 --tracks results
 """
 
 import argparse
@@ -22,8 +24,9 @@ from pathlib import Path
 
 from edge.benchmark import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
 from edge.errors import OutputError, UsageError
-from edge.evaluate import Job, Progress, Setting, evaluate
+from edge.evaluate import Job, Model, Setting, detect, evaluate
 from edge.judge import COMBINED, COUNTS, METRICS, Scores, judge_version
+from edge.parallel import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sequences", default="*", metavar="GLOB", help="only the sequences of such names")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="detections to replay, a file a sequence")
     parser.add_argument("--tracks", type=Path, metavar="DIR", help="score these results and run no tracker")
+    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="detect on the images")
+    parser.add_argument("--conf", type=float, metavar="F", help="lowest score of the model's; default: the pack's, 0.1")
+    parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to detect; default: person")
+    parser.add_argument("--backend", default="auto", choices=("auto", "onnxruntime", "tensorrt"), help="default: auto")
+    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument("--preset", default="default", choices=("default", "reference"), help="default: default")
     parser.add_argument("--methods", metavar="A,B,C", help="several, side by side: NAME[:PRESET][:PARAMETER=NUMBER]...")
@@ -44,55 +52,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Track, score, print the table and write the JSON."""
+    _check(args)
     sequences = find_sequences(args.data, args.benchmark, args.split, args.detections, args.sequences)
-    workers = args.workers or len(os.sched_getaffinity(0))
+    workers = min(args.workers or len(os.sched_getaffinity(0)), len(sequences))
+    judge_version()  # without a judge no work is begun
     with tempfile.TemporaryDirectory() as temporary:
-        jobs = _jobs(args, sequences, args.out or Path(temporary))
-        with _progress(jobs) as progress:
-            scores = evaluate(jobs, max(1, min(workers, len(jobs))), progress)
+        out = args.out or Path(temporary)
+        if args.model:
+            model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
+            with _progress([(s.name, len(s.pictured_frames())) for s in sequences]) as progress:
+                sequences = detect(sequences, model, out / "detections", workers, progress)
+        jobs = _jobs(args, sequences, out)
+        with _progress([(f"{job.sequence.name} {job.label}", len(job.sequence.frames)) for job in jobs]) as progress:
+            scores = evaluate(jobs, workers, progress)
     _print_table(scores)
     if args.json:
-        _write_json(args, scores)
+        _write_json(args, sequences, scores)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse flags that do not fit together."""
+    sources = [f"--{name}" for name in ("model", "detections", "tracks") if getattr(args, name)]
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)} exclude each other: expected one source of boxes")
+    if args.tracks and args.methods:
+        raise UsageError("--tracks scores existing results: leave out --methods")
+    if args.workers is not None and args.workers < 1:
+        raise UsageError(f"--workers {args.workers}: expected a number from 1 on")
 
 
 def _jobs(args: argparse.Namespace, sequences: list[Sequence], out: Path) -> list[Job]:
     if args.tracks:
-        if args.methods or args.detections:
-            raise UsageError("--tracks scores existing results: leave out --methods and --detections")
         label = args.tracks.resolve().name
         return [Job(label, s, args.benchmark, find_text(args.tracks, s.name)) for s in sequences]
-    jobs = []
-    for label in (args.methods or args.tracking_method).split(","):
-        setting = Setting.parse(label, args.preset)
-        folder = out / label.replace(":", "_").replace(os.sep, "_")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from error
-        jobs += [Job(label, s, args.benchmark, folder / f"{s.name}.txt", setting) for s in sequences]
-    return jobs
+    settings = {text: Setting.parse(text, args.preset) for text in (args.methods or args.tracking_method).split(",")}
+    return [
+        Job(text, s, args.benchmark, out / text.replace(":", "_") / f"{s.name}.txt", setting)
+        for text, setting in settings.items()
+        for s in sequences
+    ]
 
 
 @contextmanager
-def _progress(jobs: list[Job]) -> Iterator[Progress]:
-    """A bar for everything and one for each sequence in work; nothing where standard error is no terminal."""
+def _progress(tasks: list[tuple[str, int]]) -> Iterator[Progress]:
+    """A bar for all tasks (name, frames) and one for each in work; nothing where standard error is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        everything = bars.add_task("frames", total=sum(len(job.sequence.frames) for job in jobs))
-        tasks = [
-            bars.add_task(f"{job.sequence.name} {job.label}", total=len(job.sequence.frames), visible=False)
-            for job in jobs
-        ]
-        done = [0] * len(jobs)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        everything = bars.add_task("frames", total=sum(frames for _, frames in tasks))
+        ids = [bars.add_task(name, total=frames, visible=False) for name, frames in tasks]
+        done = [0] * len(tasks)
 
-        def report(job: int, frames: int) -> None:
-            bars.advance(everything, frames - done[job])
-            done[job] = frames
-            bars.update(tasks[job], completed=frames, visible=frames < len(jobs[job].sequence.frames))
+        def report(task: int, frames: int) -> None:
+            bars.advance(everything, frames - done[task])
+            done[task] = frames
+            bars.update(ids[task], completed=frames, visible=frames < tasks[task][1])
 
         yield report
 
@@ -126,7 +144,7 @@ def _cell(name: str, value: float, group: list[float]) -> str:
     return f"[bold]{text}[/]" if value == best and len(group) > 1 else text
 
 
-def _write_json(args: argparse.Namespace, scores: dict[str, dict[str, Scores]]) -> None:
+def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dict[str, dict[str, Scores]]) -> None:
     from edge import __version__
 
     document = {
@@ -134,9 +152,8 @@ def _write_json(args: argparse.Namespace, scores: dict[str, dict[str, Scores]]) 
         "trackeval": judge_version(),
         "benchmark": args.benchmark,
         "split": args.split or BENCHMARKS[args.benchmark],
-        "data": str(args.data),
-        "detections": str(args.detections) if args.detections else None,
-        "combined": {label: of_label[COMBINED] for label, of_label in scores.items()},
+        "source": str(args.model or args.detections or args.tracks or "det/det.txt"),
+        "frames": {s.name: len(s.frames) for s in sequences},
         "scores": scores,
     }
     try:
