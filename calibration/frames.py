@@ -1,0 +1,138 @@
+"""The pictures a network is calibrated on: found, chosen for variety, hashed, and cut in two halves.
+
+All pictures come through `edge.video`, the runtime's own readers. The choice is deterministic: of at most
+`CONSIDERED` evenly spaced pictures, each next one is that which differs most from all before (farthest-point
+sampling, Gonzalez 1985), judged on thumbnails.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import DataError, NotFoundError
+from edge.types import Image
+from edge.video.images import natural_key
+from edge.video.source import IMAGE_SUFFIXES, open_source
+
+FEWEST = 16  # below that, ranges are those of single pictures
+CONSIDERED = 512
+THUMBNAIL = 24  # pixels at each side
+ALIKE = 2.0  # grey levels of mean difference between thumbnails under which two pictures are the same to a network
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Chosen pictures by number within their sources, in the order of choice.
+
+    `sha256` is over their pixels; `distinct` is how many differ from all others chosen before them.
+    """
+
+    sources: tuple[Path, ...]
+    chosen: tuple[int, ...]
+    sha256: str
+    distinct: int
+
+    def pictures(self) -> Iterator[Image]:
+        """The chosen pictures, in the order of the sources."""
+        return _numbered(self.sources, self.chosen)
+
+
+def find(text: str, count: int) -> Frames:
+    """At most `count` varied pictures from `text`: a video, a folder with images (also in sub-folders), a glob pattern
+    or a text file with one path a line.
+
+    Raises NotFoundError where there is nothing, DataError for fewer than `FEWEST` pictures or only one scene.
+    """
+    sources = _sources(text)
+    total = len(sources) if _are_images(sources) else sum(1 for _ in _pictures(sources))
+    considered = sorted({int(i) for i in np.linspace(0, total - 1, min(total, CONSIDERED)).round()}) if total else []
+    thumbnails = [_thumbnail(picture) for picture in _numbered(sources, considered)]
+    if len(thumbnails) < FEWEST:
+        raise DataError(
+            f"--calibrate {text}: expected at least {FEWEST} pictures, found {len(thumbnails)};"
+            " name a folder or video with more, a few hundred are best (is the path or pattern right?)"
+        )
+    order, distances = _farthest_first(np.stack(thumbnails), count)
+    distinct = 1 + int(np.sum(distances[1:] > ALIKE))
+    if distinct == 1:
+        raise DataError(
+            f"--calibrate {text}: expected varied pictures, found {len(thumbnails)} that are all alike; calibrate on"
+            " what the camera will see over a day"
+        )
+    chosen = tuple(sorted(considered[i] for i in order))
+    digest = hashlib.sha256()
+    for picture in _numbered(sources, chosen):
+        digest.update(repr(picture.shape).encode())
+        digest.update(picture.tobytes())
+    return Frames(tuple(sources), chosen, digest.hexdigest(), distinct)
+
+
+def halves(count: int) -> tuple[list[int], list[int]]:
+    """Numbers 0..count-1 dealt in turns: those to calibrate with, those held out to judge by."""
+    return list(range(0, count, 2)), list(range(1, count, 2))
+
+
+def _sources(text: str) -> list[Path]:
+    path = Path(text)
+    if path.suffix == ".txt":
+        try:
+            lines = [Path(line.strip()) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        except OSError as error:
+            raise NotFoundError(f"--calibrate {text}: cannot be read ({error.strerror})") from error
+        return [line if line.is_absolute() else path.parent / line for line in lines]
+    if not path.is_dir():
+        return [path]
+    found = [p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    if not found:
+        raise NotFoundError(f"--calibrate {text}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none")
+    return sorted(found, key=natural_key)
+
+
+def _are_images(sources: Sequence[Path]) -> bool:
+    return all(source.suffix.lower() in IMAGE_SUFFIXES for source in sources)
+
+
+def _pictures(sources: Sequence[Path]) -> Iterator[Image]:
+    """Every picture of `sources`, one after the other; the array may be reused."""
+    for path in sources:
+        source = open_source(str(path))
+        try:
+            buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
+            while (frame := source.read(buffer)) is not None:
+                yield frame.image
+        finally:
+            source.close()
+
+
+def _numbered(sources: Sequence[Path], numbers: Sequence[int]) -> Iterator[Image]:
+    """The pictures of these ascending numbers."""
+    if _are_images(sources):
+        yield from _pictures([sources[i] for i in numbers])
+        return
+    wanted = set(numbers)
+    for number, picture in enumerate(_pictures(sources)):
+        if number in wanted:
+            yield picture
+
+
+def _thumbnail(picture: Image) -> npt.NDArray[np.float32]:
+    return cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+
+
+def _farthest_first(thumbnails: npt.NDArray[np.float32], count: int) -> tuple[list[int], npt.NDArray[np.float64]]:
+    """Rows in order of choice, and how far each was from those before it (mean grey levels)."""
+    order, far = [0], [0.0]
+    nearest = np.abs(thumbnails - thumbnails[0]).mean(1).astype(np.float64)
+    nearest[0] = -1.0
+    while len(order) < min(count, len(thumbnails)):
+        pick = int(np.argmax(nearest))
+        order.append(pick)
+        far.append(float(nearest[pick]))
+        nearest = np.minimum(nearest, np.abs(thumbnails - thumbnails[pick]).mean(1))
+        nearest[order] = -1.0
+    return order, np.array(far)

@@ -1,0 +1,274 @@
+"""Is a variant still right: its outputs beside those of the float network on pictures that it was not calibrated on.
+
+Integer noise is real: rounding flips cascade, and a change of the input far below a camera's noise moves raw outputs
+as much as quantization does. So decisions use a smooth measure (`error`), and the verdict is the mean over several
+slightly perturbed copies of the pictures, each judged against the float network on the same copy.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from calibration.runtime import Array, Arrays, perturbed
+from edge.detect.nanodet import NanoDetDecoder
+from edge.detect.nms import keep_best
+from edge.modelpack import Detector, Reid
+from edge.types import Detections
+
+Floats = npt.NDArray[np.float64]
+Run = Callable[[Array], Arrays]
+
+TRUTH_SCORE = 0.3  # detections of the float network that count as truth
+FLOOR_SCORE = 0.05  # the lowest that a variant's detections are listed with
+IOUS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The least agreement with the float network that passes."""
+
+    ap50: float = 0.97
+    ap: float = 0.90
+    cosine_mean: float = 0.99
+    cosine_p1: float = 0.97
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A detector beside its float form, whose detections of at least .3 are taken as truth.
+
+    `ap50` at IoU .5, `ap` over IoU .5 to .95, all classes in one list; `score_bias` is the mean difference of matched
+    scores, `truths` the number of true boxes in one copy, `copies` the number of copies averaged over.
+    """
+
+    ap50: float
+    ap: float
+    score_bias: float
+    truths: int
+    copies: int
+
+    def passes(self, limits: Limits) -> bool:
+        """Whether both precisions reach their limits."""
+        return self.ap50 >= limits.ap50 and self.ap >= limits.ap
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Embeddings beside those of the float network: mean and first percentile of the cosine, over `crops` crops."""
+
+    cosine_mean: float
+    cosine_p1: float
+    crops: int
+    copies: int
+
+    def passes(self, limits: Limits) -> bool:
+        """Whether both cosines reach their limits."""
+        return self.cosine_mean >= limits.cosine_mean and self.cosine_p1 >= limits.cosine_p1
+
+
+Verdict = Agreement | Likeness
+
+
+class Judge(Protocol):
+    """Knows what the float network says of some inputs, and compares a variant with it."""
+
+    def error(self, variant: Run) -> float:
+        """A smooth measure of how far off the variant is, 0 for equal."""
+
+    def verdict(self, variant: Run, copies: int) -> Verdict:
+        """What the gate looks at."""
+
+
+class DetectorJudge:
+    """Judges variants of `detector` on input `tensors`; `reference` is the float network."""
+
+    def __init__(self, detector: Detector, reference: Run, tensors: Sequence[Array]):
+        self._detector = detector
+        self._reference = reference
+        self._tensors = tensors
+        self._expected = [Cells.read(detector, reference(tensor)) for tensor in tensors]
+        self._postprocess: Postprocess | None = None
+
+    def error(self, variant: Run) -> float:
+        """Mean of |score difference| + (1 - IoU of boxes) over cells, weighted by the float score (from .05)."""
+        total = weight = 0.0
+        for tensor, expected in zip(self._tensors, self._expected, strict=True):
+            part, mass = expected.difference(Cells.read(self._detector, variant(tensor)))
+            total, weight = total + part, weight + mass
+        return total / max(weight, 1e-9)
+
+    def verdict(self, variant: Run, copies: int) -> Agreement:
+        """Agreement averaged over `copies` perturbed copies of the inputs, the first as it is."""
+        found = []
+        for copy in range(copies):
+            tensors = [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(self._tensors)]
+            truth = [self.detections(self._reference(t), TRUTH_SCORE) for t in tensors]
+            found.append((*compared(truth, [self.detections(variant(t)) for t in tensors]), sum(map(len, truth))))
+        ap50, ap, bias, truths = np.mean(found, 0)
+        return Agreement(_digits(ap50), _digits(ap), _digits(bias), round(truths), copies)
+
+    def detections(self, outputs: Arrays, floor: float = FLOOR_SCORE) -> Detections:
+        """Decoded detections of one picture of at least `floor`, boxes in pixels of the network's input."""
+        if self._postprocess is None:
+            self._postprocess = Postprocess(self._detector, outputs)
+        return self._postprocess(outputs, floor)
+
+
+class ReidJudge:
+    """Judges variants of `reid` on input `tensors`, one crop each."""
+
+    def __init__(self, reid: Reid, reference: Run, tensors: Sequence[Array]):
+        self._output = reid.output
+        self._reference = reference
+        self._tensors = tensors
+        self._expected = self._embeddings(reference, tensors)
+
+    def error(self, variant: Run) -> float:
+        """One minus the mean cosine."""
+        return float(1 - np.mean(_cosines(self._expected, self._embeddings(variant, self._tensors))))
+
+    def verdict(self, variant: Run, copies: int) -> Likeness:
+        """Likeness over `copies` perturbed copies of the inputs, the first as it is."""
+        found = []
+        for copy in range(copies):
+            tensors = [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(self._tensors)]
+            found.append(_cosines(self._embeddings(self._reference, tensors), self._embeddings(variant, tensors)))
+        cosines = np.concatenate(found)
+        return Likeness(
+            _digits(np.mean(cosines)), _digits(np.percentile(cosines, 1)), len(self._tensors), copies
+        )
+
+    def _embeddings(self, run: Run, tensors: Iterable[Array]) -> Floats:
+        return np.concatenate([run(tensor)[self._output] for tensor in tensors]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Scores `[N, C]` (probabilities) and box sides `[N, 4]` (distances in strides) of every cell of a NanoDet head."""
+
+    scores: Floats
+    sides: Floats
+
+    @classmethod
+    def read(cls, detector: Detector, outputs: Arrays) -> "Cells":
+        """The cells in a network's outputs, laid out as its description says."""
+        head, classes = detector.head, len(detector.classes)
+        tables = [outputs[name].reshape(-1, outputs[name].shape[-1]).astype(np.float64) for name in head.outputs]
+        if len(tables) == 1:
+            scores, bins = tables[0][:, :classes], tables[0][:, classes:]
+        else:
+            half = len(tables) // 2
+            scores, bins = np.concatenate(tables[:half]), np.concatenate(tables[half:])
+        if head.scores == "logits":
+            scores = 1 / (1 + np.exp(-scores))
+        weights = np.exp(bins.reshape(len(bins), 4, -1) - bins.reshape(len(bins), 4, -1).max(2, keepdims=True))
+        sides = weights @ np.arange(head.reg_max + 1) / weights.sum(2)
+        return cls(scores, sides)
+
+    def difference(self, other: "Cells") -> tuple[float, float]:
+        """Sum over cells of score x (|score difference| + 1 - IoU), and the sum of scores."""
+        best = self.scores.argmax(1)
+        rows = np.arange(len(best))
+        scores = self.scores[rows, best]
+        used = scores >= FLOOR_SCORE
+        error = np.abs(other.scores[rows, best] - scores) + 1 - _iou_of_sides(self.sides, other.sides)
+        return float(np.sum((scores * error)[used])), float(np.sum(scores[used]))
+
+
+class Postprocess:
+    """The runtime's own decoding and NMS on copies of a network's outputs, all classes."""
+
+    def __init__(self, detector: Detector, outputs: Arrays):
+        self._detector = detector
+        self._buffers = {name: np.array(outputs[name], np.float32) for name in detector.head.outputs}
+        self._decoders: dict[float, NanoDetDecoder] = {}
+
+    def __call__(self, outputs: Arrays, floor: float) -> Detections:
+        """The detections in `outputs`, best first."""
+        if floor not in self._decoders:
+            classes = range(len(self._detector.classes))
+            self._decoders[floor] = NanoDetDecoder(self._detector, self._buffers, classes, floor)
+        for name, buffer in self._buffers.items():
+            buffer[...] = outputs[name]
+        count = self._decoders[floor]()
+        candidates = self._decoders[floor].candidates
+        kept = np.zeros(len(candidates.scores), np.int64)
+        rows = kept[: keep_best(*candidates, count, self._detector.nms_iou, kept)]
+        return Detections(candidates.boxes_xyxy[rows], candidates.scores[rows], candidates.classes[rows])
+
+
+def compared(truth: Sequence[Detections], found: Sequence[Detections]) -> tuple[float, float, float]:
+    """Average precision of `found` at IoU .5 and over .5 to .95, and the mean score difference of pairs at IoU .5.
+
+    Precision is interpolated at 101 recalls as COCO does; all classes stand in one list, boxes match within a class.
+    """
+    hits, scores, biases = [], [], []
+    for true, seen in zip(truth, found, strict=True):
+        ious = iou_matrix(seen.boxes_xyxy, true.boxes_xyxy)
+        ious[_classes(seen)[:, None] != _classes(true)] = 0
+        pairs = [_matched(ious, limit) for limit in IOUS]
+        hits.append(np.stack([p >= 0 for p in pairs], 1))
+        scores.append(seen.scores)
+        paired = pairs[0] >= 0
+        biases.append((seen.scores[paired] - true.scores[pairs[0][paired]]).astype(np.float64))
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    total = sum(map(len, truth))
+    precisions = [_average_precision(column[order], total) for column in np.concatenate(hits).T]
+    bias = np.concatenate(biases)
+    return precisions[0], float(np.mean(precisions)), float(bias.mean()) if len(bias) else 0.0
+
+
+def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Floats:
+    """IoU of every box of `a` with every one of `b`, `[len(a), len(b)]`."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2]).astype(np.float64)
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(boxes[:, 2:].astype(np.float64) - boxes[:, :2], axis=1) for boxes in (a, b)]
+    return inter / np.maximum(areas[0][:, None] + areas[1] - inter, 1e-9)
+
+
+def _matched(ious: Floats, limit: float) -> npt.NDArray[np.int64]:
+    """For each row, best score first, the free column of largest IoU of at least `limit`, -1 for none."""
+    free = np.ones(ious.shape[1], bool)
+    columns = np.full(len(ious), -1, np.int64)
+    for row, values in enumerate(ious):
+        candidates = np.where(free, values, 0.0)
+        if candidates.size and candidates.max() >= limit:
+            columns[row] = int(np.argmax(candidates))
+            free[columns[row]] = False
+    return columns
+
+
+def _average_precision(hits: npt.NDArray[np.bool_], total: int) -> float:
+    if total == 0:
+        return 1.0 if not len(hits) else 0.0
+    right = np.cumsum(hits)
+    recalls, precisions = right / total, right / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precisions[::-1])[::-1]
+    places = np.searchsorted(recalls, RECALLS)
+    return float(np.mean(np.where(places < len(hits), envelope[np.minimum(places, len(hits) - 1)], 0.0)))
+
+
+def _iou_of_sides(a: Floats, b: Floats) -> Floats:
+    """IoU of boxes about the same point, given by their distances to it."""
+    inter = np.minimum(a, b)
+    both = (inter[:, 0] + inter[:, 2]) * (inter[:, 1] + inter[:, 3])
+    areas = [(s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3]) for s in (a, b)]
+    return both / np.maximum(areas[0] + areas[1] - both, 1e-9)
+
+
+def _cosines(a: Floats, b: Floats) -> Floats:
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.sum(a * b, axis=1) / np.maximum(lengths, 1e-12)
+
+
+def _classes(detections: Detections) -> npt.NDArray[np.int32]:
+    return detections.classes if detections.classes is not None else np.zeros(len(detections), np.int32)
+
+
+def _digits(value: float) -> float:
+    return round(float(value), 5)

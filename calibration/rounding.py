@@ -1,0 +1,123 @@
+"""Weights rounded so that the layer's output changes least, not each weight: GPTQ.
+
+Frantar et al. 2022, "GPTQ", in its form for one layer: columns are rounded one after the other, those with most energy
+first, and each one's error is compensated by the columns still to come. The input statistics are uncentred, X'X, and
+half of the positions lie on objects, which fill only a small part of a picture.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto
+
+from calibration.network import Array, Network, attribute
+from calibration.quantize import Family, Rounded, nearest, weight_scales
+from calibration.runtime import Runner
+
+Floats = npt.NDArray[np.float64]
+Points = npt.NDArray[np.float64]
+
+POSITIONS = 300  # per picture and layer
+DAMPING = 0.02  # of the mean diagonal
+JITTER = 0.02  # of the picture, around an object's centre
+
+
+def moments(
+    network: Network, layers: Sequence[str], inputs: Iterable[Array], objects: Sequence[Points], seed: int = 0
+) -> dict[str, Floats]:
+    """X'X of what each layer reads, `[K, K]`, for a depthwise layer `[channels, K, K]`.
+
+    `objects` are the centres of what the float network sees in each input, `[n, 2]` in 0..1; none is fine.
+    """
+    nodes = {node.output[0]: node for node in network.weighted() if node.output[0] in set(layers)}
+    reads = {name: network.activations(node)[0] for name, node in nodes.items()}
+    found: dict[str, Floats] = {}
+    random = np.random.default_rng(seed)
+    runner = Runner(network.showing(dict.fromkeys(reads.values())))
+    for centres, values in zip(objects, runner.each(inputs), strict=False):
+        points = _points(centres, random)
+        for name, node in nodes.items():
+            moment = _moment(network, node, values[reads[name]], points)
+            found[name] = found[name] + moment if name in found else moment
+    return found
+
+
+def rounded(network: Network, statistics: Mapping[str, Floats], family: Family) -> dict[str, Rounded]:
+    """The integer weights of every layer; those without statistics are rounded to nearest."""
+    found = {}
+    for node in network.weighted():
+        name, weight = node.output[0], network.weight(node).astype(np.float64)
+        scales = weight_scales(weight, family)
+        if name not in statistics:
+            found[name] = nearest(weight, scales)
+            continue
+        rows = weight.reshape(len(weight), -1) / scales[:, None]
+        compensate = _compensated_each if statistics[name].ndim == 3 else _compensated
+        integers = compensate(rows, _damped(statistics[name])).reshape(weight.shape)
+        found[name] = Rounded(integers.astype(np.int8), scales)
+    return found
+
+
+def _points(centres: Points, random: np.random.Generator) -> Points:
+    """`POSITIONS` places in 0..1, half of them near objects if there are any."""
+    spread = random.random((POSITIONS, 2))
+    if len(centres):
+        half = POSITIONS // 2
+        picked = centres[random.integers(0, len(centres), half)]
+        spread[:half] = picked + JITTER * random.standard_normal((half, 2))
+    return np.clip(spread, 0, 1 - 1e-9)
+
+
+def _moment(network: Network, node: NodeProto, values: Array, points: Points) -> Floats:
+    if values.ndim == 2:  # a matrix product: [channels, cells] or [n, channels]
+        columns = values.T if attribute(node, "transA", 0) else values
+        picked = columns[(points[:, 1] * len(columns)).astype(int)].astype(np.float64)
+        return picked.T @ picked
+    patches = _patches(node, values, points)
+    if network.depthwise(node):
+        by_channel = patches.transpose(1, 0, 2)
+        return np.asarray(by_channel.transpose(0, 2, 1) @ by_channel)
+    flat = patches.reshape(len(patches), -1)
+    return np.asarray(flat.T @ flat)
+
+
+def _patches(node: NodeProto, values: Array, points: Points) -> Floats:
+    """What the kernel sees at `points` of a map `[1, C, H, W]`: `[points, C, kernel]`."""
+    height, width = attribute(node, "kernel_shape", [1, 1])
+    stride = attribute(node, "strides", [1, 1])
+    pads = attribute(node, "pads", [0] * 4)
+    padded = np.pad(values[0], ((0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    down = (padded.shape[1] - height) // stride[0] + 1
+    across = (padded.shape[2] - width) // stride[1] + 1
+    tops = (points[:, 1] * down).astype(int) * stride[0]
+    lefts = (points[:, 0] * across).astype(int) * stride[1]
+    y = tops[:, None] + np.repeat(np.arange(height), width)
+    x = lefts[:, None] + np.tile(np.arange(width), height)
+    return padded[:, y, x].transpose(1, 0, 2).astype(np.float64)
+
+
+def _damped(moment: Floats) -> Floats:
+    size = moment.shape[-1]
+    mean = np.trace(moment, axis1=-2, axis2=-1)[..., None, None] / size
+    return moment + (DAMPING * mean + 1e-12) * np.eye(size)
+
+
+def _compensated(rows: Floats, moment: Floats) -> Floats:
+    """`rows` on integers, their sum of errors weighted by `moment` kept small."""
+    order = np.argsort(-np.diag(moment), kind="stable")
+    upper = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
+    left = rows[:, order].copy()
+    integers = np.empty_like(left)
+    for column in range(left.shape[1]):
+        integers[:, column] = np.clip(np.rint(left[:, column]), -127, 127)
+        error = (left[:, column] - integers[:, column]) / upper[column, column]
+        left[:, column + 1 :] -= error[:, None] * upper[column, column + 1 :]
+    result = np.empty_like(integers)
+    result[:, order] = integers
+    return result
+
+
+def _compensated_each(rows: Floats, moments: Floats) -> Floats:
+    """The same for depthwise layers, row i with moment i."""
+    return np.concatenate([_compensated(row[None], moment) for row, moment in zip(rows, moments, strict=True)])
