@@ -77,6 +77,6 @@ def _parity(pack: ModelPack, network: golden.NetworkName, variant: str, path: Pa
         return None
     backend = open_backend(path, name="onnxruntime", max_batch=len(expected.input))
     try:
-        return golden.parity(backend, expected, variant)
+        return golden.parity(backend, expected, variant, len(expected.input))
     finally:
         backend.close()

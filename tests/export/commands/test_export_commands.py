@@ -1,0 +1,179 @@
+"""`nanotrack-export` from the outside: what it prints, what it returns, one sentence for each mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import modelpack
+from export.cli import main
+from tests.export import small
+from tests.export import torchfile as tf
+
+
+@pytest.fixture
+def detector(tmp_path) -> Path:
+    return small.write_detector(tmp_path / "d.onnx")
+
+
+@pytest.fixture
+def packed(tmp_path, detector) -> Path:
+    reid = small.write_reid(tmp_path / "r.onnx")
+    assert main(["pack", "--detector", str(detector), "--reid", str(reid), "-o", str(tmp_path / "a.pack")]) == 0
+    return tmp_path / "a.pack"
+
+
+def _sentence(capsys) -> str:
+    """What went to stderr, which must be one line and no traceback."""
+    captured = capsys.readouterr().err
+    assert captured.count("\n") == 1
+    assert "Traceback" not in captured
+    return captured
+
+
+def test_two_published_checkpoints_become_a_pack_that_verifies(tmp_path, data, capsys):
+    out = tmp_path / "person.pack"
+    models = data / "models"
+    flags = ["--detector", f"{models}/nanodet-plus-m_416.pth", "--reid", f"{models}/osnet_x0_25_msmt17.pth"]
+    assert main(["pack", *flags, "-o", str(out)]) == 0
+    assert "NanoDet-Plus-m 1.0x and OSNet x0.25" in capsys.readouterr().out
+    found = modelpack.read(out)
+    assert (found.detector.input.width, found.detector.input.height, len(found.detector.classes)) == (416, 416, 80)
+    assert main(["verify", str(out)]) == 0
+    assert capsys.readouterr().out.count("agrees") == 2
+    assert main(["inspect", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "NanoDet-Plus-m 1.0x, from nanodet-plus-m_416.pth" in shown
+    assert "416x416 BGR, nhwc-uint8" in shown
+
+
+def test_published_onnx_files_become_a_pack_that_verifies(tmp_path, data, capsys):
+    out = tmp_path / "zoo.pack"
+    models = data / "models"
+    flags = ["--detector", f"{models}/object_detection_nanodet_2022nov.onnx"]
+    flags += ["--reid", f"{models}/osnet_x0_25_msmt17_dynamic.onnx"]
+    assert main(["pack", *flags, "-o", str(out)]) == 0
+    assert main(["verify", str(out)]) == 0
+    assert capsys.readouterr().out.count("agrees") == 2
+
+
+def test_options_of_the_detector_reach_the_pack(tmp_path, data):
+    flags = ["--detector", str(data / "models" / "nanodet-plus-m_416.pth"), "--input-size", "192x96"]
+    assert main(["pack", *flags, "--classes", "person,car", "-o", str(tmp_path / "a.pack")]) == 0
+    found = modelpack.read(tmp_path / "a.pack").detector
+    assert (found.input.width, found.input.height, found.classes) == (192, 96, ("person", "car"))
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("nanodet-plus-m_416.pth", ["NanoDet-Plus-m 1.0x, 80 classes", "645 (539 float32, 106 int64)"]),
+        ("osnet_x0_25_msmt17.pth", ["OSNet x0.25"]),
+        ("nanodet-plus-m_416.onnx", ["opset 13", "output float32[1,3598,112]", "--detector", "110 Conv"]),
+        ("osnet_x0_25_msmt17_dynamic.onnx", ["--reid", "input float32[?,3,256,128]", "512 numbers"]),
+    ],
+)
+def test_inspect_says_what_a_published_file_holds(data, capsys, name, facts):
+    assert main(["inspect", str(data / "models" / name)]) == 0
+    shown = capsys.readouterr().out
+    assert all(fact in shown for fact in facts)
+
+
+def test_inspect_shows_a_checkpoint_of_an_unknown_network(tmp_path, capsys):
+    path = tf.write_archive(
+        tmp_path / "c.pth", tf.mapping({"fc.weight": tf.tensor("FloatStorage", "0", 2, 0, (2,), (1,))}), {"0": bytes(8)}
+    )
+    assert main(["inspect", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "not one that is known" in shown
+    assert "fc.weight.* (1)" in shown
+
+
+def test_verify_names_the_file_with_one_changed_byte(packed, capsys):
+    content = bytearray((packed / "detector.fp32.onnx").read_bytes())
+    content[100] ^= 1
+    (packed / "detector.fp32.onnx").write_bytes(content)
+    assert main(["verify", str(packed)]) == 65
+    assert "detector.fp32.onnx: changed since the export" in _sentence(capsys)
+
+
+def test_verify_names_a_missing_file(packed, capsys):
+    (packed / "reid.fp32.onnx").unlink()
+    assert main(["verify", str(packed)]) == 65
+    assert "reid.fp32.onnx: cannot be read" in _sentence(capsys)
+
+
+def test_verify_names_a_shape_that_disagrees(packed, capsys):
+    manifest = json.loads((packed / "pack.json").read_text())
+    manifest["detector"]["input"]["width"] = 96
+    (packed / "pack.json").write_text(json.dumps(manifest))
+    assert main(["verify", str(packed)]) == 65
+    assert "input width: manifest 96, file 64" in _sentence(capsys)
+
+
+def test_no_pack_is_input_not_found(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / "nothing.pack")]) == 66
+    assert "expected a model pack" in _sentence(capsys)
+
+
+def _truncated(path: Path) -> Path:
+    whole = tf.write_archive(path, tf.mapping({"a": tf.tensor("FloatStorage", "0", 2, 0, (2,), (1,))}), {"0": bytes(8)})
+    whole.write_bytes(whole.read_bytes()[:-30])
+    return whole
+
+
+def _attack(path: Path) -> Path:
+    return tf.write_archive(path, tf.mapping({"a": tf.call(tf.name("os", "system"), tf.text("true"))}), {})
+
+
+def _text(path: Path) -> Path:
+    path.write_text("no checkpoint")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "words"),
+    [
+        (_truncated, 65, "truncated or damaged"),
+        (_attack, 65, "wants os.system"),
+        (_text, 65, "expected a PyTorch checkpoint"),
+        (lambda path: path, 66, "cannot be read (No such file or directory)"),
+    ],
+    ids=["truncated", "attack", "text", "missing"],
+)
+def test_a_bad_checkpoint_is_one_sentence_and_its_exit_code(tmp_path, capsys, make, code, words):
+    flags = ["--detector", str(make(tmp_path / "c.pth")), "-o", str(tmp_path / "a.pack")]
+    assert main(["pack", *flags]) == code
+    assert words in _sentence(capsys)
+    assert not (tmp_path / "a.pack").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--input-size", "400x416"], "expected multiples of 32"),
+        (["--classes", "unicorn"], "unknown class 'unicorn'"),
+        (["--class-names", "a,b"], "has 2 names"),
+    ],
+)
+def test_flags_that_do_not_fit_the_checkpoint_are_wrong_usage(tmp_path, data, capsys, flags, words):
+    checkpoint = str(data / "models" / "nanodet-plus-m_416.pth")
+    assert main(["pack", "--detector", checkpoint, *flags, "-o", str(tmp_path / "a.pack")]) == 64
+    assert words in _sentence(capsys)
+
+
+def test_a_size_that_is_no_size_is_wrong_usage(tmp_path, detector, capsys):
+    assert main(["pack", "--detector", str(detector), "--input-size", "big", "-o", str(tmp_path / "a.pack")]) == 64
+    assert "expected WIDTHxHEIGHT such as 416x416, found 'big'" in capsys.readouterr().err
+
+
+def test_an_existing_pack_is_wrong_usage_without_force(packed, detector, capsys):
+    assert main(["pack", "--detector", str(detector), "-o", str(packed)]) == 64
+    assert "--force" in _sentence(capsys)
+    assert main(["pack", "--detector", str(detector), "-o", str(packed), "--force"]) == 0
+
+
+def test_an_output_that_cannot_be_written_is_73(tmp_path, detector, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["pack", "--detector", str(detector), "-o", str(tmp_path / "file" / "a.pack")]) == 73
+    assert "cannot be written" in _sentence(capsys)

@@ -1,0 +1,94 @@
+"""A file becomes a network for the board, or one sentence that says why not."""
+
+import numpy as np
+import pytest
+
+from edge.errors import DataError, NotFoundError, UsageError
+from export import networks
+from tests.export import small
+from tests.export import torchfile as tf
+from tests.export.onnxrun import run
+
+
+def _checkpoint(path, **shapes):
+    """A checkpoint with one tensor of zeros for each name (`__` for a dot) and shape."""
+    size = max(int(np.prod(shape)) for shape in shapes.values())
+    tensors = {}
+    for name, shape in shapes.items():
+        strides = [int(np.prod(shape[i + 1 :])) for i in range(len(shape))]
+        tensors[name.replace("__", ".")] = tf.tensor("FloatStorage", "0", size, 0, shape, strides)
+    return tf.write_archive(path, tf.mapping(tensors), {"0": bytes(4 * size)})
+
+
+def test_an_onnx_file_is_taken_byte_for_byte(tmp_path):
+    path = small.write_detector(tmp_path / "d.onnx")
+    network = networks.detector(path)
+    assert network.content == path.read_bytes()
+    assert network.opset == 13
+    assert network.description.source.file == "d.onnx"
+
+
+def test_class_names_can_be_given(tmp_path):
+    path = small.write_detector(tmp_path / "d.onnx")
+    assert networks.detector(path, names=["pedestrian"]).description.classes == ("pedestrian",)
+    with pytest.raises(UsageError, match=r"--class-names has 2 names, .* has 1 classes"):
+        networks.detector(path, names=["a", "b"])
+
+
+@pytest.mark.parametrize("options", [{"size": (320, 320)}, {"classes": ["person"]}])
+def test_an_onnx_file_is_not_rebuilt(tmp_path, options):
+    with pytest.raises(UsageError, match="an ONNX file is taken as it is"):
+        networks.detector(small.write_detector(tmp_path / "d.onnx"), **options)
+
+
+def test_an_unknown_architecture_is_refused_with_what_was_found_and_what_is_supported(tmp_path):
+    path = _checkpoint(tmp_path / "yolo.pt", model__0__conv__weight=(8, 3, 3, 3), model__1__bn__bias=(8,))
+    for read in (networks.detector, networks.reid):
+        with pytest.raises(DataError) as caught:
+            read(path)
+        message = str(caught.value)
+        assert "NanoDet-Plus-m" in message
+        assert "OSNet x0.25" in message
+        assert "found tensors 0.conv.* (1), 1.bn.* (1)" in message
+
+
+def test_networks_given_for_each_other_are_told_apart(data):
+    models = data / "models"
+    with pytest.raises(DataError, match="given as --detector, but belongs to --reid"):
+        networks.detector(models / "osnet_x0_25_msmt17.pth")
+    with pytest.raises(DataError, match="given as --reid, but belongs to --detector"):
+        networks.reid(models / "nanodet-plus-m_416.pth")
+
+
+@pytest.mark.parametrize("read", [networks.detector, networks.reid])
+@pytest.mark.parametrize("content", [b"", b"not a network\n", b"\x08\x08" + bytes(30)])
+def test_a_file_that_is_no_onnx_model_is_refused(tmp_path, read, content):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.onnx: not a valid ONNX model"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["missing.onnx", "missing.pth"])
+def test_a_missing_file_is_not_found(tmp_path, name):
+    with pytest.raises(NotFoundError, match="cannot be read"):
+        networks.detector(tmp_path / name)
+
+
+def test_an_onnx_model_whose_weights_lie_elsewhere_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(small.write_detector(tmp_path / "d.onnx")))
+    onnx.save(model, str(tmp_path / "e.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
+    with pytest.raises(DataError, match="its weights lie in other files"):
+        networks.detector(tmp_path / "e.onnx")
+
+
+def test_classes_are_kept_by_name(data):
+    path = data / "models" / "nanodet-plus-m_416.pth"
+    network = networks.detector(path, size=(96, 64), classes=["bicycle", "person"])
+    assert network.description.classes == ("bicycle", "person")
+    assert network.description.source.architecture == "NanoDet-Plus-m 1.0x"
+    found = run(network.content, image=np.zeros((1, 64, 96, 3), np.uint8))
+    assert found["class_logits"].shape == (1, 12 * 8 + 6 * 4 + 3 * 2 + 2, 2)
+    with pytest.raises(UsageError, match="unknown class 'persn'; did you mean 'person'"):
+        networks.detector(path, classes=["persn"])
