@@ -1,0 +1,49 @@
+"""Fetch official weights by name, checked by sha256.
+
+Without a name: the list of names, sources and licences. Without a network: --mirror FOLDER with the files in it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge.errors import UsageError
+from edge.fetch import CATALOGUE, fetch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack fetch`."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="which weights; leave it out for the list")
+    parser.add_argument("-o", "--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
+    parser.add_argument("--mirror", type=Path, metavar="DIR", help="copy from this folder, do not use the network")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fetch one file, or print the list."""
+    if args.name is None:
+        _print_list()
+        return
+    weights = CATALOGUE.get(args.name)
+    if weights is None:
+        raise UsageError(f"{args.name}: no such weights; nanotrack fetch without a name lists them all")
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(weights.file, total=None)
+        path = fetch(
+            weights,
+            args.output,
+            mirror=args.mirror,
+            report=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    checked = "sha256 checked" if weights.sha256 else "no published sha256 to check against"
+    sys.stdout.write(f"{path}: {weights.what}, {weights.licence}, {checked}\n")
+
+
+def _print_list() -> None:
+    for name, weights in CATALOGUE.items():
+        known = f"sha256 {weights.sha256[:12]}…" if weights.sha256 else "sha256 not published"
+        sys.stdout.write(f"{name}\n    {weights.what}; {weights.source}; {weights.licence}; {known}\n")

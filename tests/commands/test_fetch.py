@@ -1,0 +1,37 @@
+"""`nanotrack fetch`: the list, the mirror and mistakes."""
+
+import pytest
+
+from edge.cli import main
+
+
+def test_the_list_names_everything(capsys):
+    assert main(["fetch"]) == 0
+    out = capsys.readouterr().out
+    assert "nanodet-plus-m-416" in out
+    assert "osnet-x0.25-msmt17" in out
+    assert "Apache-2.0" in out
+    assert "not published" in out
+
+
+def test_an_unknown_name_is_a_wrong_usage(capsys):
+    assert main(["fetch", "yolo"]) == 64
+    assert "lists them all" in capsys.readouterr().err
+
+
+def test_a_mirror_is_copied_and_checked(data, tmp_path, capsys):
+    arguments = ["fetch", "nanodet-m-416-zoo", "-o", str(tmp_path), "--mirror", str(data / "models")]
+    assert main(arguments) == 0
+    assert "sha256 checked" in capsys.readouterr().out
+    assert (tmp_path / "object_detection_nanodet_2022nov.onnx").stat().st_size == 3_800_954
+
+
+@pytest.mark.parametrize("content", [b"", b"not the weights"])
+def test_wrong_content_leaves_nothing_behind(content, tmp_path, capsys):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "object_detection_nanodet_2022nov.onnx").write_bytes(content)
+    out = tmp_path / "out"
+    assert main(["fetch", "nanodet-m-416-zoo", "-o", str(out), "--mirror", str(mirror)]) == 65
+    assert "expected sha256" in capsys.readouterr().err
+    assert list(out.iterdir()) == []

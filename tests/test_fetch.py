@@ -1,0 +1,217 @@
+"""Fetching weights from a server that behaves, and from servers that do not."""
+
+import hashlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from edge.errors import DataError, NotFoundError, OutputError, UnavailableError
+from edge.fetch import CATALOGUE, Weights, fetch
+
+BODY = bytes(range(256)) * 1200  # 300 KB
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+class Server:
+    """A real HTTP server on this machine. `plan` says what each request in turn meets; after it all is well."""
+
+    def __init__(self):
+        self.plan: list[str] = []
+        self.body = BODY
+        self.ranges = True
+        self.requests: list[str | None] = []
+        self.wake = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/weights.bin"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, request):
+        """Answer one request as planned."""
+        asked = request.headers.get("Range")
+        self.requests.append(asked)
+        step = self.plan.pop(0) if self.plan else "well"
+        if step.isdecimal():
+            request.send_error(int(step))
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
+        if start > len(self.body):
+            request.send_error(416)
+            return
+        body = self.body[start:]
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if step == "slow":
+            self.wake.wait(10)
+        elif step == "cut":
+            request.wfile.write(body[:100_000])
+            request.wfile.flush()
+            request.connection.close()
+        else:
+            request.wfile.write(body)
+
+    def close(self):
+        """Stop at once."""
+        self.wake.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+def weights(server: Server, sha256: str | None = SHA) -> Weights:
+    return Weights("weights.bin", server.url, "test", "test", "test", sha256)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_whole_file_arrives_and_progress_is_told(server, tmp_path):
+    told = []
+    path = fetch(weights(server), tmp_path / "new", report=lambda done, total: told.append((done, total)))
+    assert path.read_bytes() == BODY
+    assert names(tmp_path / "new") == ["weights.bin"]
+    assert told[0] == (0, len(BODY))
+    assert told[-1] == (len(BODY), len(BODY))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
+    fetch(weights(server), tmp_path)
+    fetch(weights(server), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_wrong_file_that_is_there_is_an_error_and_stays(server, tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"something of yours")
+    with pytest.raises(DataError, match="move it away"):
+        fetch(weights(server), tmp_path)
+    assert (tmp_path / "weights.bin").read_bytes() == b"something of yours"
+    assert server.requests == []
+
+
+def test_an_interruption_in_the_body_is_taken_up_where_it_was(server, tmp_path):
+    server.plan = ["cut"]
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY
+    first, second = server.requests
+    assert first is None
+    assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= 100_000
+    assert names(tmp_path) == ["weights.bin"]
+
+
+def test_after_too_many_interruptions_the_part_is_kept_and_the_next_call_goes_on(server, tmp_path):
+    server.plan = ["cut", "500", "503"]
+    with pytest.raises(UnavailableError, match="goes on from there"):
+        fetch(weights(server), tmp_path)
+    assert names(tmp_path) == ["weights.bin.part"]
+    have = (tmp_path / "weights.bin.part").stat().st_size
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY
+    assert server.requests[-1] == f"bytes={have}-"
+
+
+def test_a_server_without_ranges_sends_it_all_again(server, tmp_path):
+    server.ranges = False
+    server.plan = ["cut"]
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY
+
+
+def test_a_part_longer_than_the_file_is_thrown_away(server, tmp_path):
+    (tmp_path / "weights.bin.part").write_bytes(b"x" * (len(BODY) + 5))
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY
+
+
+def test_wrong_content_is_one_clear_error_and_nothing_is_left(server, tmp_path):
+    server.body = b"<html>please sign in</html>"
+    with pytest.raises(DataError, match=rf"expected sha256 {SHA[:12]}…, found .*nothing was kept"):
+        fetch(weights(server), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_stale_part_does_not_survive_the_check(server, tmp_path):
+    (tmp_path / "weights.bin.part").write_bytes(b"y" * 1000)
+    with pytest.raises(DataError, match="sha256"):
+        fetch(weights(server), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_without_a_published_hash_the_length_is_what_counts(server, tmp_path):
+    server.plan = ["cut"]
+    assert fetch(weights(server, sha256=None), tmp_path).read_bytes() == BODY
+
+
+def test_a_silent_server_is_given_up(server, tmp_path):
+    server.plan = ["slow", "slow", "slow"]
+    start_s = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"no answer within 0.2 s|timed out"):
+        fetch(weights(server), tmp_path, timeout_s=0.2)
+    assert time.monotonic() - start_s < 5
+
+
+def test_a_missing_file_is_told_at_once(server, tmp_path):
+    server.plan = ["404"]
+    with pytest.raises(NotFoundError, match="404"):
+        fetch(weights(server), tmp_path)
+    assert len(server.requests) == 1
+    assert names(tmp_path) == []
+
+
+def test_nobody_listening(tmp_path):
+    with pytest.raises(UnavailableError, match="refused"):
+        fetch(Weights("w", "http://127.0.0.1:9/w", "", "", "", SHA), tmp_path, timeout_s=1)
+
+
+def test_a_mirror_folder_needs_no_network(tmp_path):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "weights.bin").write_bytes(BODY)
+    entry = Weights("weights.bin", "http://127.0.0.1:9/", "", "", "", SHA)
+    assert fetch(entry, tmp_path / "out", mirror=mirror).read_bytes() == BODY
+    (mirror / "weights.bin").write_bytes(b"wrong")
+    (tmp_path / "out" / "weights.bin").unlink()
+    with pytest.raises(DataError, match=r"mirror.*nothing was kept"):
+        fetch(entry, tmp_path / "out", mirror=mirror)
+    assert names(tmp_path / "out") == []
+    (mirror / "weights.bin").unlink()
+    with pytest.raises(NotFoundError, match="leave out --mirror"):
+        fetch(entry, tmp_path / "out", mirror=mirror)
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(server, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        fetch(weights(server), tmp_path / "file" / "below")
+
+
+def test_the_catalogue_names_sources_and_licences():
+    files = [entry.file for entry in CATALOGUE.values()]
+    assert len(set(files)) == len(files)
+    for entry in CATALOGUE.values():
+        assert entry.url.startswith("https://")
+        assert entry.what
+        assert entry.source
+        assert entry.licence
+        assert entry.sha256 is None or len(entry.sha256) == 64
+
+
+@pytest.mark.parametrize("name", ["nanodet-m-416-zoo", "osnet-x0.25-msmt17"])
+def test_known_hashes_are_those_of_the_published_files(name, data, tmp_path):
+    entry = CATALOGUE[name]
+    assert fetch(entry, tmp_path, mirror=data / "models").stat().st_size > 1_000_000
