@@ -14,6 +14,8 @@ from edge.errors import NanoTrackError
 VERBS = {
     "track": "track people in a video, a folder of images or a stream",
     "val": "score trackers on a benchmark folder with TrackEval",
+    "demo": "track the built-in scene with a pack and score it",
+    "fetch": "get official weights by name",
 }
 
 
