@@ -42,9 +42,8 @@ def iou(a: Any, b: Any, margin: float) -> float:
 
 
 @kernel
-def span(spans: Records, at: int, row: int, box: Any, margin: float) -> None:
-    """Write `box` of `row` to SPAN record `at`."""
-    record = spans[at]
+def span(record: Any, row: int, box: Any, margin: float) -> None:
+    """Make the SPAN `record` the box of `row`."""
     record["left"] = _order_key(box[0])
     record["right"] = _order_key(box[2] + margin)
     record["row"] = row
@@ -106,31 +105,34 @@ def overlapping(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor
 @kernel
 def _sweep(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor: float, pairs: Records) -> int:
     # Whichever box starts first meets all boxes of the other set that start before it ends.
+    room = len(pairs)
     count = i = j = 0
     while i < n_a and j < n_b:
-        if a[i]["left"] <= b[j]["left"]:
-            k, right = j, a[i]["right"]
-            while k < n_b and b[k]["left"] <= right:
-                count = _collect(a[i], b[k], margin, floor, pairs, count)
+        one, k = a[i], j
+        if one["left"] <= b[j]["left"]:
+            while k < n_b and b[k]["left"] <= one["right"]:
+                value = iou(one["box"], b[k]["box"], margin)
+                if value > floor:
+                    if count < room:
+                        _write(pairs[count], one["row"], b[k]["row"], value)
+                    count += 1
                 k += 1
             i += 1
         else:
-            k, right = i, b[j]["right"]
-            while k < n_a and a[k]["left"] <= right:
-                count = _collect(a[k], b[j], margin, floor, pairs, count)
+            one, k = b[j], i
+            while k < n_a and a[k]["left"] <= one["right"]:
+                value = iou(a[k]["box"], one["box"], margin)
+                if value > floor:
+                    if count < room:
+                        _write(pairs[count], a[k]["row"], one["row"], value)
+                    count += 1
                 k += 1
             j += 1
     return count
 
 
 @kernel
-def _collect(a: Any, b: Any, margin: float, floor: float, pairs: Records, count: int) -> int:
-    value = iou(a["box"], b["box"], margin)
-    if value <= floor:
-        return count
-    if count < len(pairs):
-        pair = pairs[count]
-        pair["row"] = a["row"]
-        pair["column"] = b["row"]
-        pair["iou"] = value
-    return count + 1
+def _write(pair: Any, row: int, column: int, value: float) -> None:
+    pair["row"] = row
+    pair["column"] = column
+    pair["iou"] = value

@@ -74,31 +74,32 @@ def _associate(work: Work) -> int:
 
 @kernel
 def _start_tracks(work: Work) -> None:
-    lowest = np.float64(np.float32(work.run[0]["track_thresh"] + work.run[0]["birth_margin"]))
+    run, table, detections = work.run[0], work.table, work.detections
+    lowest = np.float64(np.float32(run["track_thresh"] + run["birth_margin"]))
     for j in range(work.n):
-        detection = work.detections[j]
+        detection = detections[j]
         if detection["pool"] == HIGH and detection["track"] < 0 and detection["score"] >= lowest:
-            birth(work, j, XYAH)
+            birth(run, table, detection, j, XYAH)
 
 
 @kernel
 def _drop_duplicates(work: Work) -> None:
     """Of a tracked and a lost track in the same place only the one with the longer life stays."""
-    run, table, spans = work.run[0], work.table, work.spans
+    run, table, one, other, scratch = work.run[0], work.table, work.spans[0], work.spans[1], work.spans[2]
     tracked = lost = 0
     for i in range(run["tracks"]):
         if table[i]["status"] == TRACKED:
-            span(spans[0], tracked, i, table[i]["box"], run["margin"])
+            span(one[tracked], i, table[i]["box"], run["margin"])
             tracked += 1
         elif table[i]["status"] == LOST:
-            span(spans[1], lost, i, table[i]["box"], run["margin"])
+            span(other[lost], i, table[i]["box"], run["margin"])
             lost += 1
     if lost == 0:
         return
-    sort_spans(spans[0], tracked, spans[2])
-    sort_spans(spans[1], lost, spans[2])
+    sort_spans(one, tracked, scratch)
+    sort_spans(other, lost, scratch)
     floor = run["duplicate_iou"]
-    pairs, count = overlapping(spans[0], tracked, spans[1], lost, run["margin"], floor, work.pairs[0])
+    pairs, count = overlapping(one, tracked, other, lost, run["margin"], floor, work.pairs[0])
     for p in range(count):
         a, b = table[pairs[p]["row"]], table[pairs[p]["column"]]
         if a["last"] - a["start"] > b["last"] - b["start"]:
@@ -130,14 +131,14 @@ def step(
     """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
-    error = read(work, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
+    error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
     if error < 0:
         return error, 0, 0
-    begin_frame(work, frames)
-    predict_confirmed(work, frames, XYAH)
+    begin_frame(run, table, frames)
+    predict_confirmed(run, table, frames, XYAH)
     met = _associate(work)
     _start_tracks(work)
-    lose_unseen(work)
+    lose_unseen(run, table)
     _drop_duplicates(work)
-    compact(work)
-    return show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+    compact(run, table)
+    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met

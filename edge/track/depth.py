@@ -63,7 +63,7 @@ def cluster_layers(
     members = 0
     for i in range(n):
         if nodes[i]["layer"] == 0:
-            span(spans[0], members, i, source[i]["box"], 0.0)
+            span(spans[0][members], i, source[i]["box"], 0.0)
             members += 1
             clusters[i]["parent"] = i
     sort_spans(spans[0], members, spans[1])
@@ -128,8 +128,8 @@ def _depth(box: Any, published: bool) -> float:
 def _band(depth: float, low: float, high: float, levels: int, height: float, published: bool) -> int:
     """The band of a depth within low..high.
 
-    The `published` edges are low, low + s, low + 2s, ... below high with s = (high - low + 1)/levels: a pixel in a formula
-    that ought not to know pixels, and fewer bands for shallow sets.
+    The `published` edges are low, low + s, low + 2s, ... below high with s = (high - low + 1)/levels: a pixel in a
+    formula that ought not to know pixels, and fewer bands for shallow sets.
     """
     extent = high - low
     if published:
@@ -143,4 +143,4 @@ def _band(depth: float, low: float, high: float, levels: int, height: float, pub
         return band
     if extent <= _FLAT * height:
         return 0
-    return min(levels - 1, int(math.floor(levels * (depth - low) / extent)))
+    return min(levels - 1, math.floor(levels * (depth - low) / extent))

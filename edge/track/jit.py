@@ -41,8 +41,7 @@ def kernel(function: Function) -> Function:
 def entry(*arguments: Any) -> Callable[[Function], Function]:
     """Decorator that compiles a function for exactly these argument types, or reads it from the cache.
 
-    The function can be called from Python without the interpreter lock. Raises OutputError where the cache folder cannot
-    be written.
+    A call from Python holds no interpreter lock. Raises OutputError where the cache folder cannot be written.
     """
 
     def compiled(function: Function) -> Function:

@@ -5,27 +5,31 @@ from typing import Any
 
 import numpy as np
 
+from edge.track.boxes import Records
 from edge.track.jit import kernel
 from edge.track.kalman import correct_box, predict_box, start_box
-from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work
+from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED
 
-BAD_BOX, BAD_SCORE = -1, -2
+BAD_SHAPE, BAD_BOX, BAD_SCORE = -1, -2, -3
 
 
 @kernel
-def read(work: Work, boxes: Any, scores: Any, classes: Any, high: float, low: float) -> int:
+def read(run: Any, detections: Records, boxes: Any, scores: Any, classes: Any, high: float, low: float) -> int:
     """Copy the frame's detections into DETECTION records and sort them into score pools.
 
     The high pool is score >= `high`, the low one `low` <= score < `high`; the published code leaves out equality on
-    both sides. Boxes without area belong to no pool and are counted as ignored. If a coordinate is not finite or a
-    score outside 0..1, nothing is counted and the result is BAD_BOX or BAD_SCORE, else 0.
+    both sides. Boxes without area belong to no pool and are counted as ignored. The result is 0, or
+    with nothing counted BAD_SHAPE if the arrays do not fit together, BAD_BOX if a coordinate is not finite, BAD_SCORE
+    if a score lies outside 0..1.
     """
-    run = work.run[0]
+    n = len(scores)
+    if boxes.shape[0] != n or boxes.shape[1] != 4 or len(classes) != n:
+        return BAD_SHAPE
     # Thresholds are rounded like the scores: float32(.6) >= .6 must hold.
     high, low = np.float64(np.float32(high)), np.float64(np.float32(low))
     ignored = 0
-    for j in range(work.n):
-        detection = work.detections[j]
+    for j in range(n):
+        detection = detections[j]
         box = detection["box"]
         for k in range(4):
             box[k] = boxes[j, k]
@@ -51,33 +55,31 @@ def read(work: Work, boxes: Any, scores: Any, classes: Any, high: float, low: fl
 
 
 @kernel
-def begin_frame(work: Work, frames: float) -> None:
+def begin_frame(run: Any, table: Records, frames: float) -> None:
     """Move the clock on. Tracks unseen for too long leave first; the published code removes them after matching."""
-    run = work.run[0]
     run["now"] += frames
     for i in range(run["tracks"]):
-        track = work.table[i]
+        track = table[i]
         track["detection"] = -1
         if not run["reference"] and run["now"] - track["last"] > run["lost_frames"]:
             track["status"] = REMOVED
-    compact(work)
+    compact(run, table)
 
 
 @kernel
-def predict_confirmed(work: Work, frames: float, model: int) -> None:
+def predict_confirmed(run: Any, table: Records, frames: float, model: int) -> None:
     """Move confirmed tracks on, lost ones without growth. Unconfirmed tracks are matched where they were born."""
-    keep_size = not work.run[0]["reference"]
-    for i in range(work.run[0]["tracks"]):
-        track = work.table[i]
+    keep_size = not run["reference"]
+    for i in range(run["tracks"]):
+        track = table[i]
         if track["confirmed"]:
             predict_box(track, frames, model, track["status"] != TRACKED, keep_size)
 
 
 @kernel
-def birth(work: Work, j: int, model: int) -> None:
-    """Start a track at detection `j`. Only on a tracker's first call it is confirmed at once."""
-    run, detection = work.run[0], work.detections[j]
-    track = work.table[run["tracks"]]
+def birth(run: Any, table: Records, detection: Any, j: int, model: int) -> None:
+    """Start a track at `detection`, row `j`. Only on a tracker's first call it is confirmed at once."""
+    track = table[run["tracks"]]
     track["id"] = run["next_id"]
     track["class"] = detection["class"]
     track["confirmed"] = run["calls"] == 0
@@ -90,13 +92,12 @@ def birth(work: Work, j: int, model: int) -> None:
 
 
 @kernel
-def see(work: Work, i: int, j: int, model: int) -> None:
-    """Update track `i` with detection `j`: it is followed and confirmed from now on."""
-    track, detection = work.table[i], work.detections[j]
+def see(track: Any, i: int, detection: Any, j: int, now: float, model: int) -> None:
+    """Update `track`, row `i`, with `detection`, row `j`: it is followed and confirmed from now on."""
     correct_box(track, detection["box"], model)
     track["confirmed"] = True
     detection["track"] = i
-    _note(track, detection, j, work.run[0]["now"])
+    _note(track, detection, j, now)
 
 
 @kernel
@@ -108,15 +109,14 @@ def _note(track: Any, detection: Any, j: int, now: float) -> None:
 
 
 @kernel
-def lose_unseen(work: Work) -> None:
+def lose_unseen(run: Any, table: Records) -> None:
     """Confirmed tracks without a detection are lost, unconfirmed ones removed at once.
 
-    The published code also strikes off old lost tracks here: one past the buffer stays matchable for one more frame, and
-    if revived then it is deleted at its next miss.
+    The published code also strikes off old lost tracks here: one past the buffer stays matchable for one more frame,
+    and if revived then it is deleted at its next miss.
     """
-    run = work.run[0]
     for i in range(run["tracks"]):
-        track = work.table[i]
+        track = table[i]
         if track["detection"] >= 0:
             continue
         if not track["confirmed"] or track["expired"]:
@@ -128,23 +128,23 @@ def lose_unseen(work: Work) -> None:
 
 
 @kernel
-def compact(work: Work) -> None:
+def compact(run: Any, table: Records) -> None:
     """Take removed tracks out of the table; the others keep their order."""
-    table, kept = work.table, 0
-    for i in range(work.run[0]["tracks"]):
+    kept = 0
+    for i in range(run["tracks"]):
         if table[i]["status"] != REMOVED:
             if kept < i:
                 table[kept] = table[i]
             kept += 1
-    work.run[0]["tracks"] = kept
+    run["tracks"] = kept
 
 
 @kernel
-def show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
+def show(run: Any, table: Records, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
     """Write the confirmed tracks seen in this frame to the output arrays; how many there are."""
     shown = 0
-    for i in range(work.run[0]["tracks"]):
-        track = work.table[i]
+    for i in range(run["tracks"]):
+        track = table[i]
         if track["confirmed"] and track["status"] == TRACKED:
             ids[shown] = track["id"]
             for k in range(4):
@@ -153,5 +153,5 @@ def show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any)
             classes[shown] = track["class"]
             rows[shown] = track["detection"]
             shown += 1
-    work.run[0]["calls"] += 1
+    run["calls"] += 1
     return shown

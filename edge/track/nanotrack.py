@@ -52,19 +52,19 @@ RUN = run_dtype(Parameters)
 
 @kernel
 def _compare_with_previous(work: Work) -> None:
-    """Promote low detections where a high one was (RHD); mark those standing still on a low one, which may start tracks."""
-    run, detections, spans = work.run[0], work.detections, work.spans
+    """Promote low detections where a high one was (RHD); those where a low one stood still are `recycled`."""
+    run, detections, previous, spans = work.run[0], work.detections, work.previous, work.spans[1]
     low = 0
     for j in range(work.n):
         if detections[j]["pool"] == LOW:
-            span(spans[1], low, j, detections[j]["box"], run["margin"])
+            span(spans[low], j, detections[j]["box"], run["margin"])
             low += 1
     if low == 0 or run["previous"] == 0:
         return
-    sort_spans(spans[1], low, spans[2])
-    sort_spans(work.previous, run["previous"], spans[2])
+    sort_spans(spans, low, work.spans[2])
+    sort_spans(previous, run["previous"], work.spans[2])
     floor = min(run["rhd_iou"], run["low_birth_iou"])
-    pairs, count = overlapping(work.previous, run["previous"], spans[1], low, run["margin"], floor, work.pairs[0])
+    pairs, count = overlapping(previous, run["previous"], spans, low, run["margin"], floor, work.pairs[0])
     for p in range(count):
         detection = detections[pairs[p]["column"]]
         if pairs[p]["row"] == HIGH:
@@ -79,10 +79,10 @@ def _compare_with_previous(work: Work) -> None:
 
 
 @kernel
-def _count_unconfirmed(work: Work) -> int:
+def _count_unconfirmed(run: Any, table: Records) -> int:
     count = 0
-    for i in range(work.run[0]["tracks"]):
-        count += not work.table[i]["confirmed"]
+    for i in range(run["tracks"]):
+        count += not table[i]["confirmed"]
     return count
 
 
@@ -93,16 +93,16 @@ def _remember(work: Work, nothing_to_match: bool) -> None:
     The published code, when it has no confirmed track, shares one list between memory and leftovers, and so remembers
     the recycled detections as high ones as well.
     """
-    run, kept = work.run[0], 0
+    run, detections, previous, kept = work.run[0], work.detections, work.previous, 0
     for j in range(work.n):
-        detection = work.detections[j]
+        detection = detections[j]
         if detection["pool"] == HIGH or detection["pool"] == LOW:
-            span(work.previous, kept, detection["pool"], detection["box"], run["margin"])
+            span(previous[kept], detection["pool"], detection["box"], run["margin"])
             kept += 1
     if run["reference"] and nothing_to_match:
         for j in range(work.n):
-            if work.detections[j]["recycled"]:
-                span(work.previous, kept, HIGH, work.detections[j]["box"], run["margin"])
+            if detections[j]["recycled"]:
+                span(previous[kept], HIGH, detections[j]["box"], run["margin"])
                 kept += 1
     run["previous"] = kept
 
@@ -143,23 +143,23 @@ def _may_start(detection: Any) -> bool:
 @kernel
 def _start_tracks(work: Work) -> None:
     """Start tracks at leftover detections that no track of the frame's start covers, wherever it is now (DTC)."""
-    run, detections, spans = work.run[0], work.detections, work.spans
+    run, table, detections, spans = work.run[0], work.table, work.detections, work.spans[1]
     wanted = 0
     for j in range(work.n):
         if _may_start(detections[j]):
-            span(spans[1], wanted, j, detections[j]["box"], run["margin"])
+            span(spans[wanted], j, detections[j]["box"], run["margin"])
             wanted += 1
     if wanted == 0:
         return
-    sort_spans(spans[1], wanted, spans[2])
+    sort_spans(spans, wanted, work.spans[2])
     tracks = span_tracks(work)
-    pairs, count = overlapping(spans[0], tracks, spans[1], wanted, run["margin"], run["dtc_iou"], work.pairs[0])
+    pairs, count = overlapping(work.spans[0], tracks, spans, wanted, run["margin"], run["dtc_iou"], work.pairs[0])
     for p in range(count):
         detections[pairs[p]["column"]]["track"] = pairs[p]["row"]
     for recycled in (False, True):  # ids are given in this order
         for j in range(work.n):
             if detections[j]["recycled"] == recycled and _may_start(detections[j]):
-                birth(work, j, XYWH)
+                birth(run, table, detections[j], j, XYWH)
 
 
 @entry(*step_arguments(RUN))
@@ -185,15 +185,15 @@ def step(
     """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
-    error = read(work, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
+    error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
     if error < 0:
         return error, 0, 0
-    begin_frame(work, frames)
+    begin_frame(run, table, frames)
     _compare_with_previous(work)
-    _remember(work, run["tracks"] == _count_unconfirmed(work))
-    predict_confirmed(work, frames, XYWH)
+    _remember(work, run["tracks"] == _count_unconfirmed(run, table))
+    predict_confirmed(run, table, frames, XYWH)
     met = _associate(work)
     _start_tracks(work)
-    lose_unseen(work)
-    compact(work)
-    return show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+    lose_unseen(run, table)
+    compact(run, table)
+    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met

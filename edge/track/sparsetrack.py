@@ -78,11 +78,12 @@ def _associate(work: Work) -> int:
 
 @kernel
 def _start_tracks(work: Work) -> None:
-    lowest = np.float64(np.float32(work.run[0]["track_thresh"] + work.run[0]["birth_margin"]))
+    run, table, detections = work.run[0], work.table, work.detections
+    lowest = np.float64(np.float32(run["track_thresh"] + run["birth_margin"]))
     for j in range(work.n):
-        detection = work.detections[j]
+        detection = detections[j]
         if detection["pool"] == HIGH and detection["track"] < 0 and detection["score"] >= lowest:
-            birth(work, j, XYWH)
+            birth(run, table, detection, j, XYWH)
 
 
 @entry(*step_arguments(RUN))
@@ -108,13 +109,13 @@ def step(
     """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
-    error = read(work, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
+    error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
     if error < 0:
         return error, 0, 0
-    begin_frame(work, frames)
-    predict_confirmed(work, frames, XYWH)
+    begin_frame(run, table, frames)
+    predict_confirmed(run, table, frames, XYWH)
     met = _associate(work)
     _start_tracks(work)
-    lose_unseen(work)
-    compact(work)
-    return show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+    lose_unseen(run, table)
+    compact(run, table)
+    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met

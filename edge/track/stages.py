@@ -18,25 +18,25 @@ from edge.track.state import NOWHERE, TRACKED, Work
 @kernel
 def span_tracks(work: Work) -> int:
     """Sort the boxes of all tracks into the first row of spans; how many there are."""
-    run = work.run[0]
+    run, table, spans = work.run[0], work.table, work.spans[0]
     for i in range(run["tracks"]):
-        span(work.spans[0], i, i, work.table[i]["box"], run["margin"])
-    sort_spans(work.spans[0], run["tracks"], work.spans[2])
+        span(spans[i], i, table[i]["box"], run["margin"])
+    sort_spans(spans, run["tracks"], work.spans[2])
     return run["tracks"]
 
 
 @kernel
 def candidates(work: Work, floor: float) -> Any:
     """All pairs of track and detection with an IoU above `floor`, arranged by (track, detection): (PAIRs, how many)."""
-    run = work.run[0]
+    run, detections, spans = work.run[0], work.detections, work.spans[1]
     tracks = span_tracks(work)
     usable = 0
     for j in range(work.n):
-        if work.detections[j]["pool"] != NOWHERE:
-            span(work.spans[1], usable, j, work.detections[j]["box"], run["margin"])
+        if detections[j]["pool"] != NOWHERE:
+            span(spans[usable], j, detections[j]["box"], run["margin"])
             usable += 1
-    sort_spans(work.spans[1], usable, work.spans[2])
-    pairs, count = overlapping(work.spans[0], tracks, work.spans[1], usable, run["margin"], floor, work.pairs[0])
+    sort_spans(spans, usable, work.spans[2])
+    pairs, count = overlapping(work.spans[0], tracks, spans, usable, run["margin"], floor, work.pairs[0])
     arrange(pairs, count, work.pairs[1], work.nodes[0], tracks, work.nodes[1], work.n)
     return pairs, count
 
@@ -48,7 +48,7 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
     The cost of a pair is 1 - IoU, `fused` 1 - IoU * score. Matched tracks are updated.
     """
     table, detections, rows, columns = work.table, work.detections, work.nodes[0], work.nodes[1]
-    tracks = work.run[0]["tracks"]
+    tracks, now = work.run[0]["tracks"], work.run[0]["now"]
     for i in range(tracks):
         row_open = rows[i]["layer"] <= layer and table[i]["detection"] < 0
         for p in range(rows[i]["start"], rows[i + 1]["start"]):
@@ -61,8 +61,9 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
                 pair["gain"] = 0.0
     solve(pairs, rows, tracks, columns, work.n)
     for i in range(tracks):
-        if rows[i]["match"] >= 0:
-            see(work, i, rows[i]["match"], model)
+        j = rows[i]["match"]
+        if j >= 0:
+            see(table[i], i, detections[j], j, now, model)
 
 
 @kernel

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from edge.track.assignment import NODE
 from edge.track.boxes import PAIR, SPAN, Records
@@ -93,7 +92,7 @@ class Work(NamedTuple):
 
 
 def step_arguments(run: np.dtype[np.void], track: np.dtype[np.void] = TRACK) -> tuple[Any, ...]:
-    """Argument types of a method's step: the arrays of `Work`, the detections, the result, and the frames to advance."""
+    """Argument types of a method's step: the arrays of `Work`, the detections, the result, the frames to advance."""
     work = buffer(run), buffer(track), buffer(SPAN), buffer(DETECTION)
     space = buffer(SPAN, 2), buffer(PAIR, 2), buffer(NODE, 2), buffer(CLUSTER)
     detections = given("f4", 2), given("f4"), given("i4")
@@ -109,7 +108,8 @@ class State:
         self._table: Records = np.zeros(0, track)
         self._previous: Records = np.zeros(0, SPAN)
         self._pairs = np.zeros((2, 256), PAIR)
-        self.capacity = 0
+        self.room_for_pairs = 256
+        self.capacity = 0  # tracks and detections that fit, less one
         self.reserve(64)
 
     def reserve(self, rows: int) -> None:
@@ -130,11 +130,11 @@ class State:
 
     def reserve_pairs(self, count: int) -> None:
         """Make room for `count` candidate pairs, so that the next frame of this size allocates none."""
-        if count > self._pairs.shape[1]:
-            self._pairs = np.zeros((2, 2 * count), PAIR)
-            detections, spans, _, nodes, clusters = self._space
-            self._space = detections, spans, self._pairs, nodes, clusters
-            self.arrays = (self._run, self._table, self._previous, *self._space)
+        self.room_for_pairs = 2 * count
+        self._pairs = np.zeros((2, 2 * count), PAIR)
+        detections, spans, _, nodes, clusters = self._space
+        self._space = detections, spans, self._pairs, nodes, clusters
+        self.arrays = (self._run, self._table, self._previous, *self._space)
 
 
 def _grown(records: Records, capacity: int) -> Records:

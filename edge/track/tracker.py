@@ -3,17 +3,18 @@
 import dataclasses
 import importlib
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.track import parameters
+from edge.track.lifecycle import BAD_SHAPE
 from edge.track.state import TRACK, State
 from edge.types import Detections, Tracks
 
-# A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, and a compiled `step`.
+# A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, a compiled `step`
+# and, where its tracks carry more than state.TRACK, a dtype `TRACK` of its own.
 METHODS = {
     "bytetrack": "edge.track.bytetrack",
     "nanotrack": "edge.track.nanotrack",
@@ -21,7 +22,6 @@ METHODS = {
 }
 PRESETS = ("default", "reference")
 
-_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
 _WHOLE = 1e-3
@@ -95,35 +95,32 @@ class Tracker:
         an argument has the wrong shape, dtype or values, or the time goes backwards.
         """
         boxes, scores, classes = detections.boxes_xyxy, detections.scores, detections.classes
-        n = len(scores)
+        try:
+            n = len(scores)
+        except TypeError:
+            raise _wrong_arrays(detections) from None
         if classes is None:
             classes = self._zeros(n)
-        if (
-            boxes.dtype != _FLOAT32
-            or scores.dtype != _FLOAT32
-            or classes.dtype != _INT32
-            or boxes.shape != (n, 4)
-            or scores.shape != (n,)
-            or classes.shape != (n,)
-        ):
-            raise _wrong_arrays(detections)
         frames, time_s = self._elapsed(time_s)
-        room = self._alive + n
         state = self._state
-        if room >= state.capacity:
-            state.reserve(room + 1)
+        if self._alive + n >= state.capacity:
+            state.reserve(self._alive + n + 1)
         ids = np.empty(n, np.int64)
         out_boxes = np.empty((n, 4), np.float32)
         out_scores = np.empty(n, np.float32)
         out_classes = np.empty(n, np.int32)
         rows = np.empty(n, np.int32)
-        shown, alive, pairs = self._step(
-            *state.arrays, boxes, scores, classes, ids, out_boxes, out_scores, out_classes, rows, frames
-        )
+        try:
+            shown, alive, pairs = self._step(
+                *state.arrays, boxes, scores, classes, ids, out_boxes, out_scores, out_classes, rows, frames
+            )
+        except TypeError:  # the compiled signature is the check of dtypes and dimensions
+            raise _wrong_arrays(detections) from None
         if shown < 0:
-            raise _wrong_values(detections)
+            raise _wrong_arrays(detections) if shown == BAD_SHAPE else _wrong_values(detections)
         self._time_s, self._alive = time_s, alive
-        state.reserve_pairs(pairs)
+        if pairs > state.room_for_pairs:
+            state.reserve_pairs(pairs)
         if shown == n:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
@@ -153,19 +150,18 @@ class Tracker:
 
 
 def _wrong_arrays(detections: Detections) -> InputError:
-    n = len(detections.scores)
-    wanted = {
-        "boxes_xyxy": (detections.boxes_xyxy, _FLOAT32, (n, 4)),
-        "scores": (detections.scores, _FLOAT32, (n,)),
-        "classes": (detections.classes, _INT32, (n,)),
-    }
-    for name, (array, dtype, shape) in wanted.items():
-        if array is not None and (array.dtype != dtype or array.shape != shape):
-            return InputError(
-                f"detections.{name}: expected a {dtype} array of shape {shape}, "
-                f"found {array.dtype} of shape {array.shape}"
-            )
-    raise AssertionError("unreachable")
+    """The first argument that is not the array it should be. N is the number of scores."""
+    n = np.shape(detections.scores)[:1]
+    wanted = [("scores", np.float32, n), ("boxes_xyxy", np.float32, (*n, 4)), ("classes", np.int32, n)]
+    for name, dtype, shape in wanted:
+        value = getattr(detections, name)
+        if value is None and name == "classes":
+            continue
+        if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape or value.ndim == 0:
+            found = f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+            size = f"shape {shape}" if n else "one dimension"
+            return InputError(f"detections.{name}: expected {np.dtype(dtype)} of {size}, found {found}")
+    return InputError("detections: expected NumPy arrays in native byte order")
 
 
 def _wrong_values(detections: Detections) -> InputError:
@@ -178,4 +174,4 @@ def _wrong_values(detections: Detections) -> InputError:
             return InputError(
                 f"detections.scores: row {row} is {detections.scores[row]}; expected a score from 0 to 1: rescale it"
             )
-    raise AssertionError("unreachable")
+    return InputError("detections: changed while they were read")

@@ -12,7 +12,7 @@ from edge import Detections, Tracker
 
 Rows = npt.NDArray[np.float64]
 
-# Tracker folder -> method, its parameters, the score that all detections exceed, whether the authors' output filter was on.
+# Tracker folder -> method, parameters, the score that all detections exceed, whether the output filter was on.
 SETTINGS = {
     "bytetrack_0.6_0.9": ("bytetrack", {"track_thresh": 0.6, "match_thresh": 0.9}, 0.1, True),
     "bytetrack_0.6_0.8": ("bytetrack", {"track_thresh": 0.6, "match_thresh": 0.8}, 0.1, True),

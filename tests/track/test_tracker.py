@@ -1,0 +1,286 @@
+"""The public face: arguments, errors, time, determinism, threads, long runs."""
+
+import gc
+import resource
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge import Detections, Tracker
+from edge.errors import InputError, UsageError
+from edge.track.tracker import METHODS
+from tests.track.scenes import crowd, detections, ids, outputs
+
+ALL = pytest.mark.parametrize("method", METHODS)
+KINDS = pytest.mark.parametrize(("method", "preset"), [(m, p) for m in METHODS for p in ("default", "reference")])
+
+
+def test_result_has_the_promised_arrays() -> None:
+    tracks = Tracker("bytetrack").update(Detections(*_two(), np.array([3, 7], np.int32)))
+    assert [
+        a.dtype for a in (tracks.ids, tracks.boxes_xyxy, tracks.scores, tracks.classes, tracks.detection_index)
+    ] == [
+        np.int64,
+        np.float32,
+        np.float32,
+        np.int32,
+        np.int32,
+    ]
+    assert tracks.ids.tolist() == [1, 2]
+    assert tracks.classes.tolist() == [3, 7]
+    assert tracks.detection_index.tolist() == [0, 1]
+    assert np.array_equal(tracks.boxes_xyxy, _two()[0])
+
+
+def _two() -> tuple[np.ndarray, np.ndarray]:
+    return np.array([[0, 0, 50, 100], [200, 0, 250, 100]], np.float32), np.array([0.9, 0.8], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "bytetrak"}, "did you mean 'bytetrack'"),
+        ({"preset": "refrence"}, "did you mean 'reference'"),
+        ({"frame_rate": 0}, "frame_rate"),
+        ({"track_tresh": 0.3}, "did you mean 'track_thresh'"),
+        ({"track_thresh": 1.5}, "from 0 to 1"),
+        ({"track_thresh": float("nan")}, "from 0 to 1"),
+        ({"track_thresh": "high"}, "from 0 to 1"),
+        ({"depth_levels_low": 2.5}, "whole number from 1 to 64"),
+        ({"method": "bytetrack", "rhd_iou": 0.5}, "unknown parameter 'rhd_iou'"),
+    ],
+)
+def test_wrong_settings_name_the_right_ones(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Tracker(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "argument"),
+    [
+        (lambda b, s: Detections(b.astype(np.float64), s), "boxes_xyxy"),
+        (lambda b, s: Detections(b[:, :3], s), "boxes_xyxy"),
+        (lambda b, s: Detections(b[:1], s), "boxes_xyxy"),
+        (lambda b, s: Detections(b.ravel(), s), "boxes_xyxy"),
+        (lambda b, s: Detections(b.tolist(), s), "boxes_xyxy"),
+        (lambda b, s: Detections(b, s.astype(np.float64)), "scores"),
+        (lambda b, s: Detections(b, s[:, None]), "scores"),
+        (lambda b, s: Detections(b, None), "scores"),
+        (lambda b, s: Detections(b, s, np.zeros(2, np.int64)), "classes"),
+        (lambda b, s: Detections(b, s, np.zeros(3, np.int32)), "classes"),
+        (lambda b, s: Detections(b * [1, 1, np.nan, 1], s), "boxes_xyxy"),
+        (lambda b, s: Detections((b + np.float32("inf")), s), "row 0"),
+        (lambda b, s: Detections(b, s * np.float32("nan")), "scores: row 0"),
+        (lambda b, s: Detections(b, s * np.float32(-1)), "scores: row 0"),
+    ],
+)
+def test_wrong_input_names_the_argument_and_changes_nothing(wrong, argument: str) -> None:  # type: ignore[no-untyped-def]
+    tracker, untouched = Tracker(), Tracker()
+    stream = crowd(5, 6)
+    assert outputs(tracker, stream[:3]) == outputs(untouched, stream[:3])
+    with pytest.raises(InputError, match=argument):
+        tracker.update(wrong(*_two()))
+    assert outputs(tracker, stream[3:]) == outputs(untouched, stream[3:])
+
+
+def test_arrays_of_any_memory_layout_are_read() -> None:
+    boxes, scores = _two()
+    wide = np.zeros((4, 8), np.float32)
+    wide[::2, ::2] = boxes
+    frozen = np.frombuffer(scores.tobytes(), np.float32)
+    assert not frozen.flags.writeable
+    tracks = Tracker().update(Detections(wide[::2, ::2], frozen))
+    assert np.array_equal(tracks.boxes_xyxy, boxes)
+
+
+@ALL
+def test_boxes_without_area_are_ignored_and_counted(method: str) -> None:
+    tracker = Tracker(method)
+    flat = (0.9, 500, 100, 500, 200), (0.9, 500, 100, 560, 100), (0.9, 560, 200, 500, 100)
+    assert tracker.update(detections(flat[0], (0.9,), *flat[1:])).detection_index.tolist() == [1]
+    assert tracker.ignored == 3
+    tracker.reset()
+    assert tracker.ignored == 0
+
+
+@KINDS
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), huge=st.booleans())
+def test_any_boxes_give_consistent_tracks(method: str, preset: str, seed: int, huge: bool) -> None:
+    """Grids full of ties, equal boxes, flat and huge ones: ids are unique and new ones larger, rows exist."""
+    random = np.random.default_rng(seed)
+    tracker, seen = Tracker(method, preset=preset), 0
+    for _ in range(12):
+        n = int(random.integers(0, 40))
+        corner = random.integers(0, 12, (n, 2)) * 10.0
+        boxes = np.concatenate([corner, corner + random.integers(0, 5, (n, 2)) * 20.0], 1).astype(np.float32)
+        if huge and n:
+            boxes[random.integers(n)] = [-3e38, -3e38, 3e38, 3e38]
+        scores = random.choice([0.05, 0.1, 0.3, 0.45, 0.6, 0.7, 0.95, 1.0], n).astype(np.float32)
+        tracks = tracker.update(Detections(boxes, scores))
+        new = [i for i in tracks.ids.tolist() if i > seen]
+        assert len(set(tracks.ids.tolist())) == len(tracks)
+        assert new == sorted(new)
+        seen = max([seen, *new])
+        rows = tracks.detection_index
+        assert len(set(rows.tolist())) == len(rows)
+        assert np.array_equal(tracks.scores, scores[rows])
+        assert np.isfinite(tracks.boxes_xyxy).all() or huge
+
+
+@KINDS
+def test_permuted_detections_give_permuted_tracks(method: str, preset: str) -> None:
+    random = np.random.default_rng(5)
+    plain, shuffled = Tracker(method, preset=preset), Tracker(method, preset=preset)
+    renamed: dict[int, int] = {}
+    for frame in crowd(60, 80):
+        order = random.permutation(len(frame))
+        a = plain.update(frame)
+        b = shuffled.update(Detections(frame.boxes_xyxy[order], frame.scores[order]))
+        by_row = {int(order[k]): i for k, i in zip(b.detection_index, b.ids.tolist(), strict=True)}
+        assert set(by_row) == set(a.detection_index.tolist())
+        for row, i in zip(a.detection_index.tolist(), a.ids.tolist(), strict=True):
+            assert renamed.setdefault(i, by_row[row]) == by_row[row]
+
+
+@KINDS
+def test_equal_steps_in_time_are_the_same_bits_as_frames(method: str, preset: str) -> None:
+    stream = crowd(40, 120)
+    plain, timed, late = (Tracker(method, 25.0, preset) for _ in range(3))
+    expected = outputs(plain, stream)
+    assert expected == [_bytes(timed, frame, k / 25.0) for k, frame in enumerate(stream)]
+    assert expected == [_bytes(late, frame, 1.7e9 + k / 25.0) for k, frame in enumerate(stream)]
+
+
+def _bytes(tracker: Tracker, frame: Detections, time_s: float) -> tuple[bytes, ...]:
+    t = tracker.update(frame, time_s)
+    return tuple(a.tobytes() for a in (t.ids, t.boxes_xyxy, t.scores, t.classes, t.detection_index))
+
+
+def test_a_longer_step_moves_tracks_further() -> None:
+    def after_gap(time_s: float | None) -> set[int]:
+        tracker = Tracker("bytetrack", frame_rate=10.0)
+        for k in range(10):
+            ids(tracker, (0.9, 12.0 * k), time_s=None if time_s is None else k / 10)
+        return ids(tracker, (0.9, 12.0 * 14), time_s=time_s)
+
+    assert after_gap(1.4) == {1}  # four frames were dropped: predicted 60 px on
+    assert after_gap(None) == set()  # counted as one frame, the box is too far away
+
+
+@ALL
+@pytest.mark.parametrize("rate", [10.0, 30.0, 60.0])
+def test_lost_buffer_is_in_seconds(method: str, rate: float) -> None:
+    for pause_s, shown in ((0.9, {1}), (1.2, set())):
+        for step_s in (pause_s, 1 / rate):  # one long step, or a call for every frame without detections
+            tracker = Tracker(method, rate)
+            ids(tracker, (0.9,), time_s=0.0)
+            for k in range(1, round(pause_s / step_s)):
+                ids(tracker, time_s=k * step_s)
+            assert ids(tracker, (0.9,), time_s=pause_s) == shown
+
+
+def test_reference_counts_calls_whatever_the_time() -> None:
+    tracker = Tracker(preset="reference")
+    ids(tracker, (0.9,), time_s=0.0)
+    assert ids(tracker, (0.9,), time_s=100.0) == {1}
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 4.9, -1.0])
+def test_time_must_be_finite_and_not_go_backwards(bad: float) -> None:
+    tracker = Tracker()
+    ids(tracker, (0.9,), time_s=5.0)
+    with pytest.raises(InputError, match="time_s"):
+        ids(tracker, (0.9,), time_s=bad)
+    assert ids(tracker, (0.9,), time_s=5.0) == {1}  # the same instant again is allowed
+    tracker.reset()
+    assert ids(tracker, (0.9,), time_s=1.0) == {1}
+
+
+@KINDS
+def test_reset_is_a_fresh_tracker(method: str, preset: str) -> None:
+    stream, tracker = crowd(30, 40), Tracker(method, preset=preset)
+    first = outputs(tracker, stream)
+    tracker.reset()
+    assert outputs(tracker, stream) == first
+    assert outputs(Tracker(method, preset=preset), stream) == first
+
+
+@ALL
+def test_empty_frames_expire_everything(method: str) -> None:
+    tracker = Tracker(method)
+    ids(tracker, (0.9,))
+    for _ in range(40):
+        assert ids(tracker) == set()
+    assert tracker._alive == 0
+
+
+def test_the_table_grows_with_the_crowd() -> None:
+    tracker = Tracker("bytetrack")
+    for n in (3, 70, 500, 20):
+        corner = np.arange(n)[:, None] * np.array([[100.0, 0.0]])
+        boxes = np.concatenate([corner, corner + 50], 1).astype(np.float32)
+        for _ in range(2):
+            tracks = tracker.update(Detections(boxes, np.full(n, 0.9, np.float32)))
+        assert len(tracks) == n
+
+
+@KINDS
+def test_hundreds_in_one_heap(method: str, preset: str) -> None:
+    random = np.random.default_rng(2)
+    corner = random.uniform(0, 100, (300, 2))
+    tracker = Tracker(method, preset=preset)
+    for _ in range(6):
+        boxes = np.concatenate([corner, corner + np.array([60, 150])], 1) + random.normal(0, 2, (300, 1))
+        tracks = tracker.update(Detections(boxes.astype(np.float32), random.uniform(0.2, 1, 300).astype(np.float32)))
+    assert len(tracks) > 100
+
+
+@ALL
+def test_trackers_in_threads_do_not_disturb_each_other(method: str) -> None:
+    streams = [crowd(80, 150, seed) for seed in range(4)]
+    alone = [outputs(Tracker(method), stream) for stream in streams]
+    together: dict[int, list[tuple[bytes, ...]]] = {}
+
+    def work(k: int) -> None:
+        together[k] = outputs(Tracker(method), streams[k])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[k] for k in range(4)] == alone
+
+
+@pytest.mark.parametrize("frames", [6_000, pytest.param(200_000, marks=pytest.mark.slow)])
+@KINDS
+def test_long_runs_stay_flat(method: str, preset: str, frames: int) -> None:
+    """Neither the tables nor the process nor the time of a frame grow."""
+    stream, tracker = crowd(12, 500), Tracker(method, preset=preset)
+    spent = []
+    for begin in range(0, frames, 500):
+        if begin == frames // 2:
+            gc.collect()
+            room, resident = tracker._state.capacity, _resident_kib()
+        start = time.process_time()
+        for frame in stream:
+            tracker.update(frame)
+        spent.append(time.process_time() - start)
+    third = len(spent) // 3
+    assert tracker._state.capacity == room == 64
+    assert _resident_kib() - resident < 2048
+    assert np.median(spent[-third:]) < 1.5 * np.median(spent[:third])
+
+
+def _resident_kib() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return pages * resource.getpagesize() // 1024
