@@ -5,7 +5,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -14,6 +13,7 @@ from edge.detect.adopt import detector
 from edge.infer.backend import Port
 from edge.modelpack import MANIFEST, Manifest, Variant, sha256_of
 from edge.types import Image
+from edge.video.opencv import cv2
 
 INPUT_PX = 64
 SQUARE_PX = 32  # in pictures of 128 x 128, so 2 x 2 cells of stride 8 in the network's input

@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edge.errors import OutputError
 from edge.sinks.draw import Painter
 from edge.types import Frame, Tracks
+from edge.video.opencv import cv2
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 # An mp4 file can only be played once its index is written at the end. So this much room is kept for it: the index of

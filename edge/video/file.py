@@ -1,22 +1,15 @@
 """Frames of a video file, decoded by FFmpeg inside OpenCV, with the time stamps of the container."""
 
-import os
 from pathlib import Path
 
 from edge.errors import DataError, NotFoundError
 from edge.types import Frame, Image
+from edge.video.opencv import cv2
 
 # Where the container has no index, its frame count is only duration times mean rate; fewer missing frames than this
 # share are not taken for a broken file.
 _COUNT_TOLERANCE = 0.02
 _FALLBACK_RATE = 30.0
-
-# FFmpeg talks to stderr about every broken packet; what matters is said once, by our own errors. Read by OpenCV when
-# its first file is opened, so a user's own setting still wins.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-
-import cv2  # noqa: E402
 
 
 class VideoFile:

@@ -4,10 +4,10 @@ import glob
 import re
 from pathlib import Path
 
-import edge.video.file  # noqa: F401  (quietens OpenCV before it is loaded)
 from edge.errors import DataError, NotFoundError
 from edge.motchallenge import read_seqinfo
 from edge.types import Frame, Image
+from edge.video.opencv import cv2
 from edge.video.source import IMAGE_SUFFIXES
 
 _FALLBACK_RATE = 30.0
@@ -73,8 +73,6 @@ def _images(text: str) -> list[Path]:
 
 def read_image(path: Path) -> Image:
     """The picture in an image file, BGR. Raises NotFoundError, or DataError for a file that is none."""
-    import cv2
-
     try:
         path.open("rb").close()
     except OSError as error:

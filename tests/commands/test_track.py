@@ -1,0 +1,308 @@
+"""`nanotrack track` as its user meets it: outputs, exit codes, one sentence where something is wrong."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.cli import main
+from edge.motchallenge import read_tracks
+from tests import tiny
+
+COMMAND = [sys.executable, "-m", "edge.cli", "track"]
+
+
+def count_frames(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def fails(capsys: pytest.CaptureFixture[str], code: int, *arguments: object) -> str:
+    """Run `track`, check its exit code and that it says one sentence without traceback; the sentence."""
+    assert main(["track", *map(str, arguments)]) == code
+    error = capsys.readouterr().err
+    assert error.startswith("nanotrack track: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_all_outputs_of_a_video(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mot, jsonl, video = tmp_path / "o.txt", tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    outputs = ["--mot", mot, "--jsonl", jsonl, "--save", video]
+    assert main(["track", "--path", str(tiny_video), "--model", str(tiny_pack), *map(str, outputs)]) == 0
+    rows = read_tracks(mot)
+    assert set(rows.frames) == set(range(1, 31))
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    frames = [line for line in lines if "frame" in line]
+    assert [line["frame"] for line in frames] == list(range(1, 31))
+    assert sum(len(line["tracks"]) for line in frames) == len(rows)
+    assert {line["camera"] for line in lines} == {"squares"}
+    assert {line["id"] for line in lines if "event" in line} == set(rows.ids)
+    assert count_frames(video) == 30
+    out, err = capfd.readouterr()
+    assert err == ""  # no progress bar in a pipe
+    assert out.startswith("30 frames: ")
+    assert f"{len(set(rows.ids))} identities" in out
+    for stage in ("decode", "preprocess", "infer", "decode+nms", "track", "mot", "jsonl", "video"):
+        assert f"\n{stage} " in out
+
+
+def test_the_same_input_gives_the_same_tracks(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        arguments = ["--path", tiny_video, "--model", tiny_pack, "--mot", tmp_path / name]
+        assert main(["track", *map(str, arguments)]) == 0
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+
+
+def test_frames_ends_the_run_early(tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["track", "--path", str(tiny_video), "--model", str(tiny_pack), "--frames", "7"]) == 0
+    assert capsys.readouterr().out.startswith("7 frames: ")
+
+
+def test_replayed_detections_need_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    det = tmp_path / "det.txt"
+    lines = [f"{n},-1,{10 + n},20,30,80,0.9\n" for n in range(1, 21)]
+    det.write_text("".join(lines[::-1]))
+    assert main(["track", "--detections", str(det), "--mot", str(tmp_path / "o.txt")]) == 0
+    rows = read_tracks(tmp_path / "o.txt")
+    assert set(rows.ids) == {1}
+    assert rows.frames[-1] == 20
+    assert capsys.readouterr().out.startswith("20 frames: 1 people at most")
+
+
+def test_replayed_detections_drawn_on_their_video(tiny_video: Path, tmp_path: Path) -> None:
+    det = tmp_path / "det.txt"
+    det.write_text("".join(f"{n},-1,8,16,32,32,0.9\n" for n in range(1, 31)))
+    arguments = ["--detections", det, "--path", tiny_video, "--save", tmp_path / "o.mp4"]
+    assert main(["track", *map(str, arguments)]) == 0
+    assert count_frames(tmp_path / "o.mp4") == 30
+
+
+class TestWrongUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            ([], "--path SOURCE or --detections"),
+            (["--path", "a.mp4"], "--model PACK"),
+            (["--path", "a.mp4", "--model", "m", "--detections", "d"], "exclude each other"),
+            (["--detections", "d.txt", "--save", "o.mp4"], "--save needs pictures"),
+            (["--path", "a.mp4", "--model", "m", "--conf", "1.5"], "--conf 1.5"),
+            (["--path", "a.mp4", "--model", "m", "--threads", "0"], "--threads 0"),
+            (["--path", "a.mp4", "--model", "m", "--frames", "0"], "--frames 0"),
+            (["--path", "a.mp4", "--model", "m", "--frame-rate", "nan"], "--frame-rate nan"),
+            (["--path", "a.mp4", "--model", "m", "--mot", "o.txt", "--jsonl", "o.txt"], "o.txt: named twice"),
+        ],
+    )
+    def test_flags_that_do_not_fit(
+        self, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+    ) -> None:
+        assert sentence in fails(capsys, 64, *arguments)
+
+    def test_an_output_never_replaces_the_input(
+        self, tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        video = tiny.write_video(tmp_path / "in.mp4", frames=3)
+        before = video.read_bytes()
+        (tmp_path / "link.mp4").symlink_to(video)
+        assert "named twice" in fails(
+            capsys, 64, "--path", video, "--model", tiny_pack, "--save", tmp_path / "link.mp4"
+        )
+        assert video.read_bytes() == before
+
+    def test_unknown_class_and_method(
+        self, tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["--path", tiny_video, "--model", tiny_pack]
+        assert "--classes cat" in fails(capsys, 64, *given, "--classes", "person,cat")
+        assert "did you mean 'bytetrack'" in fails(capsys, 64, *given, "--tracking-method", "bytetrak")
+
+
+class TestBadInput:
+    def test_missing_file(self, tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "none.mp4" in fails(capsys, 66, "--path", tmp_path / "none.mp4", "--model", tiny_pack)
+        assert "none.txt" in fails(capsys, 66, "--detections", tmp_path / "none.txt")
+
+    def test_text_named_mp4(self, tiny_pack: Path, tmp_path: Path) -> None:
+        path = tmp_path / "text.mp4"
+        path.write_text("hello\n" * 100)
+        # In a process of its own: nothing may have set OpenCV up before, and it must not talk either.
+        done = subprocess.run([*COMMAND, "--path", path, "--model", tiny_pack], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (65, "")
+        assert done.stderr.startswith(f"nanotrack track: {path}: expected a video")
+        assert done.stderr.count("\n") == 1
+
+    def test_a_video_that_breaks_off_keeps_the_tracks_up_to_there(
+        self, tiny_pack: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        whole = tiny.write_video(tmp_path / "whole.avi", frames=60).read_bytes()
+        path, mot, video = tmp_path / "half.avi", tmp_path / "o.txt", tmp_path / "o.mp4"
+        path.write_bytes(whole[: len(whole) // 2])
+        arguments = ["--path", path, "--model", tiny_pack, "--mot", mot, "--save", video]
+        assert main(["track", *map(str, arguments)]) == 65
+        out, err = capfd.readouterr()
+        assert err.count("\n") == 1
+        assert "breaks off after frame" in err
+        last = int(read_tracks(mot).frames[-1])
+        assert 10 < last < 50
+        assert out.startswith(f"{last} frames: ")
+        assert count_frames(video) == last
+
+    def test_a_real_mp4_that_breaks_off(
+        self, data: Path, tiny_pack: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        whole = (data / "videos/one-by-one-person-detection.mp4").read_bytes()
+        path = tmp_path / "half.mp4"
+        path.write_bytes(whole[: len(whole) // 8])
+        assert main(["track", "--path", str(path), "--model", str(tiny_pack)]) == 65
+        out, err = capfd.readouterr()
+        assert "breaks off after frame" in err
+        assert err.count("\n") == 1
+        assert 50 < int(out.split()[0]) < 300
+
+    def test_folders(self, tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "empty").mkdir()
+        assert "expected images" in fails(capsys, 66, "--path", tmp_path / "empty", "--model", tiny_pack)
+
+    def test_images_of_different_sizes(
+        self, tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tiny.write_images(tmp_path / "p", frames=3)
+        cv2.imwrite(str(folder / "frame3.png"), np.zeros((64, 32, 3), np.uint8))
+        error = fails(capsys, 65, "--path", folder, "--model", tiny_pack)
+        assert "frame3.png: expected 128x128" in error
+
+    def test_a_pack_with_one_byte_changed_or_a_file_missing(
+        self, tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pack = tmp_path / "p.pack"
+        shutil.copytree(tiny_pack, pack)
+        content = bytearray((pack / "detector.onnx").read_bytes())
+        content[len(content) // 2] ^= 1
+        (pack / "detector.onnx").write_bytes(content)
+        assert "changed since the export" in fails(capsys, 65, "--path", tiny_video, "--model", pack)
+        (pack / "detector.onnx").unlink()
+        assert "cannot be read" in fails(capsys, 65, "--path", tiny_video, "--model", pack)
+        assert "none.pack" in fails(capsys, 66, "--path", tiny_video, "--model", tmp_path / "none.pack")
+
+    def test_a_model_that_is_none(self, tiny_video: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "m.onnx").write_text("hello")
+        assert "m.onnx: expected an ONNX network" in fails(
+            capfd, 65, "--path", tiny_video, "--model", tmp_path / "m.onnx"
+        )
+
+
+class TestOutputs:
+    @pytest.mark.parametrize("flag", ["--mot", "--jsonl", "--save"])
+    def test_a_place_that_cannot_be_written(
+        self, flag: str, tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "none" / "o.mp4"
+        assert "cannot write it" in fails(capsys, 73, "--path", tiny_video, "--model", tiny_pack, flag, out)
+
+    def test_a_full_device(
+        self, tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["--path", tiny_video, "--model", tiny_pack, "--save", tmp_path / "o.mp4"]
+        assert "No space left on device" in fails(capsys, 73, *given, "--jsonl", "/dev/full")
+        assert count_frames(tmp_path / "o.mp4") == 0
+
+    def test_a_file_that_may_not_grow(self, tmp_path: Path) -> None:
+        det, mot = tmp_path / "det.txt", tmp_path / "o.txt"
+        det.write_text("".join(f"{n},-1,{10 + n},20,30,80,0.9\n" for n in range(1, 201)))
+        done = subprocess.run(
+            [*COMMAND, "--detections", det, "--mot", mot],
+            capture_output=True,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+        )
+        assert done.returncode == 73
+        assert done.stderr.count("\n") == 1
+        rows = read_tracks(mot)  # strict: every line is whole
+        assert len(rows) > 50
+        assert int(done.stdout.split()[0]) == rows.frames[-1]
+
+    def test_a_full_disk_leaves_a_video_that_plays_and_whole_lines(
+        self, tiny_pack: Path, tmp_path: Path, small_disk: Path
+    ) -> None:
+        noisy = tmp_path / "noise.avi"
+        writer = cv2.VideoWriter(str(noisy), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 240))
+        noise = np.random.default_rng(0)
+        for _ in range(150):
+            writer.write(noise.integers(0, 256, (240, 320, 3), np.uint8))
+        writer.release()
+        mot, video = small_disk / "o.txt", small_disk / "o.mp4"
+        done = subprocess.run(
+            [*COMMAND, "--path", noisy, "--model", tiny_pack, "--conf", "0.001", "--mot", mot, "--save", video],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 73, done.stderr
+        assert "disk almost full" in done.stderr
+        assert done.stderr.count("\n") == 1
+        frames = int(done.stdout.split()[0])
+        assert 5 < frames < 150
+        assert count_frames(video) == frames
+        read_tracks(mot)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB; only root can make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("making a small file system needs root")
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"mount refuses: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_finishes_the_files_and_prints_the_summary(
+    number: signal.Signals, code: int, tiny_pack: Path, tmp_path: Path
+) -> None:
+    mot, jsonl, video = tmp_path / "o.txt", tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    endless = ["--path", "demo://?people=3&size=128x128", "--model", tiny_pack, "--conf", "0.001"]
+    with subprocess.Popen(
+        [*COMMAND, *endless, "--mot", mot, "--jsonl", jsonl, "--save", video],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(OSError):
+                if jsonl.read_text().count("\n") >= 5:
+                    break
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert err == ""
+    frames = int(out.split()[0])
+    assert frames >= 5
+    assert count_frames(video) == frames
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [line["frame"] for line in lines if "frame" in line] == list(range(1, frames + 1))
+    assert mot.read_text().count("\n") == sum(len(line.get("tracks", [])) for line in lines)

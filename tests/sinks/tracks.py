@@ -1,0 +1,21 @@
+"""Tracks for the tests of sinks."""
+
+import numpy as np
+
+from edge.types import Frame, Tracks
+
+
+def frame(number: int, size: tuple[int, int] = (128, 96)) -> Frame:
+    return Frame(np.zeros((size[1], size[0], 3), np.uint8), number, (number - 1) / 10)
+
+
+def tracks(*ids: int, left: float = 10.0) -> Tracks:
+    count = len(ids)
+    boxes = np.array([[left + 20 * i, 20.25, left + 20 * i + 15, 60.5] for i in range(count)], np.float32)
+    return Tracks(
+        np.array(ids, np.int64),
+        boxes.reshape(-1, 4),
+        np.full(count, 0.75, np.float32),
+        np.zeros(count, np.int32),
+        np.arange(count, dtype=np.int32),
+    )

@@ -1,0 +1,55 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+import edge
+from edge.errors import DataError, NotFoundError
+from edge.pipeline import open_detector
+from edge.types import Frame
+from tests import tiny
+
+
+def test_two_squares_are_two_identities(tiny_pack: Path) -> None:
+    pipeline = edge.Pipeline(tiny_pack, method="bytetrack", frame_rate=25.0)
+    for number in range(1, 26):
+        tracks = pipeline(Frame(tiny.picture(number), number, number / 25))
+    # Each square covers four cells whose boxes overlap less than the NMS limit or not: at least one track for each.
+    lefts = tracks.boxes_xyxy[:, 0]
+    standing, moving = tracks.boxes_xyxy[lefts < 24], tracks.boxes_xyxy[lefts >= 24]
+    assert len(standing) >= 1
+    assert len(moving) >= 1
+    assert len(pipeline.detections) >= len(tracks)
+    assert set(tracks.detection_index) <= set(range(len(pipeline.detections)))
+
+
+def test_every_stage_has_a_span(tiny_pack: Path) -> None:
+    pipeline = edge.Pipeline(tiny_pack)
+    for number in (1, 2):
+        pipeline(Frame(tiny.picture(number), number, number / 25))
+    assert {name: span.count for name, span in pipeline.spans} == dict.fromkeys(
+        ("preprocess", "infer", "decode+nms", "track"), 2
+    )
+
+
+def test_an_onnx_file_is_a_model_too(tiny_pack: Path) -> None:
+    by_pack, by_file = open_detector(tiny_pack), open_detector(str(tiny_pack / "detector.onnx"))
+    a, b = by_pack(tiny.picture(9)), by_file(tiny.picture(9))
+    assert (a.boxes_xyxy == b.boxes_xyxy).all()
+    assert (a.scores == b.scores).all()
+
+
+def test_packs_that_are_not_whole(tiny_pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"none\.pack: expected a model pack or an ONNX file"):
+        open_detector(tmp_path / "none.pack")
+    broken = tmp_path / "broken.pack"
+    shutil.copytree(tiny_pack, broken)
+    network = broken / "detector.onnx"
+    content = bytearray(network.read_bytes())
+    content[100] ^= 1
+    network.write_bytes(content)
+    with pytest.raises(DataError, match=r"detector\.onnx: changed since the export"):
+        open_detector(broken)
+    network.unlink()
+    with pytest.raises(DataError, match=r"detector\.onnx: cannot be read"):
+        open_detector(broken)
