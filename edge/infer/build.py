@@ -29,10 +29,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one child process may take: a first build on a small board takes minutes for each engine."""
+    """What one child process may take, and for how long engines are measured.
+
+    A first build on a small board takes minutes for each engine.
+    """
 
     timeout_s: float = 1800.0
     memory_bytes: int | None = None
+    measure_s: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def _measure(pack: ModelPack, wanted: EngineSet, plans: dict[int, Path], limits:
         "pack": str(pack.folder),
         "network": wanted.network,
         "form": wanted.form,
+        "measure_s": limits.measure_s,
         "plans": {str(batch): str(path) for batch, path in plans.items()},
     }
     outcome = child.call(

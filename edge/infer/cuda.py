@@ -5,10 +5,12 @@ once, pushed for the length of a call and popped again. `pycuda.autoinit` would 
 thread, and is never used. Nothing is allocated after the constructors.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge.infer.reasons import Reason, RungError
@@ -74,11 +76,12 @@ class Buffer:
 
     def __init__(self, cuda: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, *, mapped: bool) -> None:
         """Allocate; the device's context must be current."""
+        self._cuda = cuda
+        size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        self._memory = None if mapped else cuda.mem_alloc(size_bytes)
         flags = cuda.host_alloc_flags.DEVICEMAP if mapped else 0
         self.host: Any = cuda.pagelocked_empty(shape, dtype, mem_flags=flags)
         self.host[...] = 0
-        self._cuda = cuda
-        self._memory = None if mapped else cuda.mem_alloc(self.host.nbytes)
         self.address: int = self.host.base.get_device_pointer() if self._memory is None else int(self._memory)
 
     def upload(self, stream: Any) -> None:

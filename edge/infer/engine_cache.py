@@ -106,10 +106,7 @@ def load(folder: Path, key: EngineKey) -> bytes:
         raise RungError(Reason.ENGINE_STALE, "; ".join(different))
     if header.verdict in _REJECTED:
         raise RungError(_REJECTED[header.verdict], header.detail)
-    try:
-        plan = _read_private(plan_path)
-    except FileNotFoundError:
-        raise RungError(Reason.ENGINE_MISSING, f"no {plan_path.name} in {folder}") from None
+    plan = _read_private(plan_path)
     if header.digest != key.digest() or hashlib.sha256(plan).hexdigest() != header.plan_sha256:
         raise RungError(Reason.ENGINE_STALE, f"{plan_path.name} is not the file that its header describes")
     return plan
@@ -189,9 +186,14 @@ def require_private(folder: Path) -> None:
 
 def _read_private(path: Path) -> bytes:
     """The bytes of a file that only its owner, us or root, can write: checked on the open file, so none can swap it."""
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
-        _require(path, os.fstat(file.fileno()), may_be_shared=False)
-        return file.read()
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+            _require(path, os.fstat(file.fileno()), may_be_shared=False)
+            return file.read()
+    except FileNotFoundError:
+        raise RungError(Reason.ENGINE_MISSING, f"no {path.name} in {path.parent}") from None
+    except OSError as error:  # a link, or not for our eyes
+        raise RungError(Reason.ENGINE_UNTRUSTED, f"{path}: {error.strerror}") from error
 
 
 def _require(path: Path, status: os.stat_result, *, may_be_shared: bool) -> None:
@@ -204,7 +206,7 @@ def _require(path: Path, status: os.stat_result, *, may_be_shared: bool) -> None
 def _header(path: Path) -> Header:
     try:
         data = json.loads(_read_private(path))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise RungError(Reason.ENGINE_STALE, f"{path.name}: {error}") from error
     header, mistakes = build(Header, data)
     if header is None:

@@ -95,14 +95,14 @@ def limit(golden: Golden, variant: str) -> float:
     raise RungError(Reason.GOLDEN_MISMATCH, f"the pack's golden file holds no output of variant {variant}")
 
 
-def parity(backend: Backend, golden: Golden, variant: str, batch: int | None = None) -> Parity:
-    """The parity of an open network after one run of `batch` rows, the golden rows repeated to fill them.
+def parity(backend: Backend, golden: Golden, variant: str, batch: int) -> Parity:
+    """The parity of an open network after one run of `batch` rows, the golden rows repeated or cut to fill them.
 
     Raises RungError when an output is missing or has another shape, and what the backend raises.
     """
     (buffer,) = backend.inputs.values()
     expected = golden.outputs[REFERENCE]
-    rows = len(buffer) if batch is None else batch
+    rows = min(batch, len(buffer))
     if buffer.shape[1:] != golden.input.shape[1:] or buffer.dtype != golden.input.dtype:
         raise RungError(
             Reason.GOLDEN_MISMATCH,
@@ -110,7 +110,7 @@ def parity(backend: Backend, golden: Golden, variant: str, batch: int | None = N
         )
     repeated = np.arange(rows) % len(golden.input)
     buffer[:rows] = golden.input[repeated]
-    backend.run(batch)
+    backend.run(rows)
     found = {}
     for name, array in expected.items():
         output = backend.outputs.get(name)
@@ -125,7 +125,7 @@ def parity(backend: Backend, golden: Golden, variant: str, batch: int | None = N
 
 def check(backend: Backend, golden: Golden, variant: str) -> Parity:
     """The parity of an open network. Raises RungError(GOLDEN_MISMATCH) beyond the limit."""
-    result = parity(backend, golden, variant)
+    result = parity(backend, golden, variant, len(golden.input))
     if not result.passed:
         raise RungError(Reason.GOLDEN_MISMATCH, str(result))
     return result

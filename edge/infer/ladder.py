@@ -17,7 +17,7 @@ from edge.infer.backend import Backend, BackendName, VariantName
 from edge.infer.engines import engine_set, network_of
 from edge.infer.golden import NetworkName
 from edge.infer.probe import Gpu, probe
-from edge.infer.reasons import Reason, RungError, Skip
+from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
 from edge.infer.versions import Precision
 from edge.modelpack import ModelPack
@@ -153,7 +153,7 @@ class Ladder:
 
 def _refusal(pack: ModelPack, network: NetworkName, skips: Sequence[Skip]) -> NanoTrackError:
     """What to raise when no rung is left: the pack's fault or the board's."""
-    message = f"{pack.folder}, {network}: nothing that was asked for runs it: {'; '.join(map(str, skips))}"
+    message = f"{pack.folder}, {network}: nothing that was asked for runs it: {summary(skips)}"
     of_the_pack = {Reason.VARIANT_MISSING, Reason.GATE_FAILED}
     kind = DataError if {skip.reason for skip in skips} <= of_the_pack else UnavailableError
     return kind(

@@ -19,7 +19,6 @@ from edge.infer.versions import family
 
 WARM_UP_RUNS = 20
 LEAST_RUNS = 50
-MEASURE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ class Measured:
 
 
 def measure(job: Message, report: Report) -> None:
-    """Run the engines `job["plans"]` (files by batch size) on the golden input of `job["pack"]`, and time them.
+    """Run the engines `job["plans"]` (files by batch size) on the golden input of `job["pack"]`, and time each for
+    `job["measure_s"]`.
 
     Reports the fields of `Measured`. Raises RungError when they do not run.
     """
@@ -60,7 +60,7 @@ def measure(job: Message, report: Report) -> None:
     for batch in plans:
         if expected is not None:
             parities.append(golden.parity(backend, expected, job["form"], batch))
-        times_ms = latencies_ms(backend, batch)
+        times_ms = latencies_ms(backend, batch, job["measure_s"])
         p50_ms[str(batch)], p99_ms[str(batch)] = (float(np.percentile(times_ms, p)) for p in (50, 99))
     inspected = {str(batch): inspect(engine) for batch, engine in backend.engines.items()}
     attribute = family(trt.__version__).device_memory
@@ -79,12 +79,12 @@ def measure(job: Message, report: Report) -> None:
     )
 
 
-def latencies_ms(backend: Backend, batch: int) -> list[float]:
-    """The durations of runs of `batch` rows after a warm-up, for about MEASURE_S and at least LEAST_RUNS times."""
+def latencies_ms(backend: Backend, batch: int, measure_s: float) -> list[float]:
+    """The durations of runs of `batch` rows after a warm-up, for `measure_s` and at least LEAST_RUNS times."""
     for _ in range(WARM_UP_RUNS):
         backend.run(batch)
     times_ms: list[float] = []
-    while len(times_ms) < LEAST_RUNS or sum(times_ms) < MEASURE_S * 1000:
+    while len(times_ms) < LEAST_RUNS or sum(times_ms) < measure_s * 1000:
         start_s = time.perf_counter()
         backend.run(batch)
         times_ms.append((time.perf_counter() - start_s) * 1000)

@@ -51,6 +51,7 @@ WITHOUT_INT8 = ("5.3", "6.2")
 
 def probe(timeout_s: float = TIMEOUT_S) -> Gpu:
     """The GPU that TensorRT can use here. Raises RungError with the reason when there is none."""
+    _load_driver()  # to load what is not there is safe, and spares boards without a GPU the start of a process
     return verdict(child.call("edge.infer.probe:examine", None, timeout_s=timeout_s))
 
 
@@ -80,11 +81,15 @@ def examine(_: None, report: child.Report) -> None:
         report({"facts": facts()})
 
 
-def _driver() -> dict[str, Any]:
+def _load_driver() -> ctypes.CDLL:
     try:
-        cuda = ctypes.CDLL("libcuda.so.1")
+        return ctypes.CDLL("libcuda.so.1")
     except OSError as error:
         raise RungError(Reason.NO_DRIVER, str(error)) from error
+
+
+def _driver() -> dict[str, Any]:
+    cuda = _load_driver()
 
     def ask(function: str, *arguments: Any) -> None:
         status = getattr(cuda, function)(*arguments)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge.errors import DataError, NotFoundError, UnavailableError
 from edge.infer.backend import Backend, Port
-from edge.infer.reasons import Reason, RungError, Skip
+from edge.infer.reasons import Reason, RungError, Skip, summary
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class NoRungError(UnavailableError):
     """No rung is left; `skips` say why for each."""
 
     def __init__(self, skips: Sequence[Skip]) -> None:
-        super().__init__("; ".join(map(str, skips)))
+        super().__init__(summary(skips))
         self.skips = list(skips)
 
 
@@ -93,7 +93,7 @@ class Resilient:
         if second_try:
             logger.warning("%s failed (%s); opening it again", self.rung, error)
         else:
-            self._skip(Reason.BACKEND_FAILED, str(error))
+            self._skip(Reason.BACKEND_FAILED, error.detail if isinstance(error, RungError) else str(error))
         self._active = self._open_next()
         logger.warning("going on with %s", self.rung)
 

@@ -15,6 +15,8 @@ from edge.infer.backend import Port
 from edge.infer.cuda import Buffer, Device, Stream
 from edge.infer.reasons import Reason, RungError
 
+_DRIVER_TOO_OLD = "cudaError 35"  # cudaErrorInsufficientDriver, as TensorRT's log writes it
+
 
 class TensorRT:
     """A `Backend` on TensorRT.
@@ -101,10 +103,11 @@ def load_engine(plan: bytes) -> Any:
     """The engine in `plan`, a `tensorrt.ICudaEngine`. Raises RungError with what TensorRT logged."""
     import tensorrt as trt
 
-    logger = Log()
-    engine = trt.Runtime(logger.sink).deserialize_cuda_engine(plan)
+    log = Log()
+    engine = trt.Runtime(log.sink).deserialize_cuda_engine(plan)
     if engine is None:
-        raise RungError(Reason.ENGINE_STALE, logger.last_error("TensorRT did not accept the engine"))
+        text = log.last_error("TensorRT did not accept the engine")
+        raise RungError(Reason.NO_DRIVER if _DRIVER_TOO_OLD in text else Reason.ENGINE_STALE, text)
     return engine
 
 
