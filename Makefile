@@ -17,8 +17,19 @@ $(VENV)/develop: $(VENV)/runtime
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps trackeval==1.3.0
 	@touch $@
 
-demo: $(VENV)/runtime
-	$(RUN) -m edge.cli demo
+# TrackEval scores the demo; like above, without its dependencies, of which it needs SciPy.
+$(VENV)/scores: $(VENV)/runtime
+	$(RUN) -m pip install -q --disable-pip-version-check -e '.[val]'
+	$(RUN) -m pip install -q --disable-pip-version-check --no-deps trackeval==1.3.0
+	@touch $@
+
+WEIGHTS := edge/demo/weights
+
+# The whole chain: the built-in weights become a model pack, which tracks the built-in scene.
+demo: $(VENV)/scores
+	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --input-size 512x288 --class-names person \
+	  --force -o out/demo/builtin.pack
+	$(RUN) -m edge.cli demo --out out/demo
 
 lint: $(VENV)/develop
 	$(RUN) -m ruff check .

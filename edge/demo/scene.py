@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from edge.demo.stage import Stage, Truth
+from edge.demo.stage import Stage
+from edge.demo.truth import Truth
 from edge.errors import UsageError
 from edge.types import Frame
 

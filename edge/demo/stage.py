@@ -12,29 +12,14 @@ from edge.demo.camera import Camera, between
 from edge.demo.crowd import STEP_S, Crowd, step_length_m
 from edge.demo.pen import SHIFT, Sprite, compose, seen_patch
 from edge.demo.sensor import SHUTTER, Sensor
-from edge.types import Float32s, Image, Int64s
+from edge.demo.truth import Truth
+from edge.types import Image, Int64s
 
 Float64s = npt.NDArray[np.float64]
 
 SHADOW = 0.92  # how much of the sunshine a person takes away
 RUN_IN_S = 6.0  # until the crowd has found its pace
 LEAST_PX = 12  # people with a smaller box in the picture are not there yet
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is in a frame: M people, each the same identity whenever it is in the picture.
-
-    `boxes_xyxy` float32 `[M, 4]` hold the whole silhouette, hidden parts included, cut at the picture's border.
-    `visibility` float32 `[M]` is the share of the whole silhouette that is seen: what others cover and what lies
-    outside the picture is missing. `motion` float64 `[2, 3]` takes pixels of the previous frame to this one, as far
-    as the camera moved. `ids` start at 1.
-    """
-
-    ids: Int64s
-    boxes_xyxy: Float32s
-    visibility: Float32s
-    motion: Float64s
 
 
 @dataclass(frozen=True)

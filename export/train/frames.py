@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 
 from edge.demo.scene import TRAINING_SEEDS, Options
-from edge.demo.stage import Stage, Truth
+from edge.demo.stage import Stage
 from edge.types import Float32s, Image
 
 INPUT = (512, 288)  # width and height: 1280 x 720 by 2.5
 WINDOW = (320, 192)  # what a training step sees of it: twice as many people a pixel as in whole pictures
-LEAST_VISIBLE = 0.25  # people hidden more than this, and those less than LEAST_HEIGHT tall, are neither right nor wrong
-LEAST_HEIGHT = 0.05  # of the picture's height: 36 pixels at 720p
 SIZES = ((1280, 720), (960, 540), (640, 360))
 FRAMES_PER_STREET = 16
 POOL = 160  # frames at hand, each served about SERVED times
@@ -27,12 +25,6 @@ class Sample:
     image: Image
     boxes_xyxy: Float32s
     ignored: np.ndarray
-
-
-def ignored(truth: Truth, height: int) -> np.ndarray:
-    """Which people neither count as found nor as missed, bool `[M]`, in a picture of `height` pixels."""
-    tall = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
-    return (truth.visibility < LEAST_VISIBLE) | (tall < LEAST_HEIGHT * height)
 
 
 def streets(seed: int) -> Iterator[tuple[Stage, np.random.Generator]]:
@@ -60,7 +52,7 @@ def samples(seed: int) -> Iterator[Sample]:
             time_s += float(street_rng.uniform(0.4, 2.5))
             stage.advance(time_s)
             image, truth = stage.shoot(1 / 30)
-            sample = Sample(image, truth.boxes_xyxy, ignored(truth, image.shape[0]))
+            sample = Sample(image, truth.boxes_xyxy, ~truth.counts(image.shape[0]))
             yield augment(sample, rng)
             small = fitted(sample)
             if len(pool) < POOL:
