@@ -1,0 +1,86 @@
+"""`nanotrack val` from the command line: table, JSON, files, and one sentence for every mistake."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.cli import main
+from tests.toy import rows, write_sequence
+
+pytest.importorskip("trackeval")
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    for name in ("A", "B"):
+        write_sequence(tmp_path / "MOT" / "train" / name)
+    return tmp_path / "MOT"
+
+
+def val(benchmark: Path, *flags: str | Path) -> int:
+    return main(["val", "--benchmark", "MOT17", "--data", str(benchmark), *map(str, flags)])
+
+
+def test_methods_side_by_side(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, file = tmp_path / "out", tmp_path / "scores.json"
+    methods = "nanotrack,bytetrack:reference:track_thresh=0.5"
+    assert val(benchmark, "--methods", methods, "--workers", 1, "--out", out, "--json", file) == 0
+    printed = capsys.readouterr()
+    lines = [line for line in printed.out.splitlines() if "100.000" in line]
+    assert len(lines) == 6  # two sequences and the combined rows, for both methods
+    assert printed.err == ""  # no bars where standard error is no terminal
+    document = json.loads(file.read_text())
+    assert document["frames"] == {"A": 30, "B": 30}
+    assert list(document["scores"]) == methods.split(",")
+    assert document["scores"]["nanotrack"]["COMBINED"] == {
+        **dict.fromkeys(("HOTA", "DetA", "AssA", "MOTA", "IDF1"), 100.0),
+        **dict.fromkeys(("IDSW", "FP", "FN", "Frag"), 0),
+    }
+    assert {str(path.relative_to(out)) for path in out.rglob("*.txt")} == {
+        f"{folder}/{name}.txt" for folder in ("nanotrack", "bytetrack_reference_track_thresh=0.5") for name in "AB"
+    }
+
+
+def test_existing_tracks_are_scored_in_processes(
+    benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracks = tmp_path / "mine"
+    tracks.mkdir()
+    for name in "AB":
+        (tracks / f"{name}.txt").write_text(rows(30, "1,-1,-1,-1"))
+    assert val(benchmark, "--tracks", tracks, "--workers", 2) == 0
+    assert capsys.readouterr().out.count("mine") == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["--methods", "nosuch"], 64, "'nosuch'"),
+        (["--methods", "nanotrack:nosuch=1"], 64, "nosuch"),
+        (["--preset", "fast"], 64, "invalid choice"),
+        (["--workers", "0"], 64, "--workers 0: expected a number from 1"),
+        (["--tracks", "t", "--detections", "d"], 64, "--detections and --tracks exclude each other"),
+        (["--tracks", "t", "--methods", "nanotrack"], 64, "leave out --methods"),
+        (["--sequences", "C*"], 66, "expected folders C*/gt/gt.txt"),
+        (["--detections", "nowhere"], 66, "nowhere: expected A.txt"),
+        (["--model", "nowhere.pack"], 66, "expected images img1/"),
+        (["--json", "nowhere/x.json"], 73, "nowhere/x.json: cannot write scores"),
+    ],
+)
+def test_mistakes(
+    benchmark: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, message: str
+) -> None:
+    workers = [] if "--workers" in flags else ["--workers", "1"]
+    assert val(benchmark, *flags, *workers) == code
+    assert message in capsys.readouterr().err
+
+
+def test_without_trackeval_nothing_is_run(
+    benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    assert val(benchmark, "--out", tmp_path / "out") == 69
+    assert "python -m pip install --no-deps trackeval==1.3.0 scipy" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
