@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
+from edge.errors import DataError
 from export.graph import Graph
 from export.weights import Float64s, Weights
 
@@ -28,6 +29,11 @@ class Features:
 
     name: str
     order: Order
+
+    @property
+    def count(self) -> int:
+        """How many channels of the published network there are."""
+        return int(np.sum(self.order != ZERO))
 
 
 def with_zeros(order: Order, count: int) -> Order:
@@ -62,13 +68,20 @@ class Layers:
         self.align = align
 
     def pointwise(
-        self, x: Features, layer: str, norm: str | None = None, rows: Order | None = None, name: str | None = None
+        self,
+        x: Features,
+        layer: str,
+        norm: str | None = None,
+        *,
+        rows: Order | None = None,
+        outputs: int | None = None,
+        name: str | None = None,
     ) -> Features:
-        """The 1x1 convolution `layer`; its output channels are `rows`, or all, padded.
+        """The 1x1 convolution `layer`, which has `outputs` if given; of those `rows` are written, or all, padded.
 
         `name` is needed where several nodes come from one layer.
         """
-        weight, bias = self.weights.layer(layer, norm)
+        weight, bias = self.weights.layer(layer, norm, inputs=x.count, outputs=outputs)
         if rows is None:
             rows = padded(np.arange(len(weight)), self.align)
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
@@ -76,13 +89,13 @@ class Layers:
 
     def depthwise(self, x: Features, name: str, norm: str, stride: int = 1) -> Features:
         """A depthwise convolution, which keeps the order of the channels."""
-        weight, bias = (picked(w, x.order) for w in self.weights.layer(name, norm))
+        weight, bias = (picked(w, x.order) for w in self.weights.layer(name, norm, inputs=1, outputs=x.count))
         out = self._conv(x.name, name, weight, bias, stride=stride, groups=len(x.order))
         return Features(out, x.order)
 
     def first(self, x: Features, name: str, norm: str, std: Sequence[float]) -> Features:
         """The first convolution, of stride 2, on three colours that still want division by their `std`."""
-        weight, bias = self.weights.layer(name, norm)
+        weight, bias = self.weights.layer(name, norm, inputs=x.count)
         rows = padded(np.arange(len(weight)), self.align)
         weight = picked(weight, rows)[:, x.order] / np.asarray(std).reshape(1, 3, 1, 1)
         return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=2), rows)
@@ -130,12 +143,14 @@ class Layers:
         orders, start = [], 0
         for part in parts:
             orders.append(np.where(part.order == ZERO, ZERO, part.order + start))
-            start += int(np.sum(part.order != ZERO))
+            start += part.count
         return Features(self.graph.add("Concat", [p.name for p in parts], name, axis=1), np.concatenate(orders))
 
     def _binary(self, operator: str, name: str, a: Features, b: Features) -> Features:
         if not np.array_equal(a.order, b.order):
-            raise ValueError(f"{name}: channels of {a.name} and {b.name} stand in different orders")
+            raise DataError(
+                f"{self.weights.file}: {a.name} has {a.count} channels, {b.name} {b.count}: cannot be added"
+            )
         return Features(self.graph.add(operator, [a.name, b.name], name), a.order)
 
     def _unary(self, operator: str, x: Features, suffix: str, **attributes: object) -> Features:

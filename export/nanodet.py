@@ -117,7 +117,7 @@ def _ghost_blocks(layers: Layers, x: Features, name: str) -> Features:
         inner = _ghost(layers, inner, f"{block}.ghost2", active=False)
         if f"{block}.shortcut.0.weight" in layers.weights:
             x = layers.depthwise(x, f"{block}.shortcut.0", f"{block}.shortcut.1")
-            x = layers.pointwise(x, f"{block}.shortcut.2", f"{block}.shortcut.3", rows=inner.order)
+            x = layers.pointwise(x, f"{block}.shortcut.2", f"{block}.shortcut.3", rows=inner.order, outputs=inner.count)
         x = layers.sum(block, inner, x)
     return x
 
@@ -146,13 +146,15 @@ def _head(layers: Layers, levels: Sequence[Features], cells: Sequence[int], kept
     for level, x in enumerate(levels):
         feature = _towers(layers, x, f"head.cls_convs.{level}")
         last = f"head.gfl_cls.{level}"
-        of_classes.append(layers.pointwise(feature, last, rows=kept, name=f"{last}.classes"))
-        if f"head.gfl_reg.{level}.weight" in layers.weights:
-            feature = _towers(layers, x, f"head.reg_convs.{level}")
-            side = layers.pointwise(feature, f"head.gfl_reg.{level}", rows=np.arange(sides))
-        else:
-            rows = np.arange(classes, classes + sides)
+        shared = f"head.gfl_reg.{level}.weight" not in layers.weights
+        outputs = classes + sides if shared else classes
+        of_classes.append(layers.pointwise(feature, last, rows=kept, outputs=outputs, name=f"{last}.classes"))
+        if shared:
+            rows = np.arange(classes, outputs)
             side = layers.pointwise(feature, last, rows=rows, name=f"{last}.distances")
+        else:
+            feature = _towers(layers, x, f"head.reg_convs.{level}")
+            side = layers.pointwise(feature, f"head.gfl_reg.{level}", rows=np.arange(sides), outputs=sides)
         of_sides.append(side)
     for name, parts, width in zip(OWN_OUTPUTS, (of_classes, of_sides), (len(kept), sides), strict=True):
         _rows(layers.graph, name, parts)

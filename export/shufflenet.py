@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export.layers import Features, Layers, Order, with_zeros
+from export.layers import ZERO, Features, Layers, Order, with_zeros
 
 STAGES = (2, 3, 4)
 WIDTHS = {48: "0.5x", 116: "1.0x", 176: "1.5x"}  # channels of stage 2 -> name of the width
@@ -102,7 +102,8 @@ def _source(
         zeros = reading.padding() if last else 0
         rows.append(with_zeros(index, zeros))
         shares.append((reader, with_zeros(inputs, zeros)))
-    out = layers.leaky(layers.pointwise(x, name, norm, np.concatenate(rows)))
+    every = np.concatenate(rows)
+    out = layers.leaky(layers.pointwise(x, name, norm, rows=every, outputs=int(np.sum(every != ZERO))))
     names = [out.name]
     if len(shares) > 1:
         names = layers.graph.split(out.name, [len(s) for _, s in shares], [f"{name}.for{r + 1}" for r, _ in shares])

@@ -50,18 +50,25 @@ class Weights:
             )
         return values
 
-    def layer(self, name: str, norm: str | None = None) -> tuple[Float64s, Float64s]:
-        """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in."""
+    def layer(
+        self, name: str, norm: str | None = None, *, inputs: int, outputs: int | None = None
+    ) -> tuple[Float64s, Float64s]:
+        """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in.
+
+        Raises DataError unless it reads `inputs` channels, and makes `outputs` where that is given.
+        """
         weight = self.take(f"{name}.weight")
-        bias = self.take(f"{name}.bias") if f"{name}.bias" in self else np.zeros(len(weight))
+        self._expect(f"{name}.weight", (len(weight) if outputs is None else outputs, inputs, *weight.shape[2:]))
+        bias = self._vector(f"{name}.bias", len(weight)) if f"{name}.bias" in self else np.zeros(len(weight))
         if norm is None:
             return weight, bias
-        variance = self.take(f"{norm}.running_var")
+        factor, shift, mean, variance = (
+            self._vector(f"{norm}.{part}", len(weight)) for part in ("weight", "bias", "running_mean", "running_var")
+        )
         if variance.min() < 0:
             raise DataError(f"{self.file}: {norm}.running_var: expected variances >= 0, found {variance.min()}")
-        scale = self.take(f"{norm}.weight") / np.sqrt(variance + BATCH_NORM_EPSILON)
-        bias = (bias - self.take(f"{norm}.running_mean")) * scale + self.take(f"{norm}.bias")
-        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias
+        scale = factor / np.sqrt(variance + BATCH_NORM_EPSILON)
+        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), (bias - mean) * scale + shift
 
     def finish(self, architecture: str, ignored: Sequence[str]) -> None:
         """Raise DataError if tensors are left over whose names match none of the `ignored` patterns."""
@@ -71,6 +78,18 @@ class Weights:
             raise DataError(
                 f"{self.file}: looks like {architecture}, but has {len(left)} tensors that it does not:"
                 f" {', '.join(left[:4])}{', …' if len(left) > 4 else ''}; this variant is not supported"
+            )
+
+    def _vector(self, name: str, length: int) -> Float64s:
+        self._expect(name, (length,))
+        return self.take(name)
+
+    def _expect(self, name: str, shape: tuple[int, ...]) -> None:
+        found = self.shape(name)
+        if found != shape:
+            raise DataError(
+                f"{self.file}: {name}: expected shape {list(shape)}, found {list(found)};"
+                " the layers of this checkpoint do not fit together"
             )
 
     def _get(self, name: str) -> npt.NDArray[np.generic]:

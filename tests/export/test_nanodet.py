@@ -191,6 +191,18 @@ def test_what_only_training_needs_is_dropped(published):
     assert plain.SerializeToString() == training.SerializeToString()
 
 
+def test_layers_that_do_not_fit_together_are_named(published):
+    """A channel less anywhere is noticed, and never silently dropped."""
+    names = [name for name, array in published.items() if array.ndim and "project" not in name]
+    for name in names[::23]:
+        for axis in range(min(published[name].ndim, 2)):
+            if published[name].shape[axis] == 1:
+                continue
+            cut = published[name].take(range(1, published[name].shape[axis]), axis)
+            with pytest.raises(DataError, match=r"network\.pth: "):
+                _built({**published, name: cut}, 32, 32)
+
+
 def test_an_unknown_width_is_refused_with_those_that_are_known(published):
     weight = np.zeros((30, 30, 1, 1), np.float32)
     with pytest.raises(DataError, match=r"60 channels in stage 2; supported are 48 \(0.5x\), 116 \(1.0x\)"):

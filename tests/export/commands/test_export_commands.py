@@ -1,6 +1,8 @@
 """`nanotrack-export` from the outside: what it prints, what it returns, one sentence for each mistake."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,22 @@ def test_two_published_checkpoints_become_a_pack_that_verifies(tmp_path, data, c
     shown = capsys.readouterr().out
     assert "NanoDet-Plus-m 1.0x, from nanodet-plus-m_416.pth" in shown
     assert "416x416 BGR, nhwc-uint8" in shown
+
+
+def test_neither_pytorch_nor_opencv_nor_numba_is_needed(tmp_path, data):
+    """In a fresh interpreter in which they cannot be imported."""
+    models, out = data / "models", tmp_path / "a.pack"
+    flags = ["--detector", f"{models}/nanodet-plus-m_416.pth", "--reid", f"{models}/osnet_x0_25_msmt17.pth"]
+    script = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'cv2', 'numba']))\n"
+        "from export.cli import main\n"
+        "sys.exit(main(sys.argv[1:]) or main(['verify', sys.argv[-1]]))"
+    )
+    run = [sys.executable, "-c", script, "pack", *flags, "-o", str(out)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("agrees") == 2
 
 
 def test_published_onnx_files_become_a_pack_that_verifies(tmp_path, data, capsys):
