@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.infer.importer import Importer
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -40,3 +44,11 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}; NANOTRACK_DATA may name the data folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tensorrt_importer(tmp_path_factory: pytest.TempPathFactory) -> "Importer":
+    """NVIDIA's ONNX importer; `tensorrt_importer.accepts(path)` lists what it has against a file."""
+    from tests.infer.importer import Importer
+
+    return Importer(tmp_path_factory.mktemp("tensorrt-rtx"))

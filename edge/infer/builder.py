@@ -44,7 +44,7 @@ def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]]
     network = builder.create_network(1 << int(flag))
     parser = trt.OnnxParser(network, log.sink)
     if not parser.parse_from_file(str(onnx)):
-        complaints = [parser.get_error(i).desc().splitlines()[0] for i in range(parser.num_errors)]
+        complaints = [" ".join(parser.get_error(i).desc().split()) for i in range(parser.num_errors)]
         raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: TensorRT's importer refuses it: {'; '.join(complaints)}")
     for tensor in (network.get_input(i) for i in range(network.num_inputs)):
         if tensor.name not in shapes:

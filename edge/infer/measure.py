@@ -63,7 +63,7 @@ def measure(job: Message, report: Report) -> None:
         times_ms = latencies_ms(backend, batch, job["measure_s"])
         p50_ms[str(batch)], p99_ms[str(batch)] = (float(np.percentile(times_ms, p)) for p in (50, 99))
     inspected = {str(batch): inspect(engine) for batch, engine in backend.engines.items()}
-    attribute = family(trt.__version__).device_memory
+    attribute = family(trt.__version__).memory_attribute
     device_bytes = sum(getattr(engine, attribute) for engine in backend.engines.values())
     backend.close()
     report(

@@ -1,5 +1,6 @@
 """Why a rung of the ladder was not taken: one machine-readable reason each, with the sentence that says what to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -80,6 +81,14 @@ class Skip:
             "detail": self.detail,
             "remedy": self.reason.remedy,
         }
+
+
+def summary(skips: Sequence[Skip]) -> str:
+    """All skips in one sentence; rungs that share reason and detail are named together."""
+    groups: dict[tuple[Reason, str], list[str]] = {}
+    for skip in skips:
+        groups.setdefault((skip.reason, skip.detail), []).append(skip.rung)
+    return "; ".join(str(Skip(" and ".join(rungs), *why)) for why, rungs in groups.items())
 
 
 class RungError(UnavailableError):

@@ -54,7 +54,8 @@ class TensorRT:
         with self._device.current():
             for name in self.inputs:
                 self._buffers[name].upload(self._stream.queue)
-            if not self._contexts[bucket].execute_async_v3(self._stream.handle):
+            context = self._contexts[bucket]
+            if not context.execute_async_v3(self._stream.handle):
                 raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
             for name in self.outputs:
                 self._buffers[name].download(self._stream.queue)
@@ -119,14 +120,14 @@ class Log:
         import tensorrt as trt
 
         self.errors: list[str] = []
-        errors, levels = self.errors, trt.ILogger.Severity
+        errors = self.errors
 
         class Sink(trt.ILogger):
             def __init__(self) -> None:
                 trt.ILogger.__init__(self)
 
             def log(self, severity: Any, message: str) -> None:
-                if severity in (levels.INTERNAL_ERROR, levels.ERROR):
+                if severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR):
                     errors.append(message)
 
         self.sink = Sink()

@@ -23,27 +23,27 @@ class Family:
     """How one family of TensorRT is told what to build.
 
     `network_flag` is a member of NetworkDefinitionCreationFlag, `forms` the pack variant for each precision,
-    `builder_flags` members of BuilderFlag for each precision, `device_memory` the engine's attribute with the bytes
+    `builder_flags` members of BuilderFlag for each precision, `memory_attribute` the engine's attribute with the bytes
     that its activations need.
     """
 
     network_flag: str
     forms: dict[Precision, Form]
     builder_flags: dict[Precision, tuple[str, ...]]
-    device_memory: str
+    memory_attribute: str
 
 
 WEAKLY_TYPED = Family(
     network_flag="EXPLICIT_BATCH",
     forms={"int8": "qdq", "fp16": "fp32"},
     builder_flags={"int8": ("FP16", "INT8"), "fp16": ("FP16",)},
-    device_memory="device_memory_size",
+    memory_attribute="device_memory_size",
 )
 STRONGLY_TYPED = Family(
     network_flag="STRONGLY_TYPED",
     forms={"int8": "qdq_fp16", "fp16": "fp16"},
     builder_flags={"int8": (), "fp16": ()},
-    device_memory="device_memory_size_v2",
+    memory_attribute="device_memory_size_v2",
 )
 FAMILIES = {8: WEAKLY_TYPED, 10: STRONGLY_TYPED, 11: STRONGLY_TYPED}  # 9 never came with a JetPack
 NEWEST = max(FAMILIES)
