@@ -16,6 +16,7 @@ VERBS = {
     "val": "score trackers on a benchmark folder with TrackEval",
     "demo": "track the built-in scene with a pack and score it",
     "fetch": "get official weights by name",
+    "doctor": "prepare this board: compile all kernels",
 }
 
 

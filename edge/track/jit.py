@@ -11,7 +11,7 @@ The policy, with reasons:
 - An `entry` has an explicit signature, so it is compiled (or read from the cache) when its module is imported and
   never in the middle of a stream.
 - Numba judges a stored entry by its own source file alone and would not notice a change in a kernel it uses, so the
-  cache folder carries a hash of all sources of this package.
+  cache folder carries a hash of all sources that may hold such kernels.
 """
 
 import functools
@@ -48,7 +48,7 @@ def entry(*arguments: Any) -> Callable[[Function], Function]:
         if config.DISABLE_JIT:
             return function
         elsewhere = config.CACHE_DIR
-        config.CACHE_DIR = str(cache_folder())
+        config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
         try:
             return numba.njit(tuple(arguments), cache=True, **_OPTIONS)(function)
         finally:
@@ -67,15 +67,22 @@ def given(dtype: npt.DTypeLike, dimensions: int = 1) -> Any:
     return types.Array(numba.from_dtype(np.dtype(dtype)), dimensions, "A", readonly=True)
 
 
+def was_stored(function: object) -> bool:
+    """False for an entry that this process had to compile."""
+    stats = getattr(function, "stats", None)
+    return not getattr(stats, "cache_misses", None)
+
+
 @functools.cache
-def cache_folder() -> Path:
-    """Folder of the compiled entries of exactly these sources, made if need be.
+def cache_folder(package: Path = Path(__file__).parent) -> Path:
+    """Folder of the compiled entries of exactly the sources in folder `package` and in this one, made if need be.
 
     It lies in `NUMBA_CACHE_DIR`, else in the user's cache folder. Raises OutputError where it cannot be written.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted({*package.glob("*.py"), *Path(__file__).parent.glob("*.py")})
     version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    folder = _base_folder() / version
+    base = Path(config.CACHE_DIR) if config.CACHE_DIR else _user_folder()
+    folder = base / f"{package.name}-{version}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         writable = os.access(folder, os.W_OK | os.X_OK)
@@ -89,8 +96,5 @@ def cache_folder() -> Path:
     return folder
 
 
-def _base_folder() -> Path:
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR)
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(home) / "nanotrack" / "numba"
+def _user_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "nanotrack" / "numba"
