@@ -42,24 +42,23 @@ class Sequence:
     images: Path | None
 
     def images_by_frame(self) -> dict[int, Path]:
-        """The image of each frame, by the number in its name. Raises NotFoundError where there is none at all."""
+        """The images of those `frames` that have one, known by the number in the name. Raises NotFoundError if none."""
         found = list(self.images.glob(f"*{self.info.image_suffix}")) if self.images else []
-        images = {int(path.stem): path for path in found if path.stem.isdecimal()}
+        by_number = {int(path.stem): path for path in found if path.stem.isdecimal()}
+        images = {number: by_number[number] for number in self.frames.tolist() if number in by_number}
         if not images:
             raise NotFoundError(
-                f"{self.ground_truth.parent.parent}: expected images {self.info.image_folder}/000001"
-                f"{self.info.image_suffix} and on to run a model, found none"
+                f"{self.ground_truth.parent.parent}: expected images of frames {self.frames[0]} to {self.frames[-1]}"
+                f" as {self.info.image_folder}/{self.frames[0]:06d}{self.info.image_suffix} to run a model, found none"
             )
         return images
 
-    def pictured_frames(self) -> Int64s:
-        """Those of `frames` that have an image. Raises as `images_by_frame`."""
-        return self.frames[np.isin(self.frames, list(self.images_by_frame()))]
-
     def dropping(self, fraction: float, seed: int) -> "Sequence":
-        """The sequence without a random `fraction` of its frames, the same for the same `seed` and name."""
+        """The sequence without a random `fraction` of its frames after the first; `seed` and the name decide which."""
         random = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
-        return replace(self, frames=self.frames[random.random(len(self.frames)) >= fraction])
+        kept = random.random(len(self.frames)) >= fraction
+        kept[0] = True
+        return replace(self, frames=self.frames[kept])
 
 
 def find_sequences(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from edge import parallel
 from edge.benchmark import Sequence
 from edge.errors import OutputError, UsageError
@@ -100,7 +102,7 @@ def detect(
 
     Raises NotFoundError for a sequence without images, and what opening and running the model raises.
     """
-    pictured = [replace(s, frames=s.pictured_frames()) for s in sequences]
+    pictured = [replace(s, frames=np.array(list(s.images_by_frame()))) for s in sequences]
     work = functools.partial(_detect, model, folder)
     files = parallel.run(work, pictured, workers, progress, lambda s: len(s.frames))
     return [replace(s, detections=file) for s, file in zip(pictured, files, strict=True)]

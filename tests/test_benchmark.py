@@ -50,20 +50,23 @@ def test_dropping_frames_depends_on_seed_and_name_only(tmp_path: Path) -> None:
     assert kept.tolist() == a.dropping(1 / 3, 5).frames.tolist() == sorted(kept.tolist())
     assert 550 < len(kept) < 650
     assert kept.tolist() != a.dropping(1 / 3, 6).frames.tolist() != b.dropping(1 / 3, 6).frames.tolist()
+    assert a.dropping(1, 5).frames.tolist() == [1]
     assert a.dropping(0, 5).frames.tolist() == a.frames.tolist()
 
 
 def test_images_are_known_by_the_number_in_their_name(tmp_path: Path) -> None:
     folder = write_sequence(tmp_path / "A")
     (sequence,) = find_sequences(tmp_path, "MOT17")
-    with pytest.raises(NotFoundError, match=r"expected images img1/000001\.jpg"):
+    with pytest.raises(NotFoundError, match=r"images of frames 1 to 30 as img1/000001\.jpg to run a model, found none"):
         sequence.images_by_frame()
     (folder / "img1").mkdir()
     for name in ("000002.jpg", "000010.jpg", "000099.jpg", "cover.jpg", "000003.txt"):
         (folder / "img1" / name).touch()
     (sequence,) = find_sequences(tmp_path, "MOT17")
-    assert sequence.images_by_frame().keys() == {2, 10, 99}
-    assert sequence.pictured_frames().tolist() == [2, 10]
+    assert list(sequence.images_by_frame()) == [2, 10]
+    (half,) = find_sequences(tmp_path, "MOT17", "val-half")
+    with pytest.raises(NotFoundError, match="images of frames 17 to 30"):
+        half.images_by_frame()
 
 
 def test_val_half_is_the_published_second_half(data: Path) -> None:

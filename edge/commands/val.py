@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         out = args.out or Path(temporary)
         if args.model:
             model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
-            with _progress([(s.name, len(s.pictured_frames())) for s in sequences]) as progress:
+            with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
                 sequences = detect(sequences, model, out / "detections", workers, progress)
         jobs = _jobs(args, sequences, out)
         with _progress([(f"{job.sequence.name} {job.label}", len(job.sequence.frames)) for job in jobs]) as progress:

@@ -65,7 +65,7 @@ def test_existing_tracks_are_scored_in_processes(
         (["--tracks", "t", "--methods", "nanotrack"], 64, "leave out --methods"),
         (["--sequences", "C*"], 66, "expected folders C*/gt/gt.txt"),
         (["--detections", "nowhere"], 66, "nowhere: expected A.txt"),
-        (["--model", "nowhere.pack"], 66, "expected images img1/"),
+        (["--model", "nowhere.pack"], 66, "expected images of frames 1 to 30"),
         (["--json", "nowhere/x.json"], 73, "nowhere/x.json: cannot write scores"),
     ],
 )
