@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import onnx
 from onnx import TensorProto, helper
 
 from tests import tiny
@@ -28,10 +27,3 @@ def write_reid(path: Path) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path
-
-
-def set_opset(path: Path, version: int) -> None:
-    """Let the file claim another opset."""
-    model = onnx.load(str(path))
-    model.opset_import[0].version = version
-    path.write_bytes(model.SerializeToString())
