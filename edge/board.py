@@ -4,9 +4,11 @@ Every function takes the root of the file system, so that it is tested on a made
 None, an empty list, or missing from a mapping; nothing raises.
 """
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path("/")
 
@@ -83,7 +85,7 @@ def driver(root: Path = ROOT) -> str:
     """The GPU's kernel driver: "L4T 36.4.3" on a Jetson, "NVIDIA 550.54.15" on a PC, "unknown" where none tells."""
     if (jetson := release(root)) is not None:
         return f"L4T {jetson.l4t}"
-    found = re.search(r"Kernel Module\D*?([\d.]+\d)", _text(root / "proc/driver/nvidia/version") or "")
+    found = re.search(r"\s(\d+\.\d+[.\d]*)\s", _text(root / "proc/driver/nvidia/version") or "")
     return f"NVIDIA {found[1]}" if found else "unknown"
 
 
@@ -171,6 +173,29 @@ def is_throttled(root: Path = ROOT) -> bool | None:
     text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     now = 0xF  # bits 0-3: under-voltage, frequency capped, throttled, soft temperature limit
     return None if text is None else bool(int(text, 16) & now)
+
+
+def facts(root: Path = ROOT) -> dict[str, Any]:
+    """All of the above, JSON-ready: what a measurement must carry to mean anything."""
+    jetson = release(root)
+    return {
+        "model": model(root),
+        "chip": chip(root),
+        "cpu": cpu(root),
+        "cores": len(os.sched_getaffinity(0)),
+        "int8_dot_product": has_int8_dot_product(root),
+        "memory_bytes": memory_bytes(root),
+        "compute_capability": compute_capability(root),
+        "l4t": jetson.l4t if jetson else None,
+        "jetpack": jetson.jetpack if jetson else None,
+        "driver": driver(root),
+        "power_mode": power_mode(root),
+        "clocks": [asdict(clock) | {"pinned": clock.is_pinned} for clock in clocks(root)],
+        "temperatures_c": temperatures(root),
+        "power_w": power_w(root),
+        "throttled": is_throttled(root),
+        "cameras": [asdict(camera) for camera in cameras(root)],
+    }
 
 
 def _text(path: Path) -> str | None:
