@@ -1,0 +1,60 @@
+"""Boxes of a picture in, unit embeddings out: crops in one batch buffer, one run of the network for all of them."""
+
+import numpy as np
+
+from edge.detect.preprocess import Preprocess
+from edge.errors import DataError
+from edge.infer.backend import Backend
+from edge.modelpack import Reid
+from edge.spans import Spans
+from edge.types import Float32s, Image
+
+
+class Embedder:
+    """An appearance network with its pre- and postprocessing. Used by one thread at a time.
+
+    `backend` holds room for `max_batch` crops; more boxes are embedded in several runs. Raises DataError for a network
+    that is not as described.
+    """
+
+    def __init__(self, description: Reid, backend: Backend, *, spans: Spans | None = None):
+        self.description = description
+        self._backend = backend
+        self._crops = backend.inputs[description.input.name]
+        self._preprocess = Preprocess(description.input, self._crops)
+        self._span = (spans or Spans())["reid"]
+        self._vectors = backend.outputs[description.output]
+        if self._vectors.shape != (len(self._crops), description.embedding):
+            raise DataError(
+                f"{description.source.file}: {description.output}: the manifest says {description.embedding} numbers a"
+                f" crop, the network has {list(self._vectors.shape)}; export the pack anew"
+            )
+
+    def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:
+        """One unit vector for each box (float32 `[N, 4]`, pixels of `image`): float32 `[N, E]`, a fresh array.
+
+        Crops are cut at whole pixels inside the picture, as the reference does; a box without a pixel in it gets a
+        vector of zeros, which is like nothing.
+        """
+        with self._span:
+            vectors = np.zeros((len(boxes_xyxy), self.description.embedding), np.float32)
+            corners = _whole_pixels(boxes_xyxy, image)
+            visible = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
+            for first in range(0, len(visible), len(self._crops)):
+                rows = visible[first : first + len(self._crops)]
+                for place, (x1, y1, x2, y2) in enumerate(corners[rows].tolist()):
+                    self._preprocess(image[y1:y2, x1:x2], place)
+                self._backend.run(len(rows))
+                vectors[rows] = self._vectors[: len(rows)]
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            if not np.isfinite(lengths).all():
+                raise DataError(
+                    f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
+                )
+            return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+
+
+def _whole_pixels(boxes_xyxy: Float32s, image: Image) -> np.ndarray:
+    """Box corners cut down to whole numbers inside the picture."""
+    height, width = image.shape[:2]
+    return np.clip(boxes_xyxy, 0, [width, height, width, height]).astype(np.int64)
