@@ -8,6 +8,7 @@ from edge.cli import dispatch
 VERBS = {
     "pack": "turn checkpoints or ONNX files into a model pack",
     "inspect": "say what a checkpoint, an ONNX file or a pack holds",
+    "train": "retrain a built-in network on the built-in scene",
     "verify": "prove that a pack is whole and computes what its manifest says",
 }
 

@@ -14,8 +14,8 @@ INPUT = (512, 288)  # width and height: 1280 x 720 by 2.5
 WINDOW = (320, 192)  # what a training step sees of it: twice as many people a pixel as in whole pictures
 SIZES = ((1280, 720), (960, 540), (640, 360))
 FRAMES_PER_STREET = 16
-POOL = 160  # frames at hand, each served about SERVED times
-SERVED = 3
+POOL = 400  # frames at hand, each served about SERVED times
+SERVED = 6
 
 
 @dataclass(frozen=True)

@@ -83,17 +83,19 @@ def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Pa
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
     first_street = TRAINING_SEEDS + 50_000 + 1000 * seed
-    batches = Batches(collect(range(first_street, first_street + streets)), seed)
+    log, state, first = Log(folder), folder / "state.pt", 0
+    kept = torch.load(state, weights_only=True) if state.exists() else None
+    if kept is not None:
+        first = kept["step"]
+    # A resumed run draws other batches than the first ones again.
+    batches = Batches(collect(range(first_street, first_street + streets)), seed + 10_000 * first)
     net = OSNet(0.25, identities=batches.identities).to(memory_format=torch.channels_last)
     average = Average(net)
     optimiser = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=WEIGHT_DECAY)
-    log, state, first = Log(folder), folder / "state.pt", 0
-    if state.exists():
-        kept = torch.load(state, weights_only=True)
+    if kept is not None:
         net.load_state_dict(kept["net"])
         average.net.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
-        first = kept["step"]
     source = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
     for step, (images, labels) in zip(range(first, steps), source, strict=False):
         net.train()

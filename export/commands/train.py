@@ -1,0 +1,43 @@
+"""Retrain one of the built-in networks from nothing on frames of the built-in scene, then score it on unseen seeds.
+
+Needs PyTorch: the extra [train]. An interrupted training goes on where it was. The folder gets log.jsonl, curves.png,
+state.pt to go on from, and detector.pth or reid.pth, the weights in half precision.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge.errors import UnavailableError
+
+STEPS = {"detector": 6000, "reid": 1500}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's flags."""
+    parser.add_argument("network", choices=tuple(STEPS))
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder")
+    parser.add_argument("--steps", type=int, metavar="N", help="batches in all; default: " + str(STEPS)[1:-1])
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, release and score."""
+    try:
+        import torch
+    except ImportError:
+        raise UnavailableError(
+            "training needs PyTorch, which is not installed; install the extra: python -m pip install '.[train]'"
+        ) from None
+    from export.train import detector, reid, score
+
+    torch.set_num_threads(args.threads)
+    steps = args.steps or STEPS[args.network]
+    if args.network == "detector":
+        path = detector.train(args.output, steps, args.seed)
+        result = f"AP50 {score.detector(path):.3f}"
+    else:
+        path = reid.train(args.output, steps, args.seed)
+        result = f"rank-1 {score.reid(path):.3f}"
+    sys.stdout.write(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}\n")

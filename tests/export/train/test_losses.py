@@ -1,0 +1,45 @@
+"""The losses pull where they should."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from export.train import losses  # noqa: E402
+
+
+def test_quality_focal_is_zero_only_at_the_wanted_quality():
+    quality = torch.tensor([0.0, 0.3, 0.8])
+    wanted = torch.logit(quality.clamp(1e-4, 1 - 1e-4))
+    assert losses.quality_focal(wanted, quality).max() < 1e-6
+    assert losses.quality_focal(wanted + 1, quality)[1:].min() > 1e-3
+    logits = torch.zeros(3, requires_grad=True)
+    losses.quality_focal(logits, quality).sum().backward()
+    assert logits.grad[0] > 0 > logits.grad[2]
+
+
+def test_distribution_focal_finds_distances_between_bins():
+    distances = torch.tensor([[0.0, 2.25, 3.5, 6.9]])
+    logits = torch.zeros(1, 4, 8, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], 0.3)
+    for _ in range(150):
+        optimiser.zero_grad()
+        losses.distribution_focal(logits, distances).sum().backward()
+        optimiser.step()
+    expected = logits.detach().softmax(-1) @ torch.arange(8.0)
+    torch.testing.assert_close(expected, distances, atol=0.05, rtol=0)
+
+
+def test_overlaps_of_known_boxes():
+    first = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 4, 4]])
+    second = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [3, 0, 4, 1], [1, 1, 2, 2]])
+    iou, giou = losses.overlaps(first, second)
+    torch.testing.assert_close(iou, torch.tensor([1.0, 1 / 3, 0, 1 / 16]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(giou, torch.tensor([1.0, 1 / 3, -0.5, 1 / 16]), atol=1e-5, rtol=0)
+
+
+def test_triplet_takes_the_hardest_pairs():
+    labels = torch.tensor([0, 0, 1, 1])
+    apart = torch.tensor([[1.0, 0], [1, 0.01], [-1, 0], [-1, 0.01]])
+    assert losses.triplet(apart, labels) == 0
+    mixed = torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [0.1, 1]])
+    assert losses.triplet(mixed, labels) > losses.MARGIN

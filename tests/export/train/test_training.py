@@ -1,0 +1,166 @@
+"""Training: its samples, that it learns, that it goes on, and what it releases."""
+
+import json
+from itertools import islice
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edge.demo import scene  # noqa: E402
+from export import networks  # noqa: E402
+from export.train import crops, detector, frames, reid  # noqa: E402
+from export.train.nets import NanoDetPlus, OSNet  # noqa: E402
+from export.train.progress import Average, Log, learning_rate, release  # noqa: E402
+
+
+@pytest.fixture
+def seeds(monkeypatch):
+    """The seeds of all streets that are built."""
+    seen = []
+    stage = scene.Options.stage
+
+    def noted(options):
+        seen.append(options.seed)
+        return stage(options)
+
+    monkeypatch.setattr(scene.Options, "stage", noted)
+    return seen
+
+
+def test_samples_are_windows_of_training_streets(seeds, monkeypatch):
+    monkeypatch.setattr(frames, "SIZES", ((320, 180),))
+    samples = list(islice(frames.samples(0), 120))
+    assert len(set(seeds)) >= 2
+    assert min(seeds) >= scene.TRAINING_SEEDS
+    width, height = frames.WINDOW
+    for sample in samples:
+        assert sample.image.shape == (height, width, 3)
+        assert len(sample.boxes_xyxy) == len(sample.ignored)
+        assert (sample.boxes_xyxy[:, 2:] > sample.boxes_xyxy[:, :2]).all()
+        assert (sample.boxes_xyxy >= 0).all()
+        assert (sample.boxes_xyxy <= np.array([width, height] * 2)).all()
+    assert np.mean([len(s.boxes_xyxy) - s.ignored.sum() for s in samples]) > 2
+
+
+def test_the_same_seed_draws_the_same_samples(monkeypatch):
+    monkeypatch.setattr(frames, "SIZES", ((320, 180),))
+    for a, b in zip(islice(frames.samples(3), 6), islice(frames.samples(3), 6), strict=True):
+        np.testing.assert_array_equal(a.image, b.image)
+        np.testing.assert_array_equal(a.boxes_xyxy, b.boxes_xyxy)
+
+
+def test_crops_show_the_same_people_at_several_times(seeds):
+    found = crops.collect([5], people=6, shots=4)
+    assert seeds == [5]
+    times = {}
+    for crop in found:
+        times.setdefault(crop.identity, set()).add(crop.time_s)
+        assert crop.image.ndim == 3
+        assert crop.height_px >= 16
+    assert max(len(t) for t in times.values()) >= 3
+
+
+def test_the_detector_learns_a_picture_by_heart():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    net = NanoDetPlus("0.5x", num_classes=1)
+    detector.prepare(net)
+    image = torch.zeros(2, 96, 128, 3, dtype=torch.uint8) + 90
+    image[:, 20:80, 40:64] = torch.tensor([30, 40, 220], dtype=torch.uint8)
+    boxes = torch.tensor([[40.0, 20, 64, 80]])
+    batch = (image, [boxes, boxes], [torch.tensor([False])] * 2)
+    priors, strides = detector.cells(128, 96)
+    optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
+    history = []
+    for _ in range(40):
+        loss, parts = detector.loss_of(net, batch, priors, strides)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        history.append(float(loss.detach()))
+        assert set(parts) == {"quality", "box", "distribution"}
+    assert history[-1] < 0.5 * history[0]
+    with torch.no_grad():
+        output = net(detector.normalised(image))[0]
+    best = detector.boxes_of(net, output[:, 1:], priors, strides)[output[:, 0].argmax()]
+    torch.testing.assert_close(best, boxes[0], atol=8, rtol=0)
+
+
+def test_who_is_ignored_costs_nothing():
+    torch.manual_seed(0)
+    net = NanoDetPlus("0.5x", num_classes=1).eval()
+    detector.prepare(net)
+    with torch.no_grad():
+        for last in net.head.gfl_cls:
+            last.bias[0] = 2.0  # sees people everywhere
+    image = torch.zeros(1, 96, 128, 3, dtype=torch.uint8)
+    priors, strides = detector.cells(128, 96)
+    everywhere, nobody = torch.tensor([[-1.0, -1, 200, 200]]), torch.zeros(0, 4)
+    ignored = detector.loss_of(net, (image, [everywhere], [torch.tensor([True])]), priors, strides)[1]
+    blamed = detector.loss_of(net, (image, [nobody], [torch.zeros(0, dtype=torch.bool)]), priors, strides)[1]
+    assert ignored["quality"] == 0
+    assert blamed["quality"] > 1
+
+
+def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
+    torch.set_num_threads(1)
+    monkeypatch.setattr(reid, "collect", lambda seeds: crops.collect([scene.TRAINING_SEEDS], people=8, shots=6))
+    monkeypatch.setattr(reid, "IDENTITIES", 3)
+    monkeypatch.setattr(reid, "EVERY", 1)
+    monkeypatch.setattr(reid, "DataLoader", lambda batches, **_: batches)
+    reid.train(tmp_path, 2)
+    path = reid.train(tmp_path, 4)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps == [0, 1, 2, 3]
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    kept = torch.load(path, weights_only=True)["state_dict"]
+    assert not any("classifier" in key for key in kept)
+    assert networks.reid(path).description.source.architecture == "OSNet x0.25"
+
+
+def test_released_weights_are_halves_and_go_through_the_exporter(tmp_path):
+    net = NanoDetPlus("0.5x", num_classes=1)
+    release(net, tmp_path / "detector.pth")
+    assert (tmp_path / "detector.pth").stat().st_size < 1_300_000
+    kept = torch.load(tmp_path / "detector.pth", weights_only=True)["state_dict"]
+    assert {v.dtype for v in kept.values() if v.is_floating_point()} == {torch.float16}
+    net.load_state_dict(kept, strict=True)
+    description = networks.detector(tmp_path / "detector.pth", frames.INPUT, ["person"]).description
+    assert description.classes == ("person",)
+    assert (description.input.width, description.input.height) == frames.INPUT
+
+
+def test_learning_rate_warms_up_and_comes_down():
+    rates = [learning_rate(step, 1000, 1.0) for step in range(1000)]
+    assert rates[0] < 0.02
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(1.0)
+    assert rates[99:] == sorted(rates[99:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01, abs=0.001)
+
+
+def test_the_average_follows_the_weights_and_counts():
+    net = OSNet(0.25)
+    average = Average(net)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(3.0)
+    net.conv1.bn.num_batches_tracked.fill_(7)
+    for step in range(200):
+        average.update(net, step)
+    torch.testing.assert_close(
+        average.net.conv5.conv.weight, torch.full_like(net.conv5.conv.weight, 3), atol=0.05, rtol=0
+    )
+    assert average.net.conv1.bn.num_batches_tracked == 7
+
+
+def test_the_log_can_be_read_and_drawn(tmp_path):
+    log = Log(tmp_path / "new")
+    for step in range(3):
+        log.write(step=step, loss=1 / (step + 1))
+    log.draw()
+    lines = (tmp_path / "new" / "log.jsonl").read_text().splitlines()
+    assert json.loads(lines[1]) == {"step": 1, "loss": 0.5}
+    assert (tmp_path / "new" / "curves.png").exists()
