@@ -164,15 +164,30 @@ def _open_sinks(
     if args.jsonl:
         from edge.sinks.jsonl import JsonLines
 
-        camera, run_ = Path(args.path or args.detections).stem, secrets.token_hex(4)
-        lost_s = chain.tracker.lost_s
-        add("jsonl", JsonLines(args.jsonl, run=run_, camera=camera, classes=chain.classes, lost_s=lost_s))
+        add(
+            "jsonl",
+            JsonLines(
+                args.jsonl,
+                run=secrets.token_hex(4),
+                camera=_camera(args.path or str(args.detections)),
+                classes=chain.classes,
+                lost_s=chain.tracker.lost_s,
+            ),
+        )
     if args.save:
         from edge.sinks.video import AnnotatedVideo
 
         named = chain.classes if len(_names(args.classes)) > 1 else ()
         add("video", AnnotatedVideo(args.save, source.size, source.frame_rate, named))
     return sinks
+
+
+def _camera(text: str) -> str:
+    """A short name for a source: of the file or folder, or where that is a pattern, of the folder around it."""
+    if text.startswith("demo://"):
+        return "demo"
+    path = Path(text)
+    return path.parent.name if any(c in path.name for c in "*?[") else path.stem
 
 
 def _names(text: str) -> list[str]:

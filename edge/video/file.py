@@ -48,6 +48,11 @@ class VideoFile:
         if not read:
             self._check_complete()
             return None
+        if image.shape[1::-1] != self.size:
+            raise DataError(
+                f"{self.path}: expected {self.size[0]}x{self.size[1]} throughout, found"
+                f" {image.shape[1]}x{image.shape[0]} after frame {self._number}; cut the video there"
+            )
         self._number += 1
         self._time_s = self._advance()
         return Frame(image, self._number, self._time_s)

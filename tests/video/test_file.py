@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,44 @@ def test_the_time_stamps_of_a_real_video_are_used(data: Path) -> None:
     frames = read_all(VideoFile(data / "videos/mmtracking_demo.mp4"))
     assert len(frames) == 8
     assert np.diff([frame.time_s for frame in frames]) == pytest.approx(1 / 3, abs=0.01)
+
+
+class Script:
+    """A capture of frames with the given time stamps and sizes."""
+
+    def __init__(self, times_ms: list[float], sizes: list[tuple[int, int]] | None = None):
+        self.times_ms, self.sizes, self.count = times_ms, sizes or [(128, 128)] * len(times_ms), 0
+
+    def read(self, buffer: np.ndarray) -> tuple[bool, np.ndarray | None]:
+        if self.count == len(self.times_ms):
+            return False, None
+        width, height = self.sizes[self.count]
+        self.count += 1
+        return True, np.zeros((height, width, 3), np.uint8)
+
+    def get(self, key: int) -> float:
+        assert key == cv2.CAP_PROP_POS_MSEC
+        return self.times_ms[self.count - 1]
+
+    def release(self) -> None:
+        pass
+
+
+def test_variable_rates_are_kept_and_broken_time_stamps_never_go_back(tiny_video: Path) -> None:
+    video = VideoFile(tiny_video)  # 25 frames a second
+    video._capture = Script([0, 40, 200, 210, 210, 0, 0, 400] + [0] * 22)
+    times = [frame.time_s for frame in read_all(video)]
+    assert times[:8] == pytest.approx([0, 0.04, 0.2, 0.21, 0.25, 0.29, 0.33, 0.4])
+    assert (np.diff(times) > 0).all()
+
+
+def test_a_change_of_size_is_bad_data(tiny_video: Path) -> None:
+    video = VideoFile(tiny_video)
+    video._capture = Script([0, 40], [(128, 128), (64, 128)])
+    buffer = np.empty((128, 128, 3), np.uint8)
+    assert video.read(buffer) is not None
+    with pytest.raises(DataError, match="expected 128x128 throughout, found 64x128 after frame 1"):
+        video.read(buffer)
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
