@@ -87,7 +87,7 @@ def _gated(layers: Layers, x: Features, gate: str, stream: str) -> Features:
 
 
 def _embedding(graph: Graph, weights: Weights, x: Features) -> int:
-    weight, bias = weights.layer("fc.0", "fc.1", inputs=x.count)
+    weight, bias = weights.layer("fc.0", "fc.1", inputs=x.count, flat=True)
     vector = graph.add("Flatten", [x.name], f"{x.name}.vector")
     columns = graph.constant("fc.0.weight", picked(weight.T, x.order))
     product = graph.add("Gemm", [vector, columns, graph.constant("fc.0.bias", bias)], "fc.0")

@@ -51,14 +51,19 @@ class Weights:
         return values
 
     def layer(
-        self, name: str, norm: str | None = None, *, inputs: int, outputs: int | None = None
+        self, name: str, norm: str | None = None, *, inputs: int, outputs: int | None = None, flat: bool = False
     ) -> tuple[Float64s, Float64s]:
         """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in.
 
-        Raises DataError unless it reads `inputs` channels, and makes `outputs` where that is given.
+        Raises DataError unless it is a convolution with an odd kernel, or `flat` a matrix, that reads `inputs` channels
+        and makes `outputs` where that is given.
         """
+        shape = self.shape(f"{name}.weight")
+        if len(shape) != (2 if flat else 4) or any(size % 2 == 0 for size in shape[2:]):
+            wanted = "[outputs, inputs]" if flat else "[outputs, inputs, height, width] with odd height and width"
+            raise DataError(f"{self.file}: {name}.weight: expected shape {wanted}, found {list(shape)}")
+        self._expect(f"{name}.weight", (shape[0] if outputs is None else outputs, inputs, *shape[2:]))
         weight = self.take(f"{name}.weight")
-        self._expect(f"{name}.weight", (len(weight) if outputs is None else outputs, inputs, *weight.shape[2:]))
         bias = self._vector(f"{name}.bias", len(weight)) if f"{name}.bias" in self else np.zeros(len(weight))
         if norm is None:
             return weight, bias

@@ -203,6 +203,13 @@ def test_layers_that_do_not_fit_together_are_named(published):
                 _built({**published, name: cut}, 32, 32)
 
 
+@pytest.mark.parametrize("shape", [(), (96,), (96, 96), (96, 96, 2, 2), (96, 96, 1, 1, 1)])
+def test_a_weight_that_is_no_convolution_is_named(published, shape):
+    name = "fpn.downsamples.1.pointwise.weight"
+    with pytest.raises(DataError, match=rf"{name}: expected shape \[outputs, inputs, height, width\]"):
+        _built({**published, name: np.zeros(shape, np.float32)})
+
+
 def test_an_unknown_width_is_refused_with_those_that_are_known(published):
     weight = np.zeros((30, 30, 1, 1), np.float32)
     with pytest.raises(DataError, match=r"60 channels in stage 2; supported are 48 \(0.5x\), 116 \(1.0x\)"):
