@@ -27,7 +27,7 @@ _FLAT = 0.01
 def frame_layers(source: Records, nodes: Records, n: int, levels: int, published: bool) -> int:
     """Cut the members among the first `n` records of `source` (by their `box`) into bands over the whole frame.
 
-    Returns how many bands there are: `levels`, or with the `published` rule sometimes fewer.
+    Returns how many bands there are: `levels`, with the `published` rule sometimes fewer, 0 without members.
     """
     low, high, height, members = math.inf, -math.inf, 0.0, 0
     for i in range(n):
@@ -37,6 +37,8 @@ def frame_layers(source: Records, nodes: Records, n: int, levels: int, published
             high = max(high, _depth(box, published))
             height += box[3] - box[1]
             members += 1
+    if members == 0:
+        return 0
     for i in range(n):
         if nodes[i]["layer"] == 0:
             nodes[i]["layer"] = _band(

@@ -78,3 +78,8 @@ def test_hundreds_in_one_cluster() -> None:
     corner = np.random.default_rng(1).uniform(0, 80, (400, 2))
     some = np.concatenate([corner, corner + 100], 1)
     assert _in_clusters(some, 5, False) == layers_of_clusters(some, 5, False)
+
+
+@BOTH
+def test_no_members_make_no_bands(published: bool) -> None:
+    assert frame_layers(_source(np.empty((0, 4))), nodes(0), 0, 3, published) == 0
