@@ -1,15 +1,27 @@
-"""Prepares this board.
+"""Says what this board can run, what it cannot and why, and what to type next.
 
-`--warm` compiles every tracking and decoding kernel into the cache, so that no later start waits for it. Do it after
-installing, as the user who will run the tracker and with the same NUMBA_CACHE_DIR.
+  nanotrack doctor                 the board, its software, and how far up the ladder it could go
+  nanotrack doctor person.pack     the same, with every rung opened and checked on that pack
+  nanotrack doctor --warm          compiles all kernels into the cache, so that no later start waits for it
+
+Warm the cache after installing, as the user who will run the tracker and with the same NUMBA_CACHE_DIR.
 """
 
 import argparse
 import importlib
+import json
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from edge import board, diagnosis, modelpack
+from edge.diagnosis import Finding, RungState
+from edge.infer.ladder import Ladder, Wish
 
 # Modules that compile when they are imported.
 KERNELS = (
@@ -21,13 +33,86 @@ KERNELS = (
     "edge.detect.preprocess",
 )
 
+# A letter besides the colour, for terminals and eyes without one.
+_MARKS = {"good": ("ok", "green"), "note": ("--", "cyan"), "lacking": ("!", "yellow"), "broken": ("X", "bold red")}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
-    parser.add_argument("--warm", action="store_true", required=True, help="compile all kernels into the cache")
+    parser.add_argument("pack", nargs="?", type=Path, metavar="PACK", help="open every rung on this model pack")
+    parser.add_argument("--json", action="store_true", help="all of it as JSON")
+    parser.add_argument("--warm", action="store_true", help="compile all kernels into the cache, and nothing else")
 
 
 def run(args: argparse.Namespace) -> None:
+    """Look at everything and show it, or fill the cache."""
+    if args.warm:
+        warm()
+        return
+    pack = modelpack.read(args.pack) if args.pack else None
+    ladder = Ladder(Wish())
+    findings = [
+        *diagnosis.board_findings(),
+        *diagnosis.camera_findings(),
+        *diagnosis.software_findings(),
+        *diagnosis.cache_findings(KERNELS),
+        *diagnosis.gpu_findings(ladder),
+    ]
+    rungs = diagnosis.rung_states(ladder, pack)
+    next_command = diagnosis.next_command(findings, rungs, pack)
+    if args.json:
+        report = {
+            "board": board.facts(),
+            "findings": [finding.as_dict() for finding in findings],
+            "rungs": [rung.as_dict() for rung in rungs],
+            "next": next_command,
+        }
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    else:
+        show(Console(), findings, rungs, next_command)
+
+
+def show(console: Console, findings: Sequence[Finding], rungs: Sequence[RungState], next_command: str) -> None:
+    """The page: a block a section, then the ladder, then the next command. Nothing is explained twice."""
+    said: set[str] = set()
+    for section in dict.fromkeys(finding.section for finding in findings):
+        console.print(f"\n[bold]{section}[/bold]")
+        grid = _grid()
+        for finding in (f for f in findings if f.section == section):
+            grid.add_row(*_mark(finding.state), finding.topic, _cell(finding.text, finding.remedy, said))
+        console.print(grid)
+    console.print("\n[bold]ladder[/bold] [dim](the first that is ok runs)[/dim]")
+    grid = _grid()
+    for rung in rungs:
+        text = rung.detail if rung.usable else f"{rung.reason}: {rung.detail}"
+        text = f"{rung.reason}, as above" if not rung.usable and text in said else text
+        grid.add_row(*_mark("good" if rung.usable else "note"), rung.rung, _cell(text, rung.remedy, said))
+    console.print(grid)
+    console.print(Text("\nnext  ", "bold").append(next_command, "bold green"))
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(width=2)
+    grid.add_column(width=18, overflow="fold")
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _mark(state: str) -> tuple[str, Text]:
+    return "", Text(*_MARKS[state])
+
+
+def _cell(text: str, remedy: str, said: set[str]) -> Text:
+    cell = Text(text)
+    if remedy and remedy not in said:
+        cell.append(f"\n-> {remedy}", "dim")
+    said |= {text, remedy}
+    return cell
+
+
+def warm() -> None:
     """Fill the cache and show how long each module took."""
     started = time.perf_counter()
     from edge.track import jit

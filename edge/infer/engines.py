@@ -36,8 +36,7 @@ def engine_set(pack: ModelPack, network: NetworkName, precision: Precision, gpu:
 
     Raises RungError when the GPU has no such arithmetic, the pack no such variant, or the variant failed its gate.
     """
-    if precision == "int8" and not gpu.has_int8:
-        raise RungError(Reason.NO_INT8_HARDWARE, f"{gpu.name}, compute capability {gpu.sm}")
+    require_arithmetic(gpu, precision)
     rules = family(gpu.tensorrt)
     description = network_of(pack, network)
     if description is None:
@@ -60,6 +59,12 @@ def engine_set(pack: ModelPack, network: NetworkName, precision: Precision, gpu:
         for batch in BATCHES[network]
     }
     return EngineSet(network, precision, form, variant, keys)
+
+
+def require_arithmetic(gpu: Gpu, precision: Precision) -> None:
+    """Return when the GPU computes in `precision`; raises RungError(NO_INT8_HARDWARE)."""
+    if precision == "int8" and not gpu.has_int8:
+        raise RungError(Reason.NO_INT8_HARDWARE, f"{gpu.name}, compute capability {gpu.sm}")
 
 
 def _variant(

@@ -9,18 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
 from edge.infer import engine_cache, golden
 from edge.infer.backend import Backend, BackendName, VariantName
-from edge.infer.engines import engine_set, network_of
+from edge.infer.engines import engine_set, network_of, require_arithmetic
 from edge.infer.golden import NetworkName
 from edge.infer.probe import Gpu, probe
 from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
 from edge.infer.versions import Precision
 from edge.modelpack import ModelPack
+
+if TYPE_CHECKING:
+    from edge.infer.onnxrt import OnnxRuntime
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +97,13 @@ class Ladder:
             raise self._seen
         return self._seen
 
+    def require_board(self, rung: Rung) -> None:
+        """Return when this board could run the rung, whatever the pack. Raises RungError with the reason."""
+        if rung.backend == "tensorrt":
+            require_arithmetic(self.gpu(), _precision(rung))
+        else:
+            _onnxruntime()
+
     def open(self, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Resilient:
         """The network on the best rung that works, ready to run, with those below it in reserve.
 
@@ -128,8 +138,7 @@ class Ladder:
         return backend
 
     def _on_tensorrt(self, rung: Rung, pack: ModelPack, network: NetworkName) -> tuple[str, Backend]:
-        precision: Precision = "int8" if rung.precision == "int8" else "fp16"
-        wanted = engine_set(pack, network, precision, self.gpu())
+        wanted = engine_set(pack, network, _precision(rung), self.gpu())
         plans = {batch: engine_cache.load(self._cache, key) for batch, key in wanted.keys.items()}
         from edge.infer.tensorrt import TensorRT
 
@@ -144,11 +153,20 @@ class Ladder:
             raise RungError(
                 Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
             )
-        try:
-            from edge.infer.onnxrt import OnnxRuntime
-        except ImportError as error:
-            raise RungError(Reason.NO_ONNXRUNTIME, str(error)) from error
-        return rung.precision, OnnxRuntime(pack.path(variant), threads=self.wish.threads, max_batch=max_batch)
+        open_file = _onnxruntime()
+        return rung.precision, open_file(pack.path(variant), threads=self.wish.threads, max_batch=max_batch)
+
+
+def _precision(rung: Rung) -> Precision:
+    return "int8" if rung.precision == "int8" else "fp16"
+
+
+def _onnxruntime() -> type["OnnxRuntime"]:
+    try:
+        from edge.infer.onnxrt import OnnxRuntime
+    except ImportError as error:
+        raise RungError(Reason.NO_ONNXRUNTIME, str(error)) from error
+    return OnnxRuntime
 
 
 def _refusal(pack: ModelPack, network: NetworkName, skips: Sequence[Skip]) -> NanoTrackError:
@@ -156,6 +174,4 @@ def _refusal(pack: ModelPack, network: NetworkName, skips: Sequence[Skip]) -> Na
     message = f"{pack.folder}, {network}: nothing that was asked for runs it: {summary(skips)}"
     of_the_pack = {Reason.VARIANT_MISSING, Reason.GATE_FAILED}
     kind = DataError if {skip.reason for skip in skips} <= of_the_pack else UnavailableError
-    return kind(
-        message.replace("build PACK", f"build {pack.folder}").replace("selftest PACK", f"selftest {pack.folder}")
-    )
+    return kind(message.replace("PACK", str(pack.folder)))

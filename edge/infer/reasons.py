@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from edge.errors import UnavailableError
 
@@ -34,6 +35,10 @@ class Reason(Enum):
     def remedy(self) -> str:
         """What the user can do about it, one sentence."""
         return _REMEDIES[self]
+
+    def remedy_for(self, pack: Path) -> str:
+        """The remedy with the pack's folder where it says PACK, ready to be typed."""
+        return self.remedy.replace("PACK", str(pack))
 
 
 _REMEDIES = {
