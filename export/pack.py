@@ -12,43 +12,61 @@ from pathlib import Path
 
 from edge import __version__
 from edge.errors import OutputError, UsageError
-from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, ImageInput, Manifest, Reid, Variant
+from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, Manifest, Reid, Variant
 from export import golden
-from export.networks import Network
+from export.networks import Description, Network
 
 GOLDEN_SEED = 1
 
 
-def write(target: Path, detector: Network[Detector], reid: Network[Reid] | None = None, *, force: bool = False) -> None:
-    """Write a pack with fp32 variants and their golden outputs to folder `target`.
+def write(
+    target: Path,
+    detector: Network[Detector],
+    reid: Network[Reid] | None = None,
+    *,
+    licence: str | None = None,
+    force: bool = False,
+) -> None:
+    """Write a pack with fp32 variants and their golden outputs to folder `target`; its name is the pack's.
 
     An existing pack is replaced only with `force`, anything else that exists never. Raises UsageError then, OutputError
     where the disk refuses; whatever happens, no half pack is left behind.
     """
-    networks: dict[str, Network[Detector] | Network[Reid]] = {"detector": detector} | ({"reid": reid} if reid else {})
+    target = Path(os.path.abspath(target))
     with replacing(target, force=force) as folder:
         arrays: golden.Arrays = {}
-        variants = {}
-        for name, network in networks.items():
-            entry = _file(folder, f"{name}.fp32.onnx", network.content)
-            variants[name] = {"fp32": Variant(entry.file, entry.sha256, network.opset)}
-            arrays |= _golden(name, network.description.input, folder / entry.file)
         manifest = Manifest(
             schema=SCHEMA,
             name=target.name.removesuffix(".pack"),
             tool=f"nanotrack-edge {__version__}",
-            detector=replace(detector.description, variants=variants["detector"]),
-            reid=replace(reid.description, variants=variants["reid"]) if reid else None,
-            golden=_file(folder, "golden.npz", golden.packed(arrays)),
+            detector=_written(folder, "detector", detector, licence, arrays),
+            reid=_written(folder, "reid", reid, licence, arrays) if reid else None,
         )
+        manifest = replace(manifest, golden=_file(folder, "golden.npz", golden.packed(arrays)))
         text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+def _written(
+    folder: Path, name: str, network: Network[Description], licence: str | None, arrays: golden.Arrays
+) -> Description:
+    """The full description of a network whose file is now in `folder`; its golden arrays are added to `arrays`."""
+    entry = _file(folder, f"{name}.fp32.onnx", network.content)
+    wanted = network.description.input
+    pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
+    arrays[f"{name}.input"] = golden.feed(wanted, pictures)
+    for output, array in golden.outputs(folder / entry.file, arrays[f"{name}.input"]).items():
+        arrays[f"{name}.fp32.{output}"] = array
+    return replace(
+        network.description,
+        source=replace(network.description.source, licence=licence),
+        variants={"fp32": Variant(entry.file, entry.sha256, network.opset)},
+    )
 
 
 @contextmanager
 def replacing(target: Path, *, force: bool) -> Iterator[Path]:
     """A new folder beside `target` that takes its place when the block ends well, and is gone when it does not."""
-    target = Path(os.path.abspath(target))
     _check_free(target, force)
     folder = None
     try:
@@ -83,14 +101,6 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-def _golden(network: str, wanted: ImageInput, path: Path) -> golden.Arrays:
-    count = golden.BATCH[network]
-    pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(count)]
-    tensor = golden.feed(wanted, pictures)
-    found = golden.outputs(path, tensor)
-    return {f"{network}.input": tensor} | {f"{network}.fp32.{output}": array for output, array in found.items()}
 
 
 def _file(folder: Path, name: str, content: bytes) -> FileEntry:

@@ -98,6 +98,7 @@ def _pack(path: Path) -> Facts:
         if network is None:
             continue
         facts += [(name, f"{network.source.architecture}, from {network.source.file}"), *_description(network)]
+        facts += [("licence", network.source.licence)] if network.source.licence else []
         for variant, entry in network.variants.items():
             size = pack.path(entry).stat().st_size / 1e6
             gate = "" if entry.passed else ", failed its accuracy gate"

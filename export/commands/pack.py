@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="keep these classes only, which is faster")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
+    parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
 
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     start_s = time.perf_counter()
     detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes)
     reid = networks.reid(args.reid) if args.reid else None
-    pack.write(args.output, detector, reid, force=args.force)
+    pack.write(args.output, detector, reid, licence=args.licence, force=args.force)
     written = modelpack.read(args.output)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
     sys.stdout.write(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s\n")

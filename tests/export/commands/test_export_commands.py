@@ -107,6 +107,15 @@ def test_inspect_shows_a_checkpoint_of_an_unknown_network(tmp_path, capsys):
     assert "fc.weight.* (1)" in shown
 
 
+def test_a_licence_is_kept_and_shown(tmp_path, detector, capsys):
+    out = str(tmp_path / "a.pack")
+    assert main(["pack", "--detector", str(detector), "--licence", "Apache-2.0", "-o", out]) == 0
+    assert modelpack.read(out).detector.source.licence == "Apache-2.0"
+    capsys.readouterr()
+    assert main(["inspect", out]) == 0
+    assert "Apache-2.0" in capsys.readouterr().out
+
+
 def test_verify_names_the_file_with_one_changed_byte(packed, capsys):
     content = bytearray((packed / "detector.fp32.onnx").read_bytes())
     content[100] ^= 1
