@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.demo.camera import HEIGHT_M, Camera
-from edge.demo.layout import CROSSING_HALF_WIDTH, FAR_KERB_Y, NEAR_KERB_Y, ROAD_Y, Layout
+from edge.demo.layout import CROSSING_HALF_WIDTH, FAR_KERB_Y, HOUSES_Y, NEAR_KERB_Y, ROAD_Y, TREE_Y, Layout
 from edge.demo.light import HAZE_M, Light
 from edge.demo.pen import rgb
 from edge.types import Image
@@ -44,7 +44,7 @@ class Ground:
 def paint(camera: Camera, layout: Layout, light: Light, rng: np.random.Generator) -> Ground:
     """The ground from the foot of the houses to the picture's lower border, with the camera's margin."""
     margin = camera.margin_px
-    top = int(camera.horizon_px + camera.focal_px * HEIGHT_M / 33.0)
+    top = int(camera.horizon_px + camera.focal_px * HEIGHT_M / (HOUSES_Y + 1))
     rows = np.arange(top, camera.height + margin, dtype=np.float32) + 0.5
     columns = np.arange(-margin, camera.width + margin, dtype=np.float32) + 0.5
     y = (camera.focal_px * HEIGHT_M / (rows - camera.horizon_px)).astype(np.float32)[:, None]
@@ -111,7 +111,7 @@ def _road(albedo: Float32s, x: Float32s, y: Float32s, clouds: Float32s, camera: 
         lay(0.12 * between(low - 0.3, high + 0.3), (50, 50, 52))  # tyres darken the lanes
     beside = np.abs(x - layout.crossing_x) > CROSSING_HALF_WIDTH + 0.8
     worn = np.clip(0.85 + 0.12 * _at(clouds, x, y, 60), 0, 1)
-    lay(between(21.0, 21.14) * ((x % 5 < 2.6) & beside) * worn, (225, 228, 228))
+    lay(between(19.66, 19.78) * ((x % 5 < 2.6) & beside) * worn, (225, 228, 228))
     stripe = np.clip((CROSSING_HALF_WIDTH - np.abs(x - layout.crossing_x)) / (step_y * 0.2) + 0.5, 0, 1) * worn
     for start in np.arange(ROAD_Y[0] + 0.35, ROAD_Y[1] - 0.5, 1.0):
         lay(between(start, start + 0.5) * stripe, (232, 234, 234))
@@ -126,7 +126,7 @@ def _sunlight(x: Float32s, y: Float32s, clouds: Float32s, layout: Layout, light:
     edge = y - (8.2 + slope * x)
     lit = np.clip(edge / 0.12 + 0.5, 0, 1) if light.slant[1] > 0 else np.ones_like(x)
     for tree in layout.tree_xs:
-        cx, cy = tree + 4.3 * light.slant[0], 16.2 + 4.3 * light.slant[1]
+        cx, cy = tree + 4.3 * light.slant[0], TREE_Y + 4.3 * light.slant[1]
         distance = np.hypot((x - cx) / 1.9, (y - cy) / 1.9) + 0.16 * _at(clouds, x, y, 90)
         lit = np.minimum(lit, np.clip((distance - 0.95) / 0.14, 0.08, 1))
         trunk = _along_shadow(x, y, tree, light)
@@ -137,5 +137,5 @@ def _sunlight(x: Float32s, y: Float32s, clouds: Float32s, layout: Layout, light:
 def _along_shadow(x: Float32s, y: Float32s, tree: float, light: Light) -> Float32s:
     """Distance from the shadow of a trunk 3 m high."""
     dx, dy = 3.0 * light.slant
-    share = np.clip(((x - tree) * dx + (y - 16.2) * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)
-    return np.hypot(x - tree - share * dx, y - 16.2 - share * dy)
+    share = np.clip(((x - tree) * dx + (y - TREE_Y) * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)
+    return np.hypot(x - tree - share * dx, y - TREE_Y - share * dy)

@@ -8,13 +8,14 @@ import numpy.typing as npt
 Float64s = npt.NDArray[np.float64]
 
 # Distances from the camera, metres.
-SQUARE_Y = (6.9, 15.4)  # where people walk on the near side
-NEAR_KERB_Y = 16.9
-ROAD_Y = (17.2, 25.0)
-LANES_Y = (19.2, 22.9)
-FAR_KERB_Y = 25.3
-PAVEMENT_Y = (26.2, 29.4)  # where people walk on the far side
-HOUSES_Y = 32.0
+SQUARE_Y = (6.9, 15.0)  # where people walk on the near side
+NEAR_KERB_Y = 16.4
+ROAD_Y = (16.7, 22.7)
+LANES_Y = (18.2, 21.2)
+FAR_KERB_Y = 23.0
+PAVEMENT_Y = (23.7, 26.4)  # where people walk on the far side
+HOUSES_Y = 28.6
+TREE_Y = 15.9
 
 CROSSING_HALF_WIDTH = 1.7
 SIGNAL_PERIOD_S = 26.0
@@ -42,10 +43,10 @@ def plan(rng: np.random.Generator) -> Layout:
     sides = rng.permutation([-1.0, 1.0])
     props = (
         ("column", float(sides[0] * rng.uniform(4.2, 6.2)), float(rng.uniform(13.2, 14.4))),
-        ("bench", float(sides[1] * rng.uniform(3.0, 6.5)), float(rng.uniform(14.6, 15.6))),
+        ("bench", float(sides[1] * rng.uniform(3.0, 6.5)), float(rng.uniform(14.4, 15.2))),
         ("planter", float(sides[1] * rng.uniform(2.6, 4.2)), float(rng.uniform(10.0, 11.5))),
-        ("bin", float(sides[0] * rng.uniform(2.0, 3.6)), float(rng.uniform(15.4, 16.0))),
+        ("bin", float(sides[0] * rng.uniform(2.0, 3.6)), float(rng.uniform(15.0, 15.6))),
     )
     radii = {"column": 0.8, "bench": 0.9, "planter": 0.9, "bin": 0.4}
-    obstacles = [(x, y, radii[kind]) for kind, x, y in props] + [(x, 16.2, 0.3) for x in (*trees, *lamps)]
+    obstacles = [(x, y, radii[kind]) for kind, x, y in props] + [(x, TREE_Y, 0.3) for x in (*trees, *lamps)]
     return Layout(crossing_x, tuple(trees), tuple(lamps), props, np.array(obstacles))

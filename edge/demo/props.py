@@ -3,12 +3,11 @@
 import numpy as np
 
 from edge.demo.camera import HEIGHT_M, Camera
-from edge.demo.layout import CROSSING_HALF_WIDTH, Layout
+from edge.demo.layout import CROSSING_HALF_WIDTH, NEAR_KERB_Y, TREE_Y, Layout
 from edge.demo.light import Light
 from edge.demo.pen import Pen, Sprite, mix, place, rgb, tone
 from edge.demo.traffic import lit_patch
 
-TREE_Y = 16.2
 POSTERS = [rgb(c) for c in ("d9534f", "3d7dc4", "f2c14e", "2f8f83", "7d4fa3", "e8e0d2", "2d2f33", "f08a3c")]
 IRON = rgb("34383c")
 
@@ -18,9 +17,9 @@ def stand(camera: Camera, layout: Layout, light: Light, rng: np.random.Generator
     painters = {"column": _column, "bench": _bench, "planter": _planter, "bin": _bin}
     things = [(painters[kind], x, y) for kind, x, y in layout.props]
     things += [(_tree, x, TREE_Y) for x in layout.tree_xs] + [(_lamp, x, TREE_Y) for x in layout.lamp_xs]
-    things += [(_signal, layout.crossing_x + s * (CROSSING_HALF_WIDTH + 0.6), 16.7) for s in (-1, 1)]
+    things += [(_signal, layout.crossing_x + s * (CROSSING_HALF_WIDTH + 0.6), NEAR_KERB_Y - 0.2) for s in (-1, 1)]
     away = CROSSING_HALF_WIDTH + 1.4
-    things += [(_bollard, x, 16.75) for x in np.arange(-9, 10, 1.9) if abs(x - layout.crossing_x) > away]
+    things += [(_bollard, x, NEAR_KERB_Y - 0.15) for x in np.arange(-9, 10, 1.9) if abs(x - layout.crossing_x) > away]
     sprites = []
     for painter, x, y in things:
         scale = camera.focal_px / y

@@ -10,8 +10,8 @@ from edge.demo.scene import TRAINING_SEEDS, Options
 from edge.demo.stage import Stage
 from edge.types import Float32s, Image
 
-INPUT = (512, 288)  # width and height: 1280 x 720 by 2.5
-WINDOW = (320, 192)  # what a training step sees of it: twice as many people a pixel as in whole pictures
+INPUT = (640, 352)  # width and height: 1280 x 720 by 2, and multiples of 32
+WINDOW = (320, 192)  # what a training step sees of it: more people a pixel than in whole pictures
 SIZES = ((1280, 720), (960, 540), (640, 360))
 FRAMES_PER_STREET = 16
 POOL = 400  # frames at hand, each served about SERVED times

@@ -106,8 +106,9 @@ def test_who_is_ignored_costs_nothing():
 
 def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
     torch.set_num_threads(1)
-    monkeypatch.setattr(reid, "collect", lambda seeds: crops.collect([scene.TRAINING_SEEDS], people=8, shots=6))
-    monkeypatch.setattr(reid, "IDENTITIES", 3)
+    found = crops.collect([scene.TRAINING_SEEDS], people=5, shots=6)
+    monkeypatch.setattr(reid, "collect", lambda seeds: found)
+    monkeypatch.setattr(reid, "IDENTITIES", 2)
     monkeypatch.setattr(reid, "EVERY", 1)
     monkeypatch.setattr(reid, "DataLoader", lambda batches, **_: batches)
     reid.train(tmp_path, 2)
