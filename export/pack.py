@@ -77,7 +77,11 @@ def replacing(target: Path, *, force: bool) -> Iterator[Path]:
         if target.exists():
             old = folder.with_name(f"{folder.name}.old")
             target.rename(old)
-            folder.rename(target)
+            try:
+                folder.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
             shutil.rmtree(old)
         else:
             folder.rename(target)

@@ -113,6 +113,24 @@ def test_an_interruption_leaves_nothing_behind_and_the_old_pack_alone(out, detec
         assert "a.pack: cannot be written (No space left on device)" in str(caught.value)
 
 
+def test_a_replacement_that_fails_at_the_last_moment_puts_the_old_pack_back(out, detector, monkeypatch):
+    target = out / "a.pack"
+    pack.write(target, detector)
+    before = _contents(target)
+    rename = Path.rename
+
+    def fail_on_the_new_one(self, destination):
+        if destination == target and not self.name.endswith(".old"):
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, destination)
+
+    monkeypatch.setattr(Path, "rename", fail_on_the_new_one)
+    with pytest.raises(OutputError, match="Input/output error"):
+        pack.write(target, detector, force=True)
+    assert os.listdir(out) == ["a.pack"]
+    assert _contents(target) == before
+
+
 def test_a_place_that_cannot_hold_a_folder_is_an_output_error(out, detector):
     (out / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
