@@ -7,7 +7,8 @@ from edge import modelpack
 from edge.detect import adopt
 from edge.detect.detector import Detector
 from edge.errors import NotFoundError
-from edge.infer.backend import BackendName, VariantName, choose_variant, open_backend
+from edge.infer.backend import Backend, BackendName, VariantName, open_backend
+from edge.infer.ladder import Ladder, Wish
 from edge.modelpack import ModelPack
 from edge.spans import Spans
 from edge.track.tracker import Tracker
@@ -18,8 +19,9 @@ class Pipeline:
     """A detector and a tracker in a row, for one stream and one thread at a time.
 
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
-    `floor` the lowest score that reaches the tracker (None: the pack's), `threads` the threads inside an operator of
-    the network. `method`, `frame_rate`, `preset` and `parameters` are `Tracker`'s.
+    `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
+    pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset` and `parameters` are
+    `Tracker`'s.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -35,6 +37,7 @@ class Pipeline:
         floor: float | None = None,
         backend: BackendName = "auto",
         variant: VariantName = "auto",
+        require: str | None = None,
         threads: int = 1,
         spans: Spans | None = None,
         **parameters: float,
@@ -42,7 +45,14 @@ class Pipeline:
         self.spans = spans or Spans()
         self.tracker = Tracker(method, frame_rate, preset, **parameters)
         self.detector = open_detector(
-            model, classes=classes, floor=floor, backend=backend, variant=variant, threads=threads, spans=self.spans
+            model,
+            classes=classes,
+            floor=floor,
+            backend=backend,
+            variant=variant,
+            require=require,
+            threads=threads,
+            spans=self.spans,
         )
         self.classes = self.detector.description.classes
         self.detections = Detections.empty()
@@ -65,23 +75,25 @@ def open_detector(
     floor: float | None = None,
     backend: BackendName = "auto",
     variant: VariantName = "auto",
+    require: str | None = None,
     threads: int = 1,
     spans: Spans | None = None,
 ) -> Detector:
     """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
 
-    Raises as `Pipeline`.
+    A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
+    file on ONNX Runtime. Raises as `Pipeline`.
     """
+    wish = Wish(backend, variant, require, threads)
     if isinstance(model, str):
         model = Path(model)
+    network: Backend
     if isinstance(model, Path) and model.is_file():
-        network = open_backend(model, name=backend, threads=threads)
+        network = open_backend(model, name=wish.backend, threads=wish.threads)
         description = adopt.detector(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
     else:
         if isinstance(model, Path) and not model.exists():
             raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
         pack = model if isinstance(model, ModelPack) else modelpack.read(model)
-        description = pack.detector
-        _, chosen = choose_variant(description.variants, variant, f"{pack.folder}, detector")
-        network = open_backend(pack.path(chosen), name=backend, threads=threads)
+        description, network = pack.detector, Ladder(wish).open(pack, "detector")
     return Detector(description, network, classes=classes, floor=floor, spans=spans)

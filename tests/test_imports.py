@@ -15,7 +15,7 @@ LEVELS = (
     {"types", "errors", "schema", "spans", "modelpack", "motchallenge", "board", "fetch", "parallel"},
     {"track", "detect", "reid", "infer", "video", "demo"},
     {"sinks", "pipeline", "replay", "running"},
-    {"daemon", "profile", "benchmark", "judge", "evaluate", "config"},
+    {"daemon", "profile", "benchmark", "judge", "evaluate", "config", "diagnosis"},
     {"commands"},
     {"cli"},
 )

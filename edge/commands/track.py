@@ -11,6 +11,7 @@ Ctrl-C stops after the frame in hand: files are finished and the summary is prin
 
 import argparse
 import contextlib
+import logging
 import os
 import secrets
 import sys
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines")
     parser.add_argument("--backend", default="auto", choices=("auto", "onnxruntime", "tensorrt"), help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
+    parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="in place of what the source says of itself")
@@ -60,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Track everything, write the outputs, print the summary; 128 + signal where one ended it."""
     _check(args)
+    if not args.verbose:
+        logging.getLogger("edge").setLevel(logging.WARNING)
     spans, summary, stop = Spans(), Summary(), StopRequest()
     try:
         with contextlib.ExitStack() as stack:
@@ -142,6 +146,7 @@ def _chain(
         floor=args.conf,
         backend=args.backend,
         variant=args.variant,
+        require=args.require,
         # One core is left to decoding, tracking and drawing.
         threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
         spans=spans,

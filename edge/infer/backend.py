@@ -6,14 +6,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy.typing as npt
 
-from edge.errors import DataError, UnavailableError
-from edge.modelpack import Variant
+from edge.errors import UnavailableError
 
 BackendName = Literal["auto", "onnxruntime", "tensorrt"]
 VariantName = Literal["auto", "fp32", "int8"]
-
-# What `auto` takes on a CPU, best first; a variant that failed its accuracy gate is never automatic.
-CPU_PREFERENCE = ("int8", "fp32")
 
 
 class Port(NamedTuple):
@@ -49,27 +45,15 @@ class Backend(Protocol):
 
 
 def open_backend(path: Path, *, name: BackendName = "auto", threads: int = 1, max_batch: int = 1) -> Backend:
-    """The network in ONNX file `path`, loaded by the named library with its buffers made and bound.
+    """The network in ONNX file `path` on ONNX Runtime, with its buffers made and bound.
 
-    Raises NotFoundError, DataError for a file that is no network, UnavailableError for a library this board lacks.
+    What a board runs out of a pack is chosen by `edge.infer.ladder`. Raises NotFoundError, DataError for a file that is
+    no network, UnavailableError for another backend: TensorRT takes engines, and those are built from packs.
     """
     if name == "tensorrt":
-        raise UnavailableError("--backend tensorrt: not available on this board; use --backend onnxruntime")
+        raise UnavailableError(
+            f"{path}: a bare ONNX file runs on ONNX Runtime only; make a pack of it with nanotrack-export pack"
+        )
     from edge.infer.onnxrt import OnnxRuntime
 
     return OnnxRuntime(path, threads=threads, max_batch=max_batch)
-
-
-def choose_variant(variants: Mapping[str, Variant], wanted: VariantName, where: str) -> tuple[str, Variant]:
-    """The variant to run on a CPU, by name: the wanted one, or with `auto` the first preferred that passed its gate.
-
-    Raises DataError that lists what there is.
-    """
-    names = CPU_PREFERENCE if wanted == "auto" else (wanted,)
-    for name in names:
-        if name in variants and (variants[name].passed or wanted != "auto"):
-            return name, variants[name]
-    raise DataError(
-        f"{where}: expected variant {' or '.join(names)}{' that passed its gate' if wanted == 'auto' else ''}, found"
-        f" {', '.join(variants) or 'none'}; export the pack with it"
-    )

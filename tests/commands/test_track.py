@@ -125,6 +125,15 @@ class TestWrongUsage:
         )
         assert video.read_bytes() == before
 
+    def test_a_backend_or_variant_that_is_not_there_is_never_replaced(
+        self, tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["--path", tiny_video, "--model", tiny_pack]
+        assert "variant int8" in fails(capsys, 65, *given, "--variant", "int8", "--backend", "onnxruntime")
+        assert "tensorrt-int8" in fails(capsys, 64, *given, "--require", "tensorrt-int9")
+        bare = ["--path", tiny_video, "--model", tiny_pack / "detector.onnx"]
+        assert "bare ONNX file" in fails(capsys, 69, *bare, "--backend", "tensorrt")
+
     def test_unknown_class_and_method(
         self, tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -6,8 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge.errors import DataError, NotFoundError, UnavailableError
-from edge.infer.backend import Port, choose_variant, open_backend
-from edge.modelpack import Variant
+from edge.infer.backend import Port, open_backend
 from tests import tiny
 
 
@@ -87,22 +86,6 @@ def test_files_that_are_no_network(tmp_path: Path) -> None:
         open_backend(tmp_path / "cut.onnx")
 
 
-class TestChooseVariant:
-    int8, fp32 = Variant("a.onnx", "0", 17), Variant("b.onnx", "0", 17)
-
-    def test_auto_prefers_int8(self) -> None:
-        assert choose_variant({"fp32": self.fp32, "int8": self.int8}, "auto", "p") == ("int8", self.int8)
-
-    def test_auto_never_takes_one_that_failed_its_gate(self) -> None:
-        failed = Variant("a.onnx", "0", 17, passed=False)
-        assert choose_variant({"int8": failed, "fp32": self.fp32}, "auto", "p") == ("fp32", self.fp32)
-        assert choose_variant({"int8": failed, "fp32": self.fp32}, "int8", "p") == ("int8", failed)
-
-    def test_a_missing_one_is_named(self) -> None:
-        with pytest.raises(DataError, match="p: expected variant int8, found fp32"):
-            choose_variant({"fp32": self.fp32}, "int8", "p")
-
-
-def test_tensorrt_is_not_here(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="tensorrt"):
+def test_a_bare_file_is_not_for_tensorrt(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="bare ONNX file"):
         open_backend(tmp_path / "any.onnx", name="tensorrt")
