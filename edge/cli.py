@@ -16,7 +16,9 @@ VERBS = {
     "val": "score trackers on a benchmark folder with TrackEval",
     "demo": "track the built-in scene with a pack and score it",
     "fetch": "get official weights by name",
-    "doctor": "prepare this board: compile all kernels",
+    "doctor": "say what this board can run, what not and why",
+    "build": "make the TensorRT engines of a pack for this board",
+    "selftest": "prove on this board that a pack computes what it should",
 }
 
 

@@ -228,7 +228,7 @@ def _rung_state(ladder: Ladder, rung: Rung, pack: ModelPack | None) -> RungState
         if pack is None:
             ladder.require_board(rung)
             return RungState(rung.name, True, "", "as far as the board alone tells", "")
-        ladder.open_rung(rung, pack, "detector").close()
+        ladder.open_rung(rung, pack, "detector").backend.close()
         return RungState(rung.name, True, "", "opened, and right on the pack's golden input", "")
     except RungError as error:
         remedy = error.reason.remedy_for(pack.folder) if pack else error.reason.remedy

@@ -76,6 +76,13 @@ class Wish:
         )
 
 
+class Opened(NamedTuple):
+    """A network on one rung; `parity` is None where the pack has no golden output."""
+
+    backend: Backend
+    parity: golden.Parity | None
+
+
 class Ladder:
     """Opens networks on the best rung; looks for a GPU once, when the first rung that wants one is tried."""
 
@@ -110,7 +117,7 @@ class Ladder:
         Raises DataError when only the pack is in the way (no such variant), UnavailableError with every reason else.
         """
         wanted = [rung for rung in LADDER if self.wish.allows(rung)]
-        openers = [(rung.name, partial(self.open_rung, rung, pack, network, max_batch)) for rung in wanted]
+        openers = [(rung.name, partial(self._backend, rung, pack, network, max_batch)) for rung in wanted]
         try:
             backend = Resilient(openers)
         except NoRungError as error:
@@ -119,7 +126,7 @@ class Ladder:
         logger.info("%s on %s%s", network, backend.rung, f"; passed over: {passed}" if passed else "")
         return backend
 
-    def open_rung(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Backend:
+    def open_rung(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Opened:
         """The network on one rung, warm and checked against the golden output.
 
         Raises RungError with the reason, DataError for a network that the library does not take.
@@ -129,13 +136,14 @@ class Ladder:
         else:
             form, backend = self._on_onnxruntime(rung, pack, network, max_batch)
         expected = golden.read(pack, network)
-        if expected is not None:
-            try:
-                golden.check(backend, expected, form)
-            except RungError:
-                backend.close()
-                raise
-        return backend
+        try:
+            return Opened(backend, golden.check(backend, expected, form) if expected else None)
+        except RungError:
+            backend.close()
+            raise
+
+    def _backend(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int) -> Backend:
+        return self.open_rung(rung, pack, network, max_batch).backend
 
     def _on_tensorrt(self, rung: Rung, pack: ModelPack, network: NetworkName) -> tuple[str, Backend]:
         wanted = engine_set(pack, network, _precision(rung), self.gpu())

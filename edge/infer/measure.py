@@ -60,8 +60,7 @@ def measure(job: Message, report: Report) -> None:
     for batch in plans:
         if expected is not None:
             parities.append(golden.parity(backend, expected, job["form"], batch))
-        times_ms = latencies_ms(backend, batch, job["measure_s"])
-        p50_ms[str(batch)], p99_ms[str(batch)] = (float(np.percentile(times_ms, p)) for p in (50, 99))
+        p50_ms[str(batch)], p99_ms[str(batch)] = percentiles_ms(latencies_ms(backend, batch, job["measure_s"]))
     inspected = {str(batch): inspect(engine) for batch, engine in backend.engines.items()}
     attribute = family(trt.__version__).memory_attribute
     device_bytes = sum(getattr(engine, attribute) for engine in backend.engines.values())
@@ -89,6 +88,20 @@ def latencies_ms(backend: Backend, batch: int, measure_s: float) -> list[float]:
         backend.run(batch)
         times_ms.append((time.perf_counter() - start_s) * 1000)
     return times_ms
+
+
+def percentiles_ms(times_ms: list[float]) -> tuple[float, float]:
+    """The 50th and the 99th percentile."""
+    p50_ms, p99_ms = np.percentile(times_ms, (50, 99))
+    return float(p50_ms), float(p99_ms)
+
+
+def layers_of(backend: Backend) -> dict[str, int] | None:
+    """The layers by precision of the engine for the smallest batch; None for what is no TensorRT."""
+    if not isinstance(backend, TensorRT):
+        return None
+    counts, reformats = inspect(backend.engines[min(backend.engines)])
+    return {**counts, "reformat": reformats}
 
 
 def inspect(engine: Any) -> tuple[Counter[str], int]:

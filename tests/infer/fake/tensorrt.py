@@ -1,7 +1,8 @@
 """The part of the TensorRT bindings that the builder and the runner use; a "plan" is the ONNX file with its shapes.
 
 Engines run on ONNX Runtime, at the addresses they were given. FAKE_TENSORRT is a comma-separated script of what goes
-wrong: `no_builder`, `no_plan`, `no_engine`, `crash_builder`, `crash_engine`, `hang_builder`, `wrong_int8`, `slow_int8`.
+wrong: `no_builder`, `no_plan`, `no_engine`, `crash_builder`, `crash_engine`, `hang_builder`, `fail_run`, `wrong_int8`,
+`wrong_fp16`, `slow_int8`.
 """
 
 import ctypes
@@ -276,7 +277,8 @@ class _Context:
         if self.engine.is_int8 and _scripted("slow_int8"):
             time.sleep(0.005)
         for name, value in zip(names, self.engine.session.run(names, feeds), strict=True):
-            self._array(name)[...] = value * (-3 if self.engine.is_int8 and _scripted("wrong_int8") else 1)
+            wrong = _scripted("wrong_int8" if self.engine.is_int8 else "wrong_fp16")
+            self._array(name)[...] = value * (-3 if wrong else 1)
         return True
 
     def _array(self, name):

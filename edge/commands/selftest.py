@@ -1,0 +1,122 @@
+"""Proves on this board that a model pack computes what it should: every rung of the ladder, one after another.
+
+For each network and rung: whether it opens, how far it is from the pack's golden output, how long a run takes (copies
+and waiting included), and, on TensorRT, the precision that each layer really got. A rung that is not there says why.
+The exit code is 0 when every rung that opened was right, 65 when one was wrong.
+
+  nanotrack selftest person.pack --json > selftest.json
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from edge import __version__, board, modelpack
+from edge.errors import DataError, NanoTrackError, UsageError
+from edge.infer.golden import NetworkName
+from edge.infer.ladder import LADDER, Ladder, Rung, Wish
+from edge.infer.measure import latencies_ms, layers_of, percentiles_ms
+from edge.infer.reasons import Reason, RungError
+from edge.modelpack import ModelPack
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network on one rung: the reason and detail when it was not run, the figures when it was.
+
+    Times are of one image or crop.
+    """
+
+    network: NetworkName
+    rung: str
+    reason: str | None
+    detail: str
+    error: float | None = None
+    limit: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    layers: dict[str, int] | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's flags."""
+    parser.add_argument("pack", type=Path, metavar="PACK", help="the model pack")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for ONNX Runtime; default: 1")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="time for each rung; default: 3")
+    parser.add_argument("--json", action="store_true", help="the results as JSON, with all facts of the board")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run every rung and show the results. Raises DataError when one computes something else."""
+    if args.threads < 1 or not 0 < args.seconds <= 3600:
+        raise UsageError("--threads: expected 1 or more; --seconds: expected a number from 0 to 3600")
+    pack = modelpack.read(args.pack)
+    if pack.manifest.golden is None:
+        raise DataError(f"{pack.folder}: it has no golden output to compare with; export it anew")
+    ladder = Ladder(Wish(threads=args.threads))
+    networks: tuple[NetworkName, ...] = ("detector", "reid") if pack.reid else ("detector",)
+    before = board.facts()
+    with Console(stderr=True).status("") as status:
+        results = []
+        for network in networks:
+            for rung in LADDER:
+                status.update(f"{network} on {rung.name}")
+                results.append(try_rung(ladder, rung, pack, network, args.seconds))
+    if args.json:
+        report = {
+            "version": __version__,
+            "pack": pack.manifest.name,
+            "threads": args.threads,
+            "board": before,
+            "temperatures_after_c": board.temperatures(),
+            "results": [dataclasses.asdict(result) for result in results],
+        }
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    else:
+        show(Console(), results, pack.folder)
+    wrong = [f"{r.network} on {r.rung} ({r.detail})" for r in results if r.reason == Reason.GOLDEN_MISMATCH.value]
+    if wrong:
+        raise DataError(f"{pack.folder}: not what the pack's golden output says: {', '.join(wrong)}")
+
+
+def try_rung(ladder: Ladder, rung: Rung, pack: ModelPack, network: NetworkName, seconds: float) -> Result:
+    """Open, check and time one rung."""
+    try:
+        opened = ladder.open_rung(rung, pack, network)
+    except RungError as error:
+        return Result(network, rung.name, error.reason.value, error.detail)
+    except NanoTrackError as error:
+        return Result(network, rung.name, Reason.BACKEND_FAILED.value, str(error))
+    try:
+        p50_ms, p99_ms = percentiles_ms(latencies_ms(opened.backend, 1, seconds))
+        layers = layers_of(opened.backend)
+    finally:
+        opened.backend.close()
+    figures: dict[str, Any] = {"p50_ms": p50_ms, "p99_ms": p99_ms, "layers": layers}
+    if opened.parity is not None:
+        figures |= {"error": opened.parity.error, "limit": opened.parity.limit}
+    return Result(network, rung.name, None, "", **figures)
+
+
+def show(console: Console, results: list[Result], pack: Path) -> None:
+    """The results as a table, a line a rung, and below it why rungs were not run."""
+    table = Table("network", "rung", "result", "error", "p50 ms", "p99 ms", "layers", box=None)
+    for result in results:
+        if result.reason is not None:
+            table.add_row(result.network, result.rung, result.reason)
+            continue
+        layers = ", ".join(f"{count} {name}" for name, count in (result.layers or {}).items())
+        error = "not known" if result.error is None else f"{result.error:.2g} of {result.limit:.2g}"
+        table.add_row(
+            result.network, result.rung, "right", error, f"{result.p50_ms:.2f}", f"{result.p99_ms:.2f}", layers
+        )
+    console.print(table)
+    for reason, detail in dict.fromkeys((r.reason, r.detail) for r in results if r.reason is not None):
+        console.print(f"{reason}: {detail}; {Reason(reason).remedy_for(pack)}", highlight=False)
