@@ -23,6 +23,7 @@ SPAN = np.dtype([("left", "u4"), ("right", "u4"), ("row", "i8"), ("box", "f8", (
 # A pair of boxes: its rows in the two sets, its IoU, and what a stage gains by matching it (see assignment.py).
 PAIR = np.dtype([("row", "i4"), ("column", "i4"), ("iou", "f8"), ("gain", "f8")], align=True)
 
+DIGITS = 257  # where each of 256 byte values starts, and the end
 _SMALL = 24  # up to here insertion sort is faster than four radix passes
 
 
@@ -58,12 +59,15 @@ def _order_key(x: float) -> np.uint32:
 
 
 @kernel
-def sort_spans(spans: Records, count: int, scratch: Records) -> None:
-    """Sort the first `count` SPANs by `left`, equal ones in their given order. `scratch` is as long as `spans`."""
+def sort_spans(spans: Records, count: int, scratch: Records, digits: Any) -> None:
+    """Sort the first `count` SPANs by `left`, equal ones in their given order.
+
+    `scratch` (SPAN, as many) and `digits` (DIGITS integers) are working space.
+    """
     if count > _SMALL:
         for shift in range(0, 32, 16):
-            _radix_pass(spans, scratch, count, np.uint32(shift))
-            _radix_pass(scratch, spans, count, np.uint32(shift + 8))
+            _radix_pass(spans, scratch, count, np.uint32(shift), digits)
+            _radix_pass(scratch, spans, count, np.uint32(shift + 8), digits)
         return
     for i in range(1, count):
         scratch[0] = spans[i]
@@ -76,8 +80,8 @@ def sort_spans(spans: Records, count: int, scratch: Records) -> None:
 
 
 @kernel
-def _radix_pass(source: Records, target: Records, count: int, shift: np.uint32) -> None:
-    starts = np.zeros(257, np.int64)
+def _radix_pass(source: Records, target: Records, count: int, shift: np.uint32, starts: Any) -> None:
+    starts[:] = 0
     for i in range(count):
         starts[((source[i]["left"] >> shift) & np.uint32(255)) + 1] += 1
     for digit in range(1, 256):

@@ -1,6 +1,5 @@
 """ByteTrack (Zhang et al., ECCV 2022): match every detection box, those of low score in a second stage."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +31,7 @@ class Parameters:
 
     track_thresh: float = number(0.6, 0, 1)
     match_thresh: float = number(0.9, 0, 1)
-    track_buffer: float = number(30, 0, math.inf)
+    track_buffer: float = number(30, 0, 1e6)
     low_thresh: float = number(0.1, 0, 1)
     match_thresh_low: float = number(0.5, 0, 1)
     confirm_thresh: float = number(0.7, 0, 1)
@@ -96,8 +95,8 @@ def _drop_duplicates(work: Work) -> None:
             lost += 1
     if lost == 0:
         return
-    sort_spans(one, tracked, scratch)
-    sort_spans(other, lost, scratch)
+    sort_spans(one, tracked, scratch, run["digits"])
+    sort_spans(other, lost, scratch, run["digits"])
     floor = run["duplicate_iou"]
     pairs, count = overlapping(one, tracked, other, lost, run["margin"], floor, work.pairs[0])
     for p in range(count):

@@ -55,12 +55,13 @@ def cluster_layers(
     levels: int,
     published: bool,
     spans: Records,
+    digits: Any,
     pairs: Records,
     clusters: Records,
 ) -> None:
     """Cut every cluster of overlapping members into bands. Boxes that only touch overlap.
 
-    `spans` (2 rows), `pairs` and `clusters` are working space.
+    `spans` (2 rows), `digits`, `pairs` and `clusters` are working space.
     """
     members = 0
     for i in range(n):
@@ -68,7 +69,7 @@ def cluster_layers(
             span(spans[0][members], i, source[i]["box"], 0.0)
             members += 1
             clusters[i]["parent"] = i
-    sort_spans(spans[0], members, spans[1])
+    sort_spans(spans[0], members, spans[1], digits)
     found, count = overlapping(spans[0], members, spans[0], members, 0.0, -1.0, pairs)
     for p in range(count):
         _unite(clusters, found[p]["row"], found[p]["column"])

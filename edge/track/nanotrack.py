@@ -5,7 +5,6 @@ low one that stands still may start a track; depth bands are cut within every cl
 need no higher score but a place that no track covers (DTC, "duplicate track checking").
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +41,7 @@ class Parameters:
     rhd_iou: float = number(0.8, 0, 1)
     low_birth_iou: float = number(0.99, 0, 1)
     dtc_iou: float = number(0.3, 0, 1)
-    track_buffer: float = number(30, 0, math.inf)
+    track_buffer: float = number(30, 0, 1e6)
     depth_levels: int = number(1, 1, 64)
     depth_levels_low: int = number(3, 1, 64)
 
@@ -61,8 +60,8 @@ def _compare_with_previous(work: Work) -> None:
             low += 1
     if low == 0 or run["previous"] == 0:
         return
-    sort_spans(spans, low, work.spans[2])
-    sort_spans(previous, run["previous"], work.spans[2])
+    sort_spans(spans, low, work.spans[2], run["digits"])
+    sort_spans(previous, run["previous"], work.spans[2], run["digits"])
     floor = min(run["rhd_iou"], run["low_birth_iou"])
     pairs, count = overlapping(previous, run["previous"], spans, low, run["margin"], floor, work.pairs[0])
     for p in range(count):
@@ -151,7 +150,7 @@ def _start_tracks(work: Work) -> None:
             wanted += 1
     if wanted == 0:
         return
-    sort_spans(spans, wanted, work.spans[2])
+    sort_spans(spans, wanted, work.spans[2], run["digits"])
     tracks = span_tracks(work)
     pairs, count = overlapping(work.spans[0], tracks, spans, wanted, run["margin"], run["dtc_iou"], work.pairs[0])
     for p in range(count):
@@ -189,6 +188,8 @@ def step(
     if error < 0:
         return error, 0, 0
     begin_frame(run, table, frames)
+    if frames > run["lost_frames"]:
+        run["previous"] = 0  # what was there before such a gap says nothing
     _compare_with_previous(work)
     _remember(work, run["tracks"] == _count_unconfirmed(run, table))
     predict_confirmed(run, table, frames, XYWH)

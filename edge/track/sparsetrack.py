@@ -3,7 +3,6 @@
 The published camera motion compensation reads the image and is left out.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +37,7 @@ class Parameters:
     confirm_thresh: float = number(0.7, 0, 1)
     depth_levels: int = number(1, 1, 64)
     depth_levels_low: int = number(8, 1, 64)
-    track_buffer: float = number(30, 0, math.inf)
+    track_buffer: float = number(30, 0, 1e6)
     low_thresh: float = number(0.1, 0, 1)
     match_thresh_low: float = number(0.3, 0, 1)
     birth_margin: float = number(0.1, 0, 1)

@@ -21,7 +21,7 @@ def span_tracks(work: Work) -> int:
     run, table, spans = work.run[0], work.table, work.spans[0]
     for i in range(run["tracks"]):
         span(spans[i], i, table[i]["box"], run["margin"])
-    sort_spans(spans, run["tracks"], work.spans[2])
+    sort_spans(spans, run["tracks"], work.spans[2], run["digits"])
     return run["tracks"]
 
 
@@ -35,7 +35,7 @@ def candidates(work: Work, floor: float) -> Any:
         if detections[j]["pool"] != NOWHERE:
             span(spans[usable], j, detections[j]["box"], run["margin"])
             usable += 1
-    sort_spans(spans, usable, work.spans[2])
+    sort_spans(spans, usable, work.spans[2], run["digits"])
     pairs, count = overlapping(work.spans[0], tracks, spans, usable, run["margin"], floor, work.pairs[0])
     arrange(pairs, count, work.pairs[1], work.nodes[0], tracks, work.nodes[1], work.n)
     return pairs, count
@@ -90,8 +90,9 @@ def cluster_cascade(work: Work, pairs: Records, levels: int, limit: float, fused
     if levels > 1:
         spans, clusters = work.spans, work.clusters
         # The candidates live in the first row of pairs, or outside it.
-        cluster_layers(work.table, work.nodes[0], tracks, levels, published, spans, work.pairs[1], clusters)
-        cluster_layers(work.detections, work.nodes[1], work.n, levels, published, spans, work.pairs[1], clusters)
+        room, digits = work.pairs[1], work.run[0]["digits"]
+        cluster_layers(work.table, work.nodes[0], tracks, levels, published, spans, digits, room, clusters)
+        cluster_layers(work.detections, work.nodes[1], work.n, levels, published, spans, digits, room, clusters)
     for layer in range(levels):
         match(work, pairs, layer, limit, fused, model)
 

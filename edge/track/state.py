@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from edge.track.assignment import NODE
-from edge.track.boxes import PAIR, SPAN, Records
+from edge.track.boxes import DIGITS, PAIR, SPAN, Records
 from edge.track.depth import CLUSTER
 from edge.track.jit import buffer, given
 
@@ -58,7 +58,8 @@ DETECTION = np.dtype(
 
 # Settings and counters common to all methods; a method's parameters are added as float64 fields of their own names.
 # `reference`: reproduce the published code. `margin`: see boxes.py. `lost_frames`: how long a lost track is kept.
-_COMMON: list[tuple[str, str]] = [
+# `digits`: working space of sorting.
+_COMMON: list[Any] = [
     ("reference", "?"),
     ("margin", "f8"),
     ("lost_frames", "f8"),
@@ -68,6 +69,7 @@ _COMMON: list[tuple[str, str]] = [
     ("next_id", "i8"),
     ("previous", "i8"),
     ("ignored", "i8"),
+    ("digits", "i8", (DIGITS,)),
 ]
 
 
@@ -118,10 +120,11 @@ class State:
             return
         self.capacity = max(2 * self.capacity, rows)
         self._table = _grown(self._table, self.capacity)
-        self._previous = _grown(self._previous, self.capacity)
+        # A detection may be remembered as a low and as a high one, and what is remembered is sorted with a scratch.
+        self._previous = _grown(self._previous, 2 * self.capacity)
         self._space = (
             np.zeros(self.capacity, DETECTION),
-            np.zeros((3, self.capacity), SPAN),
+            np.zeros((3, 2 * self.capacity), SPAN),
             self._pairs,
             np.zeros((2, self.capacity), NODE),
             np.zeros(self.capacity, CLUSTER),

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.track.boxes import PAIR, SPAN, iou, overlapping, sort_spans
+from edge.track.boxes import DIGITS, PAIR, SPAN, iou, overlapping, sort_spans
 from tests.track.twins import Array, boxes, iou_matrix, spans_of
 
 
 def _joined(a: Array, b: Array, margin: float, floor: float, room: int = 4) -> dict[tuple[int, int], float]:
     spans_a, spans_b = spans_of(a, margin), spans_of(b, margin)
-    sort_spans(spans_a, len(a), np.zeros(len(spans_a), SPAN))
-    sort_spans(spans_b, len(b), np.zeros(len(spans_b), SPAN))
+    sort_spans(spans_a, len(a), np.zeros(len(spans_a), SPAN), np.zeros(DIGITS, np.int64))
+    sort_spans(spans_b, len(b), np.zeros(len(spans_b), SPAN), np.zeros(DIGITS, np.int64))
     pairs, count = overlapping(spans_a, len(a), spans_b, len(b), margin, floor, np.zeros(room, PAIR))
     found = {(int(p["row"]), int(p["column"])): float(p["iou"]) for p in pairs[:count]}
     assert len(found) == count  # none twice
@@ -59,7 +59,7 @@ def test_join_of_hundreds_in_one_heap_and_of_empty_sets() -> None:
 def test_spans_are_sorted_by_left_edge_and_keep_the_order_of_equals(lefts: list[float]) -> None:
     some = np.array([[x, 0, x, 1] for x in lefts], np.float64).reshape(-1, 4)
     spans = spans_of(some, 0.0)
-    sort_spans(spans, len(some), np.zeros(len(spans), SPAN))
+    sort_spans(spans, len(some), np.zeros(len(spans), SPAN), np.zeros(DIGITS, np.int64))
     keys = spans["left"][: len(some)]
     assert (np.diff(keys.astype(np.int64)) >= 0).all()
     assert sorted(spans["row"][: len(some)].tolist()) == list(range(len(some)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edge.track.boxes import PAIR, SPAN
+from edge.track.boxes import DIGITS, PAIR, SPAN
 from edge.track.depth import CLUSTER, OUTSIDE, cluster_layers, frame_layers
 from edge.track.state import DETECTION
 from tests.track.twins import Array, boxes, layers_of_clusters, layers_of_frame, nodes
@@ -30,6 +30,7 @@ def _in_clusters(boxes_: Array, levels: int, published: bool, outside: int = 0) 
         levels,
         published,
         np.zeros((2, n + 1), SPAN),
+        np.zeros(DIGITS, np.int64),
         np.zeros(8, PAIR),
         np.zeros(n, CLUSTER),
     )

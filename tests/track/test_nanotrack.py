@@ -72,6 +72,23 @@ def test_recycled_detections_leak_into_the_high_memory(preset: str, high: int) -
     assert _previous(tracker) == [1, high]
 
 
+def test_a_crowd_that_is_remembered_twice_fits() -> None:
+    tracker = Tracker(preset="reference")
+    rows = [(0.2, 100.0 * k, 0, 100.0 * k + 50, 100) for k in range(60)]
+    for _ in range(2):
+        ids(tracker, *rows)
+    assert _previous(tracker) == [60, 60]
+    assert tracker._state.capacity == 64
+
+
+def test_memory_does_not_outlive_a_long_gap() -> None:
+    for pause_s, shown in ((0.5, {1}), (60.0, set())):
+        tracker = Tracker()
+        ids(tracker, (0.9,), time_s=0.0)
+        ids(tracker, (0.4,), time_s=pause_s)
+        assert ids(tracker, (0.9,), time_s=pause_s + 1 / 30) == shown
+
+
 def _seen_again(preset: str, call: int) -> tuple[Tracker, set[int]]:
     tracker = Tracker(preset=preset)
     ids(tracker, (0.9,))
