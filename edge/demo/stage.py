@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.demo import figure, gait, ground, houses, layout, light, looks, props, traffic
+from edge.demo import body, figure, gait, ground, houses, layout, light, looks, props, traffic
 from edge.demo.camera import Camera, between
 from edge.demo.crowd import STEP_S, Crowd, step_length_m
 from edge.demo.pen import SHIFT, Sprite, compose, seen_patch
@@ -38,7 +38,7 @@ class Stage:
         rngs = [np.random.default_rng([seed, k]) for k in range(6)]
         plan = layout.plan(rngs[0])
         self._light = light.daylight(rngs[1])
-        self._clothes = figure.wardrobe([looks.dress(rngs[2]) for _ in range(people)])
+        self._clothes = body.wardrobe([looks.dress(rngs[2]) for _ in range(people)])
         self._legs_m = self._clothes.heights_m * gait.LEG
         self._crowd = Crowd(people, plan, float(self.camera.half_width_m(1.0)), self._legs_m, rngs[3])
         self._traffic = traffic.Traffic(plan.crossing_x, rngs[4])
@@ -85,10 +85,10 @@ class Stage:
         view = self.camera.view(self.time_s)
         motion = between(self._view, view)
         self._view = view
-        positions, body = self._bodies()
-        ends = figure.segments(body, self._clothes)
+        positions, joints = self._bodies()
+        ends = body.segments(joints, self._clothes)
         sun = self._sun_at(positions)
-        people = figure.figures(ends, body, self._clothes, self.camera, view, self._light, sun)
+        people = figure.figures(ends, joints, self._clothes, self.camera, view, self._light, sun)
         picture = self._resting(self._background, view)
         self._cast_shadows(picture, ends, view)
         numbers, silhouettes = self._draw(picture, people, positions, view, frame_s)
