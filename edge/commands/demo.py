@@ -19,8 +19,8 @@ from edge.pipeline import Pipeline
 from edge.running import Progress, StopRequest, Summary
 from edge.sinks.sink import Sink
 from edge.spans import Spans
-from edge.types import Frame, Image
 from edge.video.ahead import Ahead
+from edge.video.demo import DemoScene
 
 SCENE = "demo://?people=20&seed=3&frames=300"  # ten seconds
 PACK = "builtin.pack"  # where `make demo` puts it inside the output folder
@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track, score, write everything and say where it is; 128 + signal where one ended it."""
-    source = SceneWithTruth(args.scene)
+    rows: list[str] = []
+    source = DemoScene(args.scene, lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])))
     if source.frame_count is None:
         raise UsageError(f"{args.scene}: a scored scene needs an end; add frames=300, for example")
     model = args.model or args.out / PACK
@@ -72,37 +73,13 @@ def run(args: argparse.Namespace) -> int:
             progress.advance(summary.line)
             if stop.exit_code:
                 break
-    _write(args.out / "truth.txt", "".join(source.rows[: summary.frames]))
+    _write(args.out / "truth.txt", "".join(rows[: summary.frames]))
     scores = _scores(args.out, source, summary.frames)
     _report(args.out, args.scene, scores, spans, summary)
     return stop.exit_code
 
 
-class SceneWithTruth:
-    """The built-in scene as a source (see `edge.video.source.Source`) that keeps the truth, a text per frame."""
-
-    def __init__(self, url: str):
-        from edge.demo.scene import Scene
-
-        scene = Scene.from_url(url)
-        self.size, self.frame_rate, self.frame_count = scene.size, scene.frame_rate, scene.frame_count
-        self.rows: list[str] = []
-        self._frames = iter(scene)
-
-    def read(self, buffer: Image) -> Frame | None:
-        """The next frame, copied into `buffer`; None after the last."""
-        frame, truth = next(self._frames, (None, None))
-        if frame is None or truth is None:
-            return None
-        self.rows.append(truth.rows(frame.number, self.size[1]))
-        np.copyto(buffer, frame.image)
-        return Frame(buffer, frame.number, frame.time_s)
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-def _sinks(out: Path, source: SceneWithTruth, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
+def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
     from edge.sinks.jsonl import JsonLines
     from edge.sinks.mot import MotText
     from edge.sinks.video import AnnotatedVideo
@@ -120,7 +97,7 @@ def _sinks(out: Path, source: SceneWithTruth, pipeline: Pipeline, stack: context
     return sinks
 
 
-def _scores(out: Path, source: SceneWithTruth, frames: int) -> dict[str, float] | None:
+def _scores(out: Path, source: DemoScene, frames: int) -> dict[str, float] | None:
     """TrackEval's scores, None without TrackEval."""
     from edge.benchmark import Sequence
     from edge.judge import judge, scores

@@ -1,26 +1,33 @@
 """The built-in scene as a source."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edge.demo.scene import Scene
+from edge.demo.truth import Truth
 from edge.types import Frame, Image
 
 
 class DemoScene:
-    """The scene of a `demo://` address; see `Source`. Raises UsageError for an address with mistakes."""
+    """The scene of a `demo://` address; see `Source`. Raises UsageError for an address with mistakes.
 
-    def __init__(self, url: str):
+    `watch` is called with every frame and what is really in it, by the thread that reads.
+    """
+
+    def __init__(self, url: str, watch: Callable[[Frame, Truth], None] = lambda frame, truth: None):
         scene = Scene.from_url(url)
         self.size, self.frame_rate, self.frame_count = scene.size, scene.frame_rate, scene.frame_count
         self._frames = iter(scene)
+        self._watch = watch
 
     def read(self, buffer: Image) -> Frame | None:
         """The next frame, copied into `buffer`; None after the last."""
-        frame, _ = next(self._frames, (None, None))
-        if frame is None:
-            return None
-        np.copyto(buffer, frame.image)
-        return Frame(buffer, frame.number, frame.time_s)
+        for frame, truth in self._frames:
+            self._watch(frame, truth)
+            np.copyto(buffer, frame.image)
+            return Frame(buffer, frame.number, frame.time_s)
+        return None
 
     def close(self) -> None:
         """Nothing is held open."""
