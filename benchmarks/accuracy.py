@@ -116,6 +116,8 @@ SETS = (
 
 def main() -> None:
     """Track, score, print and write both sections of RESULTS.md."""
+    if not REFERENCE.is_dir():
+        raise SystemExit(f"{REFERENCE}: expected the reference folder beside the data folder; set NANOTRACK_DATA")
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         accuracy = _accuracy_jobs(Path(temporary))
