@@ -106,12 +106,13 @@ def solve(pairs: Records, rows: Records, n_rows: int, columns: Records, n_column
 @kernel
 def _augment(pairs: Records, rows: Records, columns: Records, root: int) -> None:
     """Give row `root` a place by the cheapest chain of exchanges, which ends at a free column or frees some row."""
-    n_reached = 0
+    n_reached = n_closed = 0  # the list of reached columns begins with those that are settled
     row, at = root, 0.0
     loser, loss = root, 0.0  # the row that would be left alone, and the length of the chain that leads there
     while True:
         n_reached = _reach(pairs, rows, columns, root, row, at, loss, n_reached)
-        best = _nearest(columns, n_reached, root)
+        k = _nearest(columns, n_closed, n_reached)
+        best = columns[k]["reached"] if k >= 0 else -1
         if best < 0 or columns[best]["distance"] >= loss:
             end, length = -1, loss
             break
@@ -119,15 +120,16 @@ def _augment(pairs: Records, rows: Records, columns: Records, root: int) -> None
             end, length = best, columns[best]["distance"]
             break
         columns[best]["closed"] = root
+        columns[k]["reached"], columns[n_closed]["reached"] = columns[n_closed]["reached"], best
+        n_closed += 1
         row, at = columns[best]["match"], columns[best]["distance"]
         if at - rows[row]["price"] < loss:
             loser, loss = row, at - rows[row]["price"]
     rows[root]["price"] += length
-    for k in range(n_reached):
+    for k in range(n_closed):
         node = columns[columns[k]["reached"]]
-        if node["closed"] == root:
-            rows[node["match"]]["price"] += length - node["distance"]
-            node["price"] += node["distance"] - length
+        rows[node["match"]]["price"] += length - node["distance"]
+        node["price"] += node["distance"] - length
     if end < 0:
         end = rows[loser]["match"]
         rows[loser]["match"] = -1
@@ -162,20 +164,16 @@ def _reach(
 
 
 @kernel
-def _nearest(columns: Records, n_reached: int, root: int) -> int:
-    best = -1
-    for k in range(n_reached):
+def _nearest(columns: Records, n_closed: int, n_reached: int) -> int:
+    """Where in the list of reached columns the nearest open one is, -1 if there is none."""
+    nearest, best, distance, free = -1, -1, 0.0, False
+    for k in range(n_closed, n_reached):
         j = columns[k]["reached"]
         node = columns[j]
-        if node["closed"] == root:
-            continue
-        if best >= 0:
-            known = columns[best]
-            if node["distance"] > known["distance"]:
+        if nearest >= 0:
+            if node["distance"] > distance:
                 continue
-            if node["distance"] == known["distance"]:
-                free, known_free = node["match"] < 0, known["match"] < 0
-                if (free == known_free and j > best) or (known_free and not free):
-                    continue
-        best = j
-    return best
+            if node["distance"] == distance and (free, -best) >= (node["match"] < 0, -j):
+                continue
+        nearest, best, distance, free = k, j, node["distance"], node["match"] < 0
+    return nearest
