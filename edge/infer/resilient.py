@@ -88,12 +88,13 @@ class Resilient:
         self.failures += 1
         # Kept, not closed: its memory may be the buffers that detector and embedder hold.
         self._retired.append(self._active)
+        what = error.detail if isinstance(error, RungError) else str(error)
         second_try = self._good_runs >= FORGIVEN_AFTER_RUNS
         self._good_runs = 0
         if second_try:
-            logger.warning("%s failed (%s); opening it again", self.rung, error)
+            logger.warning("%s failed (%s); opening it again", self.rung, what)
         else:
-            self._skip(Reason.BACKEND_FAILED, error.detail if isinstance(error, RungError) else str(error))
+            self._skip(Reason.BACKEND_FAILED, what)
         self._active = self._open_next()
         logger.warning("going on with %s", self.rung)
 

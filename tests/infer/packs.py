@@ -14,13 +14,16 @@ from edge import modelpack
 from edge.modelpack import ModelPack
 
 SIZE = 16
+STRIDE = 8
+CELLS = (SIZE // STRIDE) ** 2
 FORMS = ("fp32", "int8", "qdq", "fp16", "qdq_fp16")
 
 
 def network(input_name: str, outputs: Mapping[str, int], batch: int | str, form: str, noise: float) -> bytes:
-    """Raw uint8 pixels, cast and transposed, through one 1x1 convolution for each output `[batch, cells, channels]`.
+    """Raw uint8 pixels, cast and transposed, through one 8x8 convolution for each output `[batch, cells, channels]`.
 
-    The last bytes hold `form`, so that the fake TensorRT can tell which one it got. `noise` disturbs the weights.
+    Channel 0 answers with the brightness of a cell: below 0 where it is dark, 6 where it is white. The others are noise
+    around 0. The last bytes hold `form`, so that the fake TensorRT can tell which one it got; `noise` disturbs weights.
     """
     random = np.random.default_rng(1)
     nodes = [
@@ -30,15 +33,21 @@ def network(input_name: str, outputs: Mapping[str, int], batch: int | str, form:
     weights = []
     values = []
     for name, channels in outputs.items():
-        weight = random.normal(size=(channels, 3, 1, 1)) * (1 + noise * random.normal(size=(channels, 3, 1, 1)))
-        weights.append(numpy_helper.from_array(weight.astype(np.float32), f"{name}.weight"))
+        weight = random.normal(size=(channels, 3, STRIDE, STRIDE)) / 5000
+        weight[0] = 12 / 255 / weight[0].size
+        weight *= 1 + noise * random.normal(size=weight.shape)
+        bias = np.where(np.arange(channels) == 0, -6, 0)
+        for suffix, constant in (("weight", np.float32(weight)), ("bias", np.float32(bias))):
+            weights.append(numpy_helper.from_array(constant, f"{name}.{suffix}"))
         weights.append(numpy_helper.from_array(np.array([0, channels, -1], np.int64), f"{name}.shape"))
         nodes += [
-            helper.make_node("Conv", ["planes", f"{name}.weight"], [f"{name}.map"]),
+            helper.make_node(
+                "Conv", ["planes", f"{name}.weight", f"{name}.bias"], [f"{name}.map"], strides=[STRIDE, STRIDE]
+            ),
             helper.make_node("Reshape", [f"{name}.map", f"{name}.shape"], [f"{name}.flat"]),
             helper.make_node("Transpose", [f"{name}.flat"], [name], perm=[0, 2, 1]),
         ]
-        values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, SIZE * SIZE, channels]))
+        values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, CELLS, channels]))
     image = helper.make_tensor_value_info(input_name, TensorProto.UINT8, [batch, SIZE, SIZE, 3])
     model = helper.make_model(
         helper.make_graph(nodes, "tiny", [image], values, weights),
@@ -63,7 +72,7 @@ def write_pack(
         "head": {
             "type": "nanodet-plus",
             "outputs": ["class_logits", "distances"],
-            "strides": [8],
+            "strides": [STRIDE],
             "reg_max": 7,
             "cell_offset": 0.0,
             "scores": "logits",

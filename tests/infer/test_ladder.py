@@ -206,3 +206,25 @@ def test_reid_runs_on_engines_by_batch_size(pack: ModelPack, folder: Path, orin:
     assert backend.inputs["crops"].shape == (16, 16, 16, 3)
     backend.run(3)
     backend.close()
+
+
+def test_tracks_live_on_when_the_gpu_dies(
+    pack: ModelPack, folder: Path, orin: Gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge.detect.detector import Detector
+    from edge.track.tracker import Tracker
+
+    store(pack, folder, orin, "int8", "fp16")
+    network = Ladder(Wish(), folder, lambda: orin).open(pack, "detector")
+    detector, tracker = Detector(pack.detector, network), Tracker("bytetrack", frame_rate=30.0)
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[8:, 8:] = 255  # the one cell in which the tiny network sees somebody
+    seen = []
+    for number in range(12):
+        if number == 6:
+            monkeypatch.setenv("FAKE_TENSORRT", "fail_run")
+        ids = tracker.update(detector(image)).ids.tolist()
+        seen.append((network.rung, ids))
+    assert [rung for rung, _ in seen] == ["tensorrt-int8"] * 6 + ["onnxruntime-int8"] * 6
+    assert {tuple(ids) for _, ids in seen[3:]} == {(1,)}
+    network.close()

@@ -62,7 +62,7 @@ def test_a_batch_runs_in_the_smallest_bucket_that_holds_it(integrated: bool) -> 
     backend = TensorRT({4: plan(4), 1: plan(1), 8: plan(8)})
     assert backend.inputs["crops"].shape == (8, packs.SIZE, packs.SIZE, 3)
     assert [str(port) for port in backend.input_ports] == ["crops uint8[?,16,16,3]"]
-    assert [str(port) for port in backend.output_ports] == ["embedding float32[?,256,4]"]
+    assert [str(port) for port in backend.output_ports] == ["embedding float32[?,4,4]"]
     crops = np.random.default_rng(1).integers(0, 256, backend.inputs["crops"].shape, np.uint8)
     for rows in (1, 2, 4, 5, 8):
         backend.inputs["crops"][:rows] = crops[:rows]
@@ -137,7 +137,7 @@ def test_a_driver_that_is_too_old_is_the_drivers_fault(monkeypatch: pytest.Monke
 
 def test_memory_that_is_not_there_is_given_back_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_CUDA_INTEGRATED", "0")
-    monkeypatch.setenv("FAKE_CUDA_LARGEST", "1000")  # the input fits, the output does not
+    monkeypatch.setenv("FAKE_CUDA_LARGEST", "500")  # the input needs 768 bytes
     with pytest.raises(RungError) as caught:
         TensorRT({1: plan(1)})
     assert caught.value.reason is Reason.OUT_OF_MEMORY
