@@ -14,7 +14,7 @@ import numpy.typing as npt
 Float64s = npt.NDArray[np.float64]
 
 HEIGHT_M = 3.4
-FOCAL_WIDTHS = 0.83  # focal length in picture widths: a horizontal view of 62 degrees
+FOCAL_WIDTHS = 0.95  # focal length in picture widths: a horizontal view of 56 degrees
 HORIZON = 0.25  # of the picture's height, from the top
 SWAY = 0.04  # how far a moving camera strays, in picture widths
 
