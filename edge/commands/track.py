@@ -17,9 +17,10 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from edge.errors import UsageError
+from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
 from edge.running import Progress, StopRequest, Summary
 from edge.sinks.sink import Sink
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines")
-    parser.add_argument("--backend", default="auto", choices=("auto", "onnxruntime", "tensorrt"), help="default: auto")
+    parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")

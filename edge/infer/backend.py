@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from edge.errors import UnavailableError
 
-BackendName = Literal["auto", "onnxruntime", "tensorrt"]
+# Those of ONNX Runtime with a GPU are never automatic: only some builds of it have them.
+BackendName = Literal["auto", "tensorrt", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt"]
 VariantName = Literal["auto", "fp32", "int8"]
 
 
@@ -50,9 +51,9 @@ def open_backend(path: Path, *, name: BackendName = "auto", threads: int = 1, ma
     What a board runs out of a pack is chosen by `edge.infer.ladder`. Raises NotFoundError, DataError for a file that is
     no network, UnavailableError for another backend: TensorRT takes engines, and those are built from packs.
     """
-    if name == "tensorrt":
+    if name not in ("auto", "onnxruntime"):
         raise UnavailableError(
-            f"{path}: a bare ONNX file runs on ONNX Runtime only; make a pack of it with nanotrack-export pack"
+            f"{path}: a bare ONNX file runs on ONNX Runtime's CPU only; make a pack of it with nanotrack-export pack"
         )
     from edge.infer.onnxrt import OnnxRuntime
 

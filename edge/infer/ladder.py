@@ -42,6 +42,12 @@ LADDER = (
     Rung("onnxruntime-int8", "onnxruntime", "int8"),
     Rung("onnxruntime-fp32", "onnxruntime", "fp32"),
 )
+# Climbed only when asked for by name; the name of the provider is ONNX Runtime's.
+ON_REQUEST = {
+    Rung("onnxruntime-tensorrt", "onnxruntime-tensorrt", "fp32"): "TensorrtExecutionProvider",
+    Rung("onnxruntime-cuda", "onnxruntime-cuda", "fp32"): "CUDAExecutionProvider",
+}
+RUNGS = (*LADDER, *ON_REQUEST)
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,20 @@ class Wish:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        specs = [rung.name for rung in LADDER] + sorted({rung.backend for rung in LADDER})
+        specs = list(dict.fromkeys([rung.name for rung in RUNGS] + [rung.backend for rung in RUNGS]))
         if self.require not in (None, *specs):
             raise UsageError(f"--require {self.require}: expected one of {', '.join(specs)}")
-        if not any(map(self.allows, LADDER)):
+        if not any(map(self.allows, RUNGS)):
             raise UsageError(
                 f"--backend {self.backend}, --variant {self.variant} and --require {self.require} leave no rung of"
-                f" {', '.join(rung.name for rung in LADDER)}; ask for less"
+                f" {', '.join(rung.name for rung in RUNGS)}; ask for less"
             )
 
     def allows(self, rung: Rung) -> bool:
         """Whether the rung is one of those asked for."""
         return (
-            self.backend in ("auto", rung.backend)
+            (rung in LADDER or rung.name in (self.backend, self.require))
+            and self.backend in ("auto", rung.backend)
             and (self.variant == "auto" or (rung.precision == "int8") == (self.variant == "int8"))
             and self.require in (None, rung.name, rung.backend)
         )
@@ -116,7 +123,7 @@ class Ladder:
 
         Raises DataError when only the pack is in the way (no such variant), UnavailableError with every reason else.
         """
-        wanted = [rung for rung in LADDER if self.wish.allows(rung)]
+        wanted = [rung for rung in RUNGS if self.wish.allows(rung)]
         openers = [(rung.name, partial(self._backend, rung, pack, network, max_batch)) for rung in wanted]
         try:
             backend = Resilient(openers)
@@ -162,7 +169,11 @@ class Ladder:
                 Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
             )
         open_file = _onnxruntime()
-        return rung.precision, open_file(pack.path(variant), threads=self.wish.threads, max_batch=max_batch)
+        path, threads = pack.path(variant), self.wish.threads
+        if rung not in ON_REQUEST:
+            return rung.precision, open_file(path, threads=threads, max_batch=max_batch)
+        # A GPU multiplies float32 as TF32, whose mantissa is that of float16: so is the limit for its golden output.
+        return "fp16", open_file(path, threads=threads, max_batch=max_batch, provider=ON_REQUEST[rung])
 
 
 def _precision(rung: Rung) -> Precision:

@@ -1,4 +1,4 @@
-"""Networks on ONNX Runtime's CPU provider."""
+"""Networks on ONNX Runtime, on the CPU or on another of its providers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edge.errors import DataError, NotFoundError
 from edge.infer.backend import Port
+from edge.infer.reasons import Reason, RungError
+
+CPU = "CPUExecutionProvider"
 
 # The runtime's errors share no base class of their own.
 _ERRORS = (
@@ -39,12 +42,12 @@ class OnnxRuntime:
     """A `Backend` on ONNX Runtime: `threads` threads inside an operator, operators one after another.
 
     Inputs and outputs are bound once to arrays of this object, so a run neither copies nor allocates them. Only the
-    first dimension may be dynamic.
+    first dimension may be dynamic. `provider` is where it computes; what that lacks is computed on the CPU.
     """
 
-    def __init__(self, path: Path, *, threads: int, max_batch: int = 1):
+    def __init__(self, path: Path, *, threads: int, max_batch: int = 1, provider: str = CPU):
         self._path = path
-        self._session = _session(path, threads)
+        self._session = _session(path, threads, provider)
         self.input_ports = _ports(path, self._session.get_inputs())
         self.output_ports = _ports(path, self._session.get_outputs())
         self.inputs: Mapping[str, npt.NDArray[Any]] = self._buffers(self.input_ports, max_batch)
@@ -90,14 +93,23 @@ class OnnxRuntime:
         return binding
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def require_provider(provider: str) -> None:
+    """Return when this ONNX Runtime was built with `provider`; raises RungError(NO_PROVIDER)."""
+    available = onnxruntime.get_available_providers()
+    if provider not in available:
+        found = f"ONNX Runtime {onnxruntime.__version__} has {', '.join(available)}"
+        raise RungError(Reason.NO_PROVIDER, f"expected {provider}, {found}")
+
+
+def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSession:
+    require_provider(provider)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only; they are raised as well
     try:
         path.open("rb").close()
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=list(dict.fromkeys([provider, CPU])))
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     except _ERRORS as error:
@@ -105,6 +117,9 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
             f"{path}: expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found"
             f" {_first_line(error)}; export it anew"
         ) from error
+    if provider not in session.get_providers():  # a library of it is missing: ONNX Runtime says so and goes on without
+        raise RungError(Reason.NO_PROVIDER, f"ONNX Runtime could not load {provider} and fell back to {CPU}")
+    return session
 
 
 def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:

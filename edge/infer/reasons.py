@@ -26,6 +26,7 @@ class Reason(Enum):
     GOLDEN_MISMATCH = "golden_mismatch"
     SLOWER = "slower"
     NO_ONNXRUNTIME = "no_onnxruntime"
+    NO_PROVIDER = "no_provider"
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out_of_memory"
     BACKEND_FAILED = "backend_failed"
@@ -60,6 +61,7 @@ _REMEDIES = {
     Reason.GOLDEN_MISMATCH: "run nanotrack build PACK; if it stays, report what nanotrack selftest PACK --json says",
     Reason.SLOWER: "nothing to do: another precision was measured to be faster on this board",
     Reason.NO_ONNXRUNTIME: "pip install onnxruntime, of a version that has a wheel for this Python",
+    Reason.NO_PROVIDER: "install an onnxruntime that was built with it, and its libraries, in place of the plain one",
     Reason.TIMEOUT: "try again on an idle board, and look for GPU messages in dmesg",
     Reason.OUT_OF_MEMORY: "stop other programs or add swap, then try again",
     Reason.BACKEND_FAILED: "look for GPU messages in dmesg; a restart comes back to this rung",

@@ -12,7 +12,7 @@ import pytest
 from edge.errors import DataError, UnavailableError, UsageError
 from edge.infer import engine_cache
 from edge.infer.engines import engine_set
-from edge.infer.ladder import LADDER, Ladder, Wish
+from edge.infer.ladder import LADDER, ON_REQUEST, Ladder, Wish
 from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError
 from edge.modelpack import ModelPack
@@ -197,6 +197,41 @@ def test_what_only_the_pack_lacks_is_a_data_error(tmp_path: Path, folder: Path) 
 def test_wishes_that_cannot_be_met_anywhere_are_wrong_usage(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=wrong["require"]):
         Wish(**wrong)
+
+
+@pytest.mark.parametrize("how", [{"backend": "onnxruntime-cuda"}, {"require": "onnxruntime-cuda"}])
+def test_a_provider_that_this_onnxruntime_lacks_is_named(pack: ModelPack, folder: Path, how: dict[str, Any]) -> None:
+    with pytest.raises(UnavailableError, match=r"onnxruntime-cuda: no_provider \(expected CUDAExecutionProvider, ONNX"):
+        Ladder(Wish(**how), folder, no_gpu).open(pack, "detector")
+
+
+def test_a_provider_is_used_when_it_is_asked_for(
+    pack: ModelPack, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    # Any provider beside the CPU's that this build has stands in for CUDA's.
+    other = next((p for p in onnxruntime.get_available_providers() if p != "CPUExecutionProvider"), None)
+    if other is None:
+        pytest.skip("this ONNX Runtime has only the CPU")
+    rung = next(rung for rung in ON_REQUEST if rung.name == "onnxruntime-cuda")
+    monkeypatch.setitem(ON_REQUEST, rung, other)
+    backend = Ladder(Wish(backend="onnxruntime-cuda"), folder, no_gpu).open(pack, "detector")
+    assert (backend.rung, backend.skips) == ("onnxruntime-cuda", [])
+    backend.close()
+
+
+def test_a_provider_that_is_dropped_silently_is_noticed(
+    pack: ModelPack, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(UnavailableError, match="could not load CUDAExecutionProvider"),
+    ):
+        Ladder(Wish(backend="onnxruntime-cuda"), folder, no_gpu).open(pack, "detector")
 
 
 def test_reid_runs_on_engines_by_batch_size(pack: ModelPack, folder: Path, orin: Gpu) -> None:
