@@ -5,6 +5,7 @@ with a dynamic batch comes as one engine for each bucket of batch sizes, all of 
 buffers.
 """
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,15 +30,21 @@ class TensorRT:
     def __init__(self, plans: Mapping[int, bytes]) -> None:
         """Load the engines and allocate all memory. Raises RungError with the reason."""
         self._device = Device()
+        self._streams: list[Stream] = []
         self.engines: dict[int, Any] = {}  # by batch size, as are the contexts
         self._contexts: dict[int, Any] = {}
         self._buffers: dict[str, Buffer] = {}
         self.inputs: Mapping[str, npt.NDArray[Any]] = {}
         self.outputs: Mapping[str, npt.NDArray[Any]] = {}
+        # Also when nobody closes: pycuda must not meet live objects at the end of the process.
+        self._release = weakref.finalize(
+            self, _release, self._device, self._contexts, self.engines, self._buffers, self._streams
+        )
         try:
             with self._device.current() as cuda:
-                self._stream = Stream(cuda)
-                self.engines = {batch: load_engine(plan) for batch, plan in sorted(plans.items())}
+                self._streams.append(Stream(cuda))
+                for batch, plan in sorted(plans.items()):
+                    self.engines[batch] = load_engine(plan)
                 self._make_buffers(cuda, self.engines[max(self.engines)])
                 for batch, engine in self.engines.items():
                     self._contexts[batch] = self._bound_context(engine)
@@ -51,27 +58,21 @@ class TensorRT:
         bucket = next((b for b in self._contexts if b >= rows), None)
         if bucket is None or rows < 1:
             raise ValueError(f"batch {rows}: expected 1 to {max(self._contexts)}")
+        (stream,) = self._streams
         with self._device.current():
             for name in self.inputs:
-                self._buffers[name].upload(self._stream.queue)
+                self._buffers[name].upload(stream.queue)
             context = self._contexts[bucket]
-            if not context.execute_async_v3(self._stream.handle):
+            if not context.execute_async_v3(stream.handle):
                 raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
             for name in self.outputs:
-                self._buffers[name].download(self._stream.queue)
-            self._stream.mark()
-            self._stream.wait()
+                self._buffers[name].download(stream.queue)
+            stream.mark()
+            stream.wait()
 
     def close(self) -> None:
         """See `Backend.close`."""
-        with self._device.current():
-            self._contexts.clear()
-            self.engines.clear()
-            for buffer in self._buffers.values():
-                buffer.free()
-            self._buffers.clear()
-            self.__dict__.pop("_stream", None)
-        self._device.close()
+        self._release()
 
     def _make_buffers(self, cuda: Any, engine: Any) -> None:
         """Buffers for the engine of the largest batch; smaller ones use their first rows."""
@@ -98,6 +99,24 @@ class TensorRT:
             if not context.set_tensor_address(name, buffer.address):
                 raise RungError(Reason.ENGINE_STALE, f"the engine refuses the address of {name}")
         return context
+
+
+def _release(
+    device: Device,
+    contexts: dict[int, Any],
+    engines: dict[int, Any],
+    buffers: dict[str, Buffer],
+    streams: list[Stream],
+) -> None:
+    """Free everything in the order in which it depends on each other, the device last."""
+    with device.current():
+        contexts.clear()
+        engines.clear()
+        for buffer in buffers.values():
+            buffer.free()
+        buffers.clear()
+        streams.clear()
+    device.close()
 
 
 def load_engine(plan: bytes) -> Any:

@@ -113,6 +113,14 @@ def test_the_runner_is_right_frees_all_and_leaves_no_warning(pycuda: Path, integ
     assert done.stderr == ""
 
 
+def test_a_process_that_closes_nothing_ends_without_a_warning(pycuda: Path) -> None:
+    program = PROGRAM.partition("backend.close()")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(pycuda), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

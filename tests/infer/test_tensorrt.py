@@ -81,6 +81,20 @@ def test_a_network_without_buckets_has_a_fixed_batch() -> None:
     backend.close()
 
 
+def test_what_nobody_closes_is_freed_with_the_object() -> None:
+    backend = TensorRT({1: plan(1)})
+    assert live() > 0
+    del backend
+    assert live() == 0
+
+
+def test_closing_twice_is_closing_once() -> None:
+    backend = TensorRT({1: plan(1)})
+    backend.close()
+    backend.close()
+    assert live() == 0
+
+
 def test_any_thread_may_run_it_with_the_context_pushed_and_popped() -> None:
     backend = TensorRT({1: plan(1)})
     failures: list[BaseException] = []
