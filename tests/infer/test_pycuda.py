@@ -16,7 +16,7 @@ import pytest
 
 from tests.infer.conftest import FAKE, HERE
 
-pytestmark = [pytest.mark.slow, pytest.mark.wheels]
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import ctypes, sys, threading
