@@ -9,7 +9,7 @@ factor. Channels that meet in an Add, or in both halves of one, are one variable
 their scale.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,9 @@ class Strength:
 
     negative: float
     share: float
+
+    def __str__(self) -> str:
+        return f"{self.negative:.2f}/{self.share:.1f}"
 
 
 class Channels:
@@ -80,9 +83,7 @@ class Channels:
                 self._pin_inputs(node)
         elif node.op_type == "Gemm" and self._reads_rows(node):
             return
-        elif first is not None and node.op_type in _HOMOGENEOUS:
-            self.of[node.output[0]] = first
-        elif first is not None and node.op_type == "Reshape" and self._keeps_channels(node, len(first)):
+        elif first is not None and self._keeps_channels(node, len(first)):
             self.of[node.output[0]] = first
         elif first is not None and node.op_type == "Split" and attribute(node, "axis", 0) == 1:
             sizes = self._network.weights.get(node.input[1]) if len(node.input) > 1 else None
@@ -113,9 +114,11 @@ class Channels:
         return ids is not None and weight is not None and self._network.weight(node).shape[1] == len(ids)
 
     def _keeps_channels(self, node: NodeProto, channels: int) -> bool:
-        """Whether a map `[1, channels, h, w]` becomes a matrix `[channels, cells]`."""
-        shape = self._network.weights.get(node.input[1])
-        return shape is not None and list(shape) == [channels, -1]
+        """Whether a factor of each channel goes through: also where a map becomes a matrix `[channels, cells]`."""
+        if node.op_type == "Reshape":
+            shape = self._network.weights.get(node.input[1])
+            return shape is not None and list(shape) == [channels, -1]
+        return node.op_type in _HOMOGENEOUS
 
     def _fresh(self, name: str, count: int) -> None:
         start = len(self._parents)
@@ -219,14 +222,3 @@ def _only_depthwise_readers(network: Network, channels: Channels) -> npt.NDArray
 def same_everywhere(channels: Channels, strength: Strength) -> dict[int, Strength]:
     """One strength for every group."""
     return {int(group): strength for group in np.unique(channels.groups())} if channels.count else {}
-
-
-def group_tensors(channels: Channels, groups: Iterable[int]) -> dict[int, list[str]]:
-    """The tensors of each of `groups`."""
-    numbers = channels.groups()
-    found: dict[int, list[str]] = {group: [] for group in groups}
-    for name, ids in channels.of.items():
-        group = int(numbers[ids[0]])
-        if group in found:
-            found[group].append(name)
-    return found

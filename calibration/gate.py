@@ -94,7 +94,7 @@ class DetectorJudge:
         self._postprocess: Postprocess | None = None
 
     def error(self, variant: Run) -> float:
-        """Mean of |score difference| + (1 - IoU of boxes) over cells, weighted by the float score (from .05)."""
+        """Mean of |score difference| + 1 - IoU of boxes over the cells that see something, weighted by score."""
         total = weight = 0.0
         for tensor, expected in zip(self._tensors, self._expected, strict=True):
             part, mass = expected.difference(Cells.read(self._detector, variant(tensor)))
@@ -138,9 +138,7 @@ class ReidJudge:
             tensors = [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(self._tensors)]
             found.append(_cosines(self._embeddings(self._reference, tensors), self._embeddings(variant, tensors)))
         cosines = np.concatenate(found)
-        return Likeness(
-            _digits(np.mean(cosines)), _digits(np.percentile(cosines, 1)), len(self._tensors), copies
-        )
+        return Likeness(_digits(np.mean(cosines)), _digits(np.percentile(cosines, 1)), len(self._tensors), copies)
 
     def _embeddings(self, run: Run, tensors: Iterable[Array]) -> Floats:
         return np.concatenate([run(tensor)[self._output] for tensor in tensors]).astype(np.float64)
@@ -174,7 +172,7 @@ class Cells:
         best = self.scores.argmax(1)
         rows = np.arange(len(best))
         scores = self.scores[rows, best]
-        used = scores >= FLOOR_SCORE
+        used = scores >= TRUTH_SCORE
         error = np.abs(other.scores[rows, best] - scores) + 1 - _iou_of_sides(self.sides, other.sides)
         return float(np.sum((scores * error)[used])), float(np.sum(scores[used]))
 

@@ -105,6 +105,24 @@ def grids(network: Network, gridded: Iterable[str]) -> dict[str, str]:
     return {name: root(name) for name in names}
 
 
+def tails(network: Network) -> set[str]:
+    """The tensors of the last, unbranched stretches before the results: a detector's towers."""
+    nodes: set[str] = set()
+    found: set[str] = set()
+    for node in reversed(network.nodes):
+        inside = all(
+            name in network.outputs
+            or (network.readers(name) and all(r.output[0] in nodes for r in network.readers(name)))
+            for name in node.output
+        )
+        if not inside:
+            continue
+        if len(network.activations(node)) == 1 or _last(network, node):
+            nodes.add(node.output[0])
+            found.update(node.output)
+    return found
+
+
 def _last(network: Network, node: NodeProto) -> bool:
     """Whether no convolution or matrix product reads what becomes of this node's output: it makes a result."""
     todo, seen = list(node.output), set()

@@ -53,8 +53,8 @@ def rounded(network: Network, statistics: Mapping[str, Floats], family: Family) 
             found[name] = nearest(weight, scales)
             continue
         rows = weight.reshape(len(weight), -1) / scales[:, None]
-        compensate = _compensated_each if statistics[name].ndim == 3 else _compensated
-        integers = compensate(rows, _damped(statistics[name])).reshape(weight.shape)
+        moments = statistics[name]
+        integers = _compensated(rows, _damped(moments if moments.ndim == 3 else moments[None])).reshape(weight.shape)
         found[name] = Rounded(integers.astype(np.int8), scales)
     return found
 
@@ -103,21 +103,17 @@ def _damped(moment: Floats) -> Floats:
     return moment + (DAMPING * mean + 1e-12) * np.eye(size)
 
 
-def _compensated(rows: Floats, moment: Floats) -> Floats:
-    """`rows` on integers, their sum of errors weighted by `moment` kept small."""
-    order = np.argsort(-np.diag(moment), kind="stable")
-    upper = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
-    left = rows[:, order].copy()
+def _compensated(rows: Floats, moments: Floats) -> Floats:
+    """`rows` `[R, K]` on integers, their error as `moments` weigh it kept small; one moment for all, or one a row."""
+    order = np.argsort(-np.diagonal(moments, axis1=1, axis2=2), axis=1, kind="stable")
+    ordered = np.take_along_axis(np.take_along_axis(moments, order[:, :, None], 1), order[:, None, :], 2)
+    upper = np.linalg.cholesky(np.linalg.inv(ordered)).transpose(0, 2, 1)
+    left = np.take_along_axis(rows, order, 1)
     integers = np.empty_like(left)
-    for column in range(left.shape[1]):
-        integers[:, column] = np.clip(np.rint(left[:, column]), -127, 127)
-        error = (left[:, column] - integers[:, column]) / upper[column, column]
-        left[:, column + 1 :] -= error[:, None] * upper[column, column + 1 :]
+    for k in range(left.shape[1]):
+        integers[:, k] = np.clip(np.rint(left[:, k]), -127, 127)
+        error = (left[:, k] - integers[:, k]) / upper[:, k, k]
+        left[:, k + 1 :] -= error[:, None] * upper[:, k, k + 1 :]
     result = np.empty_like(integers)
-    result[:, order] = integers
+    np.put_along_axis(result, order, integers, 1)
     return result
-
-
-def _compensated_each(rows: Floats, moments: Floats) -> Floats:
-    """The same for depthwise layers, row i with moment i."""
-    return np.concatenate([_compensated(row[None], moment) for row, moment in zip(rows, moments, strict=True)])
