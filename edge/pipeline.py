@@ -20,8 +20,8 @@ class Pipeline:
 
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
-    pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset` and `parameters` are
-    `Tracker`'s.
+    pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset`, `appearance` and
+    `parameters` are `Tracker`'s.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -33,6 +33,7 @@ class Pipeline:
         method: str = "nanotrack",
         frame_rate: float = 30.0,
         preset: str = "default",
+        appearance: str | None = None,
         classes: Sequence[str] = ("person",),
         floor: float | None = None,
         backend: BackendName = "auto",
@@ -43,7 +44,7 @@ class Pipeline:
         **parameters: float,
     ):
         self.spans = spans or Spans()
-        self.tracker = Tracker(method, frame_rate, preset, **parameters)
+        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
         self.detector = open_detector(
             model,
             classes=classes,

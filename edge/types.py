@@ -33,8 +33,9 @@ class Detections:
     """What a detector saw in one frame, N rows.
 
     `boxes_xyxy` float32 `[N, 4]`, `scores` float32 `[N]` in 0..1, `classes` int32 `[N]` (None: all 0),
-    `embeddings` float32 `[N, E]` (None: no appearance), `offsets` float32 `[N, 2]`: displacement of the centre back to
-    the previous frame, in pixels (joint networks only).
+    `embeddings` float32 `[N, E]` (None: no appearance; a row of zeros: none for this one). Of joint networks only:
+    `offsets` float32 `[N, 2]`, displacement of the centre back to the previous frame, in pixels, and `centres` float32
+    `[N, 2]`, the points they start from (None: the boxes' centres).
     """
 
     boxes_xyxy: Float32s
@@ -42,6 +43,7 @@ class Detections:
     classes: Int32s | None = None
     embeddings: Float32s | None = None
     offsets: Float32s | None = None
+    centres: Float32s | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

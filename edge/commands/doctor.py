@@ -26,7 +26,9 @@ from edge.infer.ladder import Ladder, Wish
 # Modules that compile when they are imported.
 KERNELS = (
     "edge.track.bytetrack",
+    "edge.track.looks",
     "edge.track.nanotrack",
+    "edge.track.qdtrack",
     "edge.track.sparsetrack",
     "edge.detect.nanodet",
     "edge.detect.nms",

@@ -93,13 +93,18 @@ class Work(NamedTuple):
     n: int
 
 
-def step_arguments(run: np.dtype[np.void], track: np.dtype[np.void] = TRACK) -> tuple[Any, ...]:
-    """Argument types of a method's step: the arrays of `Work`, the detections, the result, the frames to advance."""
+def step_arguments(
+    run: np.dtype[np.void], track: np.dtype[np.void] = TRACK, looks: tuple[Any, ...] = ()
+) -> tuple[Any, ...]:
+    """Argument types of a method's step: the arrays of `Work`, the detections, the result, the frames to advance.
+
+    `looks` are the types of what it gets of appearance, behind the detections.
+    """
     work = buffer(run), buffer(track), buffer(SPAN), buffer(DETECTION)
     space = buffer(SPAN, 2), buffer(PAIR, 2), buffer(NODE, 2), buffer(CLUSTER)
     detections = given("f4", 2), given("f4"), given("i4")
     result = buffer("i8"), buffer("f4", 2), buffer("f4"), buffer("i4"), buffer("i4")
-    return *work, *space, *detections, *result, numba.float64
+    return *work, *space, *detections, *looks, *result, numba.float64
 
 
 class State:
@@ -113,6 +118,16 @@ class State:
         self.room_for_pairs = 256
         self.capacity = 0  # tracks and detections that fit, less one
         self.reserve(64)
+
+    @property
+    def table(self) -> Records:
+        """The TRACK records, those in use first."""
+        return self._table
+
+    @property
+    def detections(self) -> Records:
+        """The DETECTION records of the last frame."""
+        return self._space[0]
 
     def reserve(self, rows: int) -> None:
         """Make room for fewer than `rows` tracks and detections."""

@@ -10,17 +10,20 @@ import numpy.typing as npt
 from edge.errors import InputError, UsageError
 from edge.track import parameters
 from edge.track.lifecycle import BAD_SHAPE
+from edge.track.looks import Looks, Rule, rule_of
 from edge.track.state import TRACK, State
 from edge.types import Detections, Tracks
 
 # A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, a compiled `step`
-# and, where its tracks carry more than state.TRACK, a dtype `TRACK` of its own.
+# and, where its tracks are not state.TRACK, a dtype `TRACK` of its own. One that knows tracks by their looks has a
+# function `looks` that makes the memories, and `MEMORY`, the rule it follows unless told. `PRESETS` are published
+# settings by name.
 METHODS = {
     "bytetrack": "edge.track.bytetrack",
     "nanotrack": "edge.track.nanotrack",
+    "qdtrack": "edge.track.qdtrack",
     "sparsetrack": "edge.track.sparsetrack",
 }
-PRESETS = ("default", "reference")
 
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
@@ -30,10 +33,12 @@ _WHOLE = 1e-3
 class Tracker:
     """Follows objects from frame to frame by their detections alone.
 
-    `method` is "nanotrack", "bytetrack" or "sparsetrack"; `parameters` are the fields of that method's `Parameters`.
+    `method` is one of `METHODS`; `parameters` are the fields of that method's `Parameters`.
     `frame_rate` is the stream's, in frames a second: it turns the lost buffer into seconds and is the pace of calls
-    without a time. `preset` "default" is the method with its defects repaired, "reference" reproduces the published
-    code exactly and counts calls instead of time.
+    without a time. `preset` "default" is the method with its defects repaired, "reference" and all others of the
+    method's `PRESETS` reproduce the published code exactly and count calls instead of time. `appearance` is how the
+    looks of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
+    `edge.track.appearance`; without it as the method does.
 
     >>> tracker = Tracker("bytetrack", track_thresh=0.5)
     >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
@@ -45,17 +50,28 @@ class Tracker:
     """
 
     def __init__(
-        self, method: str = "nanotrack", frame_rate: float = 30.0, preset: str = "default", **parameters_: float
+        self,
+        method: str = "nanotrack",
+        frame_rate: float = 30.0,
+        preset: str = "default",
+        *,
+        appearance: str | Rule | None = None,
+        **parameters_: float,
     ) -> None:
         if method not in METHODS:
             raise UsageError(f"tracking method {method!r} is unknown; {parameters.nearest(method, METHODS)}")
-        if preset not in PRESETS:
-            raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, PRESETS)}")
         if not 0 < frame_rate < math.inf:
             raise UsageError(f"frame_rate = {frame_rate!r}: expected a number of frames a second above 0")
         module = importlib.import_module(METHODS[method])
+        presets: dict[str, dict[str, float]] = {"default": {}, "reference": {}} | getattr(module, "PRESETS", {})
+        if preset not in presets:
+            raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, presets)}")
         self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
-        self.parameters = parameters.build(module.Parameters, method, parameters_)
+        self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
+        self.appearance = rule_of(appearance, getattr(module, "MEMORY", None))
+        self._make_looks = getattr(module, "looks", None)
+        if self._make_looks is None and self.appearance is not None:
+            raise UsageError(f"{method}: no appearance is part of this method; leave it out")
         self._step = module.step
         self._run: npt.NDArray[np.void] = np.zeros(1, module.RUN)
         self._track: np.dtype[np.void] = getattr(module, "TRACK", TRACK)
@@ -67,7 +83,7 @@ class Tracker:
         run[:] = 0
         for name, value in dataclasses.asdict(self.parameters).items():
             run[name] = value
-        reference, kept = self.preset == "reference", self.parameters.track_buffer
+        reference, kept = self.preset != "default", self.parameters.track_buffer
         run["reference"] = reference
         run["margin"] = 1.0 if reference else 0.0
         run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
@@ -75,6 +91,7 @@ class Tracker:
         self._time_s: float | None = None
         self._alive = 0
         self._state = State(run, self._track)
+        self._looks: Looks | None = self._make_looks and self._make_looks(self.appearance, self.parameters)
         self._no_classes = np.zeros(64, np.int32)
 
     @property
@@ -102,7 +119,8 @@ class Tracker:
         if classes is None:
             classes = self._zeros(n)
         frames, time_s = self._elapsed(time_s)
-        state = self._state
+        state, looks = self._state, self._looks
+        seen = () if looks is None else looks.arguments(detections)
         if self._alive + n >= state.capacity:
             state.reserve(self._alive + n + 1)
         ids = np.empty(n, np.int64)
@@ -112,13 +130,15 @@ class Tracker:
         rows = np.empty(n, np.int32)
         try:
             shown, alive, pairs = self._step(
-                *state.arrays, boxes, scores, classes, ids, out_boxes, out_scores, out_classes, rows, frames
+                *state.arrays, boxes, scores, classes, *seen, ids, out_boxes, out_scores, out_classes, rows, frames
             )
         except TypeError:  # the compiled signature is the check of dtypes and dimensions
             raise _wrong_arrays(detections) from None
         if shown < 0:
             raise _wrong_arrays(detections) if shown == BAD_SHAPE else _wrong_values(detections)
         self._time_s, self._alive = time_s, alive
+        if looks is not None and looks.in_use:
+            looks.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
         if pairs > state.room_for_pairs:
             state.reserve_pairs(pairs)
         if shown == n:
@@ -137,7 +157,7 @@ class Tracker:
                 f"time_s = {time_s!r}: expected a finite time not before the last one, {before!r}; "
                 "call reset() to start another stream"
             )
-        if self.preset == "reference" or self._time_s is None:
+        if self.preset != "default" or self._time_s is None:
             return 1.0, time_s
         frames = (time_s - before) * self.frame_rate
         whole = round(frames)
