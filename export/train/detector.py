@@ -6,20 +6,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from export.train import frames, losses
 from export.train.assign import assign
 from export.train.nanodet import STRIDES, NanoDetPlus
-from export.train.progress import Average, Log, learning_rate, release, save
+from export.train.progress import fit, release
 
 MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR, as NanoDet-Plus is published
 BATCH = 10
 PEAK = 2e-3
 WEIGHT_DECAY = 0.05
 QUALITY_WEIGHT, BOX_WEIGHT, DISTRIBUTION_WEIGHT = 1.0, 2.0, 0.25
-EVERY = 20  # steps between log lines
-KEEP_EVERY = 100  # steps between checkpoints
 
 Batch = tuple[Tensor, list[Tensor], list[Tensor]]
 
@@ -65,8 +63,8 @@ def boxes_of(net: NanoDetPlus, sides: Tensor, priors: Tensor, strides: Tensor) -
     return torch.cat([priors - distances[..., :2], priors + distances[..., 2:]], -1)
 
 
-def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a batch and its parts."""
+def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> dict[str, Tensor]:
+    """The parts of a batch's loss."""
     images, truths, ignored = batch
     output = net.logits(normalised(images).contiguous(memory_format=torch.channels_last))
     logits, sides = output[..., 0], output[..., 1:]
@@ -87,12 +85,11 @@ def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> 
     giou = losses.overlaps(boxes.flatten(0, 1)[index], target)[1]
     distances = torch.cat([priors[cell] - target[:, :2], target[:, 2:] - priors[cell]], 1) / strides[cell, None]
     bins = sides.flatten(0, 1)[index].unflatten(1, (4, -1))
-    parts = {
+    return {
         "quality": QUALITY_WEIGHT * (losses.quality_focal(logits, quality) * counted).sum() / max(1, len(index)),
         "box": BOX_WEIGHT * ((1 - giou) * weight).sum() / share,
         "distribution": DISTRIBUTION_WEIGHT * (losses.distribution_focal(bins, distances) * weight).sum() / share,
     }
-    return sum(parts.values(), torch.zeros(())), {name: float(value.detach()) for name, value in parts.items()}
 
 
 def _inside(priors: Tensor, boxes: Tensor) -> Tensor:
@@ -112,37 +109,16 @@ def train(folder: Path, steps: int, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     net = NanoDetPlus("0.5x", num_classes=1)
     prepare(net)
-    net.to(memory_format=torch.channels_last)
-    average = Average(net)
-    optimiser = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=WEIGHT_DECAY)
-    log, state, first = Log(folder), folder / "state.pt", 0
-    if state.exists():
-        kept = torch.load(state, weights_only=True)
-        net.load_state_dict(kept["net"])
-        average.net.load_state_dict(kept["average"])
-        optimiser.load_state_dict(kept["optimiser"])
-        first = kept["step"]
     priors, strides = cells(*frames.WINDOW)
-    # A resumed run draws other frames than the first ones again.
-    source = DataLoader(Batches(seed + 10_000 * first), batch_size=None, num_workers=1, prefetch_factor=4)
-    for step, batch in zip(range(first, steps), source, strict=False):
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, PEAK)
-        loss, parts = loss_of(net, batch, priors, strides)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 35)
-        optimiser.step()
-        average.update(net, step)
-        if step % EVERY == 0:
-            log.write(step=step, loss=float(loss.detach()), rate=learning_rate(step, steps, PEAK), **parts)
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
-            kept = {"net": net.state_dict(), "average": average.net.state_dict()}
-            save(state, step=step + 1, optimiser=optimiser.state_dict(), **kept)
-            log.draw()
-    path = folder / "detector.pth"
-    release(
-        average.net, path, architecture="NanoDet-Plus-m 0.5x", class_names=["person"], input_size=list(frames.INPUT)
+    average = fit(
+        net,
+        lambda batch: loss_of(net, batch, priors, strides),
+        lambda first: Batches(seed + 10_000 * first),  # going on draws other frames than the first ones again
+        folder,
+        steps,
+        peak=PEAK,
+        weight_decay=WEIGHT_DECAY,
     )
+    path = folder / "detector.pth"
+    release(average, path, architecture="NanoDet-Plus-m 0.5x", class_names=["person"], input_size=list(frames.INPUT))
     return path

@@ -1,15 +1,21 @@
-"""What both trainings share: the schedule, the averaged weights, checkpoints to resume from, the log and its curves."""
+"""What both trainings share: the loop, its schedule, averaged weights, checkpoints to go on from, log and curves."""
 
 import copy
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+LOG_EVERY = 20  # steps
+KEEP_EVERY = 100  # steps between checkpoints
+LARGEST_GRADIENT = 35.0
 
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: int = 100) -> float:
@@ -78,6 +84,54 @@ def _chart(name: str, points: list[tuple[float, float]], width: int = 640, heigh
         cv2.LINE_AA,
     )
     return picture
+
+
+def fit(
+    net: nn.Module,
+    loss_of: Callable[[Any], dict[str, Tensor]],
+    batches: Callable[[int], IterableDataset[Any]],
+    folder: Path,
+    steps: int,
+    *,
+    peak: float,
+    weight_decay: float,
+) -> nn.Module:
+    """Train `net` for `steps` batches in all and return its average.
+
+    The loss is the sum of what `loss_of` gives. Goes on from `folder`/state.pt where it exists; `batches(first)` are
+    those from step `first` on, drawn by a process of their own.
+    """
+    net.to(memory_format=torch.channels_last)
+    average = Average(net)
+    optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=weight_decay)
+    log, state, first = Log(folder), folder / "state.pt", 0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        net.load_state_dict(kept["net"])
+        average.net.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        first = kept["step"]
+    source = DataLoader(batches(first), batch_size=None, num_workers=1, prefetch_factor=4)
+    for step, batch in zip(range(first, steps), source, strict=False):
+        net.train()
+        rate = learning_rate(step, steps, peak)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        parts = loss_of(batch)
+        loss = torch.stack(list(parts.values())).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+        optimiser.step()
+        average.update(net, step)
+        if step % LOG_EVERY == 0 or step + 1 == steps:
+            named = {name: float(value.detach()) for name, value in parts.items()}
+            log.write(step=step, rate=rate, loss=float(loss.detach()), **named)
+        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
+            weights = {"net": net.state_dict(), "average": average.net.state_dict()}
+            save(state, step=step + 1, optimiser=optimiser.state_dict(), **weights)
+            log.draw()
+    return average.net
 
 
 def save(path: Path, **state: Any) -> None:

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from edge.demo.scene import TRAINING_SEEDS
 from export.train import losses
 from export.train.crops import Crop, collect
 from export.train.osnet import OSNet
-from export.train.progress import Average, Log, learning_rate, release, save
+from export.train.progress import fit, release
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
 WIDTH, HEIGHT = 128, 256
@@ -21,8 +21,6 @@ STREETS = 40
 IDENTITIES, CROPS = 12, 4  # of a batch: people, and pictures of each
 PEAK = 2e-3
 WEIGHT_DECAY = 5e-4
-EVERY = 10
-KEEP_EVERY = 100
 
 Batch = tuple[Tensor, Tensor]
 
@@ -79,44 +77,31 @@ def normalised(images: Tensor) -> Tensor:
     return ((images.float() - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
 
 
+def loss_of(net: OSNet, batch: Batch) -> dict[str, Tensor]:
+    """The parts of a batch's loss."""
+    images, labels = batch
+    embeddings = net(normalised(images).contiguous(memory_format=torch.channels_last))
+    return {
+        "identity": losses.identity(net.classifier(embeddings), labels),
+        "triplet": losses.triplet(embeddings, labels),
+    }
+
+
 def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Path:
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
     first_street = TRAINING_SEEDS + 50_000 + 1000 * seed
-    log, state, first = Log(folder), folder / "state.pt", 0
-    kept = torch.load(state, weights_only=True) if state.exists() else None
-    if kept is not None:
-        first = kept["step"]
-    # A resumed run draws other batches than the first ones again.
-    batches = Batches(collect(range(first_street, first_street + streets)), seed + 10_000 * first)
-    net = OSNet(0.25, identities=batches.identities).to(memory_format=torch.channels_last)
-    average = Average(net)
-    optimiser = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=WEIGHT_DECAY)
-    if kept is not None:
-        net.load_state_dict(kept["net"])
-        average.net.load_state_dict(kept["average"])
-        optimiser.load_state_dict(kept["optimiser"])
-    source = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    for step, (images, labels) in zip(range(first, steps), source, strict=False):
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, PEAK)
-        embeddings = net(normalised(images).contiguous(memory_format=torch.channels_last))
-        logits = net.classifier(embeddings)
-        parts = {"identity": losses.identity(logits, labels), "triplet": losses.triplet(embeddings, labels)}
-        loss = sum(parts.values(), torch.zeros(()))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        average.update(net, step)
-        if step % EVERY == 0:
-            hits = float((logits.argmax(1) == labels).float().mean())
-            named = {name: float(value.detach()) for name, value in parts.items()}
-            log.write(step=step, loss=float(loss.detach()), hits=hits, **named)
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
-            kept = {"net": net.state_dict(), "average": average.net.state_dict()}
-            save(state, step=step + 1, optimiser=optimiser.state_dict(), **kept)
-            log.draw()
+    crops = collect(range(first_street, first_street + streets))
+    net = OSNet(0.25, identities=Batches(crops, seed).identities)
+    average = fit(
+        net,
+        lambda batch: loss_of(net, batch),
+        lambda first: Batches(crops, seed + 10_000 * first),  # going on draws other batches than the first ones again
+        folder,
+        steps,
+        peak=PEAK,
+        weight_decay=WEIGHT_DECAY,
+    )
     path = folder / "reid.pth"
-    release(average.net, path, architecture="OSNet x0.25")
+    release(average, path, architecture="OSNet x0.25")
     return path

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from edge.demo import scene  # noqa: E402
 from export import networks  # noqa: E402
-from export.train import crops, detector, frames, reid  # noqa: E402
+from export.train import crops, detector, frames, progress, reid  # noqa: E402
 from export.train.nets import NanoDetPlus, OSNet  # noqa: E402
 from export.train.progress import Average, Log, learning_rate, release  # noqa: E402
 
@@ -75,7 +75,8 @@ def test_the_detector_learns_a_picture_by_heart():
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
     history = []
     for _ in range(40):
-        loss, parts = detector.loss_of(net, batch, priors, strides)
+        parts = detector.loss_of(net, batch, priors, strides)
+        loss = sum(parts.values())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -98,8 +99,8 @@ def test_who_is_ignored_costs_nothing():
     image = torch.zeros(1, 96, 128, 3, dtype=torch.uint8)
     priors, strides = detector.cells(128, 96)
     everywhere, nobody = torch.tensor([[-1.0, -1, 200, 200]]), torch.zeros(0, 4)
-    ignored = detector.loss_of(net, (image, [everywhere], [torch.tensor([True])]), priors, strides)[1]
-    blamed = detector.loss_of(net, (image, [nobody], [torch.zeros(0, dtype=torch.bool)]), priors, strides)[1]
+    ignored = detector.loss_of(net, (image, [everywhere], [torch.tensor([True])]), priors, strides)
+    blamed = detector.loss_of(net, (image, [nobody], [torch.zeros(0, dtype=torch.bool)]), priors, strides)
     assert ignored["quality"] == 0
     assert blamed["quality"] > 1
 
@@ -109,8 +110,8 @@ def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
     found = crops.collect([scene.TRAINING_SEEDS], people=5, shots=6)
     monkeypatch.setattr(reid, "collect", lambda seeds: found)
     monkeypatch.setattr(reid, "IDENTITIES", 2)
-    monkeypatch.setattr(reid, "EVERY", 1)
-    monkeypatch.setattr(reid, "DataLoader", lambda batches, **_: batches)
+    monkeypatch.setattr(progress, "LOG_EVERY", 1)
+    monkeypatch.setattr(progress, "DataLoader", lambda batches, **_: batches)
     reid.train(tmp_path, 2)
     path = reid.train(tmp_path, 4)
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
