@@ -7,6 +7,7 @@ measurement and never by belief: it is kept when it is right and faster than FP1
 import dataclasses
 import hashlib
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -52,8 +53,11 @@ class Built:
     detail: str
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return dataclasses.asdict(self)
+        """JSON-ready; an error that is infinite (NaN came out) is null."""
+        error = self.measured.error
+        finite = error is not None and math.isfinite(error)
+        measured = dataclasses.replace(self.measured, error=error if finite else None)
+        return dataclasses.asdict(dataclasses.replace(self, measured=measured))
 
 
 def build_network(

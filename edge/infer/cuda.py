@@ -48,15 +48,16 @@ class Device:
     @contextmanager
     def current(self) -> Iterator[Any]:
         """`pycuda.driver` with the context current on this thread; CUDA's errors become RungErrors."""
-        self._context.push()
         try:
-            yield self._cuda
+            self._context.push()
+            try:
+                yield self._cuda
+            finally:
+                self._context.pop()
         except self._cuda.MemoryError as error:
             raise RungError(Reason.OUT_OF_MEMORY, str(error)) from error
         except self._cuda.Error as error:
             raise RungError(Reason.BACKEND_FAILED, str(error)) from error
-        finally:
-            self._context.pop()
 
     def close(self) -> None:
         """Let the primary context go; what was made in it must be freed before.

@@ -77,12 +77,13 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
 
 
 def relative_error(found: Arrays, expected: Arrays) -> float:
-    """The largest |found - expected| / |expected| over all outputs, norms over the whole array; nan where NaN is."""
+    """The largest |found - expected| / |expected| over all outputs, norms over the whole array; inf for NaN."""
     errors = [
         np.linalg.norm((found[name] - array).astype(np.float64)) / max(float(np.linalg.norm(array)), 1e-12)
         for name, array in expected.items()
     ]
-    return float(np.max(errors))
+    worst = float(np.max(errors))
+    return np.inf if np.isnan(worst) else worst
 
 
 def limit(golden: Golden, variant: str) -> float:

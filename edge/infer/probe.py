@@ -126,7 +126,10 @@ def _driver() -> dict[str, Any]:
 def _tensorrt() -> dict[str, Any]:
     try:
         import tensorrt as trt
-    except ImportError as error:  # also a library that the bindings need: libnvinfer.so.N, libnvdla_compiler.so
+    except (
+        ImportError,
+        OSError,
+    ) as error:  # also a library that the bindings need: libnvinfer.so.N, libnvdla_compiler.so
         raise RungError(Reason.NO_TENSORRT, str(error)) from error
     family(trt.__version__)
     return {"tensorrt": trt.__version__}

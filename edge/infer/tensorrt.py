@@ -5,6 +5,7 @@ with a dynamic batch comes as one engine for each bucket of batch sizes, all of 
 buffers.
 """
 
+import logging
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from edge.infer.backend import Port
 from edge.infer.cuda import Buffer, Device, Stream
 from edge.infer.reasons import Reason, RungError
+
+logger = logging.getLogger(__name__)
 
 _DRIVER_TOO_OLD = "cudaError 35"  # cudaErrorInsufficientDriver, as TensorRT's log writes it
 
@@ -108,14 +111,17 @@ def _release(
     buffers: dict[str, Buffer],
     streams: list[Stream],
 ) -> None:
-    """Free everything in the order in which it depends on each other, the device last."""
-    with device.current():
-        contexts.clear()
-        engines.clear()
-        for buffer in buffers.values():
-            buffer.free()
-        buffers.clear()
-        streams.clear()
+    """Free everything in the order in which it depends on each other, the device last; a dead GPU has freed it all."""
+    try:
+        with device.current():
+            contexts.clear()
+            engines.clear()
+            for buffer in buffers.values():
+                buffer.free()
+            buffers.clear()
+            streams.clear()
+    except RungError as error:
+        logger.debug("nothing to free: %s", error)
     device.close()
 
 
@@ -124,7 +130,11 @@ def load_engine(plan: bytes) -> Any:
     import tensorrt as trt
 
     log = Log()
-    engine = trt.Runtime(log.sink).deserialize_cuda_engine(plan)
+    try:
+        runtime = trt.Runtime(log.sink)
+    except TypeError as error:  # "factory function returned nullptr"
+        raise RungError(Reason.TENSORRT_BROKEN, f"Runtime: {error}") from error
+    engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         text = log.last_error("TensorRT did not accept the engine")
         raise RungError(Reason.NO_DRIVER if _DRIVER_TOO_OLD in text else Reason.ENGINE_STALE, text)

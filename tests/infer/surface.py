@@ -26,6 +26,7 @@ PARAMETERS = {
     "engine": "ICudaEngine",
     "network": "INetworkDefinition",
     "parser": "OnnxParser",
+    "runtime": "Runtime",
     "tensor": "ITensor",
     "log.sink": "ILogger",
 }

@@ -1,6 +1,7 @@
 """Building on a simulated TensorRT: what is kept and why, for each family, and every way in which it can fail."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,17 @@ def test_an_int8_engine_that_is_wrong_is_not_kept(
     (int8, fp16), _ = build(pack, folder, orin)
     assert (int8.verdict, fp16.verdict) == ("golden_mismatch", "kept")
     assert int8.detail.startswith("relative error 4")
+
+
+def test_nan_in_one_batch_size_alone_is_wrong_and_the_report_stays_json(
+    pack: ModelPack, folder: Path, orin: Gpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_TENSORRT", "nan_at_8")
+    nano = dataclasses.replace(orin, sm="5.3")
+    (built,), _ = build_network(pack, "reid", nano, folder, Limits(measure_s=0.05), lambda text: None)
+    assert built.verdict == "golden_mismatch"
+    assert built.as_dict()["measured"]["error"] is None
+    json.dumps(built.as_dict(), allow_nan=False)
 
 
 def test_a_board_without_int8_says_so_and_gets_fp16(pack: ModelPack, folder: Path, orin: Gpu) -> None:

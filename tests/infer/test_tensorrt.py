@@ -136,6 +136,33 @@ def test_an_engine_that_tensorrt_refuses_is_stale_with_its_words(
     assert live() == 0
 
 
+def test_a_null_runtime_is_a_broken_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorrt as trt
+
+    def refuse(logger: Any) -> None:
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(trt, "Runtime", refuse)
+    with pytest.raises(RungError, match="Runtime: pybind11") as caught:
+        TensorRT({1: plan(1)})
+    assert caught.value.reason is Reason.TENSORRT_BROKEN
+    assert live() == 0
+
+
+def test_a_context_that_died_is_a_failed_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = TensorRT({1: plan(1)})
+    cuda = sys.modules["pycuda.driver"]
+
+    def refuse(self: Any) -> None:
+        raise cuda.Error("cuCtxPushCurrent failed: context is destroyed")
+
+    monkeypatch.setattr(cuda.Context, "push", refuse)
+    with pytest.raises(RungError, match="context is destroyed") as caught:
+        backend.run()
+    assert caught.value.reason is Reason.BACKEND_FAILED
+    backend.close()  # and closing what is gone is no error
+
+
 def test_a_driver_that_is_too_old_is_the_drivers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorrt as trt
 

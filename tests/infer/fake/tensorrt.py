@@ -2,7 +2,7 @@
 
 Engines run on ONNX Runtime, at the addresses they were given. FAKE_TENSORRT is a comma-separated script of what goes
 wrong: `no_builder`, `no_plan`, `no_engine`, `crash_builder`, `crash_engine`, `hang_builder`, `fail_run`, `wrong_int8`,
-`wrong_fp16`, `slow_int8`.
+`wrong_fp16`, `nan_at_<batch>`, `slow_int8`.
 """
 
 import ctypes
@@ -279,6 +279,8 @@ class _Context:
         for name, value in zip(names, self.engine.session.run(names, feeds), strict=True):
             wrong = _scripted("wrong_int8" if self.engine.is_int8 else "wrong_fp16")
             self._array(name)[...] = value * (-3 if wrong else 1)
+            if _scripted(f"nan_at_{len(value)}"):
+                self._array(name)[...] = np.nan
         return True
 
     def _array(self, name):
