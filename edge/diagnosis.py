@@ -208,13 +208,26 @@ def gpu_findings(ladder: Ladder) -> list[Finding]:
     except RungError as error:
         jetson = board.release() is not None
         text = f"{error.reason.value}: {error.detail}"
-        return [Finding(about, "TensorRT", "lacking" if jetson else "note", text, error.reason.remedy)]
+        found = [Finding(about, "TensorRT", "lacking" if jetson else "note", text, error.reason.remedy)]
+        return found + (pycuda_findings() if error.reason is Reason.NO_PYCUDA else [])
     int8 = "INT8 and FP16" if gpu.has_int8 else "FP16, no INT8"
     untried = "; newer than any that was tried" if is_untried(gpu.tensorrt) else ""
     return [
         Finding(about, "GPU", "good", f"{gpu.name}, compute capability {gpu.sm}, {int8}"),
         Finding(about, "CUDA", "good", f"{gpu.cuda}, {gpu.driver}"),
         Finding(about, "TensorRT", "note" if untried else "good", gpu.tensorrt + untried),
+    ]
+
+
+def pycuda_findings(root: Path = board.ROOT) -> list[Finding]:
+    """What is missing to build pycuda, which exists as source only: the compiler, and the header that it includes."""
+    cuda = root / "usr/local/cuda"
+    remedy = "apt install nvidia-cuda-dev (JetPack's), then export PATH=/usr/local/cuda/bin:$PATH"
+    wanted = {"nvcc": cuda / "bin/nvcc", "cuda.h": cuda / "include/cuda.h"}
+    return [
+        Finding("GPU", name, "lacking", f"no {path}, without which pycuda cannot be built", remedy)
+        for name, path in wanted.items()
+        if not path.exists()
     ]
 
 

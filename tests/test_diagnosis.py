@@ -124,6 +124,19 @@ def test_a_gpu_is_described(orin: Gpu) -> None:
     assert missing.text == "no_driver: libcuda.so.1"
 
 
+def test_what_building_pycuda_lacks_is_named(tmp_path: Path) -> None:
+    assert [f.topic for f in diagnosis.pycuda_findings(tmp_path)] == ["nvcc", "cuda.h"]
+    tree(tmp_path, {"usr/local/cuda/bin/nvcc": ""})
+    (header,) = diagnosis.pycuda_findings(tmp_path)
+    assert header.text.endswith("usr/local/cuda/include/cuda.h, without which pycuda cannot be built")
+
+    def no_pycuda() -> Gpu:
+        raise RungError(Reason.NO_PYCUDA, "No module named 'pycuda'")
+
+    first, *_ = diagnosis.gpu_findings(Ladder(Wish(), look=no_pycuda))
+    assert first.text == "no_pycuda: No module named 'pycuda'"
+
+
 def test_an_engine_folder_that_others_can_write_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANOTRACK_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("edge.track.jit.cache_folder", lambda package: tmp_path)
