@@ -20,6 +20,7 @@ from edge.types import Detections, Tracks
 # settings by name.
 METHODS = {
     "bytetrack": "edge.track.bytetrack",
+    "jointtrack": "edge.track.jointtrack",
     "nanotrack": "edge.track.nanotrack",
     "qdtrack": "edge.track.qdtrack",
     "sparsetrack": "edge.track.sparsetrack",
