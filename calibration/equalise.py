@@ -88,7 +88,7 @@ class Channels:
         elif first is not None and node.op_type == "Split" and attribute(node, "axis", 0) == 1:
             sizes = self._network.weights.get(node.input[1]) if len(node.input) > 1 else None
             if sizes is None:
-                sizes = [len(first) // len(node.output)] * len(node.output)
+                sizes = np.full(len(node.output), len(first) // len(node.output))
             for name, ids in zip(node.output, np.split(first, np.cumsum(sizes)[:-1]), strict=True):
                 self.of[name] = ids
         elif node.op_type == "Concat" and attribute(node, "axis", 0) == 1 and all(ids is not None for ids in known):

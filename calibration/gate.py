@@ -92,6 +92,7 @@ class DetectorJudge:
         self._tensors = tensors
         self._expected = [Cells.read(detector, reference(tensor)) for tensor in tensors]
         self._postprocess: Postprocess | None = None
+        self._truths: dict[int, list[Detections]] = {}
 
     def error(self, variant: Run) -> float:
         """Mean of |score difference| + 1 - IoU of boxes over the cells that see something, weighted by score."""
@@ -105,8 +106,10 @@ class DetectorJudge:
         """Agreement averaged over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
-            tensors = [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(self._tensors)]
-            truth = [self.detections(self._reference(t), TRUTH_SCORE) for t in tensors]
+            tensors = _copies(self._tensors, copy)
+            if copy not in self._truths:
+                self._truths[copy] = [self.detections(self._reference(t), TRUTH_SCORE) for t in tensors]
+            truth = self._truths[copy]
             found.append((*compared(truth, [self.detections(variant(t)) for t in tensors]), sum(map(len, truth))))
         ap50, ap, bias, truths = np.mean(found, 0)
         return Agreement(_digits(ap50), _digits(ap), _digits(bias), round(truths), copies)
@@ -125,23 +128,31 @@ class ReidJudge:
         self._output = reid.output
         self._reference = reference
         self._tensors = tensors
-        self._expected = self._embeddings(reference, tensors)
+        self._expected = [self._embeddings(reference, tensors)]
 
     def error(self, variant: Run) -> float:
         """One minus the mean cosine."""
-        return float(1 - np.mean(_cosines(self._expected, self._embeddings(variant, self._tensors))))
+        return float(1 - np.mean(_cosines(self._expected[0], self._embeddings(variant, self._tensors))))
 
     def verdict(self, variant: Run, copies: int) -> Likeness:
         """Likeness over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
-            tensors = [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(self._tensors)]
-            found.append(_cosines(self._embeddings(self._reference, tensors), self._embeddings(variant, tensors)))
+            tensors = _copies(self._tensors, copy)
+            if copy == len(self._expected):
+                self._expected.append(self._embeddings(self._reference, tensors))
+            found.append(_cosines(self._expected[copy], self._embeddings(variant, tensors)))
         cosines = np.concatenate(found)
-        return Likeness(_digits(np.mean(cosines)), _digits(np.percentile(cosines, 1)), len(self._tensors), copies)
+        crops = len(cosines) // copies
+        return Likeness(_digits(float(np.mean(cosines))), _digits(float(np.percentile(cosines, 1))), crops, copies)
 
     def _embeddings(self, run: Run, tensors: Iterable[Array]) -> Floats:
         return np.concatenate([run(tensor)[self._output] for tensor in tensors]).astype(np.float64)
+
+
+def _copies(tensors: Sequence[Array], copy: int) -> list[Array]:
+    """Copy number `copy` of the inputs; number 0 is as it is."""
+    return [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(tensors)]
 
 
 @dataclass(frozen=True)

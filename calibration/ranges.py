@@ -58,7 +58,7 @@ class Histogram:
     def centres(self) -> Floats:
         """The value in the middle of each bin."""
         width = (self.high - self.low) / BINS
-        return self.low + width * (np.arange(BINS) + 0.5)
+        return np.asarray(self.low + width * (np.arange(BINS) + 0.5), np.float64)
 
 
 @entry(given(np.float32), float32, float32, buffer(np.float64))

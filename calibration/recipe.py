@@ -66,16 +66,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Target:
-    """A family of runtimes: where it wants its integers, how its files are run here, what to try."""
+    """A family of runtimes: where it wants its integers, and which equalisations to try."""
 
     family: Family
     place: Callable[[Network, Collection[str]], Placement]
-    exact: bool
     strengths: Sequence[Strength]
 
 
-CPU = Target(quantize.CPU, placement.for_cpu, False, CPU_STRENGTHS)
-TENSORRT = Target(quantize.TENSORRT, placement.for_tensorrt, True, TENSORRT_STRENGTHS)
+CPU = Target(quantize.CPU, placement.for_cpu, CPU_STRENGTHS)
+TENSORRT = Target(quantize.TENSORRT, placement.for_tensorrt, TENSORRT_STRENGTHS)
 
 
 @dataclass(frozen=True)
@@ -112,17 +111,24 @@ class Calibrated:
         model = quantize.quantized(self.network, placed, grids, self.weights, self.target.family)
         return bytes(model.SerializeToString(deterministic=True))
 
-    def run(self, floats: Collection[str] = ()) -> Runner:
-        """The network as it will compute."""
-        return Runner(self.content(floats), exact=self.target.exact)
+    def run(self, floats: Collection[str] = (), *, exact: bool = False) -> Runner:
+        """The network on ONNX Runtime; `exact` computes every Q/DQ pair as it stands."""
+        return Runner(self.content(floats), exact=exact)
 
 
-def calibrate(subject: Subject, target: Target, floats: Collection[str], seen: Mapping[str, Extremes]) -> Calibrated:
+def calibrate(
+    subject: Subject,
+    target: Target,
+    floats: Collection[str],
+    seen: Mapping[str, Extremes],
+    progress: Callable[[str], None],
+) -> Calibrated:
     """`subject` calibrated for `target`. `seen` are the float network's extremes on its inputs; alternatives are
     compared with the layers `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
     tried: dict[str, float] = {}
     best: Calibrated | None = None
     for strength in (None, *target.strengths):
+        progress(f"equalisation {strength or 'none'}")
         candidate = _started(subject, target, seen, strength, FOR_STRENGTHS)
         error = tried[f"equalisation {strength or 'none'}"] = subject.tuning.error(candidate.run(floats))
         if best is None or error < tried[f"equalisation {best.strength or 'none'}"]:
@@ -130,10 +136,12 @@ def calibrate(subject: Subject, target: Target, floats: Collection[str], seen: M
         if equalise.shared_weights(subject.network):
             break
     final = _started(subject, target, seen, best.strength if best else None, FOR_RANGES)
+    progress("rounding")
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
     final = replace(final, weights=rounding.rounded(final.network, moments, target.family))
     for choice in CHOICES:
+        progress(f"ranges by {choice}")
         tried[f"ranges {choice}"] = subject.tuning.error(replace(final, choice=choice).run(floats))
     chosen = min(CHOICES, key=lambda choice: tried[f"ranges {choice}"])
     return replace(final, choice=chosen, tried=tried)
@@ -171,5 +179,5 @@ def _started(
     )
 
 
-def _limits(found: Extremes, divisors: npt.ArrayLike) -> tuple[float, float]:
+def _limits(found: Extremes, divisors: npt.NDArray[np.float64] | float) -> tuple[float, float]:
     return float(np.min(found.lows / divisors)), float(np.max(found.highs / divisors))

@@ -45,6 +45,9 @@ def perturbed(tensor: Array, seed: int) -> Array:
     """
     random = np.random.default_rng(seed)
     if tensor.dtype == np.uint8:
-        steps = random.choice(np.array([-1, 1], np.int16), tensor.shape) * (random.random(tensor.shape) < 0.01)
-        return np.clip(tensor + steps, 0, 255).astype(np.uint8)
+        moved = tensor.reshape(-1).copy()
+        places = random.integers(0, moved.size, moved.size // 100)
+        steps = np.where(moved[places] == 255, -1, np.where(moved[places] == 0, 1, random.choice([-1, 1], len(places))))
+        moved[places] = (moved[places] + steps).astype(np.uint8)
+        return moved.reshape(tensor.shape)
     return tensor * (1 + 1e-6 * random.standard_normal(tensor.shape)).astype(tensor.dtype)

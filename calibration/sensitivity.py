@@ -1,7 +1,7 @@
-"""Which layers to leave in float: ranked by the error that each saves for the time it costs, taken until the gate passes.
+"""Which layers to leave in float, ranked by the error that each saves for the time it costs.
 
-Time is modelled, not measured, so that the same input gives the same pack on a busy machine and on an idle one. What the
-model says is the order of magnitude of one x86-64 core with VNNI; the ranking needs no more.
+Time is modelled, not measured, so that the same input gives the same pack on a busy machine and on an idle one. The
+model gives the order of magnitude on one x86-64 core with VNNI; a ranking needs no more.
 """
 
 import re
@@ -41,7 +41,7 @@ class Unit:
 
 
 def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
-    """Blocks of layers that can be integer, by the name up to its first number: `backbone.stage2.0`, `head.cls_convs.1`.
+    """Layers that can be integer by block: the name up to its first number, as `backbone.stage2.0`, `head.cls_convs.1`.
 
     A model whose layers have no such names is taken layer by layer.
     """

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.errors import OutputError, UsageError
@@ -16,7 +17,12 @@ from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, Manifest, Reid
 from export import golden
 from export.networks import Description, Network
 
+if TYPE_CHECKING:
+    from calibration.calibrate import Calibration
+
 GOLDEN_SEED = 1
+# The float16 forms are judged by these: they hold the same numbers.
+GOLDEN_FORMS = ("fp32", "int8", "qdq")
 
 
 def write(
@@ -25,9 +31,11 @@ def write(
     reid: Network[Reid] | None = None,
     *,
     licence: str | None = None,
+    calibration: "Calibration | None" = None,
     force: bool = False,
 ) -> None:
-    """Write a pack with fp32 variants and their golden outputs to folder `target`; its name is the pack's.
+    """Write a pack with fp32 variants, those of `calibration`, and golden outputs to folder `target`, whose name is
+    the pack's.
 
     An existing pack is replaced only with `force`, anything else that exists never. Raises UsageError then, OutputError
     where the disk refuses; whatever happens, no half pack is left behind.
@@ -39,35 +47,46 @@ def write(
             schema=SCHEMA,
             name=target.name.removesuffix(".pack"),
             tool=f"nanotrack-edge {__version__}",
-            detector=_written(folder, "detector", detector, licence, arrays),
-            reid=_written(folder, "reid", reid, licence, arrays) if reid else None,
+            detector=_written(folder, "detector", detector, licence, calibration, arrays),
+            reid=_written(folder, "reid", reid, licence, calibration, arrays) if reid else None,
+            calibration=_file(folder, "calibration.json", _json(calibration.calibration())) if calibration else None,
+            accuracy=_file(folder, "accuracy.json", _json(calibration.accuracy())) if calibration else None,
         )
         manifest = replace(manifest, golden=_file(folder, "golden.npz", golden.packed(arrays)))
-        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
-        (folder / MANIFEST).write_text(text + "\n", "utf-8")
+        (folder / MANIFEST).write_bytes(_json(asdict(manifest)))
 
 
 def _written(
-    folder: Path, name: str, network: Network[Description], licence: str | None, arrays: golden.Arrays
+    folder: Path,
+    name: str,
+    network: Network[Description],
+    licence: str | None,
+    calibration: "Calibration | None",
+    arrays: golden.Arrays,
 ) -> Description:
-    """The full description of a network whose file is now in `folder`; its golden arrays are added to `arrays`."""
+    """The full description of a network whose files are now in `folder`; its golden arrays are added to `arrays`."""
     entry = _file(folder, f"{name}.fp32.onnx", network.content)
+    variants = {"fp32": Variant(entry.file, entry.sha256, network.opset)}
+    for rendering in calibration.outcomes[name].renderings if calibration else ():
+        entry = _file(folder, f"{name}.{rendering.form}.onnx", rendering.content)
+        variants[rendering.form] = Variant(entry.file, entry.sha256, rendering.opset, rendering.passed)
     wanted = network.description.input
     pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
     arrays[f"{name}.input"] = golden.feed(wanted, pictures)
-    for output, array in golden.outputs(folder / entry.file, arrays[f"{name}.input"]).items():
-        arrays[f"{name}.fp32.{output}"] = array
+    for form in [form for form in GOLDEN_FORMS if form in variants]:
+        for output, array in golden.outputs(folder / variants[form].file, arrays[f"{name}.input"]).items():
+            arrays[f"{name}.{form}.{output}"] = array
     return replace(
         network.description,
         source=replace(network.description.source, licence=licence),
-        variants={"fp32": Variant(entry.file, entry.sha256, network.opset)},
+        variants=variants,
     )
 
 
 @contextmanager
 def replacing(target: Path, *, force: bool) -> Iterator[Path]:
     """A new folder beside `target` that takes its place when the block ends well, and is gone when it does not."""
-    _check_free(target, force)
+    check_free(target, force)
     folder = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +111,8 @@ def replacing(target: Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_free(target: Path, force: bool) -> None:
+def check_free(target: Path, force: bool) -> None:
+    """Raise UsageError where `target` is in the way of a new pack."""
     if not target.exists():
         return
     if not (target / MANIFEST).is_file() and not (target.is_dir() and not any(target.iterdir())):
@@ -105,6 +125,10 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def _json(data: object) -> bytes:
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _file(folder: Path, name: str, content: bytes) -> FileEntry:

@@ -4,12 +4,22 @@ No PyTorch is needed and nothing in a checkpoint is executed. An ONNX file is ta
 """
 
 import argparse
+import logging
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import modelpack
+from edge.errors import OutputError, UsageError
+from edge.modelpack import Detector, Reid
 from export import networks, pack
+
+if TYPE_CHECKING:
+    from calibration.calibrate import Calibration
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class-names", type=_names, metavar="A,B,...", help="names of the detector's classes (default: COCO's for 80)"
     )
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="keep these classes only, which is faster")
+    parser.add_argument(
+        "--calibrate", metavar="FRAMES", help="video, image folder, glob or list file; makes INT8 and FP16 variants too"
+    )
+    parser.add_argument(
+        "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="least agreement with float32 that passes"
+    )
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="calibration report (default: beside the pack)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
     parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
@@ -33,10 +50,74 @@ def run(args: argparse.Namespace) -> None:
     start_s = time.perf_counter()
     detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes)
     reid = networks.reid(args.reid) if args.reid else None
-    pack.write(args.output, detector, reid, licence=args.licence, force=args.force)
+    calibration = _calibration(args, detector, reid) if args.calibrate else None
+    pack.write(args.output, detector, reid, licence=args.licence, calibration=calibration, force=args.force)
+    if calibration:
+        _report(args, calibration, detector, reid)
     written = modelpack.read(args.output)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
     sys.stdout.write(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s\n")
+
+
+def _calibration(
+    args: argparse.Namespace, detector: networks.Network[Detector], reid: networks.Network[Reid] | None
+) -> "Calibration":
+    """The networks calibrated on the pictures that the flags name."""
+    from calibration.calibrate import PICTURES, Settings, calibrate
+    from calibration.frames import FEWEST, find
+    from calibration.gate import Limits
+    from edge.running import Progress
+
+    pack.check_free(args.output, args.force)
+    try:
+        limits = Limits(**args.limits)
+    except TypeError:
+        known = ", ".join(f.name for f in fields(Limits))
+        raise UsageError(f"--limits {','.join(args.limits)}: expected some of {known}") from None
+    frames = find(args.calibrate, PICTURES)
+    if frames.distinct < 2 * FEWEST:
+        logger.warning(
+            "--calibrate %s: only %d of %d pictures differ from the others; ranges may be too narrow for other scenes",
+            args.calibrate,
+            frames.distinct,
+            len(frames.chosen),
+        )
+    contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
+    with Progress(None) as progress:
+        return calibrate(
+            contents,
+            detector.description,
+            reid.description if reid else None,
+            frames,
+            Settings(limits),
+            progress.advance,
+        )
+
+
+def _report(
+    args: argparse.Namespace,
+    calibration: "Calibration",
+    detector: networks.Network[Detector],
+    reid: networks.Network[Reid] | None,
+) -> None:
+    """Beside the pack and not in it: times of this machine would make each export another pack."""
+    from calibration.report import page
+
+    name = args.output.name.removesuffix(".pack")
+    path = args.report or args.output.with_name(f"{name}.report.html")
+    contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
+    try:
+        path.write_text(page(name, calibration, contents, detector.description), "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another --report") from error
+    sys.stdout.write(f"{path}: what eight bits did\n")
+
+
+def _limits(text: str) -> dict[str, float]:
+    try:
+        return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected NAME=NUMBER,... such as ap50=0.97, found {text!r}") from None
 
 
 def _size(text: str) -> tuple[int, int]:

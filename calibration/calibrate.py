@@ -1,0 +1,244 @@
+"""From float networks and pictures to integer variants with evidence: what `nanotrack-export pack --calibrate` runs."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import onnx
+
+from calibration import half, lint, material, placement, recipe, sensitivity, tail
+from calibration.frames import FEWEST, Frames, halves
+from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
+from calibration.material import Material
+from calibration.network import Network, opset_of
+from calibration.recipe import Calibrated, Subject, Target
+from calibration.runtime import Array, Runner
+from calibration.sensitivity import Unit
+from edge.errors import DataError
+from edge.modelpack import Detector, Reid
+
+logger = logging.getLogger(__name__)
+Progress = Callable[[str], None]
+
+PICTURES = 128  # drawn from what is given; half of them are held out
+COPIES = 3  # perturbed copies of the held-out inputs that a verdict is averaged over
+EXACT_COPIES = 1  # where the oracle computes every pair as it stands, which is slow
+# Scenes unlike the calibration pictures agree less (mot17 frames after calibration on COCO: a third more is lost), so
+# layers are taken to float until this share of what a limit allows is left unused.
+RESERVE = 1 / 3
+# A unit that saves less than this share of the error may be noise.
+LEAST_GAIN = 0.015
+MOST_UNITS = 8
+FOR_SENSITIVITY = 16
+
+NO_CPU_REID = (
+    "no int8 variant for CPUs: measured on x86, every integer form of this architecture is slower than float32"
+    " (x0.25: .74 to .95 of its speed; layers of 16 to 32 channels, gates between float and integer)"
+)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One ONNX file of a network and what the gate says of it."""
+
+    form: str
+    content: bytes
+    opset: int
+    passed: bool
+    verdict: Verdict
+
+
+@dataclass
+class Outcome:
+    """All new renderings of one network, and how they came about."""
+
+    renderings: list[Rendering] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    calibrated: dict[str, Calibrated] = field(default_factory=dict)
+    floats: dict[str, list[str]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    ranking: list[Unit] = field(default_factory=list)
+    held_out: list[Array] = field(default_factory=list)
+
+    def calibration(self) -> dict[str, Any]:
+        """What the pack's calibration file says: ranges, methods, layers in float and why, the sensitivity ranking."""
+        forms = {}
+        for form, calibrated in self.calibrated.items():
+            ranges = calibrated.ranges(self.floats[form])
+            forms[form] = {
+                "ranges_by": str(calibrated.choice),
+                "equalisation": asdict(calibrated.strength) if calibrated.strength else None,
+                "errors_of_alternatives": {name: round(error, 6) for name, error in calibrated.tried.items()},
+                "float_layers": {name: self.reasons[name] for name in self.floats[form]},
+                "ranges": {name: [round(v, 6) for v in covered] for name, covered in ranges.items()},
+            }
+        ranking = [{**asdict(unit), "worth": unit.worth} for unit in self.ranking]
+        return {"notes": self.notes, "forms": forms, "sensitivity": ranking}
+
+    def accuracy(self) -> dict[str, Any]:
+        """What the pack's accuracy file says of each rendering."""
+        return {r.form: {**asdict(r.verdict), "passed": r.passed} for r in self.renderings}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The gate's limits and how thoroughly it looks."""
+
+    limits: Limits = field(default_factory=Limits)
+    copies: int = COPIES
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Everything that a pack gets from calibration: `outcomes` by network, judged with `settings` on half of
+    `frames`."""
+
+    frames: Frames
+    settings: Settings
+    outcomes: Mapping[str, Outcome]
+
+    def calibration(self) -> dict[str, Any]:
+        """The contents of the pack's calibration file."""
+        first, second = halves(len(self.frames.chosen))
+        frames = {
+            "calibrated_on": len(first),
+            "held_out": len(second),
+            "distinct": self.frames.distinct,
+            "sha256": self.frames.sha256,
+        }
+        return {"frames": frames} | {name: outcome.calibration() for name, outcome in self.outcomes.items()}
+
+    def accuracy(self) -> dict[str, Any]:
+        """The contents of the pack's accuracy file: the gate's limits, and each variant beside the float network."""
+        limits = {"limits": asdict(self.settings.limits)}
+        return limits | {name: outcome.accuracy() for name, outcome in self.outcomes.items()}
+
+
+def calibrate(
+    contents: Mapping[str, bytes],
+    detector: Detector,
+    reid: Reid | None,
+    frames: Frames,
+    settings: Settings,
+    progress: Progress,
+) -> Calibration:
+    """Calibrate `detector` and, where given, `reid`; `contents` are their float files by these names.
+
+    `progress` hears what is being done. Raises DataError for a result that TensorRT would refuse.
+    """
+    progress("pictures")
+    seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), reid)
+    outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}
+    if reid is not None:
+        outcomes["reid"] = _reid(contents["reid"], reid, crops, settings, progress)
+    return Calibration(frames, settings, outcomes)
+
+
+def _detector(content: bytes, detector: Detector, seen: Material, settings: Settings, progress: Progress) -> Outcome:
+    network = Network.parse(content)
+    reference = Runner(content)
+    first, second = halves(len(seen.tensors))
+    inputs, held_out = ([seen.tensors[i] for i in part] for part in (first, second))
+    tuning = DetectorJudge(detector, reference, inputs[: recipe.FOR_CHOICES])
+    gate = DetectorJudge(detector, reference, held_out)
+    subject = Subject(network, inputs, [seen.objects[i] for i in first], tuning)
+    outcome = Outcome(held_out=held_out)
+    on_cpu = Subject(tail.as_products(network), inputs, subject.objects, tuning)
+    _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
+    _tensorrt(outcome, subject, gate, settings, progress)
+    return outcome
+
+
+def _reid(
+    content: bytes, reid: Reid, crops: Sequence[Sequence[Array]], settings: Settings, progress: Progress
+) -> Outcome:
+    first, second = halves(len(crops))
+    inputs, held_out = material.batches(crops, first), material.batches(crops, second)
+    outcome = Outcome(notes=[NO_CPU_REID], held_out=held_out)
+    logger.info("reid: %s", NO_CPU_REID)
+    if min(len(inputs), len(held_out)) * material.CROP_BATCH < FEWEST:
+        found = sum(map(len, crops))
+        outcome.notes.append(f"not calibrated: the detector found only {found} crops of people in the pictures")
+        logger.warning("reid: %s", outcome.notes[-1])
+        return outcome
+    reference = Runner(content)
+    tuning, gate = ReidJudge(reid, reference, inputs), ReidJudge(reid, reference, held_out)
+    subject = Subject(Network.parse(content), inputs, [material.NOWHERE] * len(inputs), tuning)
+    _tensorrt(outcome, subject, gate, settings, progress)
+    return outcome
+
+
+def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Settings, progress: Progress) -> None:
+    """The three forms for TensorRT: Q/DQ in float32 and in float16, and float16 without pairs."""
+    settings = Settings(settings.limits, EXACT_COPIES)
+    _integer(outcome, "qdq", subject, recipe.TENSORRT, gate, settings, progress)
+    content = outcome.renderings[-1].content
+    progress("float16")
+    for form, model in (("fp16", subject.network.model), ("qdq_fp16", onnx.load_from_string(content))):
+        halved = half.halved(model)
+        _add(outcome, form, bytes(halved.SerializeToString(deterministic=True)), gate, settings, exact=False)
+    for rendering in outcome.renderings:
+        if rendering.form.startswith("qdq"):
+            illegal = lint.problems(onnx.load_from_string(rendering.content))
+            if illegal:
+                raise DataError(
+                    f"{rendering.form}: not legal for TensorRT: {'; '.join(illegal[:4])}; please report this"
+                )
+
+
+def _integer(
+    outcome: Outcome, form: str, subject: Subject, target: Target, gate: Judge, settings: Settings, progress: Progress
+) -> None:
+    """Calibrate for `target`, then take layers to float until the gate passes with a reserve."""
+    progress(f"{form}: extremes")
+    seen = recipe.extremes(subject)
+    result = recipe.calibrate(subject, target, (), seen, lambda text: progress(f"{form}: {text}"))
+    outcome.calibrated[form] = result
+    placed = set(target.place(result.network, ()).integer)
+    always = [node.output[0] for node in result.network.weighted() if node.output[0] not in placed]
+    outcome.reasons.update(dict.fromkeys(always, _why(target)))
+    floats: list[str] = []
+    exact = target is recipe.TENSORRT  # ONNX Runtime with all fusion off is the oracle of what TensorRT computes
+    verdict = gate.verdict(result.run(exact=exact), settings.copies)
+    if not _passes(verdict, settings.limits, RESERVE):
+        progress(f"{form}: sensitivity")
+        ranking = outcome.ranking or sensitivity.ranked(result, subject.tuning, (), subject.inputs[0])
+        outcome.ranking = ranking
+        base = subject.tuning.error(result.run())
+        for unit in [u for u in ranking if u.gain > LEAST_GAIN * base][:MOST_UNITS]:
+            layers = [name for name in unit.layers if name in placed]
+            floats += layers
+            outcome.reasons.update(
+                dict.fromkeys(layers, f"{unit.name}: error {unit.error + unit.gain:.4f} -> {unit.error:.4f}")
+            )
+            progress(f"{form}: gate with {unit.name} in float")
+            verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
+            if _passes(verdict, settings.limits, RESERVE):
+                break
+    outcome.floats[form] = [*always, *floats]
+    content = result.content(floats)
+    outcome.renderings.append(_rendering(form, content, verdict, settings.limits))
+
+
+def _add(outcome: Outcome, form: str, content: bytes, gate: Judge, settings: Settings, *, exact: bool) -> None:
+    verdict = gate.verdict(Runner(content, exact=exact), settings.copies)
+    outcome.renderings.append(_rendering(form, content, verdict, settings.limits))
+
+
+def _rendering(form: str, content: bytes, verdict: Verdict, limits: Limits) -> Rendering:
+    passed = verdict.passes(limits)
+    logger.info("%s: %s: %s", form, "passed" if passed else "FAILED the gate, never chosen automatically", verdict)
+    return Rendering(form, content, opset_of(onnx.load_from_string(content)), passed, verdict)
+
+
+def _passes(verdict: Verdict, limits: Limits, reserve: float) -> bool:
+    """Whether the verdict reaches the limits with a share of what they allow left unused."""
+    tight = Limits(**{name: 1 - (1 - limit) * (1 - reserve) for name, limit in asdict(limits).items()})
+    return verdict.passes(tight)
+
+
+def _why(target: Target) -> str:
+    if target.place is placement.for_cpu:
+        return "first convolution (three colours: integers are slower and worse) or a result's last convolution"
+    return "too few channels for TensorRT's integer kernels, or a result's last layer"

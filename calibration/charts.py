@@ -1,0 +1,94 @@
+"""Inline SVG for the report: bars, histograms, pictures side by side. Nothing is loaded from anywhere."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from calibration.ranges import BINS, Histogram, Range
+from edge.types import Detections, Image
+
+_PLOT_BINS = 128
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 82]
+
+
+def bars(rows: Sequence[tuple[str, float, str]], width: int = 420) -> str:
+    """A table of label, bar and text; bar lengths are relative to the largest magnitude, negative ones hollow."""
+    largest = max((abs(value) for _, value, _ in rows), default=0.0) or 1.0
+    lines = []
+    for label, value, text in rows:
+        length = max(1.0, abs(value) / largest * width)
+        kind = "bar" if value >= 0 else "bar minus"
+        lines.append(
+            f"<tr><td class=name>{escape(label)}</td><td><svg width={width} height=12><rect class='{kind}' x=0.5 y=1"
+            f" width={length:.1f} height=10 /></svg></td><td class=number>{escape(text)}</td></tr>"
+        )
+    return f"<table class=bars>{''.join(lines)}</table>"
+
+
+def columns(values: Sequence[float], labels: Sequence[str], unit: str, width: int = 1040, height: int = 170) -> str:
+    """One thin column for each value, its label as a tooltip, with a scale at the left."""
+    top = max(values, default=1.0) or 1.0
+    step = (width - 40) / max(len(values), 1)
+    parts = [f"<svg class=plot viewBox='0 0 {width} {height}' width={width} height={height}>"]
+    for mark in np.linspace(0, top, 5)[1:]:
+        y = height - 12 - mark / top * (height - 24)
+        parts.append(
+            f"<line class=grid x1=38 x2={width} y1={y:.1f} y2={y:.1f} /><text x=34 y={y + 4:.1f}>{mark:.0f}</text>"
+        )
+    for i, (value, label) in enumerate(zip(values, labels, strict=True)):
+        tall = max(value, 0) / top * (height - 24)
+        parts.append(
+            f"<rect class=bar x={40 + i * step:.1f} y={height - 12 - tall:.1f} width={max(step - 1, 0.6):.1f}"
+            f" height={tall:.1f}><title>{escape(label)}: {value:.1f} {escape(unit)}</title></rect>"
+        )
+    parts.append(f"<text x=34 y={height - 4}>0</text></svg>")
+    return "".join(parts)
+
+
+def histogram(counts: Histogram, covered: Range, width: int = 330, height: int = 120) -> str:
+    """The distribution on a logarithmic scale, with the two ends of the range that eight bits cover."""
+    merged = counts.counts.reshape(_PLOT_BINS, BINS // _PLOT_BINS).sum(1)
+    tall = np.log10(1 + merged)
+    tall = tall / max(tall.max(), 1e-9) * (height - 30)
+    step = width / _PLOT_BINS
+    rects = "".join(
+        f"<rect class=bar x={i * step:.1f} y={height - 18 - t:.1f} width={step:.2f} height={t:.1f} />"
+        for i, t in enumerate(tall)
+        if t > 0
+    )
+    span = counts.high - counts.low
+    lines = []
+    for value in covered:
+        x = float(np.clip((value - counts.low) / span, 0, 1)) * width
+        anchor = "start" if x < width / 2 else "end"
+        lines.append(f"<line class=limit x1={x:.1f} x2={x:.1f} y1=4 y2={height - 18} />")
+        lines.append(f"<text class=limit x={x:.1f} y={height - 4} text-anchor={anchor}>{value:.2f}</text>")
+    return f"<svg class=plot viewBox='0 0 {width} {height}' width={width} height={height}>{rects}{''.join(lines)}</svg>"
+
+
+def picture(image: Image, alt: str) -> str:
+    """A BGR picture as an embedded JPEG."""
+    _, data = cv2.imencode(".jpg", image, _JPEG)
+    encoded = base64.b64encode(data.tobytes()).decode()
+    return f"<img alt='{escape(alt)}' src='data:image/jpeg;base64,{encoded}'>"
+
+
+def drawn(image: npt.NDArray[np.uint8], found: Detections, floor: float, names: Sequence[str]) -> Image:
+    """A copy of `image` with the detections of at least `floor`."""
+    canvas = np.ascontiguousarray(image).copy()
+    classes = found.classes if found.classes is not None else np.zeros(len(found), np.int32)
+    for box, score, number in zip(found.boxes_xyxy, found.scores, classes, strict=True):
+        if score < floor:
+            continue
+        x1, y1, x2, y2 = (round(float(v)) for v in box)
+        colour = (80, 220, 80) if number == 0 else (60, 170, 255)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 1, cv2.LINE_AA)
+        text = f"{names[number]} {score:.2f}"
+        place = (max(x1, 0) + 2, max(y1 - 3, 10))
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, 1, cv2.LINE_AA)
+    return canvas

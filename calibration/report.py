@@ -1,0 +1,226 @@
+"""`report.html`: one plain, self-contained file that shows an engineer what eight bits did to a network."""
+
+import datetime
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+
+from calibration import charts
+from calibration.calibrate import Calibration, Outcome
+from calibration.gate import TRUTH_SCORE, Agreement, DetectorJudge, Verdict
+from calibration.recipe import Calibrated
+from calibration.runtime import Array, Runner
+from edge.modelpack import Detector
+
+SHOWN_PICTURES = 6
+SHOWN_LAYERS = 9
+_ROUNDS = 25
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; background: #fff; max-width: 1080px; margin: 2.5em auto;
+  padding: 0 1.5em; }
+h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em 0 .4em; border-top: 1px solid #d8dee6;
+  padding-top: .8em; } h3 { font-size: 1em; margin: 1.4em 0 .3em; }
+p.lead, p.note { color: #55616f; margin: .2em 0 .8em; max-width: 52em; }
+table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: #55616f; }
+th, td { padding: .22em 1.1em .22em 0; vertical-align: top; } table.figures tr + tr { border-top: 1px solid #e7ebf0; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.name, code { font: 13px/1.5 ui-monospace, monospace; }
+table.bars td { padding: .05em 1em .05em 0; vertical-align: middle; }
+.yes { color: #14733a; font-weight: 600; } .no { color: #b3261e; font-weight: 600; }
+svg .bar { fill: #3b73b9; } svg .minus { fill: none; stroke: #9fb3cc; } svg .grid { stroke: #e3e8ee; }
+svg line.limit { stroke: #c8372d; stroke-width: 1.5; } svg text { font: 11px system-ui, sans-serif; fill: #66727f;
+  text-anchor: end; } svg text.limit { fill: #c8372d; }
+.tiles { display: flex; flex-wrap: wrap; gap: 1.1em 1.3em; } .tiles figure { margin: 0; }
+figcaption { font-size: 12.5px; color: #55616f; max-width: 330px; overflow-wrap: anywhere; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5em; margin: .4em 0 1.2em; } .pair img { width: 100%; }
+"""
+
+
+class Timing(NamedTuple):
+    """Median and 90th percentile of a variant's run on this machine, milliseconds."""
+
+    p50_ms: float
+    p90_ms: float
+
+
+def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], detector: Detector) -> str:
+    """The report on `calibration` as HTML; `contents` are the float files by network. Times the variants, too."""
+    parts = [f"<!doctype html><meta charset=utf-8><title>{escape(name)}: INT8 report</title><style>{_STYLE}</style>"]
+    frames = calibration.calibration()["frames"]
+    parts.append(f"<h1>{escape(name)}: is INT8 still right?</h1>")
+    parts.append(
+        f"<p class=lead>Calibrated on {frames['calibrated_on']} pictures, judged on {frames['held_out']} others"
+        f" ({frames['distinct']} of all distinct; contents <code>{frames['sha256'][:16]}</code>)."
+        f" {datetime.date.today()}, {escape(_machine())}.</p>"
+    )
+    for network, outcome in calibration.outcomes.items():
+        parts.append(f"<h2>{'Detector' if network == 'detector' else 'Appearance network'}</h2>")
+        parts += [f"<p class=note>{escape(note)}.</p>" for note in outcome.notes]
+        parts.append(_accuracy(outcome, contents[network], calibration))
+        for form, result in outcome.calibrated.items():
+            parts += _floats(form, result, outcome)
+    outcome = calibration.outcomes["detector"]
+    parts += _pictures(outcome, contents["detector"], detector)
+    if outcome.ranking:
+        parts += _sensitivity(outcome)
+    for form, result in outcome.calibrated.items():
+        parts += _layers(form, result, outcome)
+    return "\n".join(parts)
+
+
+def timed(contents: Sequence[bytes], tensor: Array, rounds: int = _ROUNDS) -> list[Timing]:
+    """Run times of several files on one thread, in turns, so that other load hits all of them alike."""
+    runners = [Runner(content) for content in contents]
+    times = np.zeros((rounds + 1, len(runners)))
+    for row in times:
+        for column, runner in enumerate(runners):
+            start = time.perf_counter()
+            runner(tensor)
+            row[column] = time.perf_counter() - start
+    return [Timing(*np.percentile(column, (50, 90)) * 1000) for column in times[1:].T]
+
+
+def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> str:
+    """A row for each variant: agreement, verdict, size, and time where a CPU can run it as it is meant."""
+    on_cpu = [r for r in outcome.renderings if r.form == "int8"]
+    tensor = outcome.held_out[0] if outcome.held_out else None
+    times = timed([reference, *(r.content for r in on_cpu)], tensor) if tensor is not None else []
+    by_form = dict(zip(["fp32", *(r.form for r in on_cpu)], times, strict=False))
+    limits = calibration.settings.limits
+    detector = any(isinstance(r.verdict, Agreement) for r in outcome.renderings)
+    heads = ("AP .5", "AP .5:.95", "score bias") if detector else ("cosine mean", "cosine 1st pct.", "")
+    wanted = (limits.ap50, limits.ap) if detector else (limits.cosine_mean, limits.cosine_p1)
+    rows = [_row("fp32", ("1", "1", "0" if detector else ""), "reference", len(reference), by_form.get("fp32"), times)]
+    for r in outcome.renderings:
+        verdict = "<span class=yes>passed</span>" if r.passed else "<span class=no>failed: never automatic</span>"
+        rows.append(_row(r.form, _figures(r.verdict), verdict, len(r.content), by_form.get(r.form), times))
+    titles = "".join(f"<th class=number>{title}</th>" for title in heads)
+    return (
+        f"<table class=figures><tr><th>variant</th>{titles}<th>gate (&ge; {wanted[0]:.2f}, {wanted[1]:.2f})</th>"
+        f"<th class=number>size</th><th class=number>p50 ms</th><th class=number>p90 ms</th><th class=number>speed</th>"
+        f"</tr>{''.join(rows)}</table><p class=note>Agreement with float32 on held-out pictures,"
+        f" taking its detections of at least {TRUTH_SCORE} as truth"
+        " (embeddings: cosine), averaged over slightly perturbed copies. Times: one thread, in turns, this machine;"
+        " TensorRT's forms are not timed here. A float32 detector whose camera adds one grey level of noise agrees"
+        " with itself to about .98.</p>"
+    )
+
+
+def _figures(verdict: Verdict) -> tuple[str, str, str]:
+    if isinstance(verdict, Agreement):
+        return f"{verdict.ap50:.3f}", f"{verdict.ap:.3f}", f"{verdict.score_bias:+.4f}"
+    return f"{verdict.cosine_mean:.4f}", f"{verdict.cosine_p1:.4f}", ""
+
+
+def _row(
+    form: str, figures: Sequence[str], verdict: str, size: int, timing: Timing | None, times: Sequence[Timing]
+) -> str:
+    cells = "".join(f"<td class=number>{figure}</td>" for figure in figures)
+    clock = "<td></td><td></td><td></td>"
+    if timing:
+        ratio = times[0].p50_ms / timing.p50_ms
+        clock = "".join(f"<td class=number>{t}</td>" for t in (f"{timing[0]:.2f}", f"{timing[1]:.2f}", f"{ratio:.2f}x"))
+    return (
+        f"<tr><td class=name>{form}</td>{cells}<td>{verdict}</td><td class=number>{size / 1e6:.2f} MB</td>{clock}</tr>"
+    )
+
+
+def _floats(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
+    """Which choices were made, by what, and which layers stayed in float."""
+    tried = sorted(result.tried.items(), key=lambda item: item[0])
+    parts = [f"<h3>{form}: what was tried, by measured error of the outputs</h3>"]
+    parts.append(charts.bars([(name, error, f"{error:.4f}") for name, error in tried], 300))
+    reasons: dict[str, list[str]] = {}
+    for name in outcome.floats[form]:
+        reasons.setdefault(outcome.reasons[name], []).append(name)
+    parts.append(f"<h3>{form}: layers in float</h3><table class=figures>")
+    for why, names in reasons.items():
+        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        parts.append(f"<tr><td class=name>{escape(shown)}</td><td>{escape(why)}</td></tr>")
+    return [*parts, "</table>"]
+
+
+def _pictures(outcome: Outcome, reference: bytes, detector: Detector) -> list[str]:
+    """Held-out pictures with the detections of float32 beside those of the first integer variant."""
+    variant = outcome.renderings[0]
+    run, other = Runner(reference), Runner(variant.content)
+    judge = DetectorJudge(detector, run, [])
+    parts = [f"<h2>Detections: float32 left, {variant.form} right</h2>"]
+    parts.append(f"<p class=note>Held-out pictures, scores of at least {TRUTH_SCORE}.</p>")
+    scored = [(len(judge.detections(run(t), TRUTH_SCORE)), i) for i, t in enumerate(outcome.held_out)]
+    for _, i in sorted(scored, reverse=True)[:SHOWN_PICTURES]:
+        tensor = outcome.held_out[i]
+        image = _image(tensor, detector)
+        sides = [charts.drawn(image, judge.detections(r(tensor)), TRUTH_SCORE, detector.classes) for r in (run, other)]
+        pair = [charts.picture(side, name) for side, name in zip(sides, ("float32", variant.form), strict=True)]
+        parts.append(f"<div class=pair>{''.join(pair)}</div>")
+    return parts
+
+
+def _image(tensor: Array, detector: Detector) -> Array:
+    """The BGR picture in an input tensor."""
+    if tensor.dtype == np.uint8:
+        image = tensor[0]
+    else:
+        mean, std = (np.array(v, np.float32).reshape(3, 1, 1) for v in (detector.input.mean, detector.input.std))
+        image = np.clip(tensor[0] * std + mean, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.ascontiguousarray(image[..., ::-1] if detector.input.colour == "rgb" else image)
+
+
+def _sensitivity(outcome: Outcome) -> list[str]:
+    rows = [(unit.name, unit.gain, f"{unit.gain:+.4f} for {unit.cost_us:.0f} us") for unit in outcome.ranking]
+    return [
+        "<h2>Sensitivity</h2><p class=note>How much nearer to float32 the outputs come when one block is left in float,"
+        " and what that costs by the time model; in the order of gain for each microsecond.</p>",
+        charts.bars(rows),
+    ]
+
+
+def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
+    """Noise of every tensor with a grid, and the distributions of the worst."""
+    ranges = result.ranges(outcome.floats[form])
+    ratios = signal_to_noise(result, outcome.floats[form], outcome.held_out[:2])
+    worst = sorted(ratios, key=lambda name: ratios[name])[:SHOWN_LAYERS]
+    parts = [
+        f"<h2>Layers of {form}</h2><p class=note>Signal-to-noise ratio of each integer tensor beside float32, in"
+        " order of execution, in dB; noise adds up along the way, so the fall at a layer tells more than its height."
+        " Hold the pointer over a column for its name.</p>",
+        charts.columns(list(ratios.values()), list(ratios), "dB"),
+        "<h3>The noisiest tensors</h3><p class=note>Distribution (logarithmic) over the calibration pictures; red: what"
+        " eight bits cover.</p><div class=tiles>",
+    ]
+    for name in worst:
+        plot = charts.histogram(result.histograms[name], ranges[name])
+        parts.append(f"<figure>{plot}<figcaption>{escape(name)}: {ratios[name]:.1f} dB</figcaption></figure>")
+    return [*parts, "</div>"]
+
+
+def signal_to_noise(result: Calibrated, floats: Sequence[str], tensors: Sequence[Array]) -> dict[str, float]:
+    """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `tensors`."""
+    from calibration.network import Network
+
+    integer = Network.parse(result.content(floats))
+    names = [name for name in result.ranges(floats) if integer.maker(f"{name}.dq") is not None]
+    noisy = Runner(integer.showing([f"{name}.dq" for name in names]), exact=True)
+    clean = Runner(result.network.showing(names))
+    powers = np.zeros((len(names), 2))
+    for tensor in tensors:
+        found, expected = noisy(tensor), clean(tensor)
+        for row, name in zip(powers, names, strict=True):
+            row += np.sum(expected[name] ** 2), np.sum((found[f"{name}.dq"] - expected[name]) ** 2)
+    ratios = 10 * np.log10(np.maximum(powers[:, 0], 1e-12) / np.maximum(powers[:, 1], 1e-12))
+    return {name: float(ratio) for name, ratio in zip(names, ratios, strict=True)}
+
+
+def _machine() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        models = []
+    return models[0] if models else platform.machine()
