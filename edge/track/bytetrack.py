@@ -7,11 +7,12 @@ import numpy as np
 
 from edge.track.boxes import Records, overlapping, sort_spans, span
 from edge.track.depth import OUTSIDE
-from edge.track.jit import entry, kernel
+from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYAH
 from edge.track.lifecycle import begin_frame, birth, compact, lose_unseen, predict_confirmed, read, show
+from edge.track.looks import Looks, Rule
 from edge.track.parameters import number
-from edge.track.stages import candidates, is_followed, match
+from edge.track.stages import candidates, compare_looks, forget_looks, is_followed, match
 from edge.track.state import HIGH, LOST, LOW, REMOVED, TRACKED, Work, run_dtype, step_arguments
 
 
@@ -27,6 +28,8 @@ class Parameters:
     `birth_margin`: how far above `track_thresh` a new track's score must lie.
     `duplicate_iou`: a tracked and a lost track above it are one.
     `fuse_score`: 1, or 0 to leave the score out of all costs (their MOT20 setting).
+    `looks_limit`, `looks_iou`: with appearance, half of 1 - cosine up to this is the first stage's cost if it is
+    smaller and the IoU is no less (BoT-SORT's values).
     """
 
     track_thresh: float = number(0.6, 0, 1)
@@ -38,24 +41,33 @@ class Parameters:
     birth_margin: float = number(0.1, 0, 1)
     duplicate_iou: float = number(0.85, 0, 1)
     fuse_score: int = number(1, 0, 1)
+    looks_limit: float = number(0.25, 0, 0.49)
+    looks_iou: float = number(0.5, 0, 1)
 
 
 RUN = run_dtype(Parameters)
 
 
+def looks(rule: Rule | None, parameters: Parameters) -> Looks:
+    """The memories of a new tracker."""
+    return Looks(rule)
+
+
 @kernel
-def _associate(work: Work) -> int:
+def _associate(work: Work, similarity: Any) -> int:
     """The three stages; how many candidate pairs there were."""
     run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
     fused = run["fuse_score"] != 0.0
     limit = max(run["match_thresh"], run["match_thresh_low"], run["confirm_thresh"])
     pairs, count = candidates(work, 1.0 - limit)
+    compare_looks(work, pairs, count, similarity)
 
     for i in range(run["tracks"]):  # confirmed tracks, lost ones too, with high detections
         rows[i]["layer"] = 0 if table[i]["confirmed"] else OUTSIDE
     for j in range(work.n):
         columns[j]["layer"] = 0 if detections[j]["pool"] == HIGH else OUTSIDE
     match(work, pairs, 0, run["match_thresh"], fused, XYAH)
+    forget_looks(pairs, count)
 
     for i in range(run["tracks"]):  # those followed so far with low detections
         rows[i]["layer"] = 0 if is_followed(table[i]) else OUTSIDE
@@ -107,7 +119,7 @@ def _drop_duplicates(work: Work) -> None:
             a["status"] = REMOVED
 
 
-@entry(*step_arguments(RUN))
+@entry(*step_arguments(RUN, looks=(given("f4", 2),)))
 def step(
     run_record: Records,
     table: Records,
@@ -120,6 +132,7 @@ def step(
     boxes: Any,
     scores: Any,
     classes: Any,
+    similarity: Any,
     out_ids: Any,
     out_boxes: Any,
     out_scores: Any,
@@ -127,7 +140,10 @@ def step(
     out_rows: Any,
     frames: float,
 ) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
+    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met).
+
+    `similarity` has a row a track and a column a detection, no rows where nobody's looks are known.
+    """
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
     error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
@@ -135,7 +151,7 @@ def step(
         return error, 0, 0
     begin_frame(run, table, frames)
     predict_confirmed(run, table, frames, XYAH)
-    met = _associate(work)
+    met = _associate(work, similarity)
     _start_tracks(work)
     lose_unseen(run, table)
     _drop_duplicates(work)

@@ -10,11 +10,12 @@ import numpy as np
 
 from edge.track.boxes import Records
 from edge.track.depth import OUTSIDE
-from edge.track.jit import entry, kernel
+from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYWH
 from edge.track.lifecycle import begin_frame, birth, compact, lose_unseen, predict_confirmed, read, show
+from edge.track.looks import Looks, Rule
 from edge.track.parameters import number
-from edge.track.stages import candidates, cascade, is_followed, match
+from edge.track.stages import candidates, cascade, compare_looks, forget_looks, is_followed, match
 from edge.track.state import HIGH, LOW, Work, run_dtype, step_arguments
 
 
@@ -30,6 +31,8 @@ class Parameters:
     `depth_levels`, `depth_levels_low`: depth bands of the first and of the second stage.
     `track_buffer`: how long a lost track is kept, in frames at 30 a second.
     `fuse_score`: 1, or 0 to leave the score out of all costs (their MOT20 setting).
+    `looks_limit`, `looks_iou`: with appearance, half of 1 - cosine up to this is the first stage's cost if it is
+    smaller and the IoU is no less (BoT-SORT's values).
     """
 
     track_thresh: float = number(0.6, 0, 1)
@@ -42,24 +45,33 @@ class Parameters:
     match_thresh_low: float = number(0.3, 0, 1)
     birth_margin: float = number(0.1, 0, 1)
     fuse_score: int = number(1, 0, 1)
+    looks_limit: float = number(0.25, 0, 0.49)
+    looks_iou: float = number(0.5, 0, 1)
 
 
 RUN = run_dtype(Parameters)
 
 
+def looks(rule: Rule | None, parameters: Parameters) -> Looks:
+    """The memories of a new tracker."""
+    return Looks(rule)
+
+
 @kernel
-def _associate(work: Work) -> int:
+def _associate(work: Work, similarity: Any) -> int:
     """The three stages; how many candidate pairs there were."""
     run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
     fused = run["fuse_score"] != 0.0
     limit = max(run["match_thresh"], run["match_thresh_low"], run["confirm_thresh"])
     pairs, count = candidates(work, 1.0 - limit)
+    compare_looks(work, pairs, count, similarity)
 
     for i in range(run["tracks"]):  # confirmed tracks, lost ones too, with high detections
         rows[i]["layer"] = 0 if table[i]["confirmed"] else OUTSIDE
     for j in range(work.n):
         columns[j]["layer"] = 0 if detections[j]["pool"] == HIGH else OUTSIDE
     cascade(work, pairs, int(run["depth_levels"]), run["match_thresh"], fused, XYWH)
+    forget_looks(pairs, count)
 
     for i in range(run["tracks"]):  # those followed so far with low detections
         rows[i]["layer"] = 0 if is_followed(table[i]) else OUTSIDE
@@ -85,7 +97,7 @@ def _start_tracks(work: Work) -> None:
             birth(run, table, detection, j, XYWH)
 
 
-@entry(*step_arguments(RUN))
+@entry(*step_arguments(RUN, looks=(given("f4", 2),)))
 def step(
     run_record: Records,
     table: Records,
@@ -98,6 +110,7 @@ def step(
     boxes: Any,
     scores: Any,
     classes: Any,
+    similarity: Any,
     out_ids: Any,
     out_boxes: Any,
     out_scores: Any,
@@ -105,7 +118,10 @@ def step(
     out_rows: Any,
     frames: float,
 ) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
+    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met).
+
+    `similarity` has a row a track and a column a detection, no rows where nobody's looks are known.
+    """
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
     error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
@@ -113,7 +129,7 @@ def step(
         return error, 0, 0
     begin_frame(run, table, frames)
     predict_confirmed(run, table, frames, XYWH)
-    met = _associate(work)
+    met = _associate(work, similarity)
     _start_tracks(work)
     lose_unseen(run, table)
     compact(run, table)

@@ -42,10 +42,34 @@ def candidates(work: Work, floor: float) -> Any:
 
 
 @kernel
+def compare_looks(work: Work, pairs: Records, count: int, similarity: Any) -> None:
+    """Let looks speak for pairs that overlap well and look alike (BoT-SORT): their cost is half of 1 - cosine.
+
+    `similarity` has a row a track and a column a detection; without any, nothing is known.
+    """
+    run = work.run[0]
+    if similarity.shape[0] == 0:
+        return
+    for p in range(count):
+        pair = pairs[p]
+        cost = (1.0 - similarity[pair["row"], pair["column"]]) / 2.0
+        if cost <= run["looks_limit"] and pair["iou"] >= run["looks_iou"]:
+            pair["looks"] = max(cost, 0.0)
+
+
+@kernel
+def forget_looks(pairs: Records, count: int) -> None:
+    """From here on boxes alone decide."""
+    for p in range(count):
+        pairs[p]["looks"] = 1.0
+
+
+@kernel
 def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, model: int) -> None:
     """Match the free tracks and detections enrolled up to `layer` at the least total cost, each cost under `limit`.
 
-    The cost of a pair is 1 - IoU, `fused` 1 - IoU * score. Matched tracks are updated.
+    The cost of a pair is 1 - IoU, `fused` 1 - IoU * score, or that by looks where it is smaller. Matched tracks are
+    updated.
     """
     table, detections, rows, columns = work.table, work.detections, work.nodes[0], work.nodes[1]
     tracks, now = work.run[0]["tracks"], work.run[0]["now"]
@@ -56,7 +80,7 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
             j = pair["column"]
             if row_open and columns[j]["layer"] <= layer and detections[j]["track"] < 0:
                 cost = 1.0 - pair["iou"] * detections[j]["score"] if fused else 1.0 - pair["iou"]
-                pair["gain"] = limit - cost
+                pair["gain"] = limit - min(cost, pair["looks"])
             else:
                 pair["gain"] = 0.0
     solve(pairs, rows, tracks, columns, work.n)

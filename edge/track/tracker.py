@@ -69,10 +69,11 @@ class Tracker:
             raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, presets)}")
         self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
         self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
-        self.appearance = rule_of(appearance, getattr(module, "MEMORY", None))
+        own = getattr(module, "MEMORY", None)
+        self.appearance = rule_of(appearance, own)
         self._make_looks = getattr(module, "looks", None)
-        if self._make_looks is None and self.appearance is not None:
-            raise UsageError(f"{method}: no appearance is part of this method; leave it out")
+        if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
+            raise UsageError(f"{method}: the published method knows no appearance; leave it out, or use preset default")
         self._step = module.step
         self._run: npt.NDArray[np.void] = np.zeros(1, module.RUN)
         self._track: np.dtype[np.void] = getattr(module, "TRACK", TRACK)

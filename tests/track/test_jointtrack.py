@@ -37,7 +37,7 @@ def test_ids_equal_the_twins_on_random_streams(case: int) -> None:
             assert found.tolist() == expected.tolist(), f"seed {seed}, frame {number}"
             matched += int((expected >= 0).sum())
         born += twin.next_id - 1
-    assert matched > 1000  # there was something to get wrong
+    assert matched > 500  # there was something to get wrong
     assert born > 40
 
 
