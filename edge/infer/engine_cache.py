@@ -8,9 +8,11 @@ nobody but us or root could have written it. A difference is named, never tried.
 import contextlib
 import dataclasses
 import fcntl
+import grp
 import hashlib
 import json
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -134,13 +136,17 @@ def store(folder: Path, key: EngineKey, plan: bytes, verdict: Verdict = "kept", 
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace the file in one step that a power cut cannot halve. Raises OutputError."""
+    """Replace the file in one step that a power cut cannot halve. Raises OutputError.
+
+    All may read it, so that root can build for a service that runs as somebody else.
+    """
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
+                os.fchmod(descriptor, 0o644)
                 os.fsync(file.fileno())
             os.replace(name, path)
         except BaseException:
@@ -157,9 +163,13 @@ def write(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """The folder, made if need be, with no other builder in it. Raises OutputError, UnavailableError while one is."""
+    """The folder, made if need be, with no other builder in it.
+
+    Raises OutputError where it cannot be written, UnavailableError while another builder is at work or when others
+    could put their files in place of ours.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / "build.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OutputError(
@@ -170,6 +180,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UnavailableError(f"{folder}: another nanotrack build is at work there; wait until it ends") from None
+        require_private(folder)
         yield
     finally:
         os.close(descriptor)  # gives the lock back, as the end of the process would
@@ -199,8 +210,19 @@ def _read_private(path: Path) -> bytes:
 def _require(path: Path, status: os.stat_result, *, may_be_shared: bool) -> None:
     if status.st_uid not in (os.geteuid(), 0):
         raise RungError(Reason.ENGINE_UNTRUSTED, f"{path} belongs to user {status.st_uid}")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not may_be_shared:
+    by_group = status.st_mode & stat.S_IWGRP and not is_private_group(status.st_uid, status.st_gid)
+    if (by_group or status.st_mode & stat.S_IWOTH) and not may_be_shared:
         raise RungError(Reason.ENGINE_UNTRUSTED, f"{path} can be written by others (mode {status.st_mode & 0o7777:o})")
+
+
+def is_private_group(uid: int, gid: int) -> bool:
+    """Whether a group is that of one user alone, as Ubuntu makes them, where folders are group-writable by default."""
+    try:
+        owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    others = [user.pw_name for user in pwd.getpwall() if user.pw_gid == gid and user.pw_uid != uid]
+    return owner.pw_gid == gid and not others and set(group.gr_mem) <= {owner.pw_name}
 
 
 def _header(path: Path) -> Header:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def reason_of(folder: Path, key: EngineKey = KEY) -> tuple[Reason, str]:
 def test_what_was_stored_is_loaded(folder: Path) -> None:
     path = engine_cache.store(folder, KEY, b"plan")
     assert engine_cache.load(folder, KEY) == b"plan"
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o644  # for a service that is not who built it
     assert sorted(p.name for p in folder.iterdir()) == [f"{KEY.stem}.json", f"{KEY.stem}.plan"]
 
 
@@ -123,12 +124,48 @@ def test_a_header_whose_digest_is_not_of_its_key_is_stale(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
-def test_a_folder_that_others_can_write_is_not_trusted(folder: Path, mode: int) -> None:
+def test_a_folder_that_others_can_write_is_not_trusted(
+    folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_cache, "is_private_group", lambda uid, gid: False)
     engine_cache.store(folder, KEY, b"plan")
     folder.chmod(mode)
     reason, detail = reason_of(folder)
     assert reason is Reason.ENGINE_UNTRUSTED
     assert f"mode {mode:o}" in detail
+
+
+def test_a_group_of_one_user_alone_may_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_cache, "is_private_group", lambda uid, gid: True)
+    engine_cache.store(folder, KEY, b"plan")
+    folder.chmod(0o775)  # what Ubuntu's umask of 0002 makes
+    assert engine_cache.load(folder, KEY) == b"plan"
+    folder.chmod(0o777)
+    assert reason_of(folder)[0] is Reason.ENGINE_UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("primary", "members", "others", "private"),
+    [
+        (1000, [], [], True),
+        (1000, ["ann"], [], True),
+        (1000, ["ann", "bob"], [], False),
+        (1000, [], [("bob", 1001, 1000)], False),  # whose primary group it is as well
+        (100, [], [], False),
+    ],
+)
+def test_whose_group_it_is(
+    monkeypatch: pytest.MonkeyPatch, primary: int, members: list[str], others: list[Any], private: bool
+) -> None:
+    users = [SimpleNamespace(pw_name=n, pw_uid=u, pw_gid=g) for n, u, g in [("ann", 1000, primary), *others]]
+    monkeypatch.setattr("pwd.getpwall", lambda: users)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: users[0])
+    monkeypatch.setattr("grp.getgrgid", lambda gid: SimpleNamespace(gr_mem=members))
+    assert engine_cache.is_private_group(1000, 1000) is private
+
+
+def test_a_group_or_user_without_a_name_is_not_private() -> None:
+    assert engine_cache.is_private_group(4_000_000, 4_000_000) is False
 
 
 def test_a_parent_that_others_can_write_is_not_trusted(folder: Path) -> None:
@@ -177,11 +214,19 @@ def test_writing_is_all_or_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_two_builders_do_not_meet(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
-    with engine_cache.locked(folder):
-        assert folder.stat().st_mode & 0o777 == 0o700
-        with pytest.raises(UnavailableError, match="another nanotrack build"), engine_cache.locked(folder):
-            pass
+    with (
+        engine_cache.locked(folder),
+        pytest.raises(UnavailableError, match="another nanotrack build"),
+        engine_cache.locked(folder),
+    ):
+        pass
     with engine_cache.locked(folder):  # given back
+        pass
+
+
+def test_nothing_is_built_where_others_can_write(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(UnavailableError, match="engine_untrusted"), engine_cache.locked(tmp_path / "engines"):
         pass
 
 
