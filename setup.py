@@ -23,6 +23,7 @@ setup(
         "edge.detect",
         "edge.infer",
         "edge.reid",
+        "edge.service",
         "edge.sinks",
         "edge.track",
         "edge.video",
@@ -36,6 +37,7 @@ setup(
         "numba>=0.61",
         "opencv-python-headless>=4.10",
         "onnxruntime>=1.19",
+        'tomli>=2; python_version < "3.11"',
         "rich>=13",  # progress bars and tables; pure Python
     ],
     extras_require={

@@ -14,10 +14,12 @@ from edge.errors import NanoTrackError
 VERBS = {
     "track": "track people in a video, a folder of images or a stream",
     "val": "score trackers on a benchmark folder with TrackEval",
+    "profile": "measure FPS and latency on this board, and find what limits them",
     "demo": "track the built-in scene with a pack and score it",
     "fetch": "get official weights by name",
     "doctor": "say what this board can run, what not and why",
     "build": "make the TensorRT engines of a pack for this board",
+    "check": "say everything that is wrong with a daemon's configuration",
     "selftest": "prove on this board that a pack computes what it should",
 }
 

@@ -2,7 +2,8 @@
 
 The dataclass is the schema: its annotations say what is expected and its defaults what may be left out. Supported
 annotations: str, int, float, bool, `Literal`, `X | None`, `tuple[X, ...]`, `tuple[X, Y, Z]`, `dict[str, X]` and other
-dataclasses. A dataclass may add range checks in `__post_init__` by raising ValueError.
+dataclasses. Numbers made with `within` have a range; other checks stand in `__post_init__` and raise ValueError. An
+item of a list that has a name is called by it: "camera.door.stall_s".
 """
 
 import dataclasses
@@ -15,6 +16,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def within(low: float, high: float, default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field for a number from `low` to `high`; without a default it must be given."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
 def build(cls: type[T], data: object) -> tuple[T | None, list[str]]:
@@ -61,7 +67,14 @@ def _tuple(arguments: tuple[Any, ...], data: object, path: str, mistakes: list[s
     elif len(data) != len(arguments):
         mistakes.append(f"{path}: expected {len(arguments)} values, found {len(data)}")
         return ()
-    return tuple(_value(a, v, f"{path}[{i}]", mistakes) for i, (a, v) in enumerate(zip(arguments, data, strict=True)))
+    return tuple(
+        _value(a, v, _item(path, i, v), mistakes) for i, (a, v) in enumerate(zip(arguments, data, strict=True))
+    )
+
+
+def _item(path: str, index: int, data: object) -> str:
+    name = data.get("name") if isinstance(data, Mapping) else None
+    return f"{path}.{name}" if isinstance(name, str) and name else f"{path}[{index}]"
 
 
 def _dataclass(cls: type, data: object, path: str, mistakes: list[str]) -> Any:
@@ -79,6 +92,7 @@ def _dataclass(cls: type, data: object, path: str, mistakes: list[str]) -> Any:
     for name, field in fields.items():
         if name in data:
             values[name] = _value(hints[name], data[name], _join(path, name), mistakes)
+            _check_range(field, values[name], _join(path, name), mistakes)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             mistakes.append(f"{_join(path, name)}: missing")
     if len(mistakes) > before:
@@ -88,6 +102,15 @@ def _dataclass(cls: type, data: object, path: str, mistakes: list[str]) -> Any:
     except ValueError as error:
         mistakes.append(f"{path or 'top level'}: {error}")
         return None
+
+
+def _check_range(field: "dataclasses.Field[Any]", value: object, path: str, mistakes: list[str]) -> None:
+    if "low" not in field.metadata or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    low, high = field.metadata["low"], field.metadata["high"]
+    if not low <= value <= high:
+        remedy = "" if field.default in (None, dataclasses.MISSING) else f"; the default is {field.default}"
+        mistakes.append(f"{path}: expected a number from {low:g} to {high:g}, found {value:g}{remedy}")
 
 
 def _join(path: str, key: str) -> str:

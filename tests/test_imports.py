@@ -12,10 +12,10 @@ HEAVY = ("cv2", "numba", "onnxruntime", "onnx", "torch", "scipy", "trackeval", "
 
 # From the ground up: a module imports its own level and those below. A name that is not listed has no place yet.
 LEVELS = (
-    {"types", "errors", "schema", "spans", "modelpack", "motchallenge", "board", "fetch", "parallel"},
-    {"track", "detect", "reid", "infer", "video", "demo"},
+    {"types", "errors", "schema", "spans", "modelpack", "motchallenge", "board", "fetch", "parallel", "credentials"},
+    {"track", "detect", "reid", "infer", "video", "demo", "config"},
     {"sinks", "pipeline", "replay", "running"},
-    {"daemon", "profile", "benchmark", "judge", "evaluate", "config", "diagnosis"},
+    {"daemon", "service", "profile", "benchmark", "judge", "evaluate", "diagnosis"},
     {"commands"},
     {"cli"},
 )

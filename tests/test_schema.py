@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from edge.schema import build
+from edge.schema import build, within
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,26 @@ def test_all_mistakes_are_reported_at_once():
 
 def test_a_mapping_is_required_at_the_top():
     assert build(Outer, [1]) == (None, ["top level: expected a table, found [1]"])
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+    wait_s: float = within(0.5, 120, 5.0)
+    share: float | None = within(0, 1, None)
+
+
+@dataclass(frozen=True)
+class Items:
+    item: tuple[Item, ...]
+
+
+def test_numbers_stay_within_their_range_and_items_are_called_by_name() -> None:
+    bad = [{"name": "door", "wait_s": 0}, {"name": "yard", "share": float("nan")}, {"wait_s": 1}]
+    assert build(Items, {"item": bad})[1] == [
+        "item.door.wait_s: expected a number from 0.5 to 120, found 0; the default is 5.0",
+        "item.yard.share: expected a number from 0 to 1, found nan",
+        "item[2].name: missing",
+    ]
+    items, mistakes = build(Items, {"item": [{"name": "door", "wait_s": 120, "share": 1}]})
+    assert (items, mistakes) == (Items((Item("door", 120.0, 1.0),)), [])

@@ -5,20 +5,25 @@ from pathlib import Path
 
 from edge.errors import OutputError
 
+_REPLACE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+_LONGEST_LINE = 1 << 20
+
 
 class LineFile:
-    """A new file at `path`, an old one is replaced. Each `append` is with the system when it returns.
+    """A new file at `path`, an old one is replaced or, to `resume`, written on. `length` is its size in bytes.
 
-    Raises OutputError where the file cannot be made.
+    Each `append` is with the system when it returns. Half a line at the end of a resumed file, which only a power cut
+    leaves, is cut off. Raises OutputError where the file cannot be made.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, resume: bool = False):
         self.path = path
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC if resume else _REPLACE
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(path, flags, 0o644)
         except OSError as error:
             raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
-        self._length = 0
+        self.length = _whole_lines(self._descriptor) if resume else 0
         self._open = True
 
     def append(self, text: str) -> None:
@@ -30,15 +35,24 @@ class LineFile:
                 written += os.write(self._descriptor, data[written:])
         except OSError as error:
             if os.path.isfile(self.path):  # a device or a pipe cannot be cut
-                os.ftruncate(self._descriptor, self._length)
+                os.ftruncate(self._descriptor, self.length)
             raise OutputError(
                 f"{self.path}: cannot write on: {error.strerror}; what is there so far are whole lines, make room or"
                 " choose another place"
             ) from error
-        self._length += len(data)
+        self.length += len(data)
 
     def close(self) -> None:
         """Close the file; harmless when called again."""
         if self._open:
             self._open = False
             os.close(self._descriptor)
+
+
+def _whole_lines(descriptor: int) -> int:
+    """Cut what follows the last line break of the file; the bytes left."""
+    size = os.fstat(descriptor).st_size
+    start = max(0, size - _LONGEST_LINE)
+    end = start + os.pread(descriptor, size - start, start).rfind(b"\n") + 1
+    os.ftruncate(descriptor, end)
+    return end

@@ -1,0 +1,31 @@
+"""Says everything that is wrong with a daemon's configuration, without starting it.
+
+  nanotrack check --config nanotrack.toml
+
+Checked are the file itself, the model pack with its hashes, the tracker's parameters, files, devices, credentials and
+folders with their permissions. Nothing is sent over the network. Run it as the user of the service. Exit code 0: ready
+to serve; 78: something to mend.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge import config
+from edge.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack check`."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml", help="the configuration")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check it all. Raises ConfigError with every mistake."""
+    settings = config.load(args.config)
+    from edge.service.examine import mistakes
+
+    found = mistakes(settings)
+    if found:
+        raise ConfigError("\n  ".join([f"{args.config}: {len(found)} to mend:", *found]))
+    sys.stdout.write(f"{args.config}: ready to serve {', '.join(camera.name for camera in settings.camera)}\n")

@@ -1,0 +1,122 @@
+"""The daemon's settings: TOML into frozen dataclasses, every mistake reported at once.
+
+The dataclasses are the schema and state every default; `edge/deploy/nanotrack.toml` shows them with comments.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import ConfigError
+from edge.infer.backend import BackendName, VariantName
+from edge.schema import build, within
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Names stand in MQTT topics, metric labels and web addresses.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Model:
+    """`[model]`: what detects. `pack` is a model pack or an ONNX file; one network serves all cameras.
+
+    `floor` is the lowest score that reaches the trackers, None for the pack's own. `threads` None leaves one core to
+    decoding and tracking.
+    """
+
+    pack: str
+    classes: tuple[str, ...] = ("person",)
+    floor: float | None = within(0, 1, None)
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+    require: str | None = None
+    threads: int | None = within(1, 256, None)
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise ValueError("classes: expected at least one name, found none")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """`[tracking]`: how detections become identities; `parameters` are the method's own."""
+
+    method: str = "nanotrack"
+    preset: str = "default"
+    parameters: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """`[[camera]]`: where pictures come from, see `edge.video.live`.
+
+    `loop` plays a file for ever at its own pace. A camera without a good picture for `stall_s` is offline and is
+    connected anew. `credentials` names a file with user:password, see `edge.credentials`.
+    """
+
+    name: str
+    source: str
+    loop: bool = False
+    frame_rate: float | None = within(0.1, 1000, None)
+    stall_s: float = within(0.5, 120, 5.0)
+    credentials: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name: expected up to 32 small letters, digits, - and _, found {self.name!r}; it stands in addresses"
+            )
+        if not self.source:
+            raise ValueError("source: expected an address, a device or a file, found nothing")
+        if self.credentials is not None and "://" not in self.source:
+            raise ValueError(f"credentials: expected a source with an address, found {self.source!r}")
+
+
+@dataclass(frozen=True)
+class Jsonl:
+    """`[jsonl]`: JSON lines in `folder`; `tracks.jsonl` is the newest file.
+
+    A file of `rotate_mib` is put aside, `keep` of those are kept. Nothing is written while less than `free_mib` are
+    free on the disk.
+    """
+
+    folder: str
+    rotate_mib: float = within(0.01, 4096, 64.0)
+    keep: int = within(0, 10_000, 10)
+    free_mib: float = within(0, 1 << 20, 256.0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    model: Model
+    camera: tuple[Camera, ...]
+    tracking: Tracking = Tracking()
+    jsonl: Jsonl | None = None
+
+    def __post_init__(self) -> None:
+        names = [camera.name for camera in self.camera]
+        if not names:
+            raise ValueError("camera: expected at least one [[camera]], found none")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"camera.{name}: expected one camera of that name, found {names.count(name)}")
+
+
+def load(path: Path) -> Config:
+    """The settings in `path`. Raises ConfigError with every mistake."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected the configuration, cannot read it: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected TOML, found a mistake: {error}") from error
+    config, mistakes = build(Config, data)
+    if config is None:
+        raise ConfigError("\n  ".join([f"{path}: {len(mistakes)} to mend:", *mistakes]))
+    return config

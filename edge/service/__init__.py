@@ -1,0 +1,1 @@
+"""Parts of the daemon: its cameras, its outputs, and its talk with the service manager."""

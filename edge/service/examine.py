@@ -1,0 +1,81 @@
+"""What can be known of a configuration before it runs: every mistake in what it refers to, at once."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from edge import credentials, modelpack
+from edge.config import Camera, Config, Model
+from edge.errors import NanoTrackError, NotFoundError, OutputError
+from edge.infer.ladder import Wish
+from edge.track.tracker import Tracker
+from edge.video.live import NETWORK, is_recording
+from edge.video.source import open_source
+
+
+def mistakes(config: Config) -> list[str]:
+    """What would stop `nanotrack serve`, and what a camera would wait for in vain; each starts with its key.
+
+    Nothing is sent over the network, and no camera is opened.
+    """
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("model", lambda: _check_model(config.model)),
+        ("tracking", lambda: tracker(config, 30.0)),
+    ]
+    checks += [(f"camera.{camera.name}", _camera_check(camera)) for camera in config.camera]
+    if config.jsonl is not None:
+        folder = Path(config.jsonl.folder)
+        checks.append(("jsonl.folder", lambda: _check_writable(folder)))
+    return list(_failures(checks))
+
+
+def tracker(config: Config, frame_rate: float) -> Tracker:
+    """A tracker as configured. Raises UsageError."""
+    tracking = config.tracking
+    parameters: dict[str, Any] = {**(tracking.parameters or {})}
+    return Tracker(tracking.method, frame_rate, tracking.preset, **parameters)
+
+
+def _failures(checks: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
+    for key, check in checks:
+        try:
+            check()
+        except NanoTrackError as error:
+            yield f"{key}: {error}"
+
+
+def _check_model(model: Model) -> None:
+    """Raises for a pack that is none, a class it does not know, and wishes that exclude each other."""
+    Wish(model.backend, model.variant, model.require, model.threads or 1)
+    path = Path(model.pack)
+    if path.is_file():
+        return
+    known = modelpack.read(path).detector.classes
+    unknown = [name for name in model.classes if name not in known]
+    if unknown:
+        raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
+
+
+def _camera_check(camera: Camera) -> Callable[[], None]:
+    return lambda: _check_camera(camera)
+
+
+def _check_camera(camera: Camera) -> None:
+    if camera.credentials is not None:
+        credentials.read(camera.credentials)
+    if is_recording(camera.source):
+        open_source(camera.source, camera.frame_rate).close()
+    elif not camera.source.startswith((*NETWORK, "csi://")):
+        device = f"/dev/video{camera.source}" if camera.source.isdecimal() else camera.source
+        if not os.path.exists(device):
+            raise NotFoundError(f"{device}: expected a camera, found no such device; is it plugged in?")
+        if not os.access(device, os.R_OK | os.W_OK):
+            raise NotFoundError(f"{device}: no permission; the user needs the group video")
+
+
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: expected a folder, found none; make it or name another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: this user may not write there; change its owner or name another")

@@ -1,0 +1,107 @@
+"""What happens in a stream: frames with their tracks, identities that end, cameras that come and go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.types import Tracks
+
+EndReason = Literal["lost", "stopped"]
+CameraState = Literal["connecting", "online", "offline", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where events come from. An identity is (`run`, id): `run` is unique for each tracker's start.
+
+    `classes` are the names of the class numbers.
+    """
+
+    run: str
+    camera: str
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`time_s` on a clock that never goes back, `utc_s` since 1970 as a label, None for a recording."""
+
+    time_s: float
+    utc_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A frame and the tracks shown in it. `size` is (width, height), (0, 0) without a picture.
+
+    `ages` are the frames since each identity was first shown, in the order of `tracks`.
+    """
+
+    origin: Origin
+    at: Moment
+    number: int
+    size: tuple[int, int]
+    tracks: Tracks
+    ages: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An identity that will not come back, shown in `frames` frames."""
+
+    origin: Origin
+    at: Moment
+    id: int
+    frames: int
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class CameraChanged:
+    """A camera's new state, and why."""
+
+    origin: Origin
+    at: Moment
+    state: CameraState
+    reason: str
+
+
+Event = Observed | Ended | CameraChanged
+
+
+@dataclass(slots=True)
+class _Life:
+    first_frame: int
+    last_s: float
+    frames: int
+
+
+class Lives:
+    """The identities of one stream, from the first time they are shown until `lost_s` seconds after the last."""
+
+    def __init__(self, origin: Origin, lost_s: float):
+        self.origin = origin
+        self._lost_s = lost_s
+        self._lives: dict[int, _Life] = {}
+
+    def observe(self, number: int, size: tuple[int, int], tracks: Tracks, at: Moment) -> list[Event]:
+        """The frame, then the identities that are found to have ended by then."""
+        ages = []
+        for id_ in tracks.ids.tolist():
+            life = self._lives.setdefault(id_, _Life(number, at.time_s, 0))
+            life.last_s = at.time_s
+            life.frames += 1
+            ages.append(number - life.first_frame)
+        return [Observed(self.origin, at, number, size, tracks, ages), *self.expire(at)]
+
+    def expire(self, at: Moment) -> list[Event]:
+        """The identities that have ended by `at`; for times without frames."""
+        limit_s = at.time_s - self._lost_s
+        return [self._end(id_, at, "lost") for id_, life in list(self._lives.items()) if life.last_s < limit_s]
+
+    def stop(self, at: Moment) -> list[Event]:
+        """The end of all that are left."""
+        return [self._end(id_, at, "stopped") for id_ in list(self._lives)]
+
+    def _end(self, id_: int, at: Moment, reason: EndReason) -> Ended:
+        return Ended(self.origin, at, id_, self._lives.pop(id_).frames, reason)

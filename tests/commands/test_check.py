@@ -1,0 +1,88 @@
+"""`nanotrack check`: everything that is wrong, before anything runs."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.cli import main
+
+
+def check(folder: Path, text: str) -> int:
+    path = folder / "nanotrack.toml"
+    path.write_text(text)
+    return main(["check", "--config", str(path)])
+
+
+def test_a_good_configuration_is_ready(tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"""
+[model]
+pack = "{tiny_pack}"
+[[camera]]
+name = "street"
+source = "demo://?people=2"
+[[camera]]
+name = "door"
+source = "rtsp://127.0.0.1:1/x"
+[jsonl]
+folder = "{tmp_path}"
+"""
+    assert check(tmp_path, text) == 0
+    assert capsys.readouterr().out.endswith("ready to serve street, door\n")
+
+
+def test_all_that_it_refers_to_is_checked_at_once(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    text = f"""
+[model]
+pack = "{tiny_pack}"
+classes = ["cat"]
+[tracking]
+parameters = {{ track_bufer = 30 }}
+[[camera]]
+name = "film"
+source = "{tmp_path}/none.mp4"
+[[camera]]
+name = "usb"
+source = "/dev/video99"
+[[camera]]
+name = "scene"
+source = "demo://?people=0"
+[[camera]]
+name = "door"
+source = "rtsp://127.0.0.1:1/x"
+credentials = "camera"
+[jsonl]
+folder = "{tmp_path}/none"
+"""
+    assert check(tmp_path, text) == 78
+    first, *mistakes = capsys.readouterr().err.splitlines()
+    assert first.endswith("7 to mend:")
+    starts = ["model: classes: cat", "tracking: nanotrack: unknown parameter 'track_bufer'"]
+    starts += [f"camera.film: {tmp_path}/none.mp4", "camera.usb: /dev/video99", "camera.scene: demo://?people=0"]
+    starts += ["camera.door: credentials 'camera'", f"jsonl.folder: {tmp_path}/none"]
+    for mistake, start in zip(mistakes, starts, strict=True):
+        assert mistake.startswith(f"  {start}")
+
+
+@pytest.mark.parametrize("damage", ["hash", "missing", "manifest"])
+def test_a_damaged_pack_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    from tests import tiny
+
+    pack = tiny.write_pack(tmp_path / "tiny.pack")
+    if damage == "hash":
+        (pack / "detector.onnx").write_bytes(b"else")
+    elif damage == "missing":
+        (pack / "detector.onnx").unlink()
+    else:
+        (pack / "pack.json").write_text("{")
+    text = f'model.pack = "{pack}"\n[[camera]]\nname = "a"\nsource = "demo://"\n'
+    assert check(tmp_path, text) == 78
+    assert "model: " in capsys.readouterr().err
+
+
+def test_the_configuration_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", str(tmp_path / "none.toml")]) == 78
+    assert "No such file" in capsys.readouterr().err
+    assert main(["check"]) == 64
