@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     pack = modelpack.read(args.pack)
     if pack.manifest.golden is None:
         raise DataError(f"{pack.folder}: it has no golden output to compare with; export it anew")
-    ladder = Ladder(Wish(threads=args.threads))
+    gpu = Ladder(Wish()).gpu  # looked for once
     networks: tuple[NetworkName, ...] = ("detector", "reid") if pack.reid else ("detector",)
     before = board.facts()
     with Console(stderr=True).status("") as status:
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
         for network in networks:
             for rung in LADDER:
                 status.update(f"{network} on {rung.name}")
+                # By name, so that a rung is tested also where another one is faster.
+                ladder = Ladder(Wish(require=rung.name, threads=args.threads), look=gpu)
                 results.append(try_rung(ladder, rung, pack, network, args.seconds))
     if args.json:
         report = {
