@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
-from edge.infer import engine_cache, golden
+from edge.infer import choice, engine_cache, golden
 from edge.infer.backend import Backend, BackendName, VariantName
 from edge.infer.engines import engine_set, network_of, require_arithmetic
 from edge.infer.golden import NetworkName
@@ -170,6 +170,9 @@ class Ladder:
             )
         open_file = _onnxruntime()
         path, threads = pack.path(variant), self.wish.threads
+        chosen = rung.name == self.wish.require or self.wish.variant != "auto"
+        if rung.precision == "int8" and not chosen and description and "fp32" in description.variants:
+            choice.require_faster(pack, description, threads, self._cache)
         if rung not in ON_REQUEST:
             return rung.precision, open_file(path, threads=threads, max_batch=max_batch)
         # A GPU multiplies float32 as TF32, whose mantissa is that of float16: so is the limit for its golden output.
