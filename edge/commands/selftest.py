@@ -109,7 +109,9 @@ def try_rung(ladder: Ladder, rung: Rung, pack: ModelPack, network: NetworkName, 
 
 def show(console: Console, results: list[Result], pack: Path) -> None:
     """The results as a table, a line a rung, and below it why rungs were not run."""
-    table = Table("network", "rung", "result", "error", "p50 ms", "p99 ms", "layers", box=None)
+    table = Table(box=None)
+    for name in ("network", "rung", "result", "error", "p50 ms", "p99 ms", "layers"):
+        table.add_column(name, no_wrap=name in ("network", "rung", "result"))
     for result in results:
         if result.reason is not None:
             table.add_row(result.network, result.rung, result.reason)
