@@ -1,5 +1,7 @@
 """Boxes of a picture in, unit embeddings out: crops in one batch buffer, one run of the network for all of them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from edge.detect.preprocess import Preprocess
@@ -13,8 +15,9 @@ from edge.types import Float32s, Image
 class Embedder:
     """An appearance network with its pre- and postprocessing. Used by one thread at a time.
 
-    `backend` holds room for `max_batch` crops; more boxes are embedded in several runs. Raises DataError for a network
-    that is not as described.
+    `backend` holds room for `max_batch` crops; more boxes are embedded in several runs. Runs have sizes that are powers
+    of two, so that a network meets few shapes and no crop is computed for nothing. Raises DataError for a network that
+    is not as described.
     """
 
     def __init__(self, description: Reid, backend: Backend, *, spans: Spans | None = None):
@@ -22,7 +25,7 @@ class Embedder:
         self._backend = backend
         self._crops = backend.inputs[description.input.name]
         self._preprocess = Preprocess(description.input, self._crops)
-        self._span = (spans or Spans())["reid"]
+        self.span = (spans or Spans())["reid"]
         self._vectors = backend.outputs[description.output]
         if self._vectors.shape != (len(self._crops), description.embedding):
             raise DataError(
@@ -36,12 +39,11 @@ class Embedder:
         Crops are cut at whole pixels inside the picture, as the reference does; a box without a pixel in it gets a
         vector of zeros, which is like nothing.
         """
-        with self._span:
+        with self.span:
             vectors = np.zeros((len(boxes_xyxy), self.description.embedding), np.float32)
             corners = _whole_pixels(boxes_xyxy, image)
             visible = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
-            for first in range(0, len(visible), len(self._crops)):
-                rows = visible[first : first + len(self._crops)]
+            for rows in _batches(visible, len(self._crops)):
                 for place, (x1, y1, x2, y2) in enumerate(corners[rows].tolist()):
                     self._preprocess(image[y1:y2, x1:x2], place)
                 self._backend.run(len(rows))
@@ -52,6 +54,14 @@ class Embedder:
                     f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
                 )
             return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+
+
+def _batches(rows: np.ndarray, room: int) -> Iterator[np.ndarray]:
+    """`rows` in pieces, the length of each the largest power of two that fits."""
+    while len(rows):
+        size = 1 << (min(len(rows), room).bit_length() - 1)
+        yield rows[:size]
+        rows = rows[size:]
 
 
 def _whole_pixels(boxes_xyxy: Float32s, image: Image) -> np.ndarray:

@@ -45,6 +45,7 @@ class Parameters:
     looks_iou: float = number(0.5, 0, 1)
 
 
+MODEL = XYAH
 RUN = run_dtype(Parameters)
 
 

@@ -9,15 +9,16 @@ import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.track import parameters
+from edge.track.kalman import XYWH
 from edge.track.lifecycle import BAD_SHAPE
 from edge.track.looks import Looks, Rule, rule_of
-from edge.track.state import TRACK, State
+from edge.track.state import LOST, TRACK, State
 from edge.types import Detections, Tracks
 
 # A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, a compiled `step`
-# and, where its tracks are not state.TRACK, a dtype `TRACK` of its own. One that knows tracks by their looks has a
-# function `looks` that makes the memories, and `MEMORY`, the rule it follows unless told. `PRESETS` are published
-# settings by name.
+# and, where its tracks are not state.TRACK, a dtype `TRACK` of its own. One that can use appearance has a function
+# `looks` that makes the memories; one that follows nothing else has its rule for them, `MEMORY`. `MODEL` is the model
+# of its Kalman filter where that is not XYWH. `PRESETS` are published settings by name.
 METHODS = {
     "bytetrack": "edge.track.bytetrack",
     "jointtrack": "edge.track.jointtrack",
@@ -69,7 +70,8 @@ class Tracker:
             raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, presets)}")
         self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
         self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
-        own = getattr(module, "MEMORY", None)
+        self._own = own = getattr(module, "MEMORY", None)
+        self._model = getattr(module, "MODEL", XYWH)
         self.appearance = rule_of(appearance, own)
         self._make_looks = getattr(module, "looks", None)
         if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
@@ -146,6 +148,46 @@ class Tracker:
         if shown == n:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
+
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether every detection must have an embedding, because the method follows looks and not motion."""
+        return self._own is not None and self.appearance is not None
+
+    def comparable(self, detections: Detections) -> npt.NDArray[np.int64]:
+        """Rows of the detections whose embeddings `update` would use, best scores first."""
+        if self.appearance is None:
+            return np.zeros(0, np.int64)
+        scores = detections.scores
+        order = np.argsort(-scores, kind="stable")
+        return order[scores[order] >= np.float32(getattr(self.parameters, "track_thresh", 0.0))]
+
+    def doubtful(self, detections: Detections, time_s: float | None = None) -> npt.NDArray[np.int64]:
+        """Those of `comparable` whose embeddings might change what `update` will do at `time_s`, most urgent first.
+
+        Nothing is changed: call it, get the embeddings, then call `update`. Raises as `update`.
+        """
+        rows = self.comparable(detections)
+        if self.appearance is None or self.needs_embeddings:
+            return rows
+        from edge.track import doubt
+
+        frames, _ = self._elapsed(time_s)
+        now = float(self._run["now"][0]) + frames
+        table = self._state.table[: self._alive]
+        taken = self._looks.taken() if self._looks else np.zeros(0)
+        if len(taken) != len(table):
+            taken = np.full(len(table), -1.0)
+        lost, stale = table["status"] == LOST, (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
+        doubts = np.zeros(len(detections), np.int8)
+        boxes = doubt.predicted_boxes(table, frames, self._model)
+        reach = self.parameters.looks_iou - doubt.SLACK
+        try:
+            doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
+        except TypeError:
+            raise _wrong_arrays(detections) from None
+        rows = rows[doubts[rows] > doubt.CERTAIN]
+        return rows[np.argsort(-doubts[rows], kind="stable")]
 
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""

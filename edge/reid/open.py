@@ -1,0 +1,34 @@
+"""Appearance networks by path: out of a model pack, or an ONNX file that is understood by its inputs and outputs."""
+
+from pathlib import Path
+
+from edge import modelpack
+from edge.detect import adopt
+from edge.errors import NotFoundError, UsageError
+from edge.infer.backend import Backend, open_backend
+from edge.infer.ladder import Ladder, Wish
+from edge.modelpack import ModelPack
+from edge.reid.embedder import Embedder
+from edge.spans import Spans
+
+MAX_BATCH = 16  # crops a run: beyond it a crop gets no cheaper on a CPU
+
+
+def open_embedder(model: ModelPack | Path, wish: Wish, spans: Spans | None = None) -> Embedder:
+    """The embedder of a pack, its folder, or an ONNX file; a pack's runs on the best rung that `wish` allows.
+
+    Raises NotFoundError, DataError or UnavailableError with what is wrong, UsageError for a pack without one.
+    """
+    network: Backend
+    if isinstance(model, Path) and model.is_file():
+        network = open_backend(model, name=wish.backend, threads=wish.threads, max_batch=MAX_BATCH)
+        description = adopt.reid(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
+        return Embedder(description, network, spans=spans)
+    if isinstance(model, Path) and not model.exists():
+        raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
+    pack = model if isinstance(model, ModelPack) else modelpack.read(model)
+    if pack.reid is None:
+        raise UsageError(
+            f"{pack.folder}: has no appearance network; export it with --reid, give --reid-model, or --appearance none"
+        )
+    return Embedder(pack.reid, Ladder(wish).open(pack, "reid", MAX_BATCH), spans=spans)

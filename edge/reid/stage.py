@@ -1,0 +1,73 @@
+"""Embeddings where they pay: of all detections, of those whose assignment is in doubt, or of none."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edge.errors import UsageError
+from edge.reid.embedder import Embedder
+from edge.track.tracker import Tracker
+from edge.types import Detections, Image
+
+Policy = Literal["always", "auto", "never"]
+POLICIES: tuple[Policy, ...] = ("always", "auto", "never")
+
+_FORGET = 0.9  # weight of what an embedding cost so far, against what it cost in this frame
+
+
+@dataclass(slots=True)
+class Counter:
+    """`computed` embeddings, and `saved` ones that `always` would have computed as well."""
+
+    computed: int = 0
+    saved: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of all embeddings that `always` computes, how many were computed: 0..1."""
+        return self.computed / max(1, self.computed + self.saved)
+
+
+class ReidStage:
+    """Gives detections their embeddings before `tracker` sees them.
+
+    `budget_ms` is what they may take a frame; the cost of one is measured, and the most urgent come first. Raises
+    UsageError where the tracker needs an embedding of every detection and would not get it.
+    """
+
+    def __init__(self, embedder: Embedder, tracker: Tracker, policy: Policy = "auto", budget_ms: float | None = None):
+        if tracker.needs_embeddings and (policy == "never" or budget_ms is not None):
+            raise UsageError(
+                f"{tracker.method} needs an embedding of every detection; leave out --reid never and --reid-budget-ms"
+            )
+        self.counter = Counter()
+        self._embedder = embedder
+        self._tracker = tracker
+        self._policy = policy
+        self._budget_ms = budget_ms
+        self._cost_ms: float | None = None
+
+    def __call__(self, image: Image, detections: Detections, time_s: float | None = None) -> None:
+        """Set the embeddings of `detections` in `image`; those not computed are rows of zeros."""
+        useful = self._tracker.comparable(detections)
+        rows = {"always": useful, "never": useful[:0]}.get(self._policy)
+        if rows is None:
+            rows = self._tracker.doubtful(detections, time_s)
+        rows = rows[: self._room()]
+        self.counter.computed += len(rows)
+        self.counter.saved += len(useful) - len(rows)
+        if len(rows):
+            detections.embeddings = np.zeros((len(detections), self._embedder.description.embedding), np.float32)
+            before_ns = self._embedder.span.total_ns
+            detections.embeddings[rows] = self._embedder(image, detections.boxes_xyxy[rows])
+            self._learn_cost((self._embedder.span.total_ns - before_ns) / 1e6 / len(rows))
+
+    def _room(self) -> int | None:
+        """How many embeddings this frame may have, None without a budget; one to begin with, to see what it costs."""
+        if self._budget_ms is None:
+            return None
+        return 1 if self._cost_ms is None else int(self._budget_ms / self._cost_ms)
+
+    def _learn_cost(self, cost_ms: float) -> None:
+        self._cost_ms = cost_ms if self._cost_ms is None else _FORGET * self._cost_ms + (1 - _FORGET) * cost_ms

@@ -1,0 +1,92 @@
+"""Where looks could change who is who: the detections worth an embedding before the final assignment.
+
+An embedding costs more than all association of a frame. Most detections overlap one track well and no other, and
+nothing that they look like would change that; and where boxes overlap too little for looks to be heard at all they
+change nothing either. The others, most urgent first:
+
+- contested: a second track overlaps the detection, or a second detection its track, nearly as well;
+- a lost track lies there: it may be the one who returns;
+- born: no track overlaps that is not better met by another, so a memory begins here;
+- stale: the memory of its track is old or empty.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from edge.track.boxes import Records, iou
+from edge.track.jit import buffer, entry, given
+from edge.track.kalman import XYAH
+from edge.track.state import TRACKED
+
+CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
+
+MARGIN = 0.35  # a rival that overlaps less than the best one by this much of IoU is none
+SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
+STALE_S = 1.0  # after so long a look is taken anew
+
+
+def predicted_boxes(table: Records, frames: float, model: int) -> npt.NDArray[np.float64]:
+    """Where the boxes (xyxy, `[T, 4]`) of TRACK records will be: confirmed ones move, unconfirmed ones stay."""
+    moved = table["position"] + frames * table["velocity"] * table["confirmed"][:, None]
+    still = table["status"] != TRACKED
+    moved[still, 3] = table["position"][still, 3]
+    if model == XYAH:
+        width = moved[:, 2] * moved[:, 3]
+    else:
+        moved[still, 2] = table["position"][still, 2]
+        width = moved[:, 2]
+    size = np.stack([width, moved[:, 3]], axis=1)
+    corner = moved[:, :2] - size / 2
+    return np.concatenate([corner, corner + size], axis=1)
+
+
+@entry(
+    given("f8", 2),
+    given("?"),
+    given("?"),
+    given("f4", 2),
+    given("i8"),
+    numba.float64,
+    buffer("i1"),
+)
+def find_doubts(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, reach: float, doubts: Any) -> None:
+    """Set `doubts` of the detections `rows` among `boxes` (xyxy) to one of the reasons above.
+
+    `tracks` are predicted boxes, `lost` and `stale` say what is known of them. Up to an IoU of `reach` none is a rival.
+    Every pair is looked at, which is quick
+    for the hundreds that a frame may hold.
+    """
+    overlaps = np.zeros((len(rows), len(tracks)))
+    rivals = np.zeros((len(tracks), 2))  # the two best overlaps of each track
+    for a in range(len(rows)):
+        for i in range(len(tracks)):
+            value = iou(tracks[i], boxes[rows[a]], 0.0)
+            overlaps[a, i] = value
+            if value > rivals[i, 0]:
+                rivals[i, 1] = rivals[i, 0]
+                rivals[i, 0] = value
+            elif value > rivals[i, 1]:
+                rivals[i, 1] = value
+    for a in range(len(rows)):
+        best, first, second, near = -1, 0.0, 0.0, False
+        for i in range(len(tracks)):
+            value = overlaps[a, i]
+            near |= lost[i] and value > reach
+            if value > first:
+                best, first, second = i, value, first
+            elif value > second:
+                second = value
+        other = 0.0
+        if best >= 0:
+            other = rivals[best, 1] if first == rivals[best, 0] else rivals[best, 0]
+        if best < 0 or (first <= reach and other > first):
+            doubts[rows[a]] = BORN
+        elif max(second, other) > max(reach, first - MARGIN):
+            doubts[rows[a]] = CONTESTED
+        elif near:
+            doubts[rows[a]] = LOST_NEAR
+        else:
+            doubts[rows[a]] = STALE if stale[best] else CERTAIN
