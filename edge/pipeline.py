@@ -10,18 +10,21 @@ from edge.errors import NotFoundError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
 from edge.modelpack import ModelPack
+from edge.reid.open import open_embedder
+from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
 from edge.track.tracker import Tracker
 from edge.types import Detections, Frame, Tracks
 
 
 class Pipeline:
-    """A detector and a tracker in a row, for one stream and one thread at a time.
+    """A detector, where looks are followed an embedder, and a tracker in a row, for one stream and thread at a time.
 
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
     pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset`, `appearance` and
-    `parameters` are `Tracker`'s.
+    `parameters` are `Tracker`'s. Embeddings come from `reid_model` (None: the appearance network of `model`), `reid`
+    and `reid_budget_ms` are the policy and the budget of `ReidStage`.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -34,6 +37,9 @@ class Pipeline:
         frame_rate: float = 30.0,
         preset: str = "default",
         appearance: str | None = None,
+        reid_model: ModelPack | Path | str | None = None,
+        reid: Policy = "auto",
+        reid_budget_ms: float | None = None,
         classes: Sequence[str] = ("person",),
         floor: float | None = None,
         backend: BackendName = "auto",
@@ -45,6 +51,13 @@ class Pipeline:
     ):
         self.spans = spans or Spans()
         self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+        self.reid: ReidStage | None = None
+        if self.tracker.appearance is not None:
+            embedder = open_embedder(reid_model or model, Wish(backend, variant, require, threads), self.spans)
+            if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
+                parameters["logit_scale"] = embedder.description.logit_scale
+                self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+            self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
         self.detector = open_detector(
             model,
             classes=classes,
@@ -65,6 +78,8 @@ class Pipeline:
         Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last.
         """
         self.detections = self.detector(frame.image)
+        if self.reid is not None:
+            self.reid(frame.image, self.detections, frame.time_s)
         with self._track:
             return self.tracker.update(self.detections, frame.time_s)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from edge.reid.stage import ReidStage
 from edge.spans import Spans
 from edge.track.tracker import Tracker
 from edge.types import Detections, Frame, Tracks
@@ -10,13 +11,21 @@ from edge.types import Detections, Frame, Tracks
 class Replay:
     """Recorded detections and a tracker in a row; called like a `Pipeline`.
 
-    Item i of `by_frame` belongs to frame i + 1. Detections below score `floor` are left out.
+    Item i of `by_frame` belongs to frame i + 1. Detections below score `floor` are left out. `reid` gives the others
+    embeddings, for frames with pictures.
     """
 
     def __init__(
-        self, by_frame: Sequence[Detections], tracker: Tracker, *, floor: float = 0.0, spans: Spans | None = None
+        self,
+        by_frame: Sequence[Detections],
+        tracker: Tracker,
+        *,
+        floor: float = 0.0,
+        reid: ReidStage | None = None,
+        spans: Spans | None = None,
     ):
         self.tracker = tracker
+        self.reid = reid
         self.classes: tuple[str, ...] = ("person",)
         self.detections = Detections.empty()
         self._by_frame = by_frame
@@ -28,5 +37,7 @@ class Replay:
         found = self._by_frame[frame.number - 1] if frame.number <= len(self._by_frame) else Detections.empty()
         kept = found.scores >= self._floor
         self.detections = found if kept.all() else Detections(found.boxes_xyxy[kept], found.scores[kept])
+        if self.reid is not None:
+            self.reid(frame.image, self.detections, frame.time_s)
         with self._track:
             return self.tracker.update(self.detections, frame.time_s)

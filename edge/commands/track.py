@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from edge.pipeline import Pipeline
     from edge.replay import Replay
 
+_APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.looks` knows
+_POLICIES = ("always", "auto", "never")
+_BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")  # their appearance is none unless a ReID model is given
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 
@@ -44,7 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a NanoDet network as ONNX")
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
-    parser.add_argument("--preset", default="default", choices=("default", "reference"), help="default: default")
+    parser.add_argument(
+        "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
+    )
+    parser.add_argument("--appearance", choices=_APPEARANCES, help="memory of looks; default: the method's own")
+    parser.add_argument(
+        "--reid-model",
+        type=Path,
+        metavar="PACK|FILE.onnx",
+        help="appearance network; default: the one in --model's pack. Alone it means --appearance ema",
+    )
+    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="whose looks are computed; default: auto")
+    parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="what they may take a frame")
     parser.add_argument(
         "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
     )
@@ -66,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.verbose:
         logging.getLogger("edge").setLevel(logging.WARNING)
     spans, summary, stop = Spans(), Summary(), StopRequest()
+    chain: Pipeline | Replay | None = None
     try:
         with contextlib.ExitStack() as stack:
             recorded = read_detections(args.detections) if args.detections else None
@@ -88,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if summary.frames:
             sys.stdout.write(summary.text(spans) + "\n")
+        if chain is not None and chain.reid is not None:
+            sys.stdout.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
 
 
@@ -106,10 +123,11 @@ def _check(args: argparse.Namespace) -> None:
         ("--threads", args.threads, 1, 256),
         ("--frames", args.frames, 1, sys.maxsize),
         ("--frame-rate", args.frame_rate, 0.01, 10_000),
+        ("--reid-budget-ms", args.reid_budget_ms, 0.01, 10_000),
     ):
         if value is not None and not low <= value <= high:
             raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
-    inputs = [Path(path) for path in (args.path, args.detections, args.model) if path]
+    inputs = [Path(path) for path in (args.path, args.detections, args.model, args.reid_model) if path]
     outputs = [path for path in (args.save, args.mot, args.jsonl) if path]
     for index, path in enumerate(outputs):
         if any(_same(path, other) for other in inputs + outputs[:index]):
@@ -131,11 +149,7 @@ def _chain(
 ) -> "Pipeline | Replay":
     """What makes tracks of frames: a detector's pipeline, or a replay."""
     if recorded is not None:
-        from edge.replay import Replay
-        from edge.track.tracker import Tracker
-
-        tracker = Tracker(args.tracking_method, source.frame_rate, args.preset)
-        return Replay(recorded, tracker, floor=args.conf or 0.0, spans=spans)
+        return _replay(args, source, recorded, spans)
     from edge.pipeline import Pipeline
 
     return Pipeline(
@@ -143,15 +157,47 @@ def _chain(
         method=args.tracking_method,
         frame_rate=source.frame_rate,
         preset=args.preset,
+        appearance=_appearance(args),
+        reid_model=args.reid_model,
+        reid=args.reid,
+        reid_budget_ms=args.reid_budget_ms,
         classes=_names(args.classes),
         floor=args.conf,
         backend=args.backend,
         variant=args.variant,
         require=args.require,
-        # One core is left to decoding, tracking and drawing.
-        threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        threads=_threads(args),
         spans=spans,
     )
+
+
+def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Replay":
+    from edge.infer.ladder import Wish
+    from edge.reid.open import open_embedder
+    from edge.reid.stage import ReidStage
+    from edge.replay import Replay
+    from edge.track.tracker import Tracker
+
+    tracker, reid = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=_appearance(args)), None
+    if tracker.appearance is not None:
+        if not args.path or not args.reid_model:
+            raise UsageError("looks of replayed detections need --path, the pictures, and --reid-model; add both")
+        wish = Wish(args.backend, args.variant, args.require, _threads(args))
+        reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
+    return Replay(recorded, tracker, floor=args.conf or 0.0, reid=reid, spans=spans)
+
+
+def _appearance(args: argparse.Namespace) -> str | None:
+    """What to remember of looks. The published trackers ignore a ReID model, and so do presets that reproduce them."""
+    if args.appearance is None and args.reid_model and args.preset == "default" and args.tracking_method in _BY_MOTION:
+        return "ema"
+    chosen: str | None = args.appearance
+    return chosen
+
+
+def _threads(args: argparse.Namespace) -> int:
+    """One core is left to decoding, tracking and drawing."""
+    return int(args.threads or max(1, len(os.sched_getaffinity(0)) - 1))
 
 
 def _open_sinks(

@@ -14,12 +14,13 @@ from edge.spans import Spans
 MAX_BATCH = 16  # crops a run: beyond it a crop gets no cheaper on a CPU
 
 
-def open_embedder(model: ModelPack | Path, wish: Wish, spans: Spans | None = None) -> Embedder:
+def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None = None) -> Embedder:
     """The embedder of a pack, its folder, or an ONNX file; a pack's runs on the best rung that `wish` allows.
 
     Raises NotFoundError, DataError or UnavailableError with what is wrong, UsageError for a pack without one.
     """
     network: Backend
+    model = Path(model) if isinstance(model, str) else model
     if isinstance(model, Path) and model.is_file():
         network = open_backend(model, name=wish.backend, threads=wish.threads, max_batch=MAX_BATCH)
         description = adopt.reid(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)

@@ -28,6 +28,10 @@ class Counter:
         """Of all embeddings that `always` computes, how many were computed: 0..1."""
         return self.computed / max(1, self.computed + self.saved)
 
+    def text(self) -> str:
+        """Both in a few words."""
+        return f"{self.computed} embeddings computed, {self.saved} saved ({100 * (1 - self.share):.0f} %)"
+
 
 class ReidStage:
     """Gives detections their embeddings before `tracker` sees them.

@@ -154,6 +154,11 @@ class Tracker:
         """Whether every detection must have an embedding, because the method follows looks and not motion."""
         return self._own is not None and self.appearance is not None
 
+    @property
+    def wants_logit_scale(self) -> bool:
+        """Whether the embeddings' own scale should be its parameter `logit_scale`; published settings have theirs."""
+        return self.preset == "default" and hasattr(self.parameters, "logit_scale")
+
     def comparable(self, detections: Detections) -> npt.NDArray[np.int64]:
         """Rows of the detections whose embeddings `update` would use, best scores first."""
         if self.appearance is None:
