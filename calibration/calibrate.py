@@ -30,7 +30,6 @@ RESERVE = 1 / 3
 # A unit that saves less than this share of the error may be noise.
 LEAST_GAIN = 0.015
 MOST_UNITS = 8
-FOR_SENSITIVITY = 16
 
 NO_CPU_REID = (
     "no int8 variant for CPUs: measured on x86, every integer form of this architecture is slower than float32"
@@ -56,8 +55,7 @@ class Outcome:
     renderings: list[Rendering] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     calibrated: dict[str, Calibrated] = field(default_factory=dict)
-    floats: dict[str, list[str]] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
+    floats: dict[str, dict[str, str]] = field(default_factory=dict)  # by form: layer and why
     ranking: list[Unit] = field(default_factory=list)
     held_out: list[Array] = field(default_factory=list)
 
@@ -68,9 +66,9 @@ class Outcome:
             ranges = calibrated.ranges(self.floats[form])
             forms[form] = {
                 "ranges_by": str(calibrated.choice),
-                "equalisation": asdict(calibrated.strength) if calibrated.strength else None,
+                "equalisation": [asdict(strength) if strength else None for strength in calibrated.strengths],
                 "errors_of_alternatives": {name: round(error, 6) for name, error in calibrated.tried.items()},
-                "float_layers": {name: self.reasons[name] for name in self.floats[form]},
+                "float_layers": self.floats[form],
                 "ranges": {name: [round(v, 6) for v in covered] for name, covered in ranges.items()},
             }
         ranking = [{**asdict(unit), "worth": unit.worth} for unit in self.ranking]
@@ -197,7 +195,7 @@ def _integer(
     outcome.calibrated[form] = result
     placed = set(target.place(result.network, ()).integer)
     always = [node.output[0] for node in result.network.weighted() if node.output[0] not in placed]
-    outcome.reasons.update(dict.fromkeys(always, _why(target)))
+    why = dict.fromkeys(always, _why(target))
     floats: list[str] = []
     exact = target is recipe.TENSORRT  # ONNX Runtime with all fusion off is the oracle of what TensorRT computes
     verdict = gate.verdict(result.run(exact=exact), settings.copies)
@@ -209,14 +207,12 @@ def _integer(
         for unit in [u for u in ranking if u.gain > LEAST_GAIN * base][:MOST_UNITS]:
             layers = [name for name in unit.layers if name in placed]
             floats += layers
-            outcome.reasons.update(
-                dict.fromkeys(layers, f"{unit.name}: error {unit.error + unit.gain:.4f} -> {unit.error:.4f}")
-            )
+            why |= dict.fromkeys(layers, f"{unit.name}: error {unit.error + unit.gain:.4f} -> {unit.error:.4f}")
             progress(f"{form}: gate with {unit.name} in float")
             verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
             if _passes(verdict, settings.limits, RESERVE):
                 break
-    outcome.floats[form] = [*always, *floats]
+    outcome.floats[form] = why
     content = result.content(floats)
     outcome.renderings.append(_rendering(form, content, verdict, settings.limits))
 

@@ -217,8 +217,3 @@ def _only_depthwise_readers(network: Network, channels: Channels) -> npt.NDArray
         if name in channels.of and not network.depthwise(node):
             free[channels.of[name]] = False
     return free
-
-
-def same_everywhere(channels: Channels, strength: Strength) -> dict[int, Strength]:
-    """One strength for every group."""
-    return {int(group): strength for group in np.unique(channels.groups())} if channels.count else {}

@@ -253,8 +253,8 @@ def _matched(ious: Floats, limit: float) -> npt.NDArray[np.int64]:
 
 
 def _average_precision(hits: npt.NDArray[np.bool_], total: int) -> float:
-    if total == 0:
-        return 1.0 if not len(hits) else 0.0
+    if total == 0 or not len(hits):
+        return float(total == len(hits))
     right = np.cumsum(hits)
     recalls, precisions = right / total, right / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precisions[::-1])[::-1]

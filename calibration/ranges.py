@@ -156,8 +156,8 @@ def _least_error(histogram: Histogram, exponent: int) -> Range:
     shares = np.linspace(1 / CANDIDATES, 1, CANDIDATES)
     lows = histogram.low * shares if histogram.low < 0 else np.zeros(1)
     highs = histogram.high * shares if histogram.high > 0 else np.zeros(1)
-    below = np.maximum(lows[:, None] - centres, 0) ** exponent @ counts
-    above = np.maximum(centres - highs[:, None], 0) ** exponent @ counts
+    below = _to_the(exponent, np.maximum(lows[:, None] - centres, 0)) @ counts
+    above = _to_the(exponent, np.maximum(centres - highs[:, None], 0)) @ counts
     cumulated = np.concatenate([[0.0], np.cumsum(counts)])
     inside = cumulated[np.searchsorted(centres, highs)] - cumulated[np.searchsorted(centres, lows)][:, None]
     step = (highs - lows[:, None]) / LEVELS
@@ -165,6 +165,14 @@ def _least_error(histogram: Histogram, exponent: int) -> Range:
     loss[step <= 0] = np.inf
     row, column = np.unravel_index(int(np.argmin(loss)), loss.shape)
     return Range(float(lows[row]), float(highs[column]))
+
+
+def _to_the(exponent: int, values: Floats) -> Floats:
+    """A small power by multiplication, many times faster than numpy's."""
+    result = values
+    for _ in range(exponent - 1):
+        result = result * values
+    return result
 
 
 _CHOOSERS: Mapping[Method, Callable[[Histogram], Range]] = {

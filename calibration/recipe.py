@@ -1,12 +1,13 @@
 """From a float network to an integer one, step by step; every choice between alternatives is made by measured error.
 
-1. Extremes of all channels on the calibration inputs; equalisation of several strengths, the best kept.
+1. Extremes of all channels on the calibration inputs; equalisation of several strengths, the best kept, first
+   everywhere the same and then for each of a few sections of the network.
 2. Histograms of the equalised network; GPTQ-rounded weights.
 3. How ranges are chosen: of several methods, for the trunk and for the last stretches, the best kept.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +25,17 @@ from calibration.runtime import Array, Runner
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
-FOR_STRENGTHS = 12  # histograms of a strength that is only compared
+FOR_STRENGTHS = 8  # histograms of a strength that is only compared
 
 # Found on NanoDet-Plus-m 416: a weight of the negative side of 1/3 and a share of .4 is the best for all tensors at
-# once, the others are best for some stages.
-CPU_STRENGTHS = (Strength(1 / 3, 0.4), Strength(1 / 1.5, 0.6), Strength(1 / 2, 0.5), Strength(0.0, 0.5))
+# once; for some sections of the network another is better, by up to a tenth of the error.
+CPU_STRENGTHS = (Strength(1 / 3, 0.4), Strength(1 / 2, 0.5), Strength(1 / 1.5, 0.6))
+SECTIONS = 5
 # TensorRT's grids lie behind the activation, so only what it leaves of the negative side counts.
 TENSORRT_STRENGTHS = (Strength(0.0, 0.5),)
+
+
+Strengths = tuple[Strength | None, ...]  # of each section; none: left as it is
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,9 @@ class Calibrated:
     weights: Mapping[str, Rounded]
     tails: frozenset[str]
     choice: Choice
-    strength: Strength | None
+    strengths: Strengths
     tried: Mapping[str, float]
+    _chosen: dict[tuple[Choice, tuple[str, ...]], Range] = field(default_factory=dict, repr=False, compare=False)
 
     def ranges(self, floats: Collection[str] = ()) -> dict[str, Range]:
         """The range of every tensor that has a grid when the layers `floats` are left in float."""
@@ -99,9 +105,11 @@ class Calibrated:
         found = {}
         for names in members.values():
             method = self.choice.tails if self.tails.issuperset(names) else self.choice.trunk
-            histogram = ranges.merged(self.histograms[name] for name in names)
-            covered = ranges.choose(histogram, method, symmetric=self.target.family.symmetric)
-            found.update(dict.fromkeys(names, covered))
+            key = (self.choice, tuple(names))
+            if key not in self._chosen:
+                histogram = ranges.merged(self.histograms[name] for name in names)
+                self._chosen[key] = ranges.choose(histogram, method, symmetric=self.target.family.symmetric)
+            found.update(dict.fromkeys(names, self._chosen[key]))
         return found
 
     def content(self, floats: Collection[str] = ()) -> bytes:
@@ -126,16 +134,23 @@ def calibrate(
     """`subject` calibrated for `target`. `seen` are the float network's extremes on its inputs; alternatives are
     compared with the layers `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
     tried: dict[str, float] = {}
-    best: Calibrated | None = None
-    for strength in (None, *target.strengths):
-        progress(f"equalisation {strength or 'none'}")
-        candidate = _started(subject, target, seen, strength, FOR_STRENGTHS)
-        error = tried[f"equalisation {strength or 'none'}"] = subject.tuning.error(candidate.run(floats))
-        if best is None or error < tried[f"equalisation {best.strength or 'none'}"]:
-            best = candidate
-        if equalise.shared_weights(subject.network):
-            break
-    final = _started(subject, target, seen, best.strength if best else None, FOR_RANGES)
+    sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
+
+    def error(strengths: Strengths) -> float:
+        progress(f"equalisation {_text(strengths)}")
+        return subject.tuning.error(_started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
+
+    strengths: Strengths = (None,) * len(sections)
+    best = tried["equalisation none"] = error(strengths)
+    # Everywhere the same first, then section by section where there is a choice.
+    everywhere = [(range(len(sections)), target.strengths[0])] if sections else []
+    somewhere = [(range(i, i + 1), strength) for i in range(len(sections)) for strength in target.strengths[1:]]
+    for places, strength in everywhere + somewhere:
+        new = tuple(strength if i in places else old for i, old in enumerate(strengths))
+        found = tried[f"equalisation {_text(new)}"] = error(new)
+        if found < best:
+            best, strengths = found, new
+    final = _started(subject, target, seen, sections, strengths, FOR_RANGES)
     progress("rounding")
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
@@ -153,14 +168,42 @@ def extremes(subject: Subject) -> dict[str, Extremes]:
     return activations.extremes(subject.network, names, subject.inputs[:FOR_RANGES])
 
 
+def _sections(network: Network) -> list[list[int]]:
+    """The equalisation groups of a network in order of execution, in sections of about as many layers."""
+    channels = equalise.Channels(network)
+    numbers = channels.groups()
+    layers = [node.output[0] for node in network.weighted() if node.output[0] in channels.of]
+    groups = [int(numbers[channels.of[name][0]]) for name in layers]
+    parts = [part.tolist() for part in np.array_split(np.arange(len(groups)), SECTIONS)]
+    taken: set[int] = set()
+    sections = []
+    for part in parts:
+        new = list(dict.fromkeys(groups[i] for i in part if groups[i] not in taken))
+        taken.update(new)
+        sections.append(new)
+    return sections
+
+
+def _text(strengths: Strengths) -> str:
+    """The strengths of the sections in a few words."""
+    texts = [str(strength or "none") for strength in strengths]
+    return texts[0] if len(set(texts)) == 1 else ", ".join(texts) or "none"
+
+
 def _started(
-    subject: Subject, target: Target, seen: Mapping[str, Extremes], strength: Strength | None, count: int
+    subject: Subject,
+    target: Target,
+    seen: Mapping[str, Extremes],
+    sections: Sequence[Sequence[int]],
+    strengths: Strengths,
+    count: int,
 ) -> Calibrated:
-    """Equalised with `strength`, histograms of `count` inputs, weights rounded to nearest."""
+    """Equalised with the strength of each section, histograms of `count` inputs, weights rounded to nearest."""
     network, limits = subject.network, {name: _limits(found, 1.0) for name, found in seen.items()}
-    if strength is not None:
+    by_group = {group: s for groups, s in zip(sections, strengths, strict=True) if s for group in groups}
+    if by_group:
         channels = equalise.Channels(network)
-        divisors = equalise.factors(network, channels, seen, equalise.same_everywhere(channels, strength))
+        divisors = equalise.factors(network, channels, seen, by_group)
         network = equalise.equalised(network, channels, divisors)
         for name, found in seen.items():
             if name in channels.of and found.lows.shape[1] == len(channels.of[name]):
@@ -174,7 +217,7 @@ def _started(
         rounding.rounded(network, {}, target.family),
         frozenset(placement.tails(network)),
         CHOICES[0],
-        strength,
+        strengths,
         {},
     )
 

@@ -3,7 +3,7 @@
 import datetime
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -136,8 +136,8 @@ def _floats(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
     parts = [f"<h3>{form}: what was tried, by measured error of the outputs</h3>"]
     parts.append(charts.bars([(name, error, f"{error:.4f}") for name, error in tried], 300))
     reasons: dict[str, list[str]] = {}
-    for name in outcome.floats[form]:
-        reasons.setdefault(outcome.reasons[name], []).append(name)
+    for name, why in outcome.floats[form].items():
+        reasons.setdefault(why, []).append(name)
     parts.append(f"<h3>{form}: layers in float</h3><table class=figures>")
     for why, names in reasons.items():
         shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
@@ -200,7 +200,7 @@ def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
     return [*parts, "</div>"]
 
 
-def signal_to_noise(result: Calibrated, floats: Sequence[str], tensors: Sequence[Array]) -> dict[str, float]:
+def signal_to_noise(result: Calibrated, floats: Collection[str], tensors: Sequence[Array]) -> dict[str, float]:
     """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `tensors`."""
     from calibration.network import Network
 

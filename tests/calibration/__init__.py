@@ -1,0 +1,1 @@
+"""Calibration: frames, ranges, weights, placement, legality, verdicts."""

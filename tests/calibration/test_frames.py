@@ -1,0 +1,74 @@
+import cv2
+import numpy as np
+import pytest
+
+from calibration import frames
+from edge.errors import DataError, NotFoundError
+
+
+def _write(folder, count, alike=False, size=(40, 60)):
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 255, (*size, 3)).astype(np.uint8)
+    for i in range(count):
+        if not alike:
+            picture = np.full((*size, 3), random.integers(0, 255, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{i}.png"), picture)
+    return folder
+
+
+def test_the_choice_is_varied_and_always_the_same(tmp_path):
+    folder = _write(tmp_path / "many" / "deeper", 40)
+    _write(tmp_path / "many", 30, alike=True)
+    found = frames.find(str(tmp_path / "many"), 20)
+    assert found == frames.find(str(tmp_path / "many"), 20)
+    assert len(found.chosen) == 20
+    assert found.distinct == 20  # thirty equal ones count as one
+    names = [found.sources[i] for i in found.chosen]
+    assert sum(path.parent == folder for path in names) == 19
+    assert len(list(found.pictures())) == 20
+
+
+def test_another_picture_is_another_hash(tmp_path):
+    folder = _write(tmp_path / "a", 16)
+    first = frames.find(str(folder), 16).sha256
+    cv2.imwrite(str(folder / "3.png"), np.full((40, 60, 3), 77, np.uint8))
+    assert frames.find(str(folder), 16).sha256 != first
+
+
+def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path):
+    _write(tmp_path / "a", 10)
+    _write(tmp_path / "b", 10, size=(30, 30))
+    lines = [f"{folder}/{i}.png" for folder in "ab" for i in range(10)]
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    shapes = {picture.shape for picture in frames.find(str(tmp_path / "list.txt"), 100).pictures()}
+    assert shapes == {(40, 60, 3), (30, 30, 3)}
+
+
+def test_a_video_is_sampled_over_its_whole_length(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for i in range(60):
+        writer.write(np.full((48, 64, 3), 4 * i, np.uint8))
+    writer.release()
+    found = frames.find(str(tmp_path / "v.avi"), 16)
+    assert found.chosen[0] < 10
+    assert found.chosen[-1] > 50
+    assert [p.shape for p in found.pictures()] == [(48, 64, 3)] * 16
+
+
+def test_too_few_and_all_alike_are_refused_with_the_number(tmp_path):
+    with pytest.raises(DataError, match=r"at least 16 pictures, found 5"):
+        frames.find(str(_write(tmp_path / "few", 5)), 100)
+    with pytest.raises(DataError, match=r"found 20 that are all alike"):
+        frames.find(str(_write(tmp_path / "alike", 20, alike=True)), 100)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotFoundError, match="expected images"):
+        frames.find(str(tmp_path / "empty"), 100)
+    with pytest.raises(NotFoundError):
+        frames.find(str(tmp_path / "missing.txt"), 100)
+
+
+def test_halves_are_disjoint_and_whole():
+    first, second = frames.halves(9)
+    assert sorted(first + second) == list(range(9))
+    assert abs(len(first) - len(second)) <= 1
