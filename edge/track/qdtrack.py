@@ -52,7 +52,7 @@ class Parameters:
     duplicate_iou: float = number(0.7, 0, 1)
     logit_scale: float = number(14.0, 0, 1e6)
     tao: int = number(1, 0, 1)
-    least_cosine: float = number(0.5, -1, 1)
+    least_cosine: float = number(0.7, -1, 1)
     same_class: int = number(1, 0, 1)
     track_buffer: float = number(60, 0, 1e6)
     capacity: int = number(256, 1, 1 << 20)
