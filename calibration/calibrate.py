@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from calibration import half, lint, material, placement, recipe, sensitivity, tail
+from calibration import half, lint, material, recipe, sensitivity, tail
 from calibration.frames import FEWEST, Frames, halves
 from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
 from calibration.material import Material
@@ -24,12 +24,7 @@ Progress = Callable[[str], None]
 PICTURES = 128  # drawn from what is given; half of them are held out
 COPIES = 3  # perturbed copies of the held-out inputs that a verdict is averaged over
 EXACT_COPIES = 1  # where the oracle computes every pair as it stands, which is slow
-# Scenes unlike the calibration pictures agree less (mot17 frames after calibration on COCO: a third more is lost), so
-# layers are taken to float until this share of what a limit allows is left unused.
-RESERVE = 1 / 3
-# A unit that saves less than this share of the error may be noise.
-LEAST_GAIN = 0.015
-MOST_UNITS = 8
+MOST_UNITS = 8  # tried one after the other where the gate does not pass
 
 NO_CPU_REID = (
     "no int8 variant for CPUs: measured on x86, every integer form of this architecture is slower than float32"
@@ -188,33 +183,39 @@ def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Setting
 def _integer(
     outcome: Outcome, form: str, subject: Subject, target: Target, gate: Judge, settings: Settings, progress: Progress
 ) -> None:
-    """Calibrate for `target`, then take layers to float until the gate passes with a reserve."""
+    """Calibrate for `target`. Layers that pay are in float from the start, more of them only until the gate passes."""
     progress(f"{form}: extremes")
     seen = recipe.extremes(subject)
-    result = recipe.calibrate(subject, target, (), seen, lambda text: progress(f"{form}: {text}"))
-    outcome.calibrated[form] = result
-    placed = set(target.place(result.network, ()).integer)
-    always = [node.output[0] for node in result.network.weighted() if node.output[0] not in placed]
-    why = dict.fromkeys(always, _why(target))
-    floats: list[str] = []
-    exact = target is recipe.TENSORRT  # ONNX Runtime with all fusion off is the oracle of what TensorRT computes
-    verdict = gate.verdict(result.run(exact=exact), settings.copies)
-    if not _passes(verdict, settings.limits, RESERVE):
+    on_cpu = target is recipe.CPU
+    # ONNX Runtime with every fusion off is the oracle of what TensorRT computes.
+    exact = not on_cpu
+    if on_cpu:
         progress(f"{form}: sensitivity")
-        ranking = outcome.ranking or sensitivity.ranked(result, subject.tuning, (), subject.inputs[0])
-        outcome.ranking = ranking
-        base = subject.tuning.error(result.run())
-        for unit in [u for u in ranking if u.gain > LEAST_GAIN * base][:MOST_UNITS]:
-            layers = [name for name in unit.layers if name in placed]
-            floats += layers
-            why |= dict.fromkeys(layers, f"{unit.name}: error {unit.error + unit.gain:.4f} -> {unit.error:.4f}")
-            progress(f"{form}: gate with {unit.name} in float")
-            verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
-            if _passes(verdict, settings.limits, RESERVE):
-                break
+        rough = recipe.rough(subject, target, seen)
+        outcome.ranking = sensitivity.ranked(rough, subject.tuning, (), subject.inputs[0])
+    placed = set(target.place(subject.network, ()).integer)
+    always = [node.output[0] for node in subject.network.weighted() if node.output[0] not in placed]
+    taken = [unit for unit in outcome.ranking if unit.pays]
+    floats = [name for unit in taken for name in unit.layers if name in placed]
+    result = recipe.calibrate(subject, target, floats, seen, lambda text: progress(f"{form}: {text}"))
+    outcome.calibrated[form] = result
+    progress(f"{form}: gate")
+    verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
+    if not verdict.passes(settings.limits) and not outcome.ranking:
+        outcome.ranking = sensitivity.ranked(result, subject.tuning, (), subject.inputs[0])
+    for unit in [u for u in outcome.ranking if not u.pays and u.gain > 0][:MOST_UNITS]:
+        if verdict.passes(settings.limits):
+            break
+        progress(f"{form}: gate with {unit.name} in float")
+        taken.append(unit)
+        floats += [name for name in unit.layers if name in placed]
+        verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
+    why = dict.fromkeys(always, _why(target))
+    for unit in taken:
+        reason = f"{unit.name}: saves {unit.gain_share:.0%} of the error for {unit.cost_share:.0%} of the time (model)"
+        why |= dict.fromkeys([name for name in unit.layers if name in placed], reason)
     outcome.floats[form] = why
-    content = result.content(floats)
-    outcome.renderings.append(_rendering(form, content, verdict, settings.limits))
+    outcome.renderings.append(_rendering(form, result.content(floats), verdict, settings.limits))
 
 
 def _add(outcome: Outcome, form: str, content: bytes, gate: Judge, settings: Settings, *, exact: bool) -> None:
@@ -228,13 +229,7 @@ def _rendering(form: str, content: bytes, verdict: Verdict, limits: Limits) -> R
     return Rendering(form, content, opset_of(onnx.load_from_string(content)), passed, verdict)
 
 
-def _passes(verdict: Verdict, limits: Limits, reserve: float) -> bool:
-    """Whether the verdict reaches the limits with a share of what they allow left unused."""
-    tight = Limits(**{name: 1 - (1 - limit) * (1 - reserve) for name, limit in asdict(limits).items()})
-    return verdict.passes(tight)
-
-
 def _why(target: Target) -> str:
-    if target.place is placement.for_cpu:
+    if target is recipe.CPU:
         return "first convolution (three colours: integers are slower and worse) or a result's last convolution"
     return "too few channels for TensorRT's integer kernels, or a result's last layer"

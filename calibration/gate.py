@@ -5,22 +5,20 @@ as much as quantization does. So decisions use a smooth measure (`error`), and t
 slightly perturbed copies of the pictures, each judged against the float network on the same copy.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from calibration.runtime import Array, Arrays, perturbed
+from calibration.runtime import Array, Arrays, Runner, perturbed
 from edge.detect.nanodet import NanoDetDecoder
 from edge.detect.nms import keep_best
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
 
 Floats = npt.NDArray[np.float64]
-Run = Callable[[Array], Arrays]
-
 TRUTH_SCORE = 0.3  # detections of the float network that count as truth
 FLOOR_SCORE = 0.05  # the lowest that a variant's detections are listed with
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -76,65 +74,69 @@ Verdict = Agreement | Likeness
 class Judge(Protocol):
     """Knows what the float network says of some inputs, and compares a variant with it."""
 
-    def error(self, variant: Run) -> float:
+    def error(self, variant: Runner) -> float:
         """A smooth measure of how far off the variant is, 0 for equal."""
 
-    def verdict(self, variant: Run, copies: int) -> Verdict:
+    def verdict(self, variant: Runner, copies: int) -> Verdict:
         """What the gate looks at."""
 
 
 class DetectorJudge:
-    """Judges variants of `detector` on input `tensors`; `reference` is the float network."""
+    """Judges variants of `detector` on input `tensors`; `reference` is the float network. `classes` are the numbers of
+    those whose detections count, None for all."""
 
-    def __init__(self, detector: Detector, reference: Run, tensors: Sequence[Array]):
+    def __init__(
+        self, detector: Detector, reference: Runner, tensors: Sequence[Array], classes: Sequence[int] | None = None
+    ):
         self._detector = detector
+        self._classes = classes
         self._reference = reference
         self._tensors = tensors
-        self._expected = [Cells.read(detector, reference(tensor)) for tensor in tensors]
+        self._expected = [Cells.read(detector, outputs) for outputs in reference.each(tensors)]
         self._postprocess: Postprocess | None = None
         self._truths: dict[int, list[Detections]] = {}
 
-    def error(self, variant: Run) -> float:
+    def error(self, variant: Runner) -> float:
         """Mean of |score difference| + 1 - IoU of boxes over the cells that see something, weighted by score."""
         total = weight = 0.0
-        for tensor, expected in zip(self._tensors, self._expected, strict=True):
-            part, mass = expected.difference(Cells.read(self._detector, variant(tensor)))
+        for outputs, expected in zip(variant.each(self._tensors), self._expected, strict=True):
+            part, mass = expected.difference(Cells.read(self._detector, outputs))
             total, weight = total + part, weight + mass
         return total / max(weight, 1e-9)
 
-    def verdict(self, variant: Run, copies: int) -> Agreement:
+    def verdict(self, variant: Runner, copies: int) -> Agreement:
         """Agreement averaged over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
             tensors = _copies(self._tensors, copy)
             if copy not in self._truths:
-                self._truths[copy] = [self.detections(self._reference(t), TRUTH_SCORE) for t in tensors]
+                self._truths[copy] = [self.detections(o, TRUTH_SCORE) for o in self._reference.each(tensors)]
             truth = self._truths[copy]
-            found.append((*compared(truth, [self.detections(variant(t)) for t in tensors]), sum(map(len, truth))))
+            found.append((*compared(truth, [self.detections(o) for o in variant.each(tensors)]), sum(map(len, truth))))
         ap50, ap, bias, truths = np.mean(found, 0)
         return Agreement(_digits(ap50), _digits(ap), _digits(bias), round(truths), copies)
 
     def detections(self, outputs: Arrays, floor: float = FLOOR_SCORE) -> Detections:
         """Decoded detections of one picture of at least `floor`, boxes in pixels of the network's input."""
         if self._postprocess is None:
-            self._postprocess = Postprocess(self._detector, outputs)
+            self._postprocess = Postprocess(self._detector, outputs, self._classes)
         return self._postprocess(outputs, floor)
 
 
 class ReidJudge:
     """Judges variants of `reid` on input `tensors`, one crop each."""
 
-    def __init__(self, reid: Reid, reference: Run, tensors: Sequence[Array]):
+    def __init__(self, reid: Reid, reference: Runner, tensors: Sequence[Array]):
         self._output = reid.output
         self._reference = reference
         self._tensors = tensors
         self._expected = [self._embeddings(reference, tensors)]
 
-    def error(self, variant: Run) -> float:
+    def error(self, variant: Runner) -> float:
         """One minus the mean cosine."""
         return float(1 - np.mean(_cosines(self._expected[0], self._embeddings(variant, self._tensors))))
 
-    def verdict(self, variant: Run, copies: int) -> Likeness:
+    def verdict(self, variant: Runner, copies: int) -> Likeness:
         """Likeness over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
@@ -146,8 +148,8 @@ class ReidJudge:
         crops = len(cosines) // copies
         return Likeness(_digits(float(np.mean(cosines))), _digits(float(np.percentile(cosines, 1))), crops, copies)
 
-    def _embeddings(self, run: Run, tensors: Iterable[Array]) -> Floats:
-        return np.concatenate([run(tensor)[self._output] for tensor in tensors]).astype(np.float64)
+    def _embeddings(self, run: Runner, tensors: Iterable[Array]) -> Floats:
+        return np.concatenate([outputs[self._output] for outputs in run.each(tensors)]).astype(np.float64)
 
 
 def _copies(tensors: Sequence[Array], copy: int) -> list[Array]:
@@ -189,9 +191,10 @@ class Cells:
 
 
 class Postprocess:
-    """The runtime's own decoding and NMS on copies of a network's outputs, all classes."""
+    """The runtime's own decoding and NMS on copies of a network's outputs, of `classes` or all."""
 
-    def __init__(self, detector: Detector, outputs: Arrays):
+    def __init__(self, detector: Detector, outputs: Arrays, classes: Sequence[int] | None = None):
+        self._classes = range(len(detector.classes)) if classes is None else classes
         self._detector = detector
         self._buffers = {name: np.array(outputs[name], np.float32) for name in detector.head.outputs}
         self._decoders: dict[float, NanoDetDecoder] = {}
@@ -199,8 +202,7 @@ class Postprocess:
     def __call__(self, outputs: Arrays, floor: float) -> Detections:
         """The detections in `outputs`, best first."""
         if floor not in self._decoders:
-            classes = range(len(self._detector.classes))
-            self._decoders[floor] = NanoDetDecoder(self._detector, self._buffers, classes, floor)
+            self._decoders[floor] = NanoDetDecoder(self._detector, self._buffers, self._classes, floor)
         for name, buffer in self._buffers.items():
             buffer[...] = outputs[name]
         count = self._decoders[floor]()

@@ -25,7 +25,7 @@ from calibration.runtime import Array, Runner
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
-FOR_STRENGTHS = 8  # histograms of a strength that is only compared
+FOR_STRENGTHS = 12  # histograms of a strength that is only compared
 
 # Found on NanoDet-Plus-m 416: a weight of the negative side of 1/3 and a share of .4 is the best for all tensors at
 # once; for some sections of the network another is better, by up to a tenth of the error.
@@ -138,7 +138,7 @@ def calibrate(
 
     def error(strengths: Strengths) -> float:
         progress(f"equalisation {_text(strengths)}")
-        return subject.tuning.error(_started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
+        return subject.tuning.error(started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
 
     strengths: Strengths = (None,) * len(sections)
     best = tried["equalisation none"] = error(strengths)
@@ -150,7 +150,7 @@ def calibrate(
         found = tried[f"equalisation {_text(new)}"] = error(new)
         if found < best:
             best, strengths = found, new
-    final = _started(subject, target, seen, sections, strengths, FOR_RANGES)
+    final = started(subject, target, seen, sections, strengths, FOR_RANGES)
     progress("rounding")
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
@@ -160,6 +160,12 @@ def calibrate(
         tried[f"ranges {choice}"] = subject.tuning.error(replace(final, choice=choice).run(floats))
     chosen = min(CHOICES, key=lambda choice: tried[f"ranges {choice}"])
     return replace(final, choice=chosen, tried=tried)
+
+
+def rough(subject: Subject, target: Target, seen: Mapping[str, Extremes]) -> Calibrated:
+    """`subject` calibrated quickly, without a search: good enough to see which layers matter."""
+    sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
+    return started(subject, target, seen, sections, (target.strengths[0],) * len(sections), FOR_STRENGTHS)
 
 
 def extremes(subject: Subject) -> dict[str, Extremes]:
@@ -190,7 +196,7 @@ def _text(strengths: Strengths) -> str:
     return texts[0] if len(set(texts)) == 1 else ", ".join(texts) or "none"
 
 
-def _started(
+def started(
     subject: Subject,
     target: Target,
     seen: Mapping[str, Extremes],

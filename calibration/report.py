@@ -173,7 +173,14 @@ def _image(tensor: Array, detector: Detector) -> Array:
 
 
 def _sensitivity(outcome: Outcome) -> list[str]:
-    rows = [(unit.name, unit.gain, f"{unit.gain:+.4f} for {unit.cost_us:.0f} us") for unit in outcome.ranking]
+    rows = [
+        (
+            unit.name,
+            unit.gain,
+            f"{unit.gain:+.4f} ({unit.gain_share:+.1%}) for {unit.cost_us:.0f} us ({unit.cost_share:.1%})",
+        )
+        for unit in outcome.ranking
+    ]
     return [
         "<h2>Sensitivity</h2><p class=note>How much nearer to float32 the outputs come when one block is left in float,"
         " and what that costs by the time model; in the order of gain for each microsecond.</p>",

@@ -1,6 +1,9 @@
 """Runs ONNX models on the workstation's CPU."""
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+
+MOST_WORKERS = 8
 
 
 class Runner:
@@ -34,8 +39,19 @@ class Runner:
         return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: tensor}), strict=True))
 
     def each(self, tensors: Iterable[Array]) -> Iterator[Arrays]:
-        """The outputs for one tensor after the other."""
-        return map(self, tensors)
+        """The outputs for one tensor after the other, computed ahead by as many threads as there are cores.
+
+        Each run is still one thread's work, and no more than two runs a thread are held in memory.
+        """
+        workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        waiting: deque[Future[Arrays]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for tensor in tensors:
+                waiting.append(pool.submit(self, tensor))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
 
 def perturbed(tensor: Array, seed: int) -> Array:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from onnx import NodeProto
 
 from calibration import placement
 from calibration.gate import Judge
@@ -16,28 +17,36 @@ from calibration.network import Network
 from calibration.recipe import Calibrated
 from calibration.runtime import Array, Runner
 
-# Nanoseconds, measured on one core of an AMD EPYC (AVX512-VNNI), ONNX Runtime 1.31, NanoDet-Plus-m 416 (2026-11-20):
-# 1x1 convolutions 43 GMAC/s in float and 150 in int8; depthwise outputs are as fast in both, but the activation is free
-# in float and a table lookup in int8.
-SAVED_PER_MAC_NS = 1 / 43 - 1 / 150
-SAVED_PER_OUTPUT_NS = -0.27
-REFORMAT_PER_VALUE_NS = 0.45
+# Nanoseconds on one core of an AMD EPYC (AVX512-VNNI), ONNX Runtime 1.31, NanoDet-Plus-m 416 (2026-11-20): dense
+# convolutions run 43 GMAC/s in float and 150 in int8; depthwise ones take as long in both, but then the activation is
+# free in float and a table lookup of .27 in int8; a border of integer and float is a pass over the values.
+_FLOAT_MAC_NS, _INTEGER_MAC_NS = 1 / 43, 1 / 150
+_DEPTHWISE_NS, _LOOKUP_NS, _BORDER_NS = 0.7, 0.27, 0.45
+LEAST_GAIN = 0.02  # of the error; less may be noise
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Layers that go to float together, what that costs, and how much nearer to float the output then is."""
+    """Layers that go to float together: the time this costs, in microseconds and as a share of the whole network's,
+    the error that is left, the error saved, and that as a share."""
 
     name: str
     layers: tuple[str, ...]
     cost_us: float
+    cost_share: float
     error: float
     gain: float
+    gain_share: float
 
     @property
     def worth(self) -> float:
         """Error saved for each microsecond; what costs nothing is worth most."""
         return self.gain / max(self.cost_us, 1.0)
+
+    @property
+    def pays(self) -> bool:
+        """Whether it saves a larger share of the error than it costs of the time, and more than measurement noise."""
+        return self.gain_share > max(self.cost_share, LEAST_GAIN)
 
 
 def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
@@ -58,10 +67,13 @@ def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example:
     network = calibrated.network
     base = judge.error(calibrated.run(floats))
     sizes = _sizes(network, example)
+    total = sum(_integer_ns(network, node, sizes) for node in network.weighted())
     found = []
     for name, layers in units(network, floats).items():
         error = judge.error(calibrated.run([*floats, *layers]))
-        found.append(Unit(name, tuple(layers), _cost_us(network, set(layers), sizes), error, base - error))
+        cost = _cost_ns(network, set(layers), sizes)
+        gain = base - error
+        found.append(Unit(name, tuple(layers), cost / 1000, cost / total, error, gain, gain / max(base, 1e-12)))
     return sorted(found, key=lambda unit: (-unit.worth, unit.name))
 
 
@@ -70,21 +82,28 @@ def _sizes(network: Network, example: Array) -> dict[str, int]:
     return {name: values.size for name, values in Runner(network.showing(sorted(names)))(example).items()}
 
 
-def _cost_us(network: Network, layers: set[str], sizes: Mapping[str, int]) -> float:
-    """What these layers take longer in float, with a reformat at each border of integer and float."""
+def _macs(network: Network, node: NodeProto, sizes: Mapping[str, int]) -> float:
+    return sizes[node.output[0]] * float(np.prod(network.weight(node).shape[1:]))
+
+
+def _integer_ns(network: Network, node: NodeProto, sizes: Mapping[str, int]) -> float:
+    """What a layer and its activation take in integers."""
+    size = sizes[node.output[0]]
+    own = size * _DEPTHWISE_NS if network.depthwise(node) else _macs(network, node, sizes) * _INTEGER_MAC_NS
+    return own + size * _LOOKUP_NS
+
+
+def _cost_ns(network: Network, layers: set[str], sizes: Mapping[str, int]) -> float:
+    """What these layers take longer in float, with the borders of integer and float that they add."""
     total = 0.0
     for node in network.weighted():
         name, (read,) = node.output[0], network.activations(node)
         if name not in layers:
             continue
-        if network.depthwise(node):
-            total += sizes[name] * SAVED_PER_OUTPUT_NS
-        else:
-            total += sizes[name] * float(np.prod(network.weight(node).shape[1:])) * SAVED_PER_MAC_NS
-        if _origin(network, read) not in layers:
-            total += sizes[read] * REFORMAT_PER_VALUE_NS
-        total += sizes[name] * REFORMAT_PER_VALUE_NS / 2
-    return max(total, 0.0) / 1000
+        dense = 0.0 if network.depthwise(node) else _macs(network, node, sizes)
+        total += dense * (_FLOAT_MAC_NS - _INTEGER_MAC_NS) - sizes[name] * _LOOKUP_NS
+        total += _BORDER_NS * (sizes[name] / 2 + (sizes[read] if _origin(network, read) not in layers else 0))
+    return max(total, 0.0)
 
 
 def _origin(network: Network, tensor: str) -> str | None:
