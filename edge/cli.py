@@ -19,6 +19,7 @@ VERBS = {
     "fetch": "get official weights by name",
     "doctor": "say what this board can run, what not and why",
     "build": "make the TensorRT engines of a pack for this board",
+    "serve": "track several cameras for ever, as a service",
     "check": "say everything that is wrong with a daemon's configuration",
     "selftest": "prove on this board that a pack computes what it should",
 }
@@ -76,7 +77,10 @@ def dispatch(
         return 64 if stop.code == 2 else int(stop.code or 0)
     if command is None:  # unreachable: argparse refuses unknown verbs
         return 64
-    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if args.verbose:  # ours alone: numba tells every step of its compiler
+        for ours in ("edge", "export", "calibration"):
+            logging.getLogger(ours).setLevel(logging.DEBUG)
     try:
         return command.run(args) or 0
     except NanoTrackError as error:

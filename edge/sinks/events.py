@@ -66,7 +66,16 @@ class CameraChanged:
     reason: str
 
 
-Event = Observed | Ended | CameraChanged
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock was set forward by `seconds`, or back where that is negative; `time_s` knows nothing of it."""
+
+    origin: Origin
+    at: Moment
+    seconds: float
+
+
+Event = Observed | Ended | CameraChanged | ClockStepped
 
 
 @dataclass(slots=True)

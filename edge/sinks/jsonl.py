@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.sinks.events import Ended, Event, Lives, Moment, Observed, Origin
+from edge.sinks.events import ClockStepped, Ended, Event, Lives, Moment, Observed, Origin
 from edge.sinks.lines import LineFile
 from edge.types import Frame, Tracks
 
@@ -64,7 +64,10 @@ def line_of(event: Event) -> str:
         size = f',"size":[{width},{height}]' if width else ""
         return f'{head},"frame":{event.number}{clock}{size},"tracks":[{_tracks(event)}]}}\n'
     if isinstance(event, Ended):
-        return f'{head},"event":"end","id":{event.id}{clock},"frames":{event.frames},"reason":{json.dumps(event.reason)}}}\n'
+        rest = f'"frames":{event.frames},"reason":"{event.reason}"'
+        return f'{head},"event":"end","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, ClockStepped):
+        return f'{head},"event":"clock_step"{clock},"seconds":{event.seconds:.3f}}}\n'
     return f'{head},"event":"camera","state":"{event.state}"{clock},"reason":{json.dumps(event.reason)}}}\n'
 
 

@@ -20,6 +20,8 @@ _LONGEST_PAUSE_S = 30.0
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
 _SMALLEST_PX = 16
+# What a camera is taken to send; a tracker goes by the times of its frames, and uses this for little.
+_USUAL_RATE = 30.0
 
 
 def pauses_s(jitter: Callable[[], float] = random.random) -> Iterator[float]:
@@ -67,7 +69,8 @@ class Capture:
         self._connect = connect
         self._stream: Stream | None = connect(camera, clock) if is_recording(camera.source) else None
         self.is_live = not isinstance(self._stream, Recording) or self._stream.paced
-        self.frame_rate = camera.frame_rate or getattr(self._stream, "frame_rate", 30.0)
+        own_rate = self._stream.frame_rate if isinstance(self._stream, Recording) else _USUAL_RATE
+        self.frame_rate = camera.frame_rate or own_rate
         self.slot = Latest(ready, waits=not self.is_live)
         self._ready = ready
         self._stop = threading.Event()

@@ -44,6 +44,11 @@ class Latest:
             self._changed.notify_all()
         return frame
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame waits."""
+        return self._frame is None
+
     def give_back(self, image: Image) -> None:
         """Return the picture of a frame that was taken, for reuse."""
         with self._changed:

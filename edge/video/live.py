@@ -24,6 +24,8 @@ NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 _CSI = "csi://"
 # TCP, since lost UDP packets smear the picture; what FFmpeg knows to be damaged does not reach us.
 _FFMPEG_OPTIONS = "rtsp_transport;tcp|fflags;discardcorrupt"
+# OpenCV says the same of a picture that cannot be decoded and of a connection that is gone; the first passes.
+_UNREADABLE_IN_A_ROW = 5
 # A recording that fell this far behind its own pace goes on from now instead of hurrying after it.
 _BEHIND_S = 1.0
 
@@ -58,6 +60,8 @@ def open_stream(camera: Camera, clock: Callable[[], float] = time.monotonic) -> 
         return Device(_csi_capture(text), camera, clock)
     if text.startswith(NETWORK):
         os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", _FFMPEG_OPTIONS)
+        # A camera that is away is our news; OpenCV, when imported before our settings, would say it at every attempt.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         timeout_ms = round(camera.stall_s * 1000)
         address = credentials.address_with(text, camera.credentials)
         # The timeouts hold for FFmpeg only, and only when given here: without them an open may block for ever.
@@ -76,13 +80,20 @@ class Device:
         if not capture.isOpened():
             where = credentials.redacted(camera.source)
             raise NotFoundError(f"{where}: no camera answers there within {camera.stall_s:g} s")
+        self._camera = camera
         self._capture = capture
         self._clock = clock
 
     def read(self, spare: Image | None) -> tuple[Image, float] | None:
         """See `Stream.read`."""
-        read, image = self._capture.read(spare)
-        return (image, self._clock()) if read else None
+        asked_s = time.monotonic()
+        for _ in range(_UNREADABLE_IN_A_ROW):
+            read, image = self._capture.read(spare)
+            if read:
+                return image, self._clock()
+            if time.monotonic() - asked_s > self._camera.stall_s / 2:
+                break
+        return None
 
     def close(self) -> None:
         """See `Stream.close`."""

@@ -1,0 +1,75 @@
+"""Track several cameras for ever, as a service.
+
+  nanotrack serve --config nanotrack.toml
+
+SIGHUP reads the configuration anew (one with mistakes changes nothing), SIGTERM or Ctrl-C ends all tracks, finishes all
+outputs and returns 0, within 10 s; a second one leaves at once. Where every camera is a recording, the end of the last
+one is the end. nanotrack check tells beforehand what is wrong; edge/deploy has a commented configuration and the unit
+for systemd.
+"""
+
+import argparse
+import logging
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from edge import config
+from edge.errors import NanoTrackError
+from edge.running import StopRequest
+
+if TYPE_CHECKING:
+    from edge.daemon import Daemon
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack serve`."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml", help="the configuration")
+
+
+class ReloadRequest:
+    """Notes SIGHUP; `taken` tells once that one came. Main thread only."""
+
+    def __init__(self) -> None:
+        self._came = False
+        signal.signal(signal.SIGHUP, self._note)
+
+    def taken(self) -> bool:
+        """Whether a signal came since the last call."""
+        came, self._came = self._came, False
+        return came
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve until told to stop. Raises ConfigError, and what `Daemon` raises."""
+    from edge.service.journal import log_to_journal
+
+    log_to_journal(verbose=args.verbose)
+    settings = config.load(args.config)
+    from edge.daemon import Daemon
+    from edge.service.notify import notify
+
+    reload = ReloadRequest()
+    with StopRequest() as stop:
+        daemon = Daemon(settings)
+        notify(f"READY=1\nSTATUS={daemon.status}")
+        try:
+            while not stop.exit_code and not daemon.is_finished:
+                if reload.taken():
+                    _reload(daemon, args.config)
+                daemon.cycle()
+        finally:
+            daemon.close()
+
+
+def _reload(daemon: "Daemon", path: Path) -> None:
+    try:
+        daemon.reload(config.load(path))
+    except NanoTrackError as error:
+        logger.error("the old configuration stays: %s", error)

@@ -1,0 +1,224 @@
+"""The tracking daemon: several cameras, one network that serves them in turns, a tracker each, outputs behind queues.
+
+One loop does all tracking. Cameras and outputs have threads of their own and cannot hold it up; only the loop feeds the
+watchdog, so a loop that hangs is restarted by the service manager.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.config import Camera, Config, Model
+from edge.credentials import redacted
+from edge.detect.detector import Detector
+from edge.errors import DataError, NanoTrackError
+from edge.pipeline import open_detector
+from edge.service.examine import tracker
+from edge.service.notify import Watchdog, notify
+from edge.service.stream import Clock, Stream
+from edge.sinks.events import Event, Origin
+from edge.sinks.queued import Queued
+from edge.sinks.rotating import RotatingLines
+from edge.video.capture import Capture
+
+logger = logging.getLogger(__name__)
+
+# One bad frame is counted and skipped; so many in a row are a network that is broken.
+BROKEN_IN_A_ROW = 30
+CLOCK_STEP_S = 1.0
+STATUS_EVERY_S = 10.0
+# The loop wakes this often without frames, for the watchdog and for cameras that are gone.
+_IDLE_S = 0.25
+# Together below the 10 s in which a stop is promised.
+_CAPTURES_STOP_S = 2.0
+_OUTPUTS_STOP_S = 5.0
+
+
+class Daemon:
+    """All that `config` names, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
+
+    Raises NanoTrackError where network, tracker, a recording or an output cannot be opened; a camera that does not
+    answer is waited for.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None):
+        self.clock = clock or Clock()
+        self.broken = self.clock_steps = 0
+        self._broken_in_a_row = 0
+        self._ready = threading.Event()
+        self._watchdog = Watchdog(self.clock.mono)
+        self._clock_offset_s = self.clock.utc() - self.clock.mono()
+        self._status_s, self._status_frames = self.clock.mono(), 0
+        self._frames = 0
+        self._config = config
+        self._detector = _open_detector(config.model)
+        self.streams: list[Stream] = []
+        self.outputs: list[Queued] = []
+        try:
+            self.outputs = _open_outputs(config)
+            self.streams = [self._open_stream(config, camera) for camera in config.camera]
+        except NanoTrackError:
+            self.close()
+            raise
+        self._start(self.streams)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every source was a recording that has ended."""
+        return all(stream.is_finished for stream in self.streams)
+
+    def cycle(self) -> None:
+        """Track at most one frame of every camera: nobody waits longer than one frame of each other.
+
+        Raises DataError where the network puts out nonsense for many frames, UnavailableError where it fails for good.
+        """
+        self._ready.wait(_IDLE_S)
+        self._ready.clear()
+        for stream in self.streams:
+            if self._step(stream):
+                self._ready.set()  # there may be more where this came from
+            stream.watch()
+        self._watch_clock()
+        self._report()
+        self._watchdog.feed()
+
+    def reload(self, config: Config) -> None:
+        """Go over to `config`: what did not change goes on undisturbed, identities included.
+
+        Raises NanoTrackError, and everything goes on as before, where something new cannot be opened.
+        """
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._replace(config)
+            logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
+        finally:
+            notify("READY=1")
+
+    def close(self) -> None:
+        """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
+        notify("STOPPING=1")
+        self._stop(self.streams)
+        _close(self.outputs)
+
+    def _step(self, stream: Stream) -> bool:
+        try:
+            tracked = stream.step(self._detector)
+        except DataError as error:
+            self.broken += 1
+            self._broken_in_a_row += 1
+            if self._broken_in_a_row == 1:
+                logger.warning("camera %s: a frame is skipped: %s", stream.origin.camera, error)
+            if self._broken_in_a_row >= BROKEN_IN_A_ROW:
+                raise
+            return True
+        if tracked:
+            self._frames += 1
+            self._broken_in_a_row = 0
+        return tracked
+
+    def _emit(self, event: Event) -> None:
+        for output in self.outputs:
+            output.put(event)
+
+    def _open_stream(self, config: Config, camera: Camera) -> Stream:
+        capture = Capture(camera, self._ready, clock=self.clock.mono)
+        # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.
+        origin = Origin(secrets.token_hex(4), camera.name, self._detector.description.classes)
+        return Stream(capture, tracker(config, capture.frame_rate), origin, self._emit, self.clock)
+
+    def _start(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            logger.info("camera %s: %s", stream.origin.camera, redacted(stream.capture.camera.source))
+            stream.capture.start()
+
+    def _stop(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            stream.capture.stop()
+        deadline_s = time.monotonic() + _CAPTURES_STOP_S
+        for stream in streams:
+            stream.capture.join(max(0.0, deadline_s - time.monotonic()))
+            stream.stop()
+
+    def _replace(self, config: Config) -> None:
+        """Open what is new, and only when all of it is open let go of what is old."""
+        old = self._config
+        detector = self._detector if config.model == old.model else _open_detector(config.model)
+        before, self._detector = self._detector, detector
+        keeps_trackers = config.model == old.model and config.tracking == old.tracking
+        kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
+        outputs: list[Queued] = []
+        try:
+            fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
+            if config.jsonl != old.jsonl:
+                outputs = _open_outputs(config)
+        except NanoTrackError:
+            self._detector = before
+            raise
+        gone = [stream for stream in self.streams if stream not in kept.values()]
+        self._stop(gone)
+        if config.jsonl != old.jsonl:
+            _close(self.outputs)
+            self.outputs = outputs
+        self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
+        self._start(list(fresh.values()))
+        self._config = config
+
+    def _watch_clock(self) -> None:
+        offset_s = self.clock.utc() - self.clock.mono()
+        step_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
+        if abs(step_s) > CLOCK_STEP_S:
+            self.clock_steps += 1
+            logger.warning("the wall clock was set by %+.1f s; nothing but labels depends on it", step_s)
+            for stream in self.streams:
+                stream.note_clock_step(step_s)
+
+    def _report(self) -> None:
+        """The status line of the service manager, now and then."""
+        now_s = self.clock.mono()
+        elapsed_s = now_s - self._status_s
+        if elapsed_s < STATUS_EVERY_S:
+            return
+        fps = (self._frames - self._status_frames) / elapsed_s
+        self._status_s, self._status_frames = now_s, self._frames
+        notify(f"STATUS={self.status}; {fps:.1f} frames a second")
+
+    @property
+    def status(self) -> str:
+        """The cameras in a few words."""
+        online = sum(stream.state == "online" for stream in self.streams)
+        away = [
+            f"{stream.origin.camera} {stream.state}: {stream.capture.trouble}"
+            for stream in self.streams
+            if stream.state in ("offline", "connecting")
+        ]
+        return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
+
+
+def _open_detector(model: Model) -> Detector:
+    """The network, warm: its first real frame is as quick as all others."""
+    detector = open_detector(
+        model.pack,
+        classes=model.classes,
+        floor=model.floor,
+        backend=model.backend,
+        variant=model.variant,
+        require=model.require,
+        threads=model.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+    )
+    detector(np.zeros((64, 64, 3), np.uint8))
+    return detector
+
+
+def _open_outputs(config: Config) -> list[Queued]:
+    return [Queued("jsonl", RotatingLines(config.jsonl))] if config.jsonl else []
+
+
+def _close(outputs: Sequence[Queued]) -> None:
+    deadline_s = time.monotonic() + _OUTPUTS_STOP_S
+    for output in outputs:
+        output.close(max(0.0, deadline_s - time.monotonic()))

@@ -1,0 +1,33 @@
+"""Log lines as the journal likes them: one line each, its priority in front, and no password in any."""
+
+import logging
+import os
+import sys
+
+from edge.credentials import redacted
+
+# sd-daemon(3): err, warning, info, debug.
+_PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+
+class JournalFormatter(logging.Formatter):
+    """`<4>message`, with the priority only where the journal reads it; the journal adds the time itself."""
+
+    def __init__(self, *, priorities: bool):
+        super().__init__("%(message)s" if priorities else "%(asctime)s %(levelname)s %(message)s")
+        self._priorities = priorities
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or for a traceback the lines, each with the priority."""
+        text = redacted(super().format(record))
+        if not self._priorities:
+            return text
+        level = max((level for level in _PRIORITIES if level <= record.levelno), default=logging.DEBUG)
+        return "\n".join(f"<{_PRIORITIES[level]}>{line}" for line in text.splitlines())
+
+
+def log_to_journal(*, verbose: bool) -> None:
+    """Send all logging to standard output, as the service manager wants it."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JournalFormatter(priorities="JOURNAL_STREAM" in os.environ))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)

@@ -1,0 +1,107 @@
+"""One camera of the daemon: its capture, its tracker, and the events that come of them."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Event, Lives, Moment, Origin
+from edge.track.tracker import Tracker
+from edge.types import Detections, Image
+from edge.video.capture import Capture
+
+logger = logging.getLogger(__name__)
+
+# A frame taken before now may still be on its way; what it shows has not ended.
+_IN_FLIGHT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Clock:
+    """`mono` goes evenly and is what everything is measured with, `utc` (seconds since 1970) is only a label."""
+
+    mono: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
+
+
+class Stream:
+    """`capture` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
+
+    `tracked` counts frames, `state` is the camera's; `age_s` is how old the newest frame was when its tracks were
+    ready.
+    """
+
+    def __init__(self, capture: Capture, tracker: Tracker, origin: Origin, emit: Callable[[Event], None], clock: Clock):
+        self.capture = capture
+        self.origin = origin
+        self.tracked = 0
+        self.age_s = 0.0
+        self.state: CameraState = "connecting"
+        self._tracker = tracker
+        self._lives = Lives(origin, tracker.lost_s)
+        self._emit = emit
+        self._clock = clock
+        self._last_s = clock.mono() if capture.is_live else 0.0
+
+    def step(self, detect: Callable[[Image], Detections]) -> bool:
+        """Track the newest frame; whether there was one. Raises DataError where the network puts out nonsense."""
+        frame = self.capture.slot.take()
+        if frame is None:
+            return False
+        height, width = frame.image.shape[:2]
+        try:
+            detections = detect(frame.image)
+        finally:
+            self.capture.slot.give_back(frame.image)
+        self._last_s = frame.time_s
+        tracks = self._tracker.update(detections, frame.time_s)
+        self.tracked += 1
+        self._change("online", "")
+        for event in self._lives.observe(frame.number, (width, height), tracks, self._moment(frame.time_s)):
+            self._emit(event)
+        if self.capture.is_live:
+            self.age_s = self._clock.mono() - frame.time_s
+        return True
+
+    def watch(self) -> None:
+        """Notice what happens without frames: a camera that is gone, identities whose time is over."""
+        if not self.capture.is_live:
+            return
+        now_s = self._clock.mono()
+        if now_s - self.capture.good_s > self.capture.camera.stall_s:
+            self._change("offline", self.capture.trouble or "no picture comes")
+        for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
+            self._emit(event)
+
+    def note_clock_step(self, seconds: float) -> None:
+        """The wall clock was set."""
+        self._emit(ClockStepped(self.origin, self._moment(self._latest_s()), seconds))
+
+    def stop(self) -> None:
+        """End every identity; nothing comes after this."""
+        at = self._moment(self._latest_s())
+        for event in self._lives.stop(at):
+            self._emit(event)
+        self._change("stopped", "")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a recording was tracked to its end."""
+        return self.capture.finished and self.capture.slot.is_empty
+
+    def _change(self, state: CameraState, reason: str) -> None:
+        if state == self.state:
+            return
+        level = logging.WARNING if state == "offline" else logging.INFO
+        logger.log(level, "camera %s: %s%s", self.origin.camera, state, f": {reason}" if reason else "")
+        self.state = state
+        self._emit(CameraChanged(self.origin, self._moment(self._latest_s()), state, reason))
+
+    def _latest_s(self) -> float:
+        return self._clock.mono() if self.capture.is_live else self._last_s
+
+    def _moment(self, time_s: float) -> Moment:
+        """The capture time with its label; a recording has none."""
+        if not self.capture.is_live:
+            return Moment(time_s, None)
+        return Moment(time_s, self._clock.utc() - (self._clock.mono() - time_s))

@@ -1,0 +1,111 @@
+"""A bounded queue and a thread in front of an output, so that nothing slow or absent ever reaches the tracker."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edge.errors import OutputError
+from edge.sinks.events import Event, Observed
+
+logger = logging.getLogger(__name__)
+
+# About half a minute of one camera.
+CAPACITY = 1024
+_RETRY_S = 1.0
+
+
+class Output(Protocol):
+    """A receiver of events, in order, by one thread."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Take all of them or none. Raises OutputError."""
+
+    def close(self) -> None:
+        """Finish the output."""
+
+
+class Queued:
+    """`output` behind a queue of `CAPACITY` events; `name` is what logs and metrics call it.
+
+    `dropped` counts events that were lost: put on a full queue, where frames go before other events and the oldest
+    first, or refused by the output. `trouble` is what the output says, "" while it takes everything.
+    """
+
+    def __init__(self, name: str, output: Output):
+        self.name = name
+        self.written = self.dropped = 0
+        self.trouble = ""
+        self._output = output
+        self._events: deque[Event] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"output {name}", daemon=True)
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Leave an event; never waits for the output."""
+        with self._changed:
+            if len(self._events) >= CAPACITY:
+                self._drop_one()
+            self._events.append(event)
+            self._changed.notify()
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what is left and finish the output; False where that takes longer than `timeout_s`."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            logger.warning("output %s does not finish; %d events are lost", self.name, len(self._events))
+            return False
+        return True
+
+    def _drop_one(self) -> None:
+        oldest_frame = next((i for i, event in enumerate(self._events) if isinstance(event, Observed)), 0)
+        del self._events[oldest_frame]
+        self.dropped += 1
+        if self.dropped == 1:
+            logger.warning(
+                "output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY
+            )
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._events and not self._closing:
+                    self._changed.wait()
+                events = list(self._events)
+                self._events.clear()
+            if not events:
+                break
+            self._write(events)
+        self._guarded(self._output.close)
+
+    def _write(self, events: Sequence[Event]) -> None:
+        trouble = self._guarded(lambda: self._output.write(events))
+        if trouble and not self.trouble:
+            logger.warning("output %s: %s", self.name, trouble)
+        if self.trouble and not trouble:
+            logger.info("output %s writes again; %d events were lost so far", self.name, self.dropped)
+        self.trouble = trouble
+        if not trouble:
+            self.written += len(events)
+            return
+        self.dropped += len(events)
+        with self._changed:  # a broken output is not asked again at once
+            if not self._closing:
+                self._changed.wait_for(lambda: self._closing, _RETRY_S)
+
+    def _guarded(self, act: Callable[[], None]) -> str:
+        """What is wrong after `act`, "" for nothing."""
+        try:
+            act()
+        except OutputError as error:
+            return str(error)
+        except Exception as error:
+            logger.exception("output %s failed", self.name)
+            return f"{type(error).__name__}: {error}"
+        return ""

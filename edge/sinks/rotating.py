@@ -1,0 +1,68 @@
+"""JSON lines for years: files of bounded size, a bounded number of them, and a disk that is never filled."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.config import Jsonl
+from edge.errors import OutputError
+from edge.sinks.events import Event
+from edge.sinks.jsonl import line_of
+from edge.sinks.lines import LineFile
+
+NEWEST = "tracks.jsonl"
+_OLD = re.compile(r"tracks-(\d{6,})\.jsonl")
+_MIB = 1 << 20
+
+
+class RotatingLines:
+    """An `Output` that writes JSON lines to `tracks.jsonl`, and puts full files aside as `tracks-000001.jsonl` and on.
+
+    After a restart the newest file is written on. Raises OutputError where the folder cannot be written.
+    """
+
+    def __init__(self, settings: Jsonl):
+        self._settings = settings
+        self._folder = Path(settings.folder)
+        self._file = LineFile(self._folder / NEWEST, resume=True)
+
+    def write(self, events: Sequence[Event]) -> None:
+        """See `Output.write`."""
+        self._check_room()
+        text = "".join(map(line_of, events))
+        if self._file.length and self._file.length + len(text) > self._settings.rotate_mib * _MIB:
+            self._rotate()
+        self._file.append(text)
+
+    def close(self) -> None:
+        """See `Output.close`."""
+        self._file.close()
+
+    def _check_room(self) -> None:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError as error:
+            raise OutputError(f"{self._folder}: cannot write there: {error.strerror}") from error
+        free_mib = disk.f_bavail * disk.f_frsize / _MIB
+        if free_mib < self._settings.free_mib:
+            raise OutputError(
+                f"{self._folder}: {free_mib:.1f} MiB are free on the disk, expected at least"
+                f" {self._settings.free_mib:g}; nothing is written until there is room"
+            )
+
+    def _rotate(self) -> None:
+        """Put the newest file aside and remove the oldest."""
+        path = self._folder / NEWEST
+        old = sorted((int(found[1]), name) for name in os.listdir(self._folder) if (found := _OLD.fullmatch(name)))
+        number = old[-1][0] + 1 if old else 1
+        fresh_name = f"tracks-{number:06d}.jsonl"
+        try:
+            os.rename(path, self._folder / fresh_name)
+            names = [*(name for _, name in old), fresh_name]
+            for name in names[: max(0, len(names) - self._settings.keep)]:
+                os.unlink(self._folder / name)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be put aside: {error.strerror}") from error
+        finished, self._file = self._file, LineFile(path, resume=True)
+        finished.close()

@@ -1,0 +1,107 @@
+"""Nothing slow reaches whoever puts events; what is lost is counted, frames before all else."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from edge.errors import OutputError
+from edge.sinks import queued
+from edge.sinks.events import Ended, Event, Moment, Observed, Origin
+from edge.sinks.queued import CAPACITY, Queued
+from tests.sinks.tracks import tracks
+
+ORIGIN = Origin("r1", "door", ["person"])
+
+
+def seen(number: int) -> Observed:
+    return Observed(ORIGIN, Moment(number, None), number, (128, 96), tracks(1), [0])
+
+
+def ended(id_: int) -> Ended:
+    return Ended(ORIGIN, Moment(0.0, None), id_, 1, "lost")
+
+
+class Slow:
+    """An output that writes nothing until `go` is set, and fails `failures` times."""
+
+    def __init__(self, failures: int = 0):
+        self.events: list[Event] = []
+        self.failures = failures
+        self.asked, self.go, self.closed = threading.Event(), threading.Event(), threading.Event()
+
+    def write(self, events: Sequence[Event]) -> None:
+        self.asked.set()
+        self.go.wait(10)
+        if self.failures:
+            self.failures -= 1
+            raise OutputError("no room")
+        self.events += events
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_events_arrive_in_order_and_closing_drains() -> None:
+    slow = Slow()
+    output = Queued("slow", slow)
+    for number in range(100):
+        output.put(seen(number))
+    slow.go.set()
+    assert output.close(10)
+    assert [event.number for event in slow.events if isinstance(event, Observed)] == list(range(100))
+    assert slow.closed.is_set()
+    assert (output.written, output.dropped, output.trouble) == (100, 0, "")
+
+
+def test_a_full_queue_loses_its_oldest_frames_but_no_end() -> None:
+    slow = Slow()
+    output = Queued("slow", slow)
+    output.put(seen(0))
+    assert slow.asked.wait(10)  # the thread is stuck with frame 0
+    for number in range(1, CAPACITY + 101):
+        output.put(ended(number) if number % 100 == 0 else seen(number))
+    assert output.dropped == 100
+    slow.go.set()
+    assert output.close(10)
+    assert len([event for event in slow.events if isinstance(event, Ended)]) == (CAPACITY + 100) // 100
+    numbers = [event.number for event in slow.events if isinstance(event, Observed)]
+    assert numbers == [0, *(n for n in range(102, CAPACITY + 101) if n % 100)]
+
+
+def test_an_output_that_blocks_for_ever_does_not_hold_up_the_end() -> None:
+    slow = Slow()
+    output = Queued("slow", slow)
+    output.put(seen(1))
+    assert slow.asked.wait(10)
+    assert not output.close(0.05)
+    slow.go.set()
+
+
+def test_a_broken_output_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queued, "_RETRY_S", 0.0)
+    slow = Slow(failures=1)
+    slow.go.set()
+    output = Queued("slow", slow)
+    output.put(seen(1))
+    while not output.dropped:
+        slow.asked.wait(1)
+    assert output.trouble == "no room"
+    output.put(seen(2))
+    assert output.close(10)
+    assert (output.written, output.dropped, output.trouble) == (1, 1, "")
+
+
+def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixture) -> None:
+    class Buggy:
+        def write(self, events: Sequence[Event]) -> None:
+            raise ZeroDivisionError("a bug")
+
+        def close(self) -> None:
+            pass
+
+    output = Queued("buggy", Buggy())
+    output.put(seen(1))
+    assert output.close(10)
+    assert (output.dropped, output.trouble) == (1, "ZeroDivisionError: a bug")
+    assert "output buggy failed" in caplog.text

@@ -1,0 +1,65 @@
+"""A clock that is told what time it is, and a camera that follows a script."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from edge.config import Camera
+from edge.errors import NotFoundError
+from edge.types import Image
+from tests import tiny
+
+
+class FakeClock:
+    """A clock that stands still until `now_s` is changed."""
+
+    def __init__(self, now_s: float = 1000.0):
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class FakeCamera:
+    """Connects as `sessions` say: None refuses, a list is what it sends before the connection breaks.
+
+    Items are pictures, numbers (seconds that pass), or exceptions. After the last session `done` is set and `read`
+    waits until `leave` is set.
+    """
+
+    def __init__(self, sessions: Iterable[list[object] | None], clock: FakeClock):
+        self.sessions = list(sessions)
+        self.clock = clock
+        self.closed = 0
+        self.done, self.leave = threading.Event(), threading.Event()
+        self._items: list[object] = []
+
+    def connect(self, camera: Camera, clock: Callable[[], float]) -> "FakeCamera":
+        if not self.sessions:
+            self.done.set()
+            self.leave.wait(10)
+            raise NotFoundError("nobody answers")
+        session = self.sessions.pop(0)
+        if session is None:
+            raise NotFoundError("nobody answers")
+        self._items = list(session)
+        return self
+
+    def read(self, spare: Image | None) -> tuple[Image, float] | None:
+        while self._items:
+            item = self._items.pop(0)
+            if isinstance(item, (int, float)):
+                self.clock.now_s += item
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                return np.asarray(item), self.clock()
+        return None
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def picture(number: int = 1) -> Image:
+    return tiny.picture(number)
