@@ -1,7 +1,7 @@
 """The losses of NanoDet-Plus and of OSNet, as published.
 
 Quality focal loss and distribution focal loss: Li et al. 2020, "Generalized Focal Loss". GIoU: Rezatofighi et al. 2019.
-Triplet loss with the hardest pairs of a batch: Hermans et al. 2017. Label smoothing: Szegedy et al. 2016.
+Triplet loss over a batch: Hermans et al. 2017. Label smoothing: Szegedy et al. 2016.
 """
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 GAMMA = 2.0  # focusing exponent of the quality focal loss
+COSINE_SCALE = 16.0  # of the identity loss
 MARGIN = 0.3  # of the triplet loss, on distances of unit vectors
 
 
@@ -42,16 +43,25 @@ def overlaps(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return iou, iou - (hull - union) / hull
 
 
-def identity(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy over the training identities with label smoothing of .1."""
-    return functional.cross_entropy(logits, labels, label_smoothing=0.1)
+def identity(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy over the training identities with label smoothing of .1.
+
+    Logits are scaled cosines between `embeddings` `[B, E]` and a prototype per identity `[I, E]`: the cosine is what
+    the tracker compares, and training starts calmly (NormFace, Wang et al. 2017).
+    """
+    cosines = functional.normalize(embeddings) @ functional.normalize(prototypes).T
+    return functional.cross_entropy(COSINE_SCALE * cosines, labels, label_smoothing=0.1)
 
 
 def triplet(embeddings: Tensor, labels: Tensor) -> Tensor:
-    """Hardest positive against hardest negative of each row, on unit vectors."""
+    """Mean over all triplets of the batch that are not settled yet, on unit vectors ("batch all").
+
+    The hardest triplets alone, the paper's other choice, teach a network nothing while it knows nothing.
+    """
     unit = functional.normalize(embeddings)
     distances = (2 - 2 * unit @ unit.T).clamp(min=1e-9).sqrt()
     same = labels[:, None] == labels[None]
-    farthest = torch.where(same, distances, torch.zeros_like(distances)).amax(1)
-    nearest = torch.where(same, torch.full_like(distances, 9.0), distances).amin(1)
-    return (farthest - nearest + MARGIN).relu().mean()
+    positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    gaps = distances[:, :, None] - distances[:, None, :] + MARGIN
+    gaps = gaps[positive[:, :, None] & ~same[:, None, :]].relu()
+    return gaps.sum() / (gaps > 0).sum().clamp(min=1)

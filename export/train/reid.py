@@ -1,6 +1,7 @@
 """Training of the built-in appearance network: OSNet x0.25 with identity and triplet losses, from nothing."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -17,19 +18,21 @@ from export.train.progress import fit, release
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
 WIDTH, HEIGHT = 128, 256
-STREETS = 40
+STREETS = 7
+SMALL = 0.8  # share of the steps on pictures of half size, which cost a quarter: colours and patterns are learnt there
 IDENTITIES, CROPS = 12, 4  # of a batch: people, and pictures of each
-PEAK = 2e-3
+PEAK = 1.5e-3
 WEIGHT_DECAY = 5e-4
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches: crops uint8 `[B, 256, 128, 3]` RGB and their labels `[B]`."""
+    """Endless batches: crops uint8 `[B, 256, 128, 3]` RGB and their labels `[B]`; the first `small` of half size."""
 
-    def __init__(self, crops: list[Crop], seed: int) -> None:
+    def __init__(self, crops: list[Crop], seed: int, small: int = 0) -> None:
         self._seed = seed
+        self._small = small
         groups: dict[int, list[Crop]] = {}
         for crop in crops:
             groups.setdefault(crop.identity, []).append(crop)
@@ -42,12 +45,16 @@ class Batches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self._seed, 96])
-        while True:
+        for step in count():
             labels = np.repeat(rng.choice(self.identities, IDENTITIES, replace=False), CROPS)
             images = []
             for label in labels[::CROPS]:
                 group = self._people[label]
                 images += [augment(group[k].image, rng) for k in rng.choice(len(group), CROPS, replace=False)]
+            if step < self._small:
+                images = [
+                    cv2.resize(image, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for image in images
+                ]
             yield torch.from_numpy(np.stack(images)), torch.from_numpy(labels)
 
 
@@ -82,7 +89,7 @@ def loss_of(net: OSNet, batch: Batch) -> dict[str, Tensor]:
     images, labels = batch
     embeddings = net(normalised(images).contiguous(memory_format=torch.channels_last))
     return {
-        "identity": losses.identity(net.classifier(embeddings), labels),
+        "identity": losses.identity(embeddings, net.classifier.weight, labels),
         "triplet": losses.triplet(embeddings, labels),
     }
 
@@ -96,7 +103,8 @@ def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Pa
     average = fit(
         net,
         lambda batch: loss_of(net, batch),
-        lambda first: Batches(crops, seed + 10_000 * first),  # going on draws other batches than the first ones again
+        # Going on draws other batches than the first ones again.
+        lambda first: Batches(crops, seed + 10_000 * first, max(0, round(SMALL * steps) - first)),
         folder,
         steps,
         peak=PEAK,

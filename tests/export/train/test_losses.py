@@ -37,7 +37,7 @@ def test_overlaps_of_known_boxes():
     torch.testing.assert_close(giou, torch.tensor([1.0, 1 / 3, -0.5, 1 / 16]), atol=1e-5, rtol=0)
 
 
-def test_triplet_takes_the_hardest_pairs():
+def test_triplets_are_settled_when_people_are_apart():
     labels = torch.tensor([0, 0, 1, 1])
     apart = torch.tensor([[1.0, 0], [1, 0.01], [-1, 0], [-1, 0.01]])
     assert losses.triplet(apart, labels) == 0
