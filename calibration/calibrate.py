@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from calibration import half, lint, material, recipe, sensitivity, tail
+from calibration import half, lint, material, placement, recipe, sensitivity, tail
 from calibration.frames import FEWEST, Frames, halves
 from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
 from calibration.material import Material
@@ -138,6 +138,11 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
     subject = Subject(network, inputs, [seen.objects[i] for i in first], tuning)
     outcome = Outcome(held_out=held_out)
     on_cpu = Subject(tail.as_products(network), inputs, subject.objects, tuning)
+    if not placement.candidates(on_cpu.network):
+        raise DataError(
+            f"{detector.source.file}: expected convolutions that can be computed in integers, found none; export it"
+            " without --calibrate"
+        )
     _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
     _tensorrt(outcome, subject, gate, settings, progress)
     return outcome

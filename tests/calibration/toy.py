@@ -46,6 +46,35 @@ def network(seed: int = 0, *, unlike: float = 1.0) -> Network:
     return Network(graph.model("toy"))
 
 
+def detector(seed: int = 0) -> bytes:
+    """A NanoDet-Plus look-alike of random weights for pictures of 64x64, two classes; it sees things everywhere."""
+    random = np.random.default_rng(seed)
+    graph = Graph()
+
+    def conv(x: str, name: str, outputs: int, inputs: int, kernel: int = 1, stride: int = 1, group: int = 1) -> str:
+        weight = random.normal(0, 1.5 / np.sqrt(inputs * kernel**2), (outputs, inputs, kernel, kernel))
+        named = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", random.normal(0, 1, outputs))]
+        shape = {"kernel_shape": [kernel] * 2, "pads": [kernel // 2] * 4, "strides": [stride] * 2, "group": group}
+        return graph.add("Conv", [x, *named], name, **shape)
+
+    x = graph.add("Cast", [graph.input("image", [1, 64, 64, 3], TensorProto.UINT8)], "float", to=TensorProto.FLOAT)
+    x = graph.add("Transpose", [x], "planes", perm=[0, 3, 1, 2])
+    x = graph.add("Mul", [x, graph.constant("share", 1 / 128)], "scaled")
+    x = graph.add("MaxPool", [conv(x, "first.0", 16, 3, 3, 2)], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    shape = graph.constant("flat", [0, 0, -1], np.int64)
+    rows: dict[str, list[str]] = {"class_logits": [], "distances": []}
+    for level in range(4):
+        x = conv(x, f"body.{level}.deep", 16, 1, 3, 2, 16)
+        x = graph.add("LeakyRelu", [conv(x, f"body.{level}.flat", 16, 16)], f"level{level}", alpha=0.1)
+        for name, width in (("class_logits", 2), ("distances", 32)):
+            last = conv(x, f"head.{level}.{name}", width, 16)
+            rows[name].append(graph.add("Reshape", [last, shape], f"{last}.rows"))
+    for name, width in (("class_logits", 2), ("distances", 32)):
+        graph.add("Transpose", [graph.add("Concat", rows[name], f"{name}.columns", axis=2)], name, perm=[0, 2, 1])
+        graph.output(name, [1, 64 + 16 + 4 + 1, width])
+    return graph.model("toy").SerializeToString()
+
+
 def images(count: int, seed: int = 0) -> list[np.ndarray]:
     """Pictures of noise on gradients."""
     random = np.random.default_rng(seed)
