@@ -34,7 +34,7 @@ def make_engine(job: Message, report: Report) -> None:
 
 
 def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]], rules: Family) -> Any:
-    """The network of an ONNX file, a `trt.INetworkDefinition` with its inputs fixed to `shapes`.
+    """The network of an ONNX file, a `trt.INetworkDefinition` with its dynamic inputs fixed to `shapes`.
 
     Raises RungError with the importer's complaints, all of them.
     """
@@ -47,9 +47,10 @@ def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]]
         complaints = [" ".join(parser.get_error(i).desc().split()) for i in range(parser.num_errors)]
         raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: TensorRT's importer refuses it: {'; '.join(complaints)}")
     for tensor in (network.get_input(i) for i in range(network.num_inputs)):
-        if tensor.name not in shapes:
-            raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: unexpected input {tensor.name}")
-        tensor.shape = shapes[tensor.name]
+        if tensor.name in shapes:
+            tensor.shape = shapes[tensor.name]
+        elif any(size < 0 for size in tensor.shape):
+            raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: nobody fixed the shape of input {tensor.name}")
     return network
 
 

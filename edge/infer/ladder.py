@@ -73,6 +73,15 @@ class Wish:
                 f" {', '.join(rung.name for rung in RUNGS)}; ask for less"
             )
 
+    def relaxed(self) -> "Wish":
+        """The wish for the appearance network beside a detector: the same library, but its own best precision.
+
+        Appearance networks often have no INT8 form, since on CPUs none of theirs is faster.
+        """
+        libraries = {rung.backend for rung in RUNGS if self.allows(rung)}
+        backend = libraries.pop() if len(libraries) == 1 else self.backend
+        return Wish(backend, "auto" if self.variant == "int8" else self.variant, threads=self.threads)
+
     def allows(self, rung: Rung) -> bool:
         """Whether the rung is one of those asked for."""
         return (

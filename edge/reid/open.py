@@ -15,7 +15,7 @@ MAX_BATCH = 16  # crops a run: beyond it a crop gets no cheaper on a CPU
 
 
 def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None = None) -> Embedder:
-    """The embedder of a pack, its folder, or an ONNX file; a pack's runs on the best rung that `wish` allows.
+    """The embedder of a pack, its folder, or an ONNX file; a pack's runs on its best rung of `wish`'s library.
 
     Raises NotFoundError, DataError or UnavailableError with what is wrong, UsageError for a pack without one.
     """
@@ -32,4 +32,4 @@ def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None
         raise UsageError(
             f"{pack.folder}: has no appearance network; export it with --reid, give --reid-model, or --appearance none"
         )
-    return Embedder(pack.reid, Ladder(wish).open(pack, "reid", MAX_BATCH), spans=spans)
+    return Embedder(pack.reid, Ladder(wish.relaxed()).open(pack, "reid", MAX_BATCH), spans=spans)

@@ -156,6 +156,21 @@ def test_what_is_asked_for_is_what_is_tried(wish: Wish, rungs: list[int]) -> Non
     assert [i for i, rung in enumerate(LADDER) if wish.allows(rung)] == rungs
 
 
+@pytest.mark.parametrize(
+    ("wish", "relaxed"),
+    [
+        (Wish(), Wish()),
+        (Wish(variant="int8", threads=3), Wish(threads=3)),
+        (Wish(variant="fp32"), Wish(variant="fp32")),
+        (Wish(require="tensorrt-int8"), Wish(backend="tensorrt")),
+        (Wish(require="onnxruntime-int8"), Wish(backend="onnxruntime")),
+        (Wish(backend="onnxruntime-cuda"), Wish(backend="onnxruntime-cuda")),
+    ],
+)
+def test_the_network_beside_the_detector_keeps_the_library_and_has_its_own_precision(wish: Wish, relaxed: Wish) -> None:
+    assert wish.relaxed() == relaxed
+
+
 def test_a_requirement_that_fails_is_exit_69_with_reason_and_command(pack: ModelPack, folder: Path, orin: Gpu) -> None:
     with pytest.raises(UnavailableError) as caught:
         Ladder(Wish(require="tensorrt-int8"), folder, lambda: orin).open(pack, "detector")
