@@ -9,7 +9,7 @@ import onnx
 
 from calibration import half, lint, material, placement, recipe, sensitivity, tail
 from calibration.frames import FEWEST, Frames, halves
-from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
+from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict, compared
 from calibration.material import Material
 from calibration.network import Network, opset_of
 from calibration.recipe import Calibrated, Subject, Target
@@ -17,6 +17,7 @@ from calibration.runtime import Array, Runner
 from calibration.sensitivity import Unit
 from edge.errors import DataError
 from edge.modelpack import Detector, Reid
+from edge.types import Detections
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -53,6 +54,7 @@ class Outcome:
     floats: dict[str, dict[str, str]] = field(default_factory=dict)  # by form: layer and why
     ranking: list[Unit] = field(default_factory=list)
     held_out: list[Array] = field(default_factory=list)
+    labelled: dict[str, dict[str, float]] = field(default_factory=dict)  # by form: AP against labels
 
     def calibration(self) -> dict[str, Any]:
         """What the pack's calibration file says: ranges, methods, layers in float and why, the sensitivity ranking."""
@@ -71,7 +73,8 @@ class Outcome:
 
     def accuracy(self) -> dict[str, Any]:
         """What the pack's accuracy file says of each rendering."""
-        return {r.form: {**asdict(r.verdict), "passed": r.passed} for r in self.renderings}
+        verdicts: dict[str, Any] = {r.form: {**asdict(r.verdict), "passed": r.passed} for r in self.renderings}
+        return verdicts | ({"against_labels": self.labelled} if self.labelled else {})
 
 
 @dataclass(frozen=True)
@@ -115,14 +118,20 @@ def calibrate(
     frames: Frames,
     settings: Settings,
     progress: Progress,
+    labels: Sequence[Detections] | None = None,
 ) -> Calibration:
     """Calibrate `detector` and, where given, `reid`; `contents` are their float files by these names.
 
+    `labels` are the true boxes of each of `frames`, in pixels of the detector's input.
     `progress` hears what is being done. Raises DataError for a result that TensorRT would refuse.
     """
     progress("pictures")
     seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), reid)
     outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}
+    if labels is not None:
+        progress("labels")
+        _, held_out = halves(len(labels))
+        _compare(outcomes["detector"], contents["detector"], detector, [labels[i] for i in held_out])
     if reid is not None:
         outcomes["reid"] = _reid(contents["reid"], reid, crops, settings, progress)
     return Calibration(frames, settings, outcomes)
@@ -146,6 +155,15 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
     _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
     _tensorrt(outcome, subject, gate, settings, progress)
     return outcome
+
+
+def _compare(outcome: Outcome, content: bytes, detector: Detector, truths: Sequence[Detections]) -> None:
+    """Average precision of every form against labels of the held-out pictures."""
+    judge = DetectorJudge(detector, Runner(content), [])
+    for form, file in [("fp32", content), *((r.form, r.content) for r in outcome.renderings)]:
+        found = [judge.detections(outputs) for outputs in Runner(file).each(outcome.held_out)]
+        ap50, ap, _ = compared(truths, found)
+        outcome.labelled[form] = {"ap50": round(ap50, 5), "ap": round(ap, 5), "boxes": sum(map(len, truths))}
 
 
 def _reid(

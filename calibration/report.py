@@ -62,6 +62,8 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
         parts.append(f"<h2>{'Detector' if network == 'detector' else 'Appearance network'}</h2>")
         parts += [f"<p class=note>{escape(note)}.</p>" for note in outcome.notes]
         parts.append(_accuracy(outcome, contents[network], calibration))
+        if outcome.labelled:
+            parts.append(_labelled(outcome))
         for form, result in outcome.calibrated.items():
             parts += _floats(form, result, outcome)
     outcome = calibration.outcomes["detector"]
@@ -108,6 +110,20 @@ def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> s
         " (embeddings: cosine), averaged over slightly perturbed copies. Times: one thread, in turns, this machine;"
         " TensorRT's forms are not timed here. A float32 detector whose camera adds one grey level of noise agrees"
         " with itself to about .98.</p>"
+    )
+
+
+def _labelled(outcome: Outcome) -> str:
+    """Average precision of every form against labels."""
+    rows = "".join(
+        f"<tr><td class=name>{form}</td><td class=number>{ap['ap50']:.3f}</td><td class=number>{ap['ap']:.3f}</td></tr>"
+        for form, ap in outcome.labelled.items()
+    )
+    boxes = next(iter(outcome.labelled.values()))["boxes"]
+    return (
+        f"<h3>Against {boxes:.0f} labelled boxes of the held-out pictures, all classes in one list</h3>"
+        "<table class=figures><tr><th>variant</th><th class=number>AP .5</th><th class=number>AP .5:.95</th></tr>"
+        f"{rows}</table>"
     )
 
 

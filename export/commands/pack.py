@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibrate", metavar="FRAMES", help="video, image folder, glob or list file; makes INT8 and FP16 variants too"
     )
     parser.add_argument(
+        "--labels", type=Path, metavar="DIR", help="YOLO text files of the calibration pictures, to judge variants by"
+    )
+    parser.add_argument(
         "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="least agreement with float32 that passes"
     )
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="calibration report (default: beside the pack)")
@@ -63,6 +66,7 @@ def _calibration(
     args: argparse.Namespace, detector: networks.Network[Detector], reid: networks.Network[Reid] | None
 ) -> "Calibration":
     """The networks calibrated on the pictures that the flags name."""
+    from calibration import labels
     from calibration.calibrate import PICTURES, Settings, calibrate
     from calibration.frames import FEWEST, find
     from calibration.gate import Limits
@@ -82,16 +86,11 @@ def _calibration(
             frames.distinct,
             len(frames.chosen),
         )
+    truths = labels.read(args.labels, frames, detector.description) if args.labels else None
     contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
+    described = detector.description, reid.description if reid else None
     with Progress(None) as progress:
-        return calibrate(
-            contents,
-            detector.description,
-            reid.description if reid else None,
-            frames,
-            Settings(limits),
-            progress.advance,
-        )
+        return calibrate(contents, *described, frames, Settings(limits), progress.advance, truths)
 
 
 def _report(

@@ -141,3 +141,24 @@ def test_a_network_without_convolutions_is_told_so(
     flags = ["--detector", str(tmp_path / "tiny.onnx"), "--calibrate", str(material / "pictures"), "-o", target]
     assert cli.main(["pack", *flags]) == 65
     assert "found none" in capsys.readouterr().err
+
+
+def test_labels_judge_every_form(material: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for i in range(24):
+        (labels / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.6\n1 0.2 0.3 0.1 0.1\n7 0.5 0.5 0.1 0.1\n" if i % 3 else "")
+    assert _export(material, tmp_path / "toy.pack", "--labels", str(labels)) == 0
+    told = json.loads((tmp_path / "toy.pack/accuracy.json").read_text())["detector"]["against_labels"]
+    assert set(told) == {"fp32", *FORMS}
+    assert all(0 <= entry["ap"] <= entry["ap50"] <= 1 for entry in told.values())
+    assert 0 < told["fp32"]["boxes"] <= 24
+    assert "labelled boxes" in (tmp_path / "toy.report.html").read_text()
+
+
+def test_labels_of_other_pictures_are_refused(
+    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.txt").write_text("0 0.5 0.5 0.4 0.6\n")
+    assert _export(material, tmp_path / "toy.pack", "--labels", str(tmp_path)) == 65
+    assert "named like the pictures" in capsys.readouterr().err
