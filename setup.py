@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import setup
 
 EXPORT = ["onnx>=1.17,<2"]
+MQTT = ["paho-mqtt>=2.1"]
 
 setup(
     name="nanotrack-edge",
@@ -43,6 +44,7 @@ setup(
     extras_require={
         "export": EXPORT,
         "jetson": ["pycuda>=2024.1"],  # TensorRT itself comes with JetPack
+        "mqtt": MQTT,
         "val": ["scipy>=1.11"],  # TrackEval needs it; `nanotrack val` says how to install TrackEval
         "train": ["torch>=2.4"],
         # Trackers to time beside ours, and pictures. Some bring a second OpenCV: for an environment of its own.
@@ -57,6 +59,7 @@ setup(
         ],
         "test": [
             *EXPORT,
+            *MQTT,
             "scipy>=1.11",
             "pytest>=8",
             "pytest-xdist>=3",

@@ -92,6 +92,26 @@ class Jsonl:
 
 
 @dataclass(frozen=True)
+class Mqtt:
+    """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's."""
+
+    host: str
+    port: int = within(1, 65535, 1883)
+    prefix: str = "nanotrack"
+    credentials: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.host or any(c in self.host for c in "/ @"):
+            raise ValueError(f"host: expected a name or an address, found {self.host!r}")
+        if not re.fullmatch(r"[^+#/\0\s$][^+#\0\s]{0,127}", self.prefix) or self.prefix.endswith("/"):
+            raise ValueError(f"prefix: expected the beginning of a topic, without + # or spaces, found {self.prefix!r}")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("ca_file: expected tls = true beside it")
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
@@ -99,6 +119,7 @@ class Config:
     camera: tuple[Camera, ...]
     tracking: Tracking = Tracking()
     jsonl: Jsonl | None = None
+    mqtt: Mqtt | None = None
 
     def __post_init__(self) -> None:
         names = [camera.name for camera in self.camera]

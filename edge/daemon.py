@@ -9,24 +9,29 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from edge.config import Camera, Config, Model
 from edge.credentials import redacted
 from edge.detect.detector import Detector
-from edge.errors import DataError, NanoTrackError
+from edge.errors import DataError, NanoTrackError, UsageError
 from edge.pipeline import open_detector
 from edge.service.examine import tracker
 from edge.service.notify import Watchdog, notify
 from edge.service.stream import Clock, Stream
 from edge.sinks.events import Event, Origin
-from edge.sinks.queued import Queued
+from edge.sinks.mqtt import MqttOutput
+from edge.sinks.queued import Output, Queued
 from edge.sinks.rotating import RotatingLines
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
+
+# By the sections of the configuration.
+OUTPUTS: dict[str, Callable[[Any], Output]] = {"jsonl": RotatingLines, "mqtt": MqttOutput}
 
 # One bad frame is counted and skipped; so many in a row are a network that is broken.
 BROKEN_IN_A_ROW = 30
@@ -58,13 +63,15 @@ class Daemon:
         self._config = config
         self._detector = _open_detector(config.model)
         self.streams: list[Stream] = []
-        self.outputs: list[Queued] = []
+        self.outputs: dict[str, Queued] = {}
         try:
-            self.outputs = _open_outputs(config)
+            self.outputs = _open_outputs(config, OUTPUTS)
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
         except NanoTrackError:
             self.close()
             raise
+        for output in self.outputs.values():
+            output.start()
         self._start(self.streams)
 
     @property
@@ -103,7 +110,7 @@ class Daemon:
         """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
         notify("STOPPING=1")
         self._stop(self.streams)
-        _close(self.outputs)
+        _close(self.outputs.values())
 
     def _step(self, stream: Stream) -> bool:
         try:
@@ -122,7 +129,7 @@ class Daemon:
         return tracked
 
     def _emit(self, event: Event) -> None:
-        for output in self.outputs:
+        for output in self.outputs.values():
             output.put(event)
 
     def _open_stream(self, config: Config, camera: Camera) -> Stream:
@@ -151,19 +158,19 @@ class Daemon:
         before, self._detector = self._detector, detector
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
-        outputs: list[Queued] = []
+        changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
         try:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
-            if config.jsonl != old.jsonl:
-                outputs = _open_outputs(config)
+            outputs = _open_outputs(config, changed)
         except NanoTrackError:
             self._detector = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._stop(gone)
-        if config.jsonl != old.jsonl:
-            _close(self.outputs)
-            self.outputs = outputs
+        _close([output for name, output in self.outputs.items() if name in changed])
+        self.outputs = {name: o for name, o in self.outputs.items() if name not in changed} | outputs
+        for output in outputs.values():
+            output.start()
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
         self._start(list(fresh.values()))
         self._config = config
@@ -210,15 +217,21 @@ def _open_detector(model: Model) -> Detector:
         require=model.require,
         threads=model.threads or max(1, len(os.sched_getaffinity(0)) - 1),
     )
+    if not isinstance(detector, Detector):
+        raise UsageError(
+            f"{model.pack}: a joint network remembers the frame before, and here cameras take turns; serve a NanoDet"
+            " pack, or track one stream with nanotrack track"
+        )
     detector(np.zeros((64, 64, 3), np.uint8))
     return detector
 
 
-def _open_outputs(config: Config) -> list[Queued]:
-    return [Queued("jsonl", RotatingLines(config.jsonl))] if config.jsonl else []
+def _open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
+    """Those of `OUTPUTS` that are configured, not yet started."""
+    return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}
 
 
-def _close(outputs: Sequence[Queued]) -> None:
+def _close(outputs: Iterable[Queued]) -> None:
     deadline_s = time.monotonic() + _OUTPUTS_STOP_S
     for output in outputs:
         output.close(max(0.0, deadline_s - time.monotonic()))

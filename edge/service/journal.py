@@ -30,4 +30,5 @@ def log_to_journal(*, verbose: bool) -> None:
     """Send all logging to standard output, as the service manager wants it."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JournalFormatter(priorities="JOURNAL_STREAM" in os.environ))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("edge").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -16,11 +16,22 @@ CAPACITY = 1024
 _RETRY_S = 1.0
 
 
+class LossError(OutputError):
+    """An output took some events and lost `lost` of them."""
+
+    def __init__(self, text: str, lost: int):
+        super().__init__(text)
+        self.lost = lost
+
+
 class Output(Protocol):
     """A receiver of events, in order, by one thread."""
 
+    def start(self) -> None:
+        """Called first, and only once nothing that was here before is left."""
+
     def write(self, events: Sequence[Event]) -> None:
-        """Take all of them or none. Raises OutputError."""
+        """Take the events. Raises OutputError where all of them are lost, LossError where some are."""
 
     def close(self) -> None:
         """Finish the output."""
@@ -42,6 +53,9 @@ class Queued:
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"output {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
     def put(self, event: Event) -> None:
@@ -57,6 +71,8 @@ class Queued:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        if not self._thread.is_alive():
+            return True
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             logger.warning("output %s does not finish; %d events are lost", self.name, len(self._events))
@@ -68,11 +84,10 @@ class Queued:
         del self._events[oldest_frame]
         self.dropped += 1
         if self.dropped == 1:
-            logger.warning(
-                "output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY
-            )
+            logger.warning("output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY)
 
     def _run(self) -> None:
+        self._guarded(self._output.start)
         while True:
             with self._changed:
                 while not self._events and not self._closing:
@@ -85,27 +100,30 @@ class Queued:
         self._guarded(self._output.close)
 
     def _write(self, events: Sequence[Event]) -> None:
-        trouble = self._guarded(lambda: self._output.write(events))
+        trouble, lost = self._guarded(lambda: self._output.write(events))
+        lost = len(events) if lost is None else lost
         if trouble and not self.trouble:
             logger.warning("output %s: %s", self.name, trouble)
         if self.trouble and not trouble:
             logger.info("output %s writes again; %d events were lost so far", self.name, self.dropped)
         self.trouble = trouble
+        self.written += len(events) - lost
+        self.dropped += lost
         if not trouble:
-            self.written += len(events)
             return
-        self.dropped += len(events)
         with self._changed:  # a broken output is not asked again at once
             if not self._closing:
                 self._changed.wait_for(lambda: self._closing, _RETRY_S)
 
-    def _guarded(self, act: Callable[[], None]) -> str:
-        """What is wrong after `act`, "" for nothing."""
+    def _guarded(self, act: Callable[[], None]) -> tuple[str, int | None]:
+        """What is wrong after `act`, "" for nothing, and how many events that cost, None for all."""
         try:
             act()
+        except LossError as error:
+            return str(error), error.lost
         except OutputError as error:
-            return str(error)
+            return str(error), None
         except Exception as error:
             logger.exception("output %s failed", self.name)
-            return f"{type(error).__name__}: {error}"
-        return ""
+            return f"{type(error).__name__}: {error}", None
+        return "", 0

@@ -27,6 +27,9 @@ class RotatingLines:
         self._folder = Path(settings.folder)
         self._file = LineFile(self._folder / NEWEST, resume=True)
 
+    def start(self) -> None:
+        """See `Output.start`."""
+
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
         self._check_room()

@@ -30,6 +30,9 @@ class Slow:
         self.failures = failures
         self.asked, self.go, self.closed = threading.Event(), threading.Event(), threading.Event()
 
+    def start(self) -> None:
+        self.started = True
+
     def write(self, events: Sequence[Event]) -> None:
         self.asked.set()
         self.go.wait(10)
@@ -45,6 +48,7 @@ class Slow:
 def test_events_arrive_in_order_and_closing_drains() -> None:
     slow = Slow()
     output = Queued("slow", slow)
+    output.start()
     for number in range(100):
         output.put(seen(number))
     slow.go.set()
@@ -57,6 +61,7 @@ def test_events_arrive_in_order_and_closing_drains() -> None:
 def test_a_full_queue_loses_its_oldest_frames_but_no_end() -> None:
     slow = Slow()
     output = Queued("slow", slow)
+    output.start()
     output.put(seen(0))
     assert slow.asked.wait(10)  # the thread is stuck with frame 0
     for number in range(1, CAPACITY + 101):
@@ -72,6 +77,7 @@ def test_a_full_queue_loses_its_oldest_frames_but_no_end() -> None:
 def test_an_output_that_blocks_for_ever_does_not_hold_up_the_end() -> None:
     slow = Slow()
     output = Queued("slow", slow)
+    output.start()
     output.put(seen(1))
     assert slow.asked.wait(10)
     assert not output.close(0.05)
@@ -83,6 +89,7 @@ def test_a_broken_output_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None
     slow = Slow(failures=1)
     slow.go.set()
     output = Queued("slow", slow)
+    output.start()
     output.put(seen(1))
     while not output.dropped:
         slow.asked.wait(1)
@@ -94,6 +101,9 @@ def test_a_broken_output_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixture) -> None:
     class Buggy:
+        def start(self) -> None:
+            raise ZeroDivisionError("a bug at the start")
+
         def write(self, events: Sequence[Event]) -> None:
             raise ZeroDivisionError("a bug")
 
@@ -101,6 +111,7 @@ def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixt
             pass
 
     output = Queued("buggy", Buggy())
+    output.start()
     output.put(seen(1))
     assert output.close(10)
     assert (output.dropped, output.trouble) == (1, "ZeroDivisionError: a bug")

@@ -1,0 +1,215 @@
+"""Events on a real broker, which is killed and comes back."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.config import Mqtt
+from edge.errors import NotFoundError
+from edge.sinks.events import CameraChanged, Ended, Moment, Observed, Origin
+from edge.sinks.mqtt import MqttOutput
+from edge.sinks.queued import LossError, Queued
+from tests.sinks.tracks import tracks
+
+paho = pytest.importorskip("paho.mqtt.client")
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+
+ORIGIN = Origin("r1", "door", ["person", "cat"])
+AT = Moment(2.0, 1_790_000_000.0)
+
+
+def seen(number: int, *ids: int, age: int = 0) -> Observed:
+    return Observed(ORIGIN, AT, number, (128, 96), tracks(*ids), [age] * len(ids))
+
+
+def wait_for(done: Callable[[], bool], what: str) -> None:
+    limit_s = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < limit_s, what
+        time.sleep(0.02)
+
+
+class Broker:
+    """mosquitto on a port of its own; it can be killed and started again, and then has forgotten everything."""
+
+    def __init__(self, folder: Path, more: str = "allow_anonymous true"):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\n{more}\n")
+        self.start()
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(self._answers, "mosquitto does not answer")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Listener:
+    """Everything that is published: `messages` in order, `last` by topic."""
+
+    def __init__(self, port: int):
+        self.messages: list[tuple[str, str]] = []
+        self._ready = threading.Event()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *rest: client.subscribe("nanotrack/#", qos=1)
+        self._client.on_subscribe = lambda *rest: self._ready.set()
+        self._client.on_message = lambda client, data, message: self.messages.append(
+            (message.topic.removeprefix("nanotrack/"), message.payload.decode())
+        )
+        self._client.reconnect_delay_set(0.1, 0.2)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._ready.wait(10)
+
+    @property
+    def last(self) -> dict[str, str]:
+        return dict(self.messages)
+
+    def on(self, topic: str) -> list[str]:
+        return [text for name, text in self.messages if name == topic]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path)
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def listener(broker: Broker) -> Iterator[Listener]:
+    listener = Listener(broker.port)
+    yield listener
+    listener.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Slower than the listeners, who must be there again when what was kept is sent.
+    monkeypatch.setattr("edge.sinks.mqtt._RETRY_S", (1, 1))
+
+
+def connected(broker: Broker, listener: Listener) -> MqttOutput:
+    output = MqttOutput(Mqtt("127.0.0.1", broker.port))
+    output.start()
+    wait_for(lambda: listener.last.get("status") == "online", "not online")
+    return output
+
+
+@needs_mosquitto
+def test_everything_has_its_topic(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([CameraChanged(ORIGIN, AT, "online", ""), seen(1, 4, 7), seen(2, 4, age=1), seen(3, 4, age=2)])
+    output.write([Ended(ORIGIN, AT, 4, 3, "lost"), CameraChanged(ORIGIN, AT, "offline", "no answer")])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    assert listener.on("status") == ["online", "stopped"]
+    assert listener.on("door/status") == ["online", "offline"]
+    assert [json.loads(text)["frame"] for text in listener.on("door/tracks")] == [1, 2, 3]
+    assert listener.on("door/count/person") == ["2", "1", "0"]
+    events = [json.loads(text) for text in listener.on("door/events")]
+    assert [(event["event"], event.get("id")) for event in events] == [
+        ("camera", None),
+        ("new", 4),
+        ("new", 7),
+        ("end", 4),
+        ("camera", None),
+    ]
+    assert {event["run"] for event in events} == {"r1"}
+
+
+@needs_mosquitto
+def test_states_are_retained_for_those_who_come_later(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([CameraChanged(ORIGIN, AT, "online", ""), seen(1, 4)])
+    wait_for(lambda: "door/count/person" in listener.last, "no count")
+    late = Listener(broker.port)
+    wait_for(lambda: len(late.last) == 3, "states are missing")
+    assert late.last == {"status": "online", "door/status": "online", "door/count/person": "1"}
+    late.close()
+    output.close()
+
+
+@needs_mosquitto
+def test_a_broker_that_is_killed_hears_every_event_of_its_absence(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([CameraChanged(ORIGIN, AT, "online", ""), seen(1, 4)])
+    wait_for(lambda: "door/count/person" in listener.last, "no count")
+    broker.kill()
+    wait_for(lambda: not output._client.is_connected(), "the loss is not noticed")
+    with pytest.raises(LossError, match="events are kept, frames are lost") as caught:
+        output.write([seen(2, 4, age=1), seen(3, 8, 9), Ended(ORIGIN, AT, 4, 2, "lost")])
+    assert caught.value.lost == 2
+    listener.messages.clear()
+    broker.start()
+    wait_for(lambda: len(listener.on("door/events")) == 3, "events are missing")
+    wait_for(lambda: len({"status", "door/status", "door/count/person"} & set(listener.last)) == 3, "states missing")
+    assert [json.loads(text)["event"] for text in listener.on("door/events")] == ["new", "new", "end"]
+    assert (listener.last["status"], listener.last["door/count/person"]) == ("online", "2")
+    output.close()
+
+
+@needs_mosquitto
+def test_the_last_will_speaks_for_a_process_that_died(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output._client.socket().shutdown(socket.SHUT_RDWR)  # as the kernel does for a process that was killed
+    output._client.loop_stop()
+    wait_for(lambda: listener.last["status"] == "offline", "no last will")
+
+
+@needs_mosquitto
+def test_a_password_that_is_refused_is_said(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, "allow_anonymous false")
+    (tmp_path / "mqtt").write_text("me:wrong")
+    output = MqttOutput(Mqtt("127.0.0.1", broker.port, credentials=str(tmp_path / "mqtt")))
+    output.start()
+
+    def refused() -> bool:
+        with pytest.raises(LossError) as caught:
+            output.write([seen(1)])
+        return "refuses us: " in str(caught.value) and "wrong" not in str(caught.value)
+
+    wait_for(refused, "nothing is said")
+    output.close()
+    broker.kill()
+
+
+def test_a_broker_that_was_never_there_costs_frames_and_no_time() -> None:
+    queued = Queued("mqtt", MqttOutput(Mqtt("127.0.0.1", 1)))
+    queued.start()
+    started_s = time.monotonic()
+    for number in range(100):
+        queued.put(seen(number, 1))
+    assert time.monotonic() - started_s < 1
+    assert queued.close(10)
+    assert queued.dropped == 100
+    assert "127.0.0.1:1" in queued.trouble
+
+
+def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"ca\.pem: expected the broker's CA certificate"):
+        MqttOutput(Mqtt("h", tls=True, ca_file=str(tmp_path / "ca.pem")))
