@@ -20,7 +20,7 @@ MANIFEST = "pack.json"
 # In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
 Form = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
 Layout = Literal["nhwc-uint8", "nchw-float32"]
-HeadType = Literal["nanodet-plus", "nanodet"]
+HeadType = Literal["nanodet-plus", "nanodet", "centernet-joint"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class ImageInput:
     `layout` is `nhwc-uint8` (raw pixels, normalised inside the graph) or `nchw-float32` ((pixel - mean) / std, made
     by the caller).
     `mean` and `std` are in 0..255 pixel values and in the order of `colour`; with `nhwc-uint8` they are information.
-    `resize`: `squash` ignores the aspect ratio, `letterbox` keeps it and pads right and bottom with `pad`.
+    `resize`: `squash` ignores the aspect ratio, `letterbox` keeps it and pads right and bottom with `pad`, `centre`
+    keeps it too, makes the longer side of the picture as long as the input is wide and puts its middle in the middle.
     """
 
     name: str
@@ -70,7 +71,7 @@ class ImageInput:
     colour: Literal["bgr", "rgb"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resize: Literal["squash", "letterbox"] = "squash"
+    resize: Literal["squash", "letterbox", "centre"] = "squash"
     pad: int = 0
 
     def __post_init__(self) -> None:
@@ -88,6 +89,8 @@ class NanoDetHead:
     and side distributions `[1, N, 4*(reg_max+1)]`. 2 x levels: all class outputs by level, then all distributions.
     `scores` says whether class outputs are `probabilities` or `logits` that still want a sigmoid. The prior of a cell
     is `(index + cell_offset) * stride`: 0 for NanoDet-Plus, .5 for NanoDet v0.x.
+
+    Of a joint network (`centernet-joint`) the outputs are those of `edge.detect.joint`, one stride, and nothing else.
     """
 
     type: HeadType
@@ -98,7 +101,7 @@ class NanoDetHead:
     scores: Literal["probabilities", "logits"]
 
     def __post_init__(self) -> None:
-        if len(self.outputs) not in (1, 2, 2 * len(self.strides)):
+        if self.type != "centernet-joint" and len(self.outputs) not in (1, 2, 2 * len(self.strides)):
             raise ValueError(f"{len(self.outputs)} outputs: expected 1, 2 or {2 * len(self.strides)}")
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge import modelpack
-from edge.detect import adopt
+from edge.detect import adopt, adopt_joint
 from edge.detect.detector import Detector
-from edge.errors import NotFoundError
+from edge.detect.joint import JointDetector
+from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
 from edge.modelpack import ModelPack
@@ -23,7 +24,8 @@ class Pipeline:
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
     pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset`, `appearance` and
-    `parameters` are `Tracker`'s. Embeddings come from `reid_model` (None: the appearance network of `model`), `reid`
+    `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else
+    from `reid_model` (None: the appearance network of `model`), `reid`
     and `reid_budget_ms` are the policy and the budget of `ReidStage`.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
@@ -50,14 +52,6 @@ class Pipeline:
         **parameters: float,
     ):
         self.spans = spans or Spans()
-        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
-        self.reid: ReidStage | None = None
-        if self.tracker.appearance is not None:
-            embedder = open_embedder(reid_model or model, Wish(backend, variant, require, threads), self.spans)
-            if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
-                parameters["logit_scale"] = embedder.description.logit_scale
-                self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
-            self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
         self.detector = open_detector(
             model,
             classes=classes,
@@ -68,6 +62,14 @@ class Pipeline:
             threads=threads,
             spans=self.spans,
         )
+        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+        self.reid: ReidStage | None = None
+        if self.tracker.appearance is not None and not isinstance(self.detector, JointDetector):
+            embedder = open_embedder(reid_model or model, Wish(backend, variant, require, threads), self.spans)
+            if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
+                parameters["logit_scale"] = embedder.description.logit_scale
+                self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+            self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
         self.classes = self.detector.description.classes
         self.detections = Detections.empty()
         self._track = self.spans["track"]
@@ -81,7 +83,10 @@ class Pipeline:
         if self.reid is not None:
             self.reid(frame.image, self.detections, frame.time_s)
         with self._track:
-            return self.tracker.update(self.detections, frame.time_s)
+            tracks = self.tracker.update(self.detections, frame.time_s)
+        if isinstance(self.detector, JointDetector):
+            self.detector.see(tracks)
+        return tracks
 
 
 def open_detector(
@@ -94,7 +99,7 @@ def open_detector(
     require: str | None = None,
     threads: int = 1,
     spans: Spans | None = None,
-) -> Detector:
+) -> Detector | JointDetector:
     """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
 
     A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
@@ -106,10 +111,17 @@ def open_detector(
     network: Backend
     if isinstance(model, Path) and model.is_file():
         network = open_backend(model, name=wish.backend, threads=wish.threads)
+        if adopt_joint.is_joint(network.output_ports):
+            raise UsageError(
+                f"{model}: a joint network as it was trained, its peaks not found in the graph; make a pack of it with"
+                " nanotrack-export pack --detector"
+            )
         description = adopt.detector(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
     else:
         if isinstance(model, Path) and not model.exists():
             raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
         pack = model if isinstance(model, ModelPack) else modelpack.read(model)
         description, network = pack.detector, Ladder(wish).open(pack, "detector")
+    if description.head.type == "centernet-joint":
+        return JointDetector(description, network, classes=classes, floor=floor, spans=spans)
     return Detector(description, network, classes=classes, floor=floor, spans=spans)

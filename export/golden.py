@@ -54,8 +54,7 @@ def outputs(path: Path, tensor: npt.NDArray[Any]) -> Arrays:
     One thread: the order of the sums, and with it the last bits, must not depend on how many cores there are.
     """
     backend = open_backend(path, name="onnxruntime", threads=1, max_batch=len(tensor))
-    (buffer,) = backend.inputs.values()
-    buffer[:] = tensor
+    next(iter(backend.inputs.values()))[:] = tensor  # further inputs, a joint network's frame before, are zeros
     backend.run()
     found = {name: array.copy() for name, array in backend.outputs.items()}
     backend.close()

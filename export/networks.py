@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from edge.detect import adopt
+import onnx
+
+from edge.detect import adopt, adopt_joint
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
-from export import checkpoint, nanodet, onnxfile, osnet
+from export import checkpoint, joint, nanodet, onnxfile, osnet
 from export.graph import OPSET
 from export.weights import Weights
 
@@ -47,6 +49,8 @@ def detector(
         if size or classes:
             raise UsageError(f"{path}: --input-size and --classes rebuild a checkpoint; an ONNX file is taken as it is")
         content, model = onnxfile.load(path)
+        if adopt_joint.is_joint(onnxfile.ports(model)[1]):
+            return _joint(path, model, names)
         found = adopt.detector(path.name, sha256_of(path), *onnxfile.ports(model))
         found = replace(found, classes=_names(path, len(found.classes), names))
         return Network(content, onnxfile.opset(model), found)
@@ -59,6 +63,13 @@ def detector(
     model, image, head = nanodet.build(weights, kind, *(size or DEFAULT_SIZE), kept)
     source = Source(path.name, sha256_of(path), nanodet.architecture(weights, kind))
     return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
+
+
+def _joint(path: Path, model: onnx.ModelProto, names: Sequence[str] | None) -> Network[Detector]:
+    found = adopt_joint.joint(path.name, sha256_of(path), *onnxfile.ports(model))
+    found = replace(found, classes=_names(path, len(found.classes), names))
+    model = joint.with_peaks(path.name, model)
+    return Network(model.SerializeToString(), onnxfile.opset(model), found)
 
 
 def reid(path: Path) -> Network[Reid]:

@@ -33,6 +33,7 @@ from edge.video.source import Source, open_source
 if TYPE_CHECKING:
     from edge.pipeline import Pipeline
     from edge.replay import Replay
+    from edge.sinks.video import Underpaint
 
 _APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.looks` knows
 _POLICIES = ("always", "auto", "never")
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
+    parser.add_argument("--show-debug", metavar="A,B", help="draw into it what a joint network saw: heatmap,offsets")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines")
     parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
@@ -116,6 +118,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
+    if args.show_debug and not args.save:
+        raise UsageError("--show-debug is drawn into the annotated video; add --save OUT.mp4")
     if args.save and not args.path:
         raise UsageError("--save needs pictures to draw on; add --path SOURCE, the video of the detections")
     for name, value, low, high in (
@@ -230,8 +234,20 @@ def _open_sinks(
         from edge.sinks.video import AnnotatedVideo
 
         named = chain.classes if len(_names(args.classes)) > 1 else ()
-        add("video", AnnotatedVideo(args.save, source.size, source.frame_rate, named))
+        view = _debug_view(args, chain) if args.show_debug else None
+        add("video", AnnotatedVideo(args.save, source.size, source.frame_rate, named, view))
     return sinks
+
+
+def _debug_view(args: argparse.Namespace, chain: "Pipeline | Replay") -> "Underpaint":
+    from edge.detect.joint import JointDetector
+    from edge.sinks.debug import DebugView
+
+    detector = getattr(chain, "detector", None)
+    if not isinstance(detector, JointDetector):
+        raise UsageError("--show-debug: only a joint network has a heat map and offsets; leave it out")
+    view = DebugView(detector, _names(args.show_debug))
+    return lambda canvas, tracks: view.paint(canvas, chain.detections, tracks)
 
 
 def _camera(text: str) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.detect.adopt import cell_counts
+from edge.detect.classes import class_numbers
 from edge.detect.nanodet import BROKEN, NanoDetDecoder
 from edge.detect.nms import keep_best
 from edge.detect.preprocess import Preprocess
-from edge.errors import DataError, UsageError
+from edge.errors import DataError
 from edge.infer.backend import Backend
 from edge.modelpack import Detector as Description
 from edge.modelpack import ImageInput
@@ -36,12 +37,12 @@ class Detector:
         _check(description, backend)
         spans = spans or Spans()
         self.description = description
-        self._backend = backend
+        self.backend = backend
         self._preprocess = Preprocess(description.input, backend.inputs[description.input.name])
         self._decode = NanoDetDecoder(
             description,
             backend.outputs,
-            _class_numbers(classes, description.classes),
+            class_numbers(classes, description.classes),
             description.score_floor if floor is None else floor,
         )
         self._nms_iou = description.nms_iou if nms_iou is None else nms_iou
@@ -57,7 +58,7 @@ class Detector:
         with preprocess:
             scale = self._preprocess(image)
         with infer:
-            self._backend.run()
+            self.backend.run()
         with postprocess:
             return self._detections(np.array([scale.x, scale.y, scale.x, scale.y], np.float32))
 
@@ -71,14 +72,6 @@ class Detector:
         number = keep_best(*candidates, count, self._nms_iou, self._kept)
         kept = self._kept[:number]
         return Detections(candidates.boxes_xyxy[kept] * scale, candidates.scores[kept], candidates.classes[kept])
-
-
-def _class_numbers(wanted: Sequence[str], known: Sequence[str]) -> list[int]:
-    for name in wanted:
-        if name not in known:
-            shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-            raise UsageError(f"--classes {name}: the network knows no such class, only {shown}")
-    return sorted({known.index(name) for name in wanted})
 
 
 def _check(description: Description, backend: Backend) -> None:

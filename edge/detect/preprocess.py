@@ -18,10 +18,12 @@ from edge.types import Image
 
 
 class Scale(NamedTuple):
-    """Source pixels per input pixel: multiply coordinates in the network's input by it to get those in the picture."""
+    """From the network's input to the picture: coordinates times `x` and `y`, plus `left` and `top` (source pixels)."""
 
     x: float
     y: float
+    left: float = 0.0
+    top: float = 0.0
 
 
 class Preprocess:
@@ -46,6 +48,9 @@ class Preprocess:
         wanted = self._input
         if wanted.resize == "squash":
             scale = Scale(width / wanted.width, height / wanted.height)
+        elif wanted.resize == "centre":
+            ratio = max(width, height) / wanted.width
+            scale = Scale(ratio, ratio, (width - ratio * wanted.width) / 2, (height - ratio * wanted.height) / 2)
         else:
             scale = Scale(*[max(width / wanted.width, height / wanted.height)] * 2)
         self._write(image, row)
@@ -62,6 +67,12 @@ class Preprocess:
 
     def _resize(self, image: Image, pixels: Image) -> None:
         wanted = self._input
+        if wanted.resize == "centre":
+            ratio = wanted.width / max(image.shape[:2])
+            left, top = (wanted.width - ratio * image.shape[1]) / 2, (wanted.height - ratio * image.shape[0]) / 2
+            move = np.array([[ratio, 0, left], [0, ratio, top]])
+            cv2.warpAffine(image, move, (wanted.width, wanted.height), dst=pixels, flags=cv2.INTER_LINEAR)
+            return
         if wanted.resize == "letterbox":
             ratio = min(wanted.width / image.shape[1], wanted.height / image.shape[0])
             width = max(1, min(wanted.width, round(image.shape[1] * ratio)))

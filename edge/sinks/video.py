@@ -1,15 +1,17 @@
 """The annotated video: what was seen, with boxes, labels and trails drawn on it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edge.errors import OutputError
 from edge.sinks.draw import Painter
-from edge.types import Frame, Tracks
+from edge.types import Frame, Image, Tracks
 from edge.video.opencv import cv2
+
+Underpaint = Callable[[Image, Tracks], None]
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 # An mp4 file can only be played once its index is written at the end. So this much room is kept for it: the index of
@@ -21,11 +23,19 @@ _BUFFERED_BYTES = 1 << 18
 class AnnotatedVideo:
     """A `Sink` that writes an MPEG-4 video of constant rate to `path`, playable after every orderly or forced stop.
 
-    `size` is (width, height), `classes` the names to show, empty for none. Raises OutputError where it cannot be
+    `size` is (width, height), `classes` the names to show, empty for none; `underpaint` draws onto the picture before
+    the tracks are drawn. Raises OutputError where it cannot be
     written, also before the disk is full, so that the video so far can still be finished.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], frame_rate: float, classes: Sequence[str]):
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        frame_rate: float,
+        classes: Sequence[str],
+        underpaint: Underpaint | None = None,
+    ):
         if path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}; choose one")
         try:
@@ -34,6 +44,7 @@ class AnnotatedVideo:
             raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
         self._path = path
         self._painter = Painter(frame_rate, classes)
+        self._underpaint = underpaint
         self._canvas = np.empty((size[1], size[0], 3), np.uint8)
         self._frames = 0
         self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), frame_rate, size)
@@ -46,6 +57,8 @@ class AnnotatedVideo:
         """See `Sink.write`."""
         self._check_room()
         np.copyto(self._canvas, frame.image)
+        if self._underpaint is not None:
+            self._underpaint(self._canvas, tracks)
         self._painter.paint(self._canvas, tracks)
         self._writer.write(self._canvas)
         self._frames += 1

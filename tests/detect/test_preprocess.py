@@ -17,7 +17,7 @@ def test_normalised_planes_are_the_formula_on_the_resized_picture() -> None:
     resized = cv2.resize(PICTURE, (48, 32), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     expected = (resized - np.float32(SPEC.mean)) / np.float32(SPEC.std)
     np.testing.assert_array_equal(tensor[0], expected.transpose(2, 0, 1))
-    assert scale == pytest.approx((160 / 48, 90 / 32))
+    assert scale == pytest.approx((160 / 48, 90 / 32, 0, 0))
 
 
 def test_rgb_swaps_the_colours_and_mean_follows_them() -> None:

@@ -1,0 +1,154 @@
+"""Joint networks (CenterTrack, FairMOT, JointTrackNet): two pictures in, detections with offsets and embeddings out.
+
+The exporter puts the search for peaks into the graph, so what comes out is a short list: for each of K peaks its score,
+class, cell, box edges, offset and embedding. Here cells become pixels of the source. The picture is scaled to the width
+of the input and lies in its middle; the network also gets the picture of the frame before and, where it has that input,
+a heat map of where tracks were.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.detect.classes import class_numbers
+from edge.detect.preprocess import Preprocess, Scale
+from edge.errors import DataError
+from edge.infer.backend import Backend
+from edge.modelpack import Detector as Description
+from edge.spans import Spans
+from edge.types import Detections, Float32s, Image, Tracks
+
+BEFORE, TRACKS_BEFORE = "pre_img", "pre_hm"
+# Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
+OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
+
+_LEAST_OVERLAP = 0.7  # by which CenterTrack sizes its Gaussians
+
+
+class JointDetector:
+    """A joint network with everything around it, for one stream and one thread at a time.
+
+    `classes` are names out of the description's, `floor` replaces its threshold. `heatmap` is that of the last frame,
+    float32 `[h, w]` in 0..1, one cell for `stride` pixels of the input, the best over the classes; `scale` leads back
+    to the source. Raises UsageError for a class that the network does not know, DataError for a network that is not as
+    described.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        backend: Backend,
+        *,
+        classes: Sequence[str] = ("person",),
+        floor: float | None = None,
+        spans: Spans | None = None,
+    ):
+        missing = {description.input.name, BEFORE} - set(backend.inputs) | set(OUTPUTS) - set(backend.outputs)
+        if missing:
+            raise DataError(
+                f"{description.source.file}: expected a joint network as exported, it lacks"
+                f" {', '.join(sorted(missing))}; export the pack anew"
+            )
+        spans = spans or Spans()
+        self.description = description
+        self.backend = backend
+        self.stride = description.head.strides[0]
+        self.heatmap = backend.outputs["heatmap"][0]
+        self.scale = Scale(1.0, 1.0)
+        self._image = backend.inputs[description.input.name]
+        self._preprocess = Preprocess(description.input, self._image)
+        self._wanted = class_numbers(classes, description.classes)
+        self._floor = description.score_floor if floor is None else floor
+        self._spans = spans["preprocess"], spans["infer"], spans["decode"]
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another stream: the next frame has none before it."""
+        self._first = True
+        if TRACKS_BEFORE in self.backend.inputs:
+            self.backend.inputs[TRACKS_BEFORE][:] = 0
+
+    def __call__(self, image: Image) -> Detections:
+        """The detections of `image` (uint8 `[H, W, 3]`, BGR), best first, in its pixels. Arrays are fresh copies.
+
+        `offsets` lead from `centres`, the peaks, back to where these were a frame ago; embeddings have length 1.
+        Raises DataError if the network puts out NaN.
+        """
+        preprocess, infer, decode = self._spans
+        before = self.backend.inputs[BEFORE]
+        with preprocess:
+            if not self._first:
+                np.copyto(before, self._image)
+            self.scale = self._preprocess(image)
+            if self._first:
+                np.copyto(before, self._image)
+                self._first = False
+        with infer:
+            self.backend.run()
+        with decode:
+            return self._decoded()
+
+    def see(self, tracks: Tracks) -> None:
+        """Draw `tracks`, those of the frame just detected, for the next one, if the network looks at them."""
+        if TRACKS_BEFORE in self.backend.inputs:
+            canvas = self.backend.inputs[TRACKS_BEFORE][0, 0]
+            canvas[:] = 0
+            boxes = (tracks.boxes_xyxy - self._shift()) / np.array([self.scale.x, self.scale.y] * 2)
+            for box in boxes:
+                _draw_gaussian(canvas, box)
+
+    def _decoded(self) -> Detections:
+        scores, classes, peaks, edges, offsets, embeddings = (self.backend.outputs[name][0] for name in OUTPUTS[:6])
+        if not np.isfinite(scores).all():
+            raise DataError(
+                f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
+            )
+        classes = classes.astype(np.int32)
+        rows = np.flatnonzero((scores >= np.float32(self._floor)) & np.isin(classes, self._wanted))
+        to_pixels = np.array([self.scale.x, self.scale.y], np.float32) * np.float32(self.stride)
+        corner = self._shift()[:2]
+        peaks = peaks[rows]
+        boxes = np.concatenate([peaks, peaks], 1) + edges[rows]
+        embeddings = embeddings[rows]
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        return Detections(
+            boxes * np.tile(to_pixels, 2) + np.tile(corner, 2),
+            scores[rows],
+            classes[rows],
+            np.divide(embeddings, lengths, out=np.zeros_like(embeddings), where=lengths > 0),
+            offsets[rows] * to_pixels,
+            peaks * to_pixels + corner,
+        )
+
+    def _shift(self) -> Float32s:
+        return np.array([self.scale.left, self.scale.top] * 2, np.float32)
+
+
+def _draw_gaussian(canvas: npt.NDArray[np.float32], box: npt.NDArray[np.floating]) -> None:
+    """Raise `canvas` to a bump around the middle of `box`, as CenterTrack draws its heat maps."""
+    height, width = canvas.shape
+    x1, y1, x2, y2 = np.clip(box, 0, [width - 1, height - 1] * 2).tolist()
+    if x2 <= x1 or y2 <= y1:
+        return
+    radius = max(0, int(gaussian_radius(np.ceil(y2 - y1), np.ceil(x2 - x1))))
+    x, y = int((x1 + x2) / 2), int((y1 + y2) / 2)
+    left, top = max(0, x - radius), max(0, y - radius)
+    part = canvas[top : y + radius + 1, left : x + radius + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    sigma = (2 * radius + 1) / 6
+    bump = np.exp(-((columns + left - x) ** 2 + (rows + top - y) ** 2) / (2 * sigma * sigma))
+    np.maximum(part, bump, out=part, casting="same_kind")
+
+
+def gaussian_radius(height: float, width: float, overlap: float = _LEAST_OVERLAP) -> float:
+    """How far a corner may move for a box of IoU `overlap` to remain (Law and Deng, CornerNet, 2018, as published)."""
+    both, area = height + width, height * width
+    radii = []
+    for a, b, c in (
+        (1.0, both, area * (1 - overlap) / (1 + overlap)),
+        (4.0, 2 * both, area * (1 - overlap)),
+        (4.0 * overlap, -2 * overlap * both, area * (overlap - 1)),
+    ):
+        radii.append((b + np.sqrt(b * b - 4 * a * c)) / 2)  # not / 2a: so in CornerNet and all that follow it
+    return float(min(radii))
