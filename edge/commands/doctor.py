@@ -26,6 +26,7 @@ from edge.infer.ladder import Ladder, Wish
 # Modules that compile when they are imported.
 KERNELS = (
     "edge.track.bytetrack",
+    "edge.track.doubt",
     "edge.track.jointtrack",
     "edge.track.looks",
     "edge.track.nanotrack",
