@@ -1,0 +1,27 @@
+"""An RTSP camera for tests, on GStreamer's own server: rtsp_server.py PORT WIDTHxHEIGHT. Needs the system's Python."""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  the versions come first
+
+port, size = sys.argv[1], sys.argv[2]
+width, height = size.split("x")
+Gst.init(None)
+factory = GstRtspServer.RTSPMediaFactory()
+factory.set_launch(
+    f"( videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},framerate=25/1 !"
+    " x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96 )"
+)
+factory.set_shared(True)
+server = GstRtspServer.RTSPServer()
+server.set_service(port)
+server.set_address("127.0.0.1")
+server.get_mount_points().add_factory("/x", factory)
+server.attach(None)
+sys.stdout.write("ready\n")
+sys.stdout.flush()
+GLib.MainLoop().run()
