@@ -36,7 +36,7 @@ class Setting:
 
     @classmethod
     def parse(cls, text: str, preset: str = "default") -> "Setting":
-        """A setting from `METHOD[:PRESET][:NAME=NUMBER]...`, as in "nanotrack:reference:track_thresh=0.3"."""
+        """A setting from `METHOD[:PRESET][:NAME=NUMBER]...`, as in "bytetrack:reference:track_thresh=0.3"."""
         method, *rest = text.split(":")
         parameters: dict[str, float] = {}
         for part in rest:

@@ -56,7 +56,7 @@ class Detections:
 
 @dataclass(slots=True)
 class Tracks:
-    """The tracks to show for one frame, M rows, in the order of their ids' confirmation.
+    """The tracks to show for one frame, M rows, in the order in which they were first seen.
 
     `ids` int64 `[M]` start at 1, belong to one tracker and are never reused. `boxes_xyxy` float32 `[M, 4]`, `scores`
     float32 `[M]`, `classes` int32 `[M]`. `detection_index` int32 `[M]` is the row of `Detections` that updated the

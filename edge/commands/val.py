@@ -10,7 +10,7 @@ sequence; all files keep the numbers of the whole.
 
   nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' --model person.pack --out results
   nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack,bytetrack
-  nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods nanotrack:track_thresh=0.3
+  nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods bytetrack:track_thresh=0.3
   nanotrack val --benchmark MOT20 --data MOT20 --tracks results
 """
 

@@ -1,167 +1,325 @@
-"""NanoTrack (VjiaLi/NanoTrack, 2024): SparseTrack's cascade with low-score detections put to more use.
+"""NanoTrack, our default: the modules of the published method by name and purpose, each working with evidence.
 
-On top of SparseTrack: a low detection where a high one was a frame ago is promoted (RHD, "refind high detections"); a
-low one that stands still may start a track; depth bands are cut within every cluster of overlapping boxes; births
-need no higher score but a place that no track covers (DTC, "duplicate track checking").
+Refind: detections of low score continue tracks, lost ones too where they are about as good as the track's own past.
+Recycle: any detection may start a track, which is shown once there is evidence for it. Check duplicates: evidence
+counts less on top of known objects. Depth: the lower edge tells who is in front, and how tall one should be there.
+
+A frame: predict; shift all by the camera's motion; match in three stages; update; gather evidence; start tracks. All
+lengths are relative to the box, all times in seconds. The published algorithm is in nanotrack_published.py.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from edge.track.boxes import Records, overlapping, sort_spans, span
-from edge.track.depth import OUTSIDE
+import numpy as np
+
+from edge.track import perspective, state
+from edge.track.assignment import arrange, solve
+from edge.track.boxes import Records, iou, overlapping, sort_spans, span
+from edge.track.camera import consensus, shift, widened
+from edge.track.evidence import FIRST_S, doubts, first, gained
 from edge.track.jit import entry, kernel
-from edge.track.kalman import XYWH
-from edge.track.lifecycle import begin_frame, birth, compact, lose_unseen, predict_confirmed, read, show
+from edge.track.kalman import XYWH, correct, measurement, predict, start, write_box
+from edge.track.lifecycle import begin_frame, compact, read
 from edge.track.parameters import number
-from edge.track.stages import candidates, cluster_cascade, is_followed, match, span_tracks
-from edge.track.state import HIGH, LOW, Work, run_dtype, step_arguments
+from edge.track.similarity import similarity, worth
+from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
+
+# The published presets are another algorithm.
+ELSEWHERE = {"published": "edge.track.nanotrack_published", "reference": "edge.track.nanotrack_published"}
+
+_FIRST, _SECOND, _THIRD = range(3)  # stages
+_LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one correction
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Defaults are those of the published configuration and, where it has no name for them, of constants in its code.
+    """All were tuned on one half of the sequences and judged by the other; benchmarks/RESULTS.md has each one's effect.
 
-    `track_thresh`, `low_thresh` (constant): scores that bound the high and the low pool.
-    `match_thresh`: limit of the first stage's cost, 1 - IoU * score.
-    `match_thresh_low` (constant): limit of the second stage's cost, 1 - IoU.
-    `confirm_thresh`: limit of the cost for tracks seen once, 1 - IoU * score.
-    `rhd_iou` (constant): a low detection above this IoU with a high one of the frame before is promoted.
-    `low_birth_iou` (constant): a low detection above this IoU with a low one of the frame before may start a track.
-    `dtc_iou` (constant): a track starts only where no track has more than this IoU.
-    `track_buffer`: how long a lost track is kept, in frames at 30 a second.
-    `depth_levels`, `depth_levels_low`: depth bands of the first and of the second stage.
+    Scores are taken for probabilities. Noise is in box heights (h), with score 1 where it depends on the score.
+
+    `high_score`: detections from here on are matched first. `low_score`: the least used at all.
+    `birth_score`: least score of a track's first detection, and of one that speaks for the camera.
+    `similarity_floor`: least score^2 * similarity of a match; `similarity_enough`: a similarity that always is.
+    `new_similarity`: least similarity for tracks not yet confirmed.
+    `revive_ratio`: a low detection revives a lost track from this fraction of the track's running score on.
+    `continuity`: weight of the jump from the running score in the similarity; `score_memory_s`: time constant of that.
+    `feet_tolerance`: offset of the lower edge, in h, that halves the similarity; inf to ignore it.
+    `position_noise` h/sqrt(s), `velocity_noise` h/s/sqrt(s): how freely objects move; `measurement_noise` h: of boxes.
+    `score_noise`, `overlap_noise`: measurement noise is (1 + this * (1 - score)) and (1 + this * overlap) times that.
+    `start_noise` h, `start_velocity_noise` h/s: standard deviations at birth.
+    `camera_noise` h: how far single objects stray from the camera's motion; 0 for a camera that never moves.
+    `camera_reach`: how far pairs are sought for it, in box sizes beyond every side.
+    `confirm_evidence`, `drop_evidence`: log-odds at which a new track is shown, or given up.
+    `score_evidence`: per second and unit of log-odds of the score; `sight_evidence`: per second of being seen at all.
+    `overlap_evidence`, `height_evidence`: per second and unit of overlap or odd height, against new tracks.
+    `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
+    `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
+    `class_aware`: 1 to match within a class only. A track's class is what most of the score was given for.
     """
 
-    track_thresh: float = number(0.45, 0, 1)
-    low_thresh: float = number(0.1, 0, 1)
-    match_thresh: float = number(0.8, 0, 1)
-    match_thresh_low: float = number(0.4, 0, 1)
-    confirm_thresh: float = number(0.7, 0, 1)
-    rhd_iou: float = number(0.8, 0, 1)
-    low_birth_iou: float = number(0.99, 0, 1)
-    dtc_iou: float = number(0.3, 0, 1)
-    track_buffer: float = number(30, 0, 1e6)
-    depth_levels: int = number(1, 1, 64)
-    depth_levels_low: int = number(3, 1, 64)
+    high_score: float = number(0.3, 0, 1)
+    low_score: float = number(0.1, 0, 1)
+    birth_score: float = number(0.2, 0, 1)
+    similarity_floor: float = number(0.1, 0, 1)
+    similarity_enough: float = number(0.5, 0, 1)
+    new_similarity: float = number(0.05, 0, 1)
+    revive_ratio: float = number(0.3, 0, 100)
+    continuity: float = number(0.35, 0, 1)
+    score_memory_s: float = number(0.15, 0, 1e6)
+    feet_tolerance: float = number(0.26, 1e-6, math.inf)
+    position_noise: float = number(0.274, 0, 1e6)
+    velocity_noise: float = number(1.03, 0, 1e6)
+    measurement_noise: float = number(0.04, 1e-6, 1e6)
+    score_noise: float = number(4, 0, 1e6)
+    overlap_noise: float = number(1, 0, 1e6)
+    start_noise: float = number(0.1, 1e-6, 1e6)
+    start_velocity_noise: float = number(1.2, 0, 1e6)
+    camera_noise: float = number(0.04, 0, 1e6)
+    camera_reach: float = number(0.15, 0, 10)
+    confirm_evidence: float = number(1, -1e6, 1e6)
+    drop_evidence: float = number(-2, -1e6, 1e6)
+    score_evidence: float = number(12, 0, 1e6)
+    sight_evidence: float = number(15, 0, 1e6)
+    overlap_evidence: float = number(39, 0, 1e6)
+    height_evidence: float = number(7.5, 0, 1e6)
+    lost_s: float = number(2, 0, 1e6)
+    new_s: float = number(0.06, 0, 1e6)
+    coast_s: float = number(0.07, 0, 1e6)
+    class_aware: int = number(0, 0, 1)
+
+    @property
+    def track_buffer(self) -> float:
+        """`lost_s` as the other methods give it: in frames at 30 a second."""
+        return 30.0 * self.lost_s
 
 
-RUN = run_dtype(Parameters)
+# `number`: the id shown, given at confirmation; 0 before. `votes`: how much more score the class has than all others.
+TRACK = np.dtype(
+    [
+        *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
+        ("number", "i8"),
+        ("evidence", "f8"),
+        ("votes", "f8"),
+    ],
+    align=True,
+)
+RUN = run_dtype(Parameters, [("shown", "i8"), *perspective.FIELDS])
 
 
 @kernel
-def _compare_with_previous(work: Work) -> None:
-    """Promote low detections where a high one was (RHD); those where a low one stood still are `recycled`."""
-    run, detections, previous, spans = work.run[0], work.detections, work.previous, work.spans[1]
-    low = 0
-    for j in range(work.n):
-        if detections[j]["pool"] == LOW:
-            span(spans[low], j, detections[j]["box"], run["margin"])
-            low += 1
-    if low == 0 or run["previous"] == 0:
-        return
-    sort_spans(spans, low, work.spans[2], run["digits"])
-    sort_spans(previous, run["previous"], work.spans[2], run["digits"])
-    floor = min(run["rhd_iou"], run["low_birth_iou"])
-    pairs, count = overlapping(previous, run["previous"], spans, low, run["margin"], floor, work.pairs[0])
-    for p in range(count):
-        detection = detections[pairs[p]["column"]]
-        if pairs[p]["row"] == HIGH:
-            detection["promoted"] |= pairs[p]["iou"] > run["rhd_iou"]
-        else:
-            detection["recycled"] |= pairs[p]["iou"] > run["low_birth_iou"]
-    for j in range(work.n):
-        detection = detections[j]
-        if detection["promoted"]:
-            detection["pool"] = HIGH
-            detection["recycled"] = False
-
-
-@kernel
-def _count_unconfirmed(run: Any, table: Records) -> int:
-    count = 0
+def _predict(work: Work, frames: float) -> None:
+    """Move the centres on; sizes stay and grow less certain."""
+    run = work.run[0]
+    p = run["position_noise"] / math.sqrt(run["frame_rate"])
+    v = run["velocity_noise"] / run["frame_rate"] ** 1.5
     for i in range(run["tracks"]):
-        count += not table[i]["confirmed"]
-    return count
+        track = work.table[i]
+        h = track["position"][3]
+        predict(track, frames, (p * h, p * h, p * h, p * h), (v * h, v * h, 0.0, 0.0))
+        write_box(track, XYWH)
 
 
 @kernel
-def _remember(work: Work, nothing_to_match: bool) -> None:
-    """Keep this frame's boxes, with their pool as `row`, for the next one.
+def _candidates(work: Work) -> Any:
+    """All pairs whose widened boxes overlap, arranged by (track, detection), with that IoU: (PAIRs, how many)."""
+    run, spans = work.run[0], work.spans
+    reach, tracks, usable = run["camera_reach"], run["tracks"], 0
+    for i in range(tracks):
+        span(spans[0][i], i, widened(work.table[i]["box"], reach), 0.0)
+    for j in range(work.n):
+        if work.detections[j]["pool"] != NOWHERE:
+            span(spans[1][usable], j, widened(work.detections[j]["box"], reach), 0.0)
+            usable += 1
+    sort_spans(spans[0], tracks, spans[2], run["digits"])
+    sort_spans(spans[1], usable, spans[2], run["digits"])
+    pairs, count = overlapping(spans[0], tracks, spans[1], usable, 0.0, 0.0, work.pairs[0])
+    arrange(pairs, count, work.pairs[1], work.nodes[0], tracks, work.nodes[1], work.n)
+    return pairs, count
 
-    The published code, when it has no confirmed track, shares one list between memory and leftovers, and so remembers
-    the recycled detections as high ones as well.
-    """
-    run, detections, previous, kept = work.run[0], work.detections, work.previous, 0
+
+@kernel
+def _compare(work: Work, pairs: Records, count: int) -> None:
+    """From here on `iou` of a pair is its similarity."""
+    run = work.run[0]
+    apart = run["class_aware"] != 0.0
+    for p in range(count):
+        pair = pairs[p]
+        track, detection = work.table[pair["row"]], work.detections[pair["column"]]
+        if apart and track["class"] != detection["class"]:
+            pair["iou"] = 0.0
+        else:
+            pair["iou"] = similarity(run, track, detection)
+
+
+@kernel
+def _gain(run: Any, stage: int, track: Any, detection: Any, alike: float) -> float:
+    """What matching is worth in a stage, 0 or less where it is not allowed."""
+    score = detection["score"]
+    if stage == _FIRST:
+        return worth(run, alike, score) if track["confirmed"] and detection["pool"] == HIGH else 0.0
+    if stage == _SECOND:
+        lost = track["confirmed"] and track["status"] == LOST
+        if detection["pool"] != LOW or (lost and score < run["revive_ratio"] * track["score"]):
+            return 0.0
+        return worth(run, alike, score)
+    return 0.0 if track["confirmed"] else alike - run["new_similarity"]
+
+
+@kernel
+def _match(work: Work, pairs: Records, stage: int) -> None:
+    """Match what is still free: confirmed tracks with high, all with low, new tracks with all detections."""
+    run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
+    tracks, wanted = run["tracks"], False
+    for i in range(tracks):
+        track = table[i]
+        free = track["detection"] < 0
+        for p in range(rows[i]["start"], rows[i + 1]["start"]):
+            pair = pairs[p]
+            pair["gain"] = 0.0
+            if free and pair["iou"] > 0.0:
+                detection = detections[pair["column"]]
+                if detection["track"] < 0:
+                    pair["gain"] = _gain(run, stage, track, detection, pair["iou"])
+                    wanted |= pair["gain"] > 0.0
+    if not wanted:
+        return
+    solve(pairs, rows, tracks, columns, work.n)
+    for i in range(tracks):
+        j = rows[i]["match"]
+        if j >= 0:
+            table[i]["detection"] = j
+            detections[j]["track"] = i
+
+
+@kernel
+def _find_overlaps(work: Work, pairs: Records, count: int) -> None:
+    """Set every detection's overlap with confirmed tracks that were matched with another one."""
+    for j in range(work.n):
+        work.detections[j]["overlap"] = 0.0
+    for p in range(count):
+        j = pairs[p]["column"]
+        if pairs[p]["iou"] <= 0.0:
+            continue
+        track, detection = work.table[pairs[p]["row"]], work.detections[j]
+        if track["confirmed"] and track["detection"] >= 0 and track["detection"] != j:
+            detection["overlap"] = max(detection["overlap"], iou(track["box"], detection["box"], 0.0))
+
+
+@kernel
+def _correct(run: Any, track: Any, detection: Any) -> None:
+    """Move the track to its detection: the less, the lower its score and the more it is overlapped."""
+    noise = run["measurement_noise"] * track["position"][3]
+    noise *= 1.0 + run["score_noise"] * (1.0 - detection["score"])
+    noise *= 1.0 + run["overlap_noise"] * detection["overlap"]
+    width, height = track["position"][2], track["position"][3]
+    correct(track, measurement(detection["box"], XYWH), (noise, noise, noise, noise))
+    track["position"][2] = max(track["position"][2], _LEAST_SHRINK * width)
+    track["position"][3] = max(track["position"][3], _LEAST_SHRINK * height)
+    write_box(track, XYWH)
+
+
+@kernel
+def _vote(track: Any, detection: Any) -> None:
+    """The class with the majority of the score wins (Boyer and Moore 1981, weighted)."""
+    if detection["class"] == track["class"]:
+        track["votes"] += detection["score"]
+    else:
+        track["votes"] -= detection["score"]
+        if track["votes"] < 0.0:
+            track["votes"], track["class"] = -track["votes"], detection["class"]
+
+
+@kernel
+def _confirm(run: Any, track: Any) -> None:
+    if not track["confirmed"] and track["evidence"] >= run["confirm_evidence"]:
+        track["confirmed"] = True
+        run["shown"] += 1
+        track["number"] = run["shown"]
+
+
+@kernel
+def _update(work: Work, frames: float) -> None:
+    """Update the matched tracks, gather evidence for new ones, start tracks, drop the hopeless."""
+    run, table, detections = work.run[0], work.table, work.detections
+    seconds, before = frames / run["frame_rate"], run["tracks"]
+    known, base, slope = perspective.line(run)
+    perspective.forget(run, seconds)
+    step = 1.0 - math.exp(-seconds / run["score_memory_s"])
+    for i in range(before):
+        track = table[i]
+        if track["detection"] < 0:
+            track["status"] = LOST
+            given_up = run["now"] - track["last"] > run["new_s"] * run["frame_rate"]
+            if not track["confirmed"] and given_up:
+                track["status"] = REMOVED
+            continue
+        detection = detections[track["detection"]]
+        score, box = detection["score"], detection["box"]
+        if not track["confirmed"]:
+            doubt = doubts(run, detection["overlap"], perspective.surprise(run, known, base, slope, box))
+            track["evidence"] += gained(run, score, doubt, seconds)
+        _correct(run, track, detection)
+        _vote(track, detection)
+        _confirm(run, track)
+        track["score"] += step * (score - track["score"])
+        track["status"], track["last"] = TRACKED, run["now"]
+        if not track["confirmed"] and track["evidence"] < run["drop_evidence"]:
+            track["status"] = REMOVED
+        age_s = (run["now"] - track["start"]) / run["frame_rate"]
+        if track["confirmed"] and perspective.teaches(score, age_s):
+            perspective.learn(run, known, base, slope, box, seconds)
     for j in range(work.n):
         detection = detections[j]
-        if detection["pool"] == HIGH or detection["pool"] == LOW:
-            span(previous[kept], detection["pool"], detection["box"], run["margin"])
-            kept += 1
-    if run["reference"] and nothing_to_match:
-        for j in range(work.n):
-            if detections[j]["recycled"]:
-                span(previous[kept], HIGH, detections[j]["box"], run["margin"])
-                kept += 1
-    run["previous"] = kept
+        if detection["pool"] != NOWHERE and detection["track"] < 0 and detection["score"] >= run["birth_score"]:
+            odd = perspective.surprise(run, known, base, slope, detection["box"])
+            evidence = first(run, detection["score"], doubts(run, detection["overlap"], odd))
+            if run["calls"] == 0:  # whoever is there when a stream begins was there before
+                evidence += FIRST_S * run["sight_evidence"]
+            _start(work, j, evidence)
 
 
 @kernel
-def _associate(work: Work) -> int:
-    """The three stages; how many candidate pairs there were."""
-    run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
-    limit = max(run["match_thresh"], run["match_thresh_low"], run["confirm_thresh"])
-    pairs, count = candidates(work, 1.0 - limit)
-
-    for i in range(run["tracks"]):  # confirmed tracks, lost ones too, with high and promoted detections
-        rows[i]["layer"] = 0 if table[i]["confirmed"] else OUTSIDE
-    for j in range(work.n):
-        columns[j]["layer"] = 0 if detections[j]["pool"] == HIGH else OUTSIDE
-    cluster_cascade(work, pairs, int(run["depth_levels"]), run["match_thresh"], True, XYWH)
-
-    for i in range(run["tracks"]):  # those followed so far with low detections, and promoted ones left over
-        rows[i]["layer"] = 0 if is_followed(table[i]) else OUTSIDE
-    for j in range(work.n):
-        again = detections[j]["promoted"] and detections[j]["track"] < 0 and not run["reference"]
-        columns[j]["layer"] = 0 if detections[j]["pool"] == LOW or again else OUTSIDE
-    cluster_cascade(work, pairs, int(run["depth_levels_low"]), run["match_thresh_low"], False, XYWH)
-
-    for i in range(run["tracks"]):  # tracks seen once with what may start a track
-        rows[i]["layer"] = OUTSIDE if table[i]["confirmed"] else 0
-    for j in range(work.n):
-        columns[j]["layer"] = 0 if _may_start(detections[j]) else OUTSIDE
-    match(work, pairs, 0, run["confirm_thresh"], True, XYWH)
-    return count
+def _start(work: Work, j: int, evidence: float) -> None:
+    """Start a track at detection `j`."""
+    run, detection = work.run[0], work.detections[j]
+    track = work.table[run["tracks"]]
+    run["tracks"] += 1
+    track["id"], track["number"] = run["next_id"], 0
+    run["next_id"] += 1
+    track["class"], track["votes"] = detection["class"], detection["score"]
+    track["score"], track["detection"] = detection["score"], j
+    track["status"], track["start"], track["last"] = TRACKED, run["now"], run["now"]
+    track["confirmed"], track["evidence"] = False, evidence
+    z = measurement(detection["box"], XYWH)
+    p, v = run["start_noise"] * z[3], run["start_velocity_noise"] * z[3] / run["frame_rate"]
+    start(track, z, (p, p, p, p), (v, v, 0.0, 0.0))
+    write_box(track, XYWH)
+    _confirm(run, track)
 
 
 @kernel
-def _may_start(detection: Any) -> bool:
-    return detection["track"] < 0 and (detection["pool"] == HIGH or detection["recycled"])
+def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
+    """Write the confirmed tracks seen now or a moment ago to the output arrays; how many there are."""
+    run, shown = work.run[0], 0
+    coast = run["coast_s"] * run["frame_rate"]
+    for i in range(run["tracks"]):
+        track = work.table[i]
+        if track["confirmed"] and (track["detection"] >= 0 or run["now"] - track["last"] <= coast):
+            ids[shown] = track["number"]
+            for k in range(4):
+                boxes[shown, k] = track["box"][k]
+            seen = track["detection"]
+            scores[shown] = work.detections[seen]["score"] if seen >= 0 else track["score"]
+            classes[shown] = track["class"]
+            rows[shown] = seen
+            shown += 1
+    run["calls"] += 1
+    return shown
 
 
-@kernel
-def _start_tracks(work: Work) -> None:
-    """Start tracks at leftover detections that no track of the frame's start covers, wherever it is now (DTC)."""
-    run, table, detections, spans = work.run[0], work.table, work.detections, work.spans[1]
-    wanted = 0
-    for j in range(work.n):
-        if _may_start(detections[j]):
-            span(spans[wanted], j, detections[j]["box"], run["margin"])
-            wanted += 1
-    if wanted == 0:
-        return
-    sort_spans(spans, wanted, work.spans[2], run["digits"])
-    tracks = span_tracks(work)
-    pairs, count = overlapping(work.spans[0], tracks, spans, wanted, run["margin"], run["dtc_iou"], work.pairs[0])
-    for p in range(count):
-        detections[pairs[p]["column"]]["track"] = pairs[p]["row"]
-    for recycled in (False, True):  # ids are given in this order
-        for j in range(work.n):
-            if detections[j]["recycled"] == recycled and _may_start(detections[j]):
-                birth(run, table, detections[j], j, XYWH)
-
-
-@entry(*step_arguments(RUN))
+@entry(*step_arguments(RUN, TRACK))
 def step(
     run_record: Records,
     table: Records,
@@ -184,17 +342,18 @@ def step(
     """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
     work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
     run = run_record[0]
-    error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
+    error = read(run, detections, boxes, scores, classes, run["high_score"], run["low_score"])
     if error < 0:
         return error, 0, 0
     begin_frame(run, table, frames)
-    if frames > run["lost_frames"]:
-        run["previous"] = 0  # what was there before such a gap says nothing
-    _compare_with_previous(work)
-    _remember(work, run["tracks"] == _count_unconfirmed(run, table))
-    predict_confirmed(run, table, frames, XYWH)
-    met = _associate(work)
-    _start_tracks(work)
-    lose_unseen(run, table)
+    _predict(work, frames)
+    met, count = _candidates(work)
+    x, y = consensus(work, met, count)
+    shift(work, x, y)
+    _compare(work, met, count)
+    for stage in range(3):
+        _match(work, met, stage)
+    _find_overlaps(work, met, count)
+    _update(work, frames)
     compact(run, table)
-    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+    return _show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], count

@@ -4,6 +4,7 @@ Everything is a struct of arrays that grows by doubling; after that a frame allo
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numba
@@ -42,7 +43,8 @@ TRACK = np.dtype(
 )
 
 # A detection of this frame: its score pool, the row of the track that took it (-1: none), and two marks of NanoTrack,
-# `promoted` from the low to the high pool and `recycled`: a low one that may start a track.
+# `promoted` from the low to the high pool and `recycled`: a low one that may start a track. `overlap` is the largest
+# IoU with tracks that have another detection; only NanoTrack asks.
 DETECTION = np.dtype(
     [
         ("box", "f8", (4,)),
@@ -52,17 +54,19 @@ DETECTION = np.dtype(
         ("track", "i4"),
         ("promoted", "?"),
         ("recycled", "?"),
+        ("overlap", "f8"),
     ],
     align=True,
 )
 
 # Settings and counters common to all methods; a method's parameters are added as float64 fields of their own names.
 # `reference`: reproduce the published code. `margin`: see boxes.py. `lost_frames`: how long a lost track is kept.
-# `digits`: working space of sorting.
+# `frame_rate`: frames a second. `digits`: working space of sorting.
 _COMMON: list[Any] = [
     ("reference", "?"),
     ("margin", "f8"),
     ("lost_frames", "f8"),
+    ("frame_rate", "f8"),
     ("now", "f8"),
     ("calls", "i8"),
     ("tracks", "i8"),
@@ -73,10 +77,10 @@ _COMMON: list[Any] = [
 ]
 
 
-def run_dtype(parameters: type) -> np.dtype[np.void]:
-    """Dtype of a tracker's one record of settings and counters, for a dataclass of numbers."""
+def run_dtype(parameters: type, more: Sequence[Any] = ()) -> np.dtype[np.void]:
+    """Dtype of a tracker's one record of settings and counters, for a dataclass of numbers; `more` are further fields."""
     fields = [(field.name, "f8") for field in dataclasses.fields(parameters)]
-    return np.dtype(_COMMON + fields, align=True)
+    return np.dtype([*_COMMON, *fields, *more], align=True)
 
 
 class Work(NamedTuple):

@@ -18,7 +18,8 @@ from edge.types import Detections, Tracks
 # A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, a compiled `step`
 # and, where its tracks are not state.TRACK, a dtype `TRACK` of its own. One that can use appearance has a function
 # `looks` that makes the memories; one that follows nothing else has its rule for them, `MEMORY`. `MODEL` is the model
-# of its Kalman filter where that is not XYWH. `PRESETS` are published settings by name.
+# of its Kalman filter where that is not XYWH. `PRESETS` are published settings by name; `ELSEWHERE` are those that are
+# another algorithm, with its module.
 METHODS = {
     "bytetrack": "edge.track.bytetrack",
     "jointtrack": "edge.track.jointtrack",
@@ -27,6 +28,7 @@ METHODS = {
     "sparsetrack": "edge.track.sparsetrack",
 }
 
+_REPAIRED = ("default", "published")  # presets that follow time and have no defects to reproduce
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
 _WHOLE = 1e-3
@@ -38,7 +40,8 @@ class Tracker:
     `method` is one of `METHODS`; `parameters` are the fields of that method's `Parameters`.
     `frame_rate` is the stream's, in frames a second: it turns the lost buffer into seconds and is the pace of calls
     without a time. `preset` "default" is the method with its defects repaired, "reference" and all others of the
-    method's `PRESETS` reproduce the published code exactly and count calls instead of time. `appearance` is how the
+    method's `PRESETS` reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
+    in "default"; its "published" is the published method with its defects repaired. `appearance` is how the
     looks of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
     `edge.track.appearance`; without it as the method does.
 
@@ -66,8 +69,12 @@ class Tracker:
             raise UsageError(f"frame_rate = {frame_rate!r}: expected a number of frames a second above 0")
         module = importlib.import_module(METHODS[method])
         presets: dict[str, dict[str, float]] = {"default": {}, "reference": {}} | getattr(module, "PRESETS", {})
+        elsewhere: dict[str, str] = getattr(module, "ELSEWHERE", {})
+        presets |= {name: {} for name in elsewhere}
         if preset not in presets:
             raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, presets)}")
+        if preset in elsewhere:
+            module = importlib.import_module(elsewhere[preset])
         self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
         self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
         self._own = own = getattr(module, "MEMORY", None)
@@ -76,6 +83,8 @@ class Tracker:
         self._make_looks = getattr(module, "looks", None)
         if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
             raise UsageError(f"{method}: the published method knows no appearance; leave it out, or use preset default")
+        self._counts_calls = preset not in _REPAIRED
+        self._coasts = hasattr(self.parameters, "coast_s")
         self._step = module.step
         self._run: npt.NDArray[np.void] = np.zeros(1, module.RUN)
         self._track: np.dtype[np.void] = getattr(module, "TRACK", TRACK)
@@ -87,8 +96,9 @@ class Tracker:
         run[:] = 0
         for name, value in dataclasses.asdict(self.parameters).items():
             run[name] = value
-        reference, kept = self.preset != "default", self.parameters.track_buffer
+        reference, kept = self._counts_calls, self.parameters.track_buffer
         run["reference"] = reference
+        run["frame_rate"] = self.frame_rate
         run["margin"] = 1.0 if reference else 0.0
         run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
         run["next_id"] = 1
@@ -127,11 +137,12 @@ class Tracker:
         seen = () if looks is None else looks.arguments(detections)
         if self._alive + n >= state.capacity:
             state.reserve(self._alive + n + 1)
-        ids = np.empty(n, np.int64)
-        out_boxes = np.empty((n, 4), np.float32)
-        out_scores = np.empty(n, np.float32)
-        out_classes = np.empty(n, np.int32)
-        rows = np.empty(n, np.int32)
+        room = n + self._alive if self._coasts else n
+        ids = np.empty(room, np.int64)
+        out_boxes = np.empty((room, 4), np.float32)
+        out_scores = np.empty(room, np.float32)
+        out_classes = np.empty(room, np.int32)
+        rows = np.empty(room, np.int32)
         try:
             shown, alive, pairs = self._step(
                 *state.arrays, boxes, scores, classes, *seen, ids, out_boxes, out_scores, out_classes, rows, frames
@@ -145,7 +156,7 @@ class Tracker:
             looks.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
         if pairs > state.room_for_pairs:
             state.reserve_pairs(pairs)
-        if shown == n:
+        if shown == room:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
 
@@ -206,7 +217,7 @@ class Tracker:
                 f"time_s = {time_s!r}: expected a finite time not before the last one, {before!r}; "
                 "call reset() to start another stream"
             )
-        if self.preset != "default" or self._time_s is None:
+        if self._counts_calls or self._time_s is None:
             return 1.0, time_s
         frames = (time_s - before) * self.frame_rate
         whole = round(frames)

@@ -1,11 +1,11 @@
-"""NanoTrack's rules and quirks, one by one: preset `reference` keeps the defects that `default` repairs."""
+"""NanoTrack's rules and quirks, one by one: preset `reference` keeps the defects that `published` repairs."""
 
 import pytest
 
 from edge import Tracker
 from tests.track.scenes import ids
 
-PRESETS = pytest.mark.parametrize("preset", ["reference", "default"])
+PRESETS = pytest.mark.parametrize("preset", ["reference", "published"])
 
 
 def _previous(tracker: Tracker) -> list[int]:
@@ -14,7 +14,7 @@ def _previous(tracker: Tracker) -> list[int]:
     return [rows.count(1), rows.count(2)]
 
 
-@pytest.mark.parametrize(("preset", "shown"), [("reference", set()), ("default", {1})])
+@pytest.mark.parametrize(("preset", "shown"), [("reference", set()), ("published", {1})])
 def test_score_equal_to_a_threshold(preset: str, shown: set[int]) -> None:
     assert ids(Tracker(preset=preset), (0.45,)) == shown
     low = Tracker(preset=preset)
@@ -24,7 +24,7 @@ def test_score_equal_to_a_threshold(preset: str, shown: set[int]) -> None:
 
 @pytest.mark.parametrize(("third", "reference"), [((0.15,), set()), ((0.2, 3.0), set()), ((0.3,), {1}), ((0.44,), {1})])
 def test_promoted_detection_may_still_match_in_the_second_stage(third: tuple[float, ...], reference: set[int]) -> None:
-    for preset, shown in (("reference", reference), ("default", {1})):
+    for preset, shown in (("reference", reference), ("published", {1})):
         tracker = Tracker(preset=preset)
         assert ids(tracker, (0.9,)) == ids(tracker, (0.9,)) == {1}
         assert ids(tracker, third) == shown
@@ -63,7 +63,7 @@ def test_a_low_detection_that_moves_is_not(preset: str) -> None:
     assert all(ids(tracker, other, (0.4, 2.0 * k)) == {1} for k in range(9))
 
 
-@pytest.mark.parametrize(("preset", "high"), [("reference", 1), ("default", 0)])
+@pytest.mark.parametrize(("preset", "high"), [("reference", 1), ("published", 0)])
 def test_recycled_detections_leak_into_the_high_memory(preset: str, high: int) -> None:
     tracker = Tracker(preset=preset)
     ids(tracker)
@@ -83,7 +83,7 @@ def test_a_crowd_that_is_remembered_twice_fits() -> None:
 
 def test_memory_does_not_outlive_a_long_gap() -> None:
     for pause_s, shown in ((0.5, {1}), (60.0, set())):
-        tracker = Tracker()
+        tracker = Tracker(preset="published")
         ids(tracker, (0.9,), time_s=0.0)
         ids(tracker, (0.4,), time_s=pause_s)
         assert ids(tracker, (0.9,), time_s=pause_s + 1 / 30) == shown
@@ -106,9 +106,9 @@ def test_expiry_of_the_reference_is_one_frame_late() -> None:
     assert _seen_again("reference", 34)[1] == set()
 
 
-def test_expiry_of_the_default_is_on_time() -> None:
-    assert _seen_again("default", 31)[1] == {1}
-    tracker, shown = _seen_again("default", 32)
+def test_expiry_of_the_repaired_method_is_on_time() -> None:
+    assert _seen_again("published", 31)[1] == {1}
+    tracker, shown = _seen_again("published", 32)
     assert shown == set()
     assert ids(tracker, (0.9,)) == {2}  # a new identity, confirmed by its second detection
 
@@ -138,11 +138,11 @@ def test_births_are_blocked_by_tracks_but_not_by_each_other(preset: str) -> None
     assert all(ids(tracker, (0.9,), (0.9, 25.0)) == {1} for _ in range(10))
 
 
-def test_the_image_scale_does_not_matter_by_default() -> None:
+def test_the_image_scale_does_not_matter_once_repaired() -> None:
     from tests.track.scenes import crowd
 
     def run(scale: float) -> list[list[int]]:
-        tracker = Tracker("nanotrack")
+        tracker = Tracker("nanotrack", preset="published")
         shown = []
         for frame in crowd(40, 60):
             frame.boxes_xyxy = frame.boxes_xyxy * type(frame.boxes_xyxy[0, 0])(scale)
