@@ -52,6 +52,56 @@ class Tracking:
 
 
 @dataclass(frozen=True)
+class Zone:
+    """`[[camera.zone]]`: a polygon in which people are counted; see `edge.zones`.
+
+    `points` are shares of width and height from the upper left corner, in order around the zone.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_points(self.points)
+        if len(self.points) < 3:
+            raise ValueError(f"points: expected at least 3, found {len(self.points)}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """`[[camera.line]]`: a line whose crossings are counted; see `edge.zones`.
+
+    "in" is from the left hand to the right of who walks from the first of the two `points` to the second.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_points(self.points)
+        if self.points[0] == self.points[1]:
+            raise ValueError("points: expected two different ones, found the same twice")
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"name: expected up to 32 small letters, digits, - and _, found {name!r}")
+
+
+def _check_points(points: tuple[tuple[float, float], ...]) -> None:
+    for point in points:
+        if not all(0 <= value <= 1 for value in point):
+            raise ValueError(f"points: expected shares of width and height from 0 to 1, found {list(point)}")
+
+
+def _check_unique(kind: str, names: list[str]) -> None:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{kind}.{name}: expected one {kind} of that name, found {names.count(name)}")
+
+
+@dataclass(frozen=True)
 class Camera:
     """`[[camera]]`: where pictures come from, see `edge.video.live`.
 
@@ -65,12 +115,13 @@ class Camera:
     frame_rate: float | None = within(0.1, 1000, None)
     stall_s: float = within(0.5, 120, 5.0)
     credentials: str | None = None
+    zone: tuple[Zone, ...] = ()
+    line: tuple[Line, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"name: expected up to 32 small letters, digits, - and _, found {self.name!r}; it stands in addresses"
-            )
+        _check_name(self.name)
+        _check_unique("zone", [zone.name for zone in self.zone])
+        _check_unique("line", [line.name for line in self.line])
         if not self.source:
             raise ValueError("source: expected an address, a device or a file, found nothing")
         if self.credentials is not None and "://" not in self.source:
@@ -125,8 +176,7 @@ class Config:
         names = [camera.name for camera in self.camera]
         if not names:
             raise ValueError("camera: expected at least one [[camera]], found none")
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"camera.{name}: expected one camera of that name, found {names.count(name)}")
+        _check_unique("camera", names)
 
 
 def load(path: Path) -> Config:

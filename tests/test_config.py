@@ -13,6 +13,7 @@ from edge.config import Camera, Config, Jsonl, Model
 from edge.errors import ConfigError
 
 SHIPPED = Path(config.__file__).with_name("deploy") / "nanotrack.toml"
+ZONE = '[[camera.zone]]\nname = "till"\npoints = {}\n'
 SMALL = '[model]\npack = "p"\n[[camera]]\nname = "door"\nsource = "0"\n'
 
 
@@ -77,6 +78,11 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         (SMALL.replace('"0"', '""'), "camera.door: source: expected an address"),
         (SMALL + 'credentials = "camera"', "camera.door: credentials: expected a source with an address"),
         (SMALL.replace('pack = "p"', 'pack = "p"\nclasses = []'), "classes: expected at least one name"),
+        (SMALL + ZONE.format("[[0, 0], [1, 1]]"), "camera.door.zone.till: points: expected at least 3, found 2"),
+        (SMALL + ZONE.format("[[0, 0], [1, 1], [1, 1.5]]"), r"from 0 to 1, found \[1.0, 1.5\]"),
+        (SMALL + ZONE.format("[[0, 0], [1, 1], [1]]"), r"zone.till.points\[2\]: expected 2 values, found 1"),
+        (SMALL + 2 * ZONE.format("[[0, 0], [1, 1], [1, 0]]"), "zone.till: expected one zone of that name, found 2"),
+        (SMALL + '[[camera.line]]\nname = "a"\npoints = [[0, 0], [0, 0]]', "expected two different ones"),
         (SMALL + '[mqtt]\nhost = "a b"', "mqtt: host: expected a name or an address"),
         (SMALL + '[mqtt]\nhost = "a"\nprefix = "a/#"', "mqtt: prefix: expected the beginning of a topic"),
         (SMALL + '[mqtt]\nhost = "a"\nprefix = ""', "mqtt: prefix: expected the beginning of a topic"),
@@ -113,6 +119,8 @@ def test_the_shipped_file_shows_every_key_and_its_default(tmp_path: Path) -> Non
         part = part[0] if isinstance(part, tuple) else part
         assert part is not None, f"[{name}] ({kind}) is not shown"
         for field in dataclasses.fields(part):
-            assert re.search(rf"^(# )?{field.name} = ", SHIPPED.read_text(), re.MULTILINE), f"{name}.{field.name}"
-            if field.name != "tls" and field.default not in (None, dataclasses.MISSING):
+            assert re.search(
+                rf"^(# )?({field.name} = |\[\[camera\.{field.name}\]\])", SHIPPED.read_text(), re.MULTILINE
+            ), f"{name}.{field.name}"
+            if field.name not in ("tls", "zone", "line") and field.default not in (None, dataclasses.MISSING):
                 assert getattr(part, field.name) == field.default, f"{name}.{field.name}"

@@ -103,6 +103,21 @@ def test_cameras_share_one_network_and_nothing_else(
     assert all("t_utc" in line for line in found if line["camera"] == "live")
 
 
+def test_zones_are_watched_and_left_before_the_end(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    everywhere = '[[camera.zone]]\nname = "all"\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\n'
+    path = write_config(tmp_path, tiny_pack, camera("a", tiny_video))
+    path.write_text(path.read_text().replace("[jsonl]", everywhere + "[jsonl]"))
+    daemon = Daemon(config.load(path))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    daemon.close()
+    events = [(line["id"], line.get("action", line["event"])) for line in lines(tmp_path) if "id" in line]
+    entered = {id_ for id_, action in events if action == "enter"}
+    assert entered
+    for id_ in entered:
+        assert [action for other, action in events if other == id_] == ["enter", "leave", "end"]
+    assert of(lines(tmp_path), "a", "zone")[-1]["count"] == 0
+
+
 def test_turns_are_fair(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     cameras = [camera(name, tiny_video) for name in ("a", "b", "c")]
     daemon = Daemon(config.load(write_config(tmp_path, tiny_pack, *cameras)))

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Event, Lives, Moment, Origin
+from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin
 from edge.track.tracker import Tracker
 from edge.types import Detections, Image
 from edge.video.capture import Capture
+from edge.zones import Areas
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Stream:
         self.state: CameraState = "connecting"
         self._tracker = tracker
         self._lives = Lives(origin, tracker.lost_s)
+        self._areas = Areas(origin, capture.camera.zone, capture.camera.line)
         self._emit = emit
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0
@@ -58,7 +60,7 @@ class Stream:
         self.tracked += 1
         self._change("online", "")
         for event in self._lives.observe(frame.number, (width, height), tracks, self._moment(frame.time_s)):
-            self._emit(event)
+            self._publish(event)
         if self.capture.is_live:
             self.age_s = self._clock.mono() - frame.time_s
         return True
@@ -71,7 +73,7 @@ class Stream:
         if now_s - self.capture.good_s > self.capture.camera.stall_s:
             self._change("offline", self.capture.trouble or "no picture comes")
         for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
-            self._emit(event)
+            self._publish(event)
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
@@ -81,13 +83,19 @@ class Stream:
         """End every identity; nothing comes after this."""
         at = self._moment(self._latest_s())
         for event in self._lives.stop(at):
-            self._emit(event)
+            self._publish(event)
         self._change("stopped", "")
 
     @property
     def is_finished(self) -> bool:
         """Whether a recording was tracked to its end."""
         return self.capture.finished and self.capture.slot.is_empty
+
+    def _publish(self, event: Event) -> None:
+        """The event and what follows from it; nothing comes of an identity after its end."""
+        followers = self._areas.note(event)
+        for each in [*followers, event] if isinstance(event, Ended) else [event, *followers]:
+            self._emit(each)
 
     def _change(self, state: CameraState, reason: str) -> None:
         if state == self.state:

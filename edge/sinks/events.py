@@ -7,6 +7,8 @@ from typing import Literal
 from edge.types import Tracks
 
 EndReason = Literal["lost", "stopped"]
+ZoneAction = Literal["enter", "leave"]
+Direction = Literal["in", "out"]
 CameraState = Literal["connecting", "online", "offline", "stopped"]
 
 
@@ -75,7 +77,33 @@ class ClockStepped:
     seconds: float
 
 
-Event = Observed | Ended | CameraChanged | ClockStepped
+@dataclass(frozen=True, slots=True)
+class ZoneChanged:
+    """Identity `id` did `action` "enter" or "leave" in a zone with now `count` people; it was there for `dwell_s`."""
+
+    origin: Origin
+    at: Moment
+    zone: str
+    id: int
+    action: ZoneAction
+    dwell_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineCrossed:
+    """Identity `id` crossed a line in `direction` "in" or "out"; the totals count from the camera's start."""
+
+    origin: Origin
+    at: Moment
+    line: str
+    id: int
+    direction: Direction
+    total_in: int
+    total_out: int
+
+
+Event = Observed | Ended | CameraChanged | ClockStepped | ZoneChanged | LineCrossed
 
 
 @dataclass(slots=True)

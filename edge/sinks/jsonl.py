@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.sinks.events import ClockStepped, Ended, Event, Lives, Moment, Observed, Origin
+from edge.sinks.events import ClockStepped, Ended, Event, LineCrossed, Lives, Moment, Observed, Origin, ZoneChanged
 from edge.sinks.lines import LineFile
 from edge.types import Frame, Tracks
 
@@ -68,6 +68,12 @@ def line_of(event: Event) -> str:
         return f'{head},"event":"end","id":{event.id}{clock},{rest}}}\n'
     if isinstance(event, ClockStepped):
         return f'{head},"event":"clock_step"{clock},"seconds":{event.seconds:.3f}}}\n'
+    if isinstance(event, ZoneChanged):
+        rest = f'"zone":"{event.zone}","action":"{event.action}","dwell_s":{event.dwell_s:.3f},"count":{event.count}'
+        return f'{head},"event":"zone","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, LineCrossed):
+        rest = f'"line":"{event.line}","direction":"{event.direction}","in":{event.total_in},"out":{event.total_out}'
+        return f'{head},"event":"line","id":{event.id}{clock},{rest}}}\n'
     return f'{head},"event":"camera","state":"{event.state}"{clock},"reason":{json.dumps(event.reason)}}}\n'
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from edge import credentials
 from edge.config import Mqtt
 from edge.errors import NotFoundError, UnavailableError
-from edge.sinks.events import CameraChanged, Event, Observed
+from edge.sinks.events import CameraChanged, Event, LineCrossed, Observed, ZoneChanged
 from edge.sinks.jsonl import VERSION, line_of
 from edge.sinks.queued import LossError
 
@@ -101,6 +101,11 @@ class MqttOutput:
             self._retain(f"{camera}/status", event.state)
             if event.state != "online":
                 self._count(camera, Counter())
+        if isinstance(event, ZoneChanged):
+            self._retain(f"{camera}/zone/{event.zone}", str(event.count))
+        if isinstance(event, LineCrossed):
+            self._retain(f"{camera}/line/{event.line}/in", str(event.total_in))
+            self._retain(f"{camera}/line/{event.line}/out", str(event.total_out))
         return self._send(f"{camera}/events", text, qos=1)
 
     def _send(self, topic: str, text: str, qos: int) -> bool:

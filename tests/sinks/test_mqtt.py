@@ -13,7 +13,7 @@ import pytest
 
 from edge.config import Mqtt
 from edge.errors import NotFoundError
-from edge.sinks.events import CameraChanged, Ended, Moment, Observed, Origin
+from edge.sinks.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import LossError, Queued
 from tests.sinks.tracks import tracks
@@ -140,6 +140,17 @@ def test_everything_has_its_topic(broker: Broker, listener: Listener) -> None:
         ("camera", None),
     ]
     assert {event["run"] for event in events} == {"r1"}
+
+
+@needs_mosquitto
+def test_zones_and_lines_are_numbers_on_topics_of_their_own(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3), LineCrossed(ORIGIN, AT, "way", 4, "out", 5, 2)])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    numbers = {topic: text for topic, text in listener.last.items() if "/zone/" in topic or "/line/" in topic}
+    assert numbers == {"door/zone/till": "3", "door/line/way/in": "5", "door/line/way/out": "2"}
+    assert [json.loads(text)["event"] for text in listener.on("door/events")] == ["zone", "line"]
 
 
 @needs_mosquitto

@@ -8,7 +8,17 @@ import pytest
 
 from edge.config import Jsonl
 from edge.errors import OutputError
-from edge.sinks.events import CameraChanged, ClockStepped, Ended, Event, Moment, Observed, Origin
+from edge.sinks.events import (
+    CameraChanged,
+    ClockStepped,
+    Ended,
+    Event,
+    LineCrossed,
+    Moment,
+    Observed,
+    Origin,
+    ZoneChanged,
+)
 from edge.sinks.rotating import NEWEST, RotatingLines
 from tests.sinks.test_jsonl import lines_of
 from tests.sinks.tracks import tracks
@@ -36,11 +46,20 @@ def test_every_kind_of_event_fits_the_schema(tmp_path: Path) -> None:
         Ended(ORIGIN, AT, 7, 3, "lost"),
         CameraChanged(ORIGIN, AT, "offline", 'no "answer"'),
         ClockStepped(ORIGIN, AT, -3600.5),
+        ZoneChanged(ORIGIN, AT, "till", 7, "leave", 2.5, 0),
+        LineCrossed(ORIGIN, AT, "entrance", 7, "in", 1, 0),
     ]
     out.write(events)
     out.close()
     lines = lines_of(tmp_path / NEWEST)
-    assert [line.get("event", "frame") for line in lines] == ["frame", "end", "camera", "clock_step"]
+    assert [line.get("event", "frame") for line in lines] == [
+        "frame",
+        "end",
+        "camera",
+        "clock_step",
+        "zone",
+        "line",
+    ]
     assert {line["t_utc"] for line in lines} == {"2026-09-21T14:13:20.120Z"}
 
 
