@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import modelpack
 from edge.errors import OutputError, UnavailableError, UsageError
 from edge.pipeline import Pipeline
 from edge.running import Progress, StopRequest, Summary
@@ -33,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
     parser.add_argument("--scene", default=SCENE, metavar="demo://…", help=f"default: {SCENE}")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
-    parser.add_argument(
-        "--appearance", choices=("none", "ema", "sasm"), help="memory of looks; default: ema where the pack has ReID"
-    )
+    parser.add_argument("--appearance", choices=("none", "ema", "sasm"), help="memory of looks; default: the method's")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
 
@@ -50,13 +47,11 @@ def run(args: argparse.Namespace) -> int:
     if not model.exists() and args.model is None:
         raise UsageError(f"expected a model pack at {model}, found none; run make demo, or name one with --model")
     spans, summary, stop = Spans(), Summary(), StopRequest()
-    pack = modelpack.read(model)
-    appearance = args.appearance or ("ema" if pack.reid else "none")
     pipeline = Pipeline(
-        pack,
+        model,
         method=args.tracking_method,
         frame_rate=source.frame_rate,
-        appearance=None if appearance == "none" else appearance,
+        appearance=args.appearance,
         variant=args.variant,
         threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
         spans=spans,
