@@ -37,7 +37,7 @@ class Network:
         """The model in `content`, brought to an opset that has per-channel Q/DQ."""
         model = onnx.load_from_string(content)
         if opset_of(model) < 13:
-            model = onnx.version_converter.convert_version(model, OPSET)
+            model = _without_empty_scales(onnx.version_converter.convert_version(model, OPSET))
         return cls(model)
 
     @property
@@ -93,6 +93,15 @@ class Network:
         del model.graph.output[:]
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in tensors)
         return bytes(model.SerializeToString())
+
+
+def _without_empty_scales(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A Resize before opset 13 had to have scales, empty beside sizes; after it must not, which the converter misses."""
+    empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
+    for node in model.graph.node:
+        if node.op_type == "Resize" and len(node.input) == 4 and node.input[2] in empty:
+            node.input[2] = ""
+    return model
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:

@@ -16,6 +16,9 @@ from calibration.ranges import Range
 Int8s = npt.NDArray[np.int8]
 
 
+DEAD = 1e-9  # weights of a channel that training switched off; their scale would underflow in products
+
+
 @dataclass(frozen=True)
 class Family:
     """How one family of runtimes wants its integers.
@@ -58,9 +61,9 @@ def grid(covered: Range, family: Family) -> Grid:
 
 
 def weight_scales(weight: Array, family: Family) -> npt.NDArray[np.float32]:
-    """The scale of each output channel: the largest weight is 127, a channel of zeros has any."""
+    """The scale of each output channel: the largest weight is 127, a dead channel has any."""
     largest = np.abs(weight.reshape(len(weight), -1)).max(1)
-    scales = np.where(largest > 0, largest / 127, 1.0)
+    scales = np.where(largest > DEAD, largest / 127, 1.0)
     return np.array([_stored(float(s), family) for s in scales], np.float32)
 
 
