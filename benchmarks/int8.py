@@ -111,7 +111,7 @@ def _recall(judge: DetectorJudge, run: Runner, tensors: Sequence[Array], truths:
 
 
 def _speed(pack: ModelPack) -> str:
-    """Median CPU times in turns. Ours take raw pixels and normalise inside; the published file wants normalised planes."""
+    """Median CPU times in turns. Ours take raw pixels and normalise inside; the published file wants planes."""
     pixels = np.random.default_rng(0).integers(0, 256, (1, 416, 416, 3)).astype(np.uint8)
     planes = np.random.default_rng(0).normal(0, 1, (1, 3, 416, 416)).astype(np.float32)
     runs: dict[str, Callable[[], object]] = {}

@@ -96,7 +96,7 @@ class Network:
 
 
 def _without_empty_scales(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A Resize before opset 13 had to have scales, empty beside sizes; after it must not, which the converter misses."""
+    """Up to opset 12 a Resize by sizes had empty scales beside them; later it may not, which the converter misses."""
     empty = {tensor.name for tensor in model.graph.initializer if 0 in tensor.dims}
     for node in model.graph.node:
         if node.op_type == "Resize" and len(node.input) == 4 and node.input[2] in empty:
