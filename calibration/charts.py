@@ -34,10 +34,10 @@ def columns(values: Sequence[float], labels: Sequence[str], unit: str, width: in
     top = max(values, default=1.0) or 1.0
     step = (width - 40) / max(len(values), 1)
     parts = [f"<svg class=plot viewBox='0 0 {width} {height}' width={width} height={height}>"]
-    for mark in np.linspace(0, top, 5)[1:]:
+    for mark in range(10, int(top) + 1, 10):
         y = height - 12 - mark / top * (height - 24)
         parts.append(
-            f"<line class=grid x1=38 x2={width} y1={y:.1f} y2={y:.1f} /><text x=34 y={y + 4:.1f}>{mark:.0f}</text>"
+            f"<line class=grid x1=38 x2={width} y1={y:.1f} y2={y:.1f} /><text x=34 y={y + 4:.1f}>{mark}</text>"
         )
     for i, (value, label) in enumerate(zip(values, labels, strict=True)):
         tall = max(value, 0) / top * (height - 24)
@@ -66,7 +66,7 @@ def histogram(counts: Histogram, covered: Range, width: int = 330, height: int =
         x = float(np.clip((value - counts.low) / span, 0, 1)) * width
         anchor = "start" if x < width / 2 else "end"
         lines.append(f"<line class=limit x1={x:.1f} x2={x:.1f} y1=4 y2={height - 18} />")
-        lines.append(f"<text class=limit x={x:.1f} y={height - 4} text-anchor={anchor}>{value:.2f}</text>")
+        lines.append(f"<text class=limit x={x:.1f} y={height - 4} style='text-anchor:{anchor}'>{value:.2f}</text>")
     return f"<svg class=plot viewBox='0 0 {width} {height}' width={width} height={height}>{rects}{''.join(lines)}</svg>"
 
 
