@@ -6,6 +6,7 @@ from setuptools import setup
 
 EXPORT = ["onnx>=1.17,<2"]
 MQTT = ["paho-mqtt>=2.1"]
+WEB = ["prometheus-client>=0.20"]
 
 setup(
     name="nanotrack-edge",
@@ -23,6 +24,7 @@ setup(
         "edge.demo",
         "edge.detect",
         "edge.infer",
+        "edge.profile",
         "edge.reid",
         "edge.service",
         "edge.sinks",
@@ -32,7 +34,12 @@ setup(
         "export.commands",
         "export.train",
     ],
-    package_data={"edge": ["py.typed", "deploy/*"], "edge.demo": ["weights/*"], "edge.sinks": ["*.json"]},
+    package_data={
+        "edge": ["py.typed", "deploy/*"],
+        "edge.demo": ["weights/*"],
+        "edge.profile": ["*.json"],
+        "edge.sinks": ["*.json"],
+    },
     install_requires=[
         "numpy>=1.26,<2.6",
         "numba>=0.61",
@@ -45,6 +52,7 @@ setup(
         "export": EXPORT,
         "jetson": ["pycuda>=2024.1"],  # TensorRT itself comes with JetPack
         "mqtt": MQTT,
+        "web": WEB,
         "val": ["scipy>=1.11"],  # TrackEval needs it; `nanotrack val` says how to install TrackEval
         "train": ["torch>=2.4"],
         # Trackers to time beside ours, and pictures. Some bring a second OpenCV: for an environment of its own.
@@ -60,6 +68,7 @@ setup(
         "test": [
             *EXPORT,
             *MQTT,
+            *WEB,
             "scipy>=1.11",
             "pytest>=8",
             "pytest-xdist>=3",

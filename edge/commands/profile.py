@@ -1,0 +1,100 @@
+"""Measure how fast a model pack tracks on this board, where the time goes, and what limits it.
+
+SOURCE is a video file, a folder or glob pattern of images, or demo:// (the built-in scene, the default). It is tracked
+as fast as it goes, over and over, and then once more at the pace of its frame rate, as if it were a camera.
+
+  nanotrack profile person.pack street.mp4 --json before.json --trace before.trace.json
+  nanotrack profile --diff before.json after.json
+"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from edge.errors import UsageError
+from edge.infer.backend import BackendName
+from edge.profile import report as reports
+from edge.profile import show, trace
+from edge.profile.measure import Plan
+from edge.profile.profiler import Wishes, profile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's flags."""
+    parser.add_argument("model", nargs="?", type=Path, metavar="PACK", help="model pack, or a NanoDet network as ONNX")
+    parser.add_argument("source", nargs="?", default="demo://", metavar="SOURCE", help="default: demo://")
+    parser.add_argument("--diff", nargs=2, type=Path, metavar=("A.json", "B.json"), help="compare two reports")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="free running; default: 10")
+    parser.add_argument("--frames", type=int, metavar="N", help="free running, in place of --seconds")
+    parser.add_argument("--live", type=float, default=5.0, metavar="S", help="at the camera's pace; default: 5, 0: not")
+    parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
+    parser.add_argument("--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's")
+    parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
+    parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
+    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
+    parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
+    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
+    parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the report for --diff and other programs")
+    parser.add_argument("--trace", type=Path, metavar="OUT.json", help="write a timeline for ui.perfetto.dev")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, show, write; or compare two reports."""
+    if not args.verbose:
+        logging.getLogger("edge").setLevel(logging.WARNING)
+    console = Console()
+    if args.diff:
+        _refuse_with_diff(args)
+        show.comparison(console, *(reports.read(path) for path in args.diff))
+        return
+    _check(args)
+    found = profile(_wishes(args), Plan(args.seconds, args.frames), args.live, _say)
+    show.report(console, found.report)
+    if args.json:
+        reports.write(found.report, args.json)
+    if args.trace:
+        trace.write(found.events, args.trace, f"nanotrack profile {found.report.setup.pack}")
+
+
+def _refuse_with_diff(args: argparse.Namespace) -> None:
+    if args.model:
+        raise UsageError("--diff compares two files and measures nothing; leave out the PACK")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be measured, before anything is opened."""
+    if args.model is None:
+        raise UsageError("expected a PACK to profile, or --diff A.json B.json; nanotrack-export pack makes a pack")
+    for name, value, low, high in (
+        ("--seconds", args.seconds, 0.1, 86_400),
+        ("--frames", args.frames, 20, 10**9),
+        ("--live", args.live, 0, 86_400),
+        ("--conf", args.conf, 0, 1),
+        ("--threads", args.threads, 1, 256),
+    ):
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
+
+
+def _wishes(args: argparse.Namespace) -> Wishes:
+    return Wishes(
+        model=args.model,
+        source=args.source,
+        method=args.tracking_method,
+        backend=args.backend,
+        variant=args.variant,
+        require=args.require,
+        threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        classes=tuple(name.strip() for name in args.classes.split(",")),
+        floor=args.conf,
+    )
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text} …\n")

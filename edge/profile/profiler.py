@@ -1,0 +1,199 @@
+"""One profile from beginning to end: open, measure free running and live, gather the facts, judge."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge import __version__, board, modelpack
+from edge.infer.backend import BackendName, VariantName
+from edge.infer.resilient import Resilient
+from edge.pipeline import Pipeline
+from edge.profile import bottleneck, measure, trace, trust
+from edge.profile.measure import Chain, Plan
+from edge.profile.report import VERSION, Machine, Report, Setup
+from edge.profile.watch import Watch
+from edge.sinks.jsonl import JsonLines
+from edge.sinks.mot import MotText
+from edge.sinks.sink import Sink
+from edge.spans import Spans
+from edge.video.loop import Looped
+from edge.video.source import Source, open_source
+
+PACKAGES = ("numpy", "numba", "opencv-python-headless", "onnxruntime", "tensorrt", "pycuda")
+# Of the built-in scene so much is drawn into a video first: it is to be decoded, like any other, not drawn.
+SCENE_FRAMES = 90
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What to measure: fields as in `edge.Pipeline`."""
+
+    model: Path
+    source: str
+    method: str = "nanotrack"
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+    require: str | None = None
+    threads: int = 1
+    classes: tuple[str, ...] = ("person",)
+    floor: float | None = None
+
+    def pipeline(self, frame_rate: float, spans: Spans) -> Pipeline:
+        """The chain to measure. Raises as `edge.Pipeline`."""
+        return Pipeline(
+            self.model,
+            method=self.method,
+            frame_rate=frame_rate,
+            classes=self.classes,
+            floor=self.floor,
+            backend=self.backend,
+            variant=self.variant,
+            require=self.require,
+            threads=self.threads,
+            spans=spans,
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A report, and when each stage ran during the last frames of its free-running part."""
+
+    report: Report
+    events: list[trace.Event]
+
+
+def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None]) -> Run:
+    """Measure; `live_s` 0 leaves the camera out. `say` is told what is being done.
+
+    Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        open_one = recording(wishes.source, folder, say)
+        spans = Spans()
+        say("opening the model")
+        source = Looped(open_one)
+        pipeline = wishes.pipeline(source.frame_rate, spans)
+        sinks = _sinks(folder, pipeline, stack)
+        chain = Chain(pipeline, sinks, spans)
+        say(f"free running, {plan.frames} frames" if plan.frames else f"free running, {plan.seconds:g} s")
+        watch = Watch()
+        rate, stages = measure.run_free(chain, source, plan, watch)
+        events = trace.events(spans)
+        live = None
+        if live_s:
+            say(f"at the camera's pace, {live_s:g} s")
+            pipeline.tracker.reset()
+            live = measure.run_live(chain, Looped(open_one), live_s)
+    setup = _setup(wishes, pipeline, source, tuple(sinks))
+    here, sensors = machine(), watch.sensors(rate.fps)
+    threads, memory = watch.threads(rate.frames), watch.memory()
+    whole = next(stage for stage in stages if stage.name == measure.WHOLE)
+    report = Report(
+        schema=VERSION,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        machine=here,
+        setup=setup,
+        rate=rate,
+        stages=stages,
+        live=live,
+        threads=threads,
+        memory=memory,
+        sensors=sensors,
+        warnings=trust.warnings(here, sensors, rate, whole, threads, memory),
+        findings=bottleneck.findings(setup, rate, stages, live, here.cores),
+    )
+    return Run(report, events)
+
+
+def recording(text: str, folder: Path, say: Callable[[str], None]) -> Callable[[], Source]:
+    """How to open the source again and again; the built-in scene is drawn into a video in `folder` once."""
+    if not text.startswith("demo://"):
+        return lambda: open_source(text)
+    say(f"drawing {SCENE_FRAMES} frames of the built-in scene")
+    path = folder / "scene.mp4"
+    _draw(text, path)
+    return lambda: open_source(str(path))
+
+
+def _draw(url: str, path: Path) -> None:
+    from edge.demo.scene import Scene
+    from edge.video.opencv import cv2
+
+    scene = Scene.from_url(url)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), scene.frame_rate, scene.size)
+    try:
+        for frame, _ in _first(iter(scene), SCENE_FRAMES):
+            writer.write(frame.image)
+    finally:
+        writer.release()
+
+
+def _first(items: Iterator[Any], count: int) -> Iterator[Any]:
+    for _, item in zip(range(count), items, strict=False):
+        yield item
+
+
+def _sinks(folder: Path, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
+    sinks: dict[str, Sink] = {
+        "mot": MotText(folder / "profile.txt"),
+        "jsonl": JsonLines(
+            folder / "profile.jsonl",
+            run="profile",
+            camera="profile",
+            classes=pipeline.classes,
+            lost_s=pipeline.tracker.lost_s,
+        ),
+    }
+    for sink in sinks.values():
+        stack.enter_context(contextlib.closing(sink))
+    return sinks
+
+
+def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str, ...]) -> Setup:
+    network = pipeline.detector.backend
+    passed_over = network.skips if isinstance(network, Resilient) else []
+    return Setup(
+        pack=_pack_name(wishes.model),
+        rung=network.rung if isinstance(network, Resilient) else "onnxruntime",
+        passed_over=tuple(f"{skip.rung}: {skip.reason.value}" for skip in passed_over),
+        threads=wishes.threads,
+        method=wishes.method,
+        source=wishes.source,
+        width=source.size[0],
+        height=source.size[1],
+        frame_rate=source.frame_rate,
+        sinks=sinks,
+    )
+
+
+def _pack_name(model: Path) -> str:
+    return model.name if model.is_file() else modelpack.read(model).manifest.name
+
+
+def machine() -> Machine:
+    """This board, its limits, and the versions of what runs on it."""
+    facts = board.facts()
+    versions = {"python": platform.python_version(), "nanotrack-edge": __version__}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return Machine(
+        model=facts["model"],
+        cpu=facts["cpu"],
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=facts["memory_bytes"],
+        jetpack=facts["jetpack"],
+        driver=facts["driver"],
+        power_mode=facts["power_mode"],
+        clocks=tuple(board.clocks()),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        versions=versions,
+    )
