@@ -30,6 +30,7 @@ KERNELS = (
     "edge.track.jointtrack",
     "edge.track.looks",
     "edge.track.nanotrack",
+    "edge.track.nanotrack_published",
     "edge.track.qdtrack",
     "edge.track.sparsetrack",
     "edge.detect.nanodet",

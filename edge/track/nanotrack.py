@@ -19,9 +19,10 @@ from edge.track.assignment import arrange, solve
 from edge.track.boxes import Records, iou, overlapping, sort_spans, span
 from edge.track.camera import consensus, shift, widened
 from edge.track.evidence import FIRST_S, doubts, first, gained
-from edge.track.jit import entry, kernel
+from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYWH, correct, measurement, predict, start, write_box
 from edge.track.lifecycle import begin_frame, compact, read
+from edge.track.looks import Looks, Rule
 from edge.track.parameters import number
 from edge.track.similarity import similarity, worth
 from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
@@ -57,6 +58,8 @@ class Parameters:
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
     `class_aware`: 1 to match within a class only. A track's class is what most of the score was given for.
+    `looks_weight`: with appearance, what a pair loses of its similarity if its looks have the cosine of two people,
+    `other_cosine`, or less; a closer look costs less (benchmarks/RESULTS.md: half of all pairs of people have .5).
     """
 
     high_score: float = number(0.3, 0, 1)
@@ -67,7 +70,7 @@ class Parameters:
     new_similarity: float = number(0.05, 0, 1)
     revive_ratio: float = number(0.3, 0, 100)
     continuity: float = number(0.35, 0, 1)
-    score_memory_s: float = number(0.15, 0, 1e6)
+    score_memory_s: float = number(0.15, 1e-6, 1e6)
     feet_tolerance: float = number(0.26, 1e-6, math.inf)
     position_noise: float = number(0.274, 0, 1e6)
     velocity_noise: float = number(1.03, 0, 1e6)
@@ -88,6 +91,8 @@ class Parameters:
     new_s: float = number(0.06, 0, 1e6)
     coast_s: float = number(0.07, 0, 1e6)
     class_aware: int = number(0, 0, 1)
+    looks_weight: float = number(0.7, 0, 1)
+    other_cosine: float = number(0.5, -1, 0.99)
 
     @property
     def track_buffer(self) -> float:
@@ -98,10 +103,10 @@ class Parameters:
 # `number`: the id shown, given at confirmation; 0 before. `votes`: how much more score the class has than all others.
 TRACK = np.dtype(
     [
-        *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
-        ("number", "i8"),
+        ("number", "i8"),  # in front: Numba would take a longer record of equal beginning for a state.TRACK, and warn
         ("evidence", "f8"),
         ("votes", "f8"),
+        *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
     ],
     align=True,
 )
@@ -151,6 +156,19 @@ def _compare(work: Work, pairs: Records, count: int) -> None:
             pair["iou"] = 0.0
         else:
             pair["iou"] = similarity(run, track, detection)
+
+
+@kernel
+def _heed_looks(work: Work, pairs: Records, count: int, cosines: Any) -> None:
+    """Let pairs whose looks differ lose similarity. `cosines` has a row a track, and no rows where none is known."""
+    run = work.run[0]
+    if cosines.shape[0] == 0:
+        return
+    for p in range(count):
+        pair = pairs[p]
+        cosine = cosines[pair["row"], pair["column"]]
+        if cosine != 0.0:  # exactly 0: one of them was not looked at
+            pair["iou"] *= 1.0 - run["looks_weight"] * min(1.0, (1.0 - cosine) / (1.0 - run["other_cosine"]))
 
 
 @kernel
@@ -319,7 +337,7 @@ def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any
     return shown
 
 
-@entry(*step_arguments(RUN, TRACK))
+@entry(*step_arguments(RUN, TRACK, (given("f4", 2),)))
 def step(
     run_record: Records,
     table: Records,
@@ -332,6 +350,7 @@ def step(
     boxes: Any,
     scores: Any,
     classes: Any,
+    cosines: Any,
     out_ids: Any,
     out_boxes: Any,
     out_scores: Any,
@@ -351,9 +370,15 @@ def step(
     x, y = consensus(work, met, count)
     shift(work, x, y)
     _compare(work, met, count)
+    _heed_looks(work, met, count, cosines)
     for stage in range(3):
         _match(work, met, stage)
     _find_overlaps(work, met, count)
     _update(work, frames)
     compact(run, table)
     return _show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], count
+
+
+def looks(rule: Rule | None, parameters: Parameters) -> Looks:
+    """The memories of a new tracker."""
+    return Looks(rule)

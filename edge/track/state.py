@@ -78,7 +78,7 @@ _COMMON: list[Any] = [
 
 
 def run_dtype(parameters: type, more: Sequence[Any] = ()) -> np.dtype[np.void]:
-    """Dtype of a tracker's one record of settings and counters, for a dataclass of numbers; `more` are further fields."""
+    """Dtype of a tracker's one record of settings and counters, for a dataclass of numbers; `more` are other fields."""
     fields = [(field.name, "f8") for field in dataclasses.fields(parameters)]
     return np.dtype([*_COMMON, *fields, *more], align=True)
 

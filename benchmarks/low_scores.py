@@ -1,0 +1,174 @@
+"""NanoTrack's default beside the best published method on every set, each component left out, and dropped frames.
+
+    python -m benchmarks.low_scores
+
+Needs what benchmarks/accuracy.py needs. The light sets are **simulated** detections, made by `light_detections.py` of
+the reference folder: seeds 0 to 2 were used for tuning, 7 to 9 were run once everything was fixed.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.accuracy import DATA, REFERENCE, SETS, Set
+from benchmarks.results import table, write_section
+from edge.benchmark import Sequence, find_sequences, find_text
+from edge.evaluate import Job, Setting, evaluate
+from edge.judge import COMBINED, COUNTS, Scores
+
+SHOWN = ("HOTA", "MOTA", "IDF1", "IDSW")
+TUNED, FRESH = (0, 1, 2), (7, 8, 9)
+DANCE = "nanotrack_shipped"  # the best reference on the 13 DanceTrack sequences, scored from its track files
+OFF: dict[str, dict[str, float]] = {
+    "nothing": {},
+    "camera consensus": {"camera_noise": 0},
+    "refinding lost tracks with low scores": {"revive_ratio": 100},
+    "lower edge": {"feet_tolerance": math.inf},
+    "score continuity": {"continuity": 0},
+    "evidence: confirmed at once": {"confirm_evidence": -1e6},
+    "evidence against overlap": {"overlap_evidence": 0},
+    "evidence against odd heights": {"height_evidence": 0},
+    "noise by score (constant .075)": {"score_noise": 0, "measurement_noise": 0.075},
+    "noise by overlap": {"overlap_noise": 0},
+    "low births (from .5 on)": {"birth_score": 0.5},
+    "showing unseen tracks": {"coast_s": 0},
+    "the second second of being lost": {"lost_s": 1},
+}
+TRIED = """Tried and left out, since the gain was within the noise or one set paid for another. The noise, from .5 %
+box jitter, mean of three draws, is about .1 HOTA on light, half-val and Faster R-CNN and .3 on DanceTrack. Velocity of
+sizes; zoom in the camera consensus and a test for a camera at rest; a Mahalanobis factor; ratio of widths; IoU of
+heights; growing or wider boxes for lost tracks; the last observed box as a second prediction; a recovery stage;
+direction consistency; observation-centric velocity; damped velocity; process noise adapted to innovations; no births
+under a known box; a blend of detection and filter in the output; evidence lost at misses, its ceiling and demotion;
+other powers of the similarity in the assignment.
+"""
+
+
+def main() -> None:
+    """Track, score, print and write the section of RESULTS.md."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        sets = {set_.key: set_.sequences() for set_ in SETS}
+        light = {0: sets["light"]} | {seed: _simulated(seed, folder) for seed in (*TUNED[1:], *FRESH)}
+        jobs = [job for key, sequences in sets.items() for job in _ablation_jobs(key, sequences, folder)]
+        for seed in (*TUNED[1:], *FRESH):
+            jobs += _jobs(f"light/{seed}", light[seed], "MOT17", Setting("nanotrack"), folder)
+        dance = REFERENCE / "tracks/dance_val" / DANCE
+        jobs += [Job(DANCE, s, "DanceTrack", find_text(dance, s.name)) for s in sets["dance_val"]]
+        jobs += _drop_jobs(sets["mot17_half"], folder)
+        scores = evaluate(jobs, len(os.sched_getaffinity(0)))
+    body = f"{_reached(scores)}\n{_ablation(scores)}\n{_drops(scores)}\n{TRIED}"
+    print(body)
+    packages = ("nanotrack-edge", "numba", "trackeval")
+    write_section("low_scores", "Low scores that pay", body, "python -m benchmarks.low_scores", packages)
+    print(f"{time.monotonic() - begun:.0f} s")
+
+
+def _simulated(seed: int, folder: Path) -> list[Sequence]:
+    out = folder / f"light{seed}"
+    command = [sys.executable, REFERENCE / "light/light_detections.py", DATA / "mot17/gt", out, str(seed)]
+    subprocess.run(command, check=True)
+    return find_sequences(DATA / "mot17/gt", "MOT17", None, out)
+
+
+def _ablation_jobs(key: str, sequences: list[Sequence], folder: Path) -> list[Job]:
+    return [
+        job
+        for name, parameters in OFF.items()
+        for job in _jobs(
+            f"{key}/{name}", sequences, _set(key).benchmark, Setting("nanotrack", "default", parameters), folder
+        )
+    ]
+
+
+def _drop_jobs(sequences: list[Sequence], folder: Path) -> list[Job]:
+    thinned = [replace(s, frames=s.frames[np.arange(len(s.frames)) % 3 != 2]) for s in sequences]
+    published = Setting("nanotrack", "reference", time_aware=False)
+    return (
+        _jobs("published/every", sequences, "MOT17", published, folder)
+        + _jobs("published/dropped", thinned, "MOT17", published, folder)
+        + _jobs("ours/dropped", thinned, "MOT17", Setting("nanotrack"), folder)
+    )
+
+
+def _jobs(label: str, sequences: list[Sequence], benchmark: str, setting: Setting, folder: Path) -> list[Job]:
+    out = folder / label.replace("/", "_")
+    out.mkdir()
+    return [Job(label, s, benchmark, out / f"{s.name}.txt", setting) for s in sequences]
+
+
+def _set(key: str) -> Set:
+    return next(set_ for set_ in SETS if set_.key == key)
+
+
+def _reached(scores: Mapping[str, Mapping[str, Scores]]) -> str:
+    published = json.loads((REFERENCE / "table.json").read_text("utf-8"))
+    rows = []
+    for set_ in SETS:
+        best, best_scores = (
+            _best(published[set_.key], COMBINED) if set_.key in published else (DANCE, scores[DANCE][COMBINED])
+        )
+        rows.append((set_.title, f"best reference: {best}", *_cells([best_scores])))
+        rows.append(("", "**ours**", *_cells([scores[f"{set_.key}/nothing"][COMBINED]])))
+    for name, seeds in (("seeds 1, 2 (tuned on)", TUNED[1:]), ("seeds 7, 8, 9 (fresh)", FRESH)):
+        rows.append((f"light, {name}, mean", "**ours**", *_cells([scores[f"light/{s}"][COMBINED] for s in seeds])))
+    crowd = "MOT17-04"
+    best, best_scores = _best(published["mot17_half"], crowd)
+    rows.append((f"{crowd} of half-val", f"best reference: {best}", *_cells([best_scores])))
+    rows.append(("", "**ours**", *_cells([scores["mot17_half/nothing"][crowd]])))
+    return f"""One default setting for all sets, p = score without calibration. Light is **simulated**.
+
+{table(("set", "tracker", *SHOWN), rows)}"""
+
+
+def _best(rivals: Mapping[str, Mapping[str, Scores]], sequence: str) -> tuple[str, Scores]:
+    """Name and scores of the best by HOTA on a sequence or on all of them."""
+    best = max(rivals, key=lambda name: rivals[name][sequence]["HOTA"])
+    return best, rivals[best][sequence]
+
+
+def _ablation(scores: Mapping[str, Mapping[str, Scores]]) -> str:
+    titles = [set_.title.split(":")[0] for set_ in SETS]
+    rows = [
+        (name, "", *(" / ".join(_cells([scores[f"{set_.key}/{name}"][COMBINED]])) for set_ in SETS)) for name in OFF
+    ]
+    return f"""Each component left out alone, HOTA / MOTA / IDF1 / IDSW:
+
+{table(("left out", "", *titles), rows)}"""
+
+
+def _drops(scores: Mapping[str, Mapping[str, Scores]]) -> str:
+    rows = []
+    for name, every, dropped in (
+        ("NanoTrack as published, counting frames", "published/every", "published/dropped"),
+        ("ours, with time", "mot17_half/nothing", "ours/dropped"),
+    ):
+        before, after = scores[every][COMBINED], scores[dropped][COMBINED]
+        lost = [f"{before[m] - after[m]:.1f}" for m in SHOWN[:3]]
+        rows += [(name, "every frame", *_cells([before])), ("", "every third dropped", *_cells([after]))]
+        rows.append(("", "lost", *lost, ""))
+    return f"""Half-val with every third frame dropped, scored on the delivered frames:
+
+{table(("tracker", "frames", *SHOWN), rows)}"""
+
+
+def _cells(scores: list[Scores]) -> list[str]:
+    """The mean of some scores, – for none."""
+    if not scores:
+        return ["–"] * len(SHOWN)
+    means = {name: float(np.mean([s[name] for s in scores])) for name in SHOWN}
+    return [f"{means[name]:.0f}" if name in COUNTS else f"{means[name]:.1f}" for name in SHOWN]
+
+
+if __name__ == "__main__":
+    main()

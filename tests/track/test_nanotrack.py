@@ -1,0 +1,106 @@
+"""What NanoTrack's default promises: ids for the confirmed only, evidence, revival, classes, time, no pixels."""
+
+import numpy as np
+import pytest
+
+from edge import Detections, Tracker
+from tests.track.scenes import crowd, detections, ids
+
+OTHER = (0.95, 600, 100, 660, 280)
+
+
+def test_ids_are_for_the_confirmed_and_none_is_burnt() -> None:
+    tracker = Tracker()
+    assert ids(tracker, OTHER) == {1}
+    for k in range(20):  # somewhere else every time: never confirmed
+        assert ids(tracker, OTHER, (0.6, 70.0 * k - 5000)) == {1}
+    ids(tracker, OTHER, (0.9,))
+    assert ids(tracker, OTHER, (0.9,)) == {1, 2}
+
+
+@pytest.mark.parametrize(("score", "frames"), [(0.9, 2), (0.4, 5), (0.2, None)])
+def test_low_scores_are_confirmed_by_persistence(score: float, frames: int | None) -> None:
+    tracker = Tracker()
+    ids(tracker, OTHER)
+    shown = [len(ids(tracker, OTHER, (score,))) == 2 for _ in range(60)]
+    assert (shown.index(True) + 1 if True in shown else None) == frames
+
+
+def test_a_box_on_a_known_one_is_doubted() -> None:
+    tracker = Tracker()
+    part = (0.6, 105, 100, 155, 230)
+    for _ in range(40):
+        assert ids(tracker, (0.95,), part) == {1}
+
+
+def test_low_scores_revive_only_tracks_as_good_as_that() -> None:
+    strong, weak = Tracker(), Tracker()
+    for _ in range(10):
+        ids(strong, (0.95,))
+        ids(weak, (0.5,))
+    for tracker in (strong, weak):
+        for _ in range(5):
+            ids(tracker)
+    assert ids(weak, (0.2,)) == {1}
+    assert ids(strong, (0.2,)) == set()
+
+
+def test_a_track_unseen_for_a_moment_is_shown_where_it_should_be() -> None:
+    tracker = Tracker()
+    for k in range(10):
+        ids(tracker, (0.9, 5.0 * k))
+    tracks = tracker.update(Detections.empty())
+    assert tracks.detection_index.tolist() == [-1]
+    assert tracks.boxes_xyxy[0] == pytest.approx([150, 100, 210, 280], abs=6)
+    for _ in range(3):
+        tracks = tracker.update(Detections.empty())
+    assert len(tracks) == 0
+
+
+def test_class_is_the_majority_of_the_score() -> None:
+    tracker, box = Tracker(), detections((0.9,)).boxes_xyxy
+    seen = [(0, 0.6), (2, 0.9), (2, 0.9), (0, 0.3), (2, 0.9)]
+    classes = []
+    for number, score in seen:
+        tracks = tracker.update(Detections(box, np.array([score], np.float32), np.array([number], np.int32)))
+        classes += tracks.classes.tolist()
+    assert classes[-1] == 2
+
+
+@pytest.mark.parametrize(("aware", "expected"), [(0, {1}), (1, set())])
+def test_classes_are_kept_apart_on_request(aware: int, expected: set[int]) -> None:
+    tracker, box = Tracker(class_aware=aware, coast_s=0), detections((0.9,)).boxes_xyxy
+    for _ in range(5):
+        tracker.update(Detections(box, np.array([0.9], np.float32), np.array([0], np.int32)))
+    tracks = tracker.update(Detections(box, np.array([0.9], np.float32), np.array([1], np.int32)))
+    assert set(tracks.ids.tolist()) == expected
+
+
+def test_scale_does_not_matter() -> None:
+    stream = crowd(40, 60)
+    plain, small = Tracker(), Tracker()
+    for frame in stream:
+        a, b = plain.update(frame), small.update(Detections(frame.boxes_xyxy / 1024, frame.scores))
+        assert a.ids.tolist() == b.ids.tolist()
+        assert np.allclose(a.boxes_xyxy / 1024, b.boxes_xyxy, rtol=1e-4, atol=1e-4)
+
+
+def test_dropped_frames_are_longer_steps() -> None:
+    tracker = Tracker(frame_rate=30.0)
+    for k in range(20):
+        ids(tracker, (0.9, 8.0 * k), time_s=k / 30)
+    assert ids(tracker, (0.9, 8.0 * 29), time_s=29 / 30) == {1}  # nine frames missing, 80 px on
+
+
+def test_the_same_pace_at_any_frame_rate() -> None:
+    """Velocity, evidence and patience are by the second: half the frames at half the rate give the same ids."""
+    for rate in (10.0, 15.0, 30.0, 60.0):
+        tracker = Tracker(frame_rate=rate)
+        for k in range(int(rate)):
+            ids(tracker, (0.8, 60.0 * k / rate))
+        for _ in range(int(1.5 * rate)):
+            ids(tracker)
+        assert ids(tracker, (0.8, 60.0 * 2.5)) == {1}
+        for _ in range(int(2.5 * rate)):
+            ids(tracker)
+        assert ids(tracker, (0.8, 60.0 * 5)) == set()

@@ -1,0 +1,58 @@
+"""The similarity against NumPy, and what it must not depend on."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.track.nanotrack import RUN, TRACK, Parameters
+from edge.track.similarity import similarity, worth
+from edge.track.state import DETECTION
+from tests.track.twins import iou_matrix
+
+sizes, places, scores = st.floats(1, 500), st.floats(-500, 500), st.floats(0, 1)
+boxes = st.tuples(places, places, sizes, sizes).map(lambda b: np.array([b[0], b[1], b[0] + b[2], b[1] + b[3]]))
+
+
+def _records(track_box: np.ndarray, seen: np.ndarray, score: float, running: float) -> tuple[np.void, np.void, np.void]:
+    run, track, detection = np.zeros(1, RUN), np.zeros(1, TRACK), np.zeros(1, DETECTION)
+    for name, value in vars(Parameters()).items():
+        run[name] = value
+    track["box"], detection["box"] = track_box, seen
+    track["score"], detection["score"] = running, score
+    return run[0], track[0], detection[0]
+
+
+def _twin(box: np.ndarray, seen: np.ndarray, score: float, running: float) -> float:
+    p, heights = Parameters(), np.array([box[3] - box[1], seen[3] - seen[1]])
+    overlap = max(iou_matrix(box[None], seen[None], 0.0)[0, 0], 0.0)
+    off = score * (seen[3] - box[3]) / (p.feet_tolerance * heights[0])
+    return float(overlap * heights.min() / heights.max() * (1 - p.continuity * abs(score - running)) / (1 + off**2))
+
+
+@settings(deadline=None)
+@given(boxes, boxes, scores, scores)
+def test_similarity_equals_its_twin(box: np.ndarray, seen: np.ndarray, score: float, running: float) -> None:
+    assert similarity(*_records(box, seen, score, running)) == pytest.approx(_twin(box, seen, score, running))
+
+
+@settings(deadline=None)
+@given(boxes, boxes, scores, st.floats(0.01, 100))
+def test_similarity_has_no_pixels(box: np.ndarray, seen: np.ndarray, score: float, scale: float) -> None:
+    one = similarity(*_records(box, seen, score, 0.5))
+    assert 0 <= one <= 1
+    assert similarity(*_records(scale * box, scale * seen, score, 0.5)) == pytest.approx(one, abs=1e-9)
+
+
+def test_the_one_in_front_keeps_the_lower_edge() -> None:
+    front, behind = np.array([100.0, 100, 160, 300]), np.array([120.0, 90, 180, 270])
+    seen = np.array([112.0, 98, 172, 298])
+    assert similarity(*_records(front, seen, 0.9, 0.9)) > 1.4 * similarity(*_records(behind, seen, 0.9, 0.9))
+
+
+@settings(deadline=None)
+@given(scores, scores)
+def test_worth_is_positive_above_the_least_similarity(alike: float, score: float) -> None:
+    p, run = Parameters(), _records(np.zeros(4), np.zeros(4), 0, 0)[0]
+    least = min(p.similarity_enough, p.similarity_floor / max(score, 1e-9) ** 2)
+    assert worth(run, alike, score) == pytest.approx(score**2 * (alike - least), abs=1e-9)
