@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 
 # Per-channel Q/DQ came with opset 13; 17 is what the exporter writes.
 OPSET = 17
+IR_VERSION = 8
 
 
 class Network:
@@ -38,6 +39,12 @@ class Network:
         model = onnx.load_from_string(content)
         if opset_of(model) < 13:
             model = _without_empty_scales(onnx.version_converter.convert_version(model, OPSET))
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in weights]
+        if len(inputs) < len(model.graph.input):  # up to IR version 3 weights had to be listed as inputs too
+            del model.graph.input[:]
+            model.graph.input.extend(inputs)
+            model.ir_version = max(model.ir_version, IR_VERSION)
         return cls(model)
 
     @property

@@ -67,7 +67,7 @@ def for_cpu(network: Network, floats: Collection[str] = ()) -> Placement:
     gridded: list[str] = []
     for node in network.nodes:
         if node.output[0] in integer:
-            gridded += network.activations(node)
+            gridded += _values(network, node)
             gridded += node.output if node.op_type not in _MATRIX else ()
     kept = [name for name in dict.fromkeys(gridded) if not _swallowed(network, name, integer)]
     return Placement(_in_order(network, integer), tuple(kept))
@@ -98,7 +98,7 @@ def grids(network: Network, gridded: Iterable[str]) -> dict[str, str]:
         return name
 
     for node in network.nodes:
-        tensors = [*network.activations(node), *node.output]
+        tensors = [*_values(network, node), *node.output]
         if (node.op_type in SAME_GRID or node.op_type == "Concat") and all(t in roots for t in tensors):
             for tensor in tensors[1:]:
                 roots[root(tensor)] = root(tensors[0])
@@ -121,6 +121,12 @@ def tails(network: Network) -> set[str]:
             nodes.add(node.output[0])
             found.update(node.output)
     return found
+
+
+def _values(network: Network, node: NodeProto) -> list[str]:
+    """The inputs of `node` that carry values, not sizes or shapes."""
+    inputs = network.activations(node)
+    return inputs[:1] if node.op_type in _FOLLOWING else inputs
 
 
 def _last(network: Network, node: NodeProto) -> bool:

@@ -1,0 +1,39 @@
+"""Published networks, of our own building and foreign ones, in integers without any search: near float32 and legal."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from calibration import frames, half, lint, material, recipe
+from calibration.gate import Agreement, DetectorJudge
+from calibration.network import Network
+from calibration.recipe import Subject
+from calibration.runtime import Runner
+from calibration.tail import as_products
+from export import networks
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "file", ["nanodet-plus-m_416.pth", "nanodet-plus-m_416.onnx", "object_detection_nanodet_2022nov.onnx"]
+)
+def test_published_detectors_stay_right(data: Path, file: str) -> None:
+    network = networks.detector(data / "models" / file)
+    chosen = frames.find(str(data / "images/coco128"), 24)
+    tensors = [material.tensor(network.description.input, [picture]) for picture in chosen.pictures()]
+    judge = DetectorJudge(network.description, Runner(network.content), tensors[12:])
+    parsed = Network.parse(network.content)
+    for target, floats in ((recipe.CPU, as_products(parsed)), (recipe.TENSORRT, parsed)):
+        subject = Subject(floats, tensors[:12], [], judge)
+        content = recipe.rough(subject, target, recipe.extremes(subject)).content()
+        found = judge.verdict(Runner(content), 1)
+        assert isinstance(found, Agreement)
+        assert found.ap50 > 0.9
+        assert found.truths > 20
+    qdq = onnx.load_from_string(content)
+    assert lint.problems(qdq) == []
+    assert lint.problems(half.halved(qdq)) == []
+    halved = half.halved(parsed.model).SerializeToString()
+    assert judge.verdict(Runner(halved), 1).ap50 > 0.98
