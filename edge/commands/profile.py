@@ -3,7 +3,7 @@
 SOURCE is a video file, a folder or glob pattern of images, or demo:// (the built-in scene, the default). It is tracked
 as fast as it goes, over and over, and then once more at the pace of its frame rate, as if it were a camera.
 
-  nanotrack profile person.pack street.mp4 --json before.json --trace before.trace.json
+  nanotrack profile person.pack street.mp4 --json before.json --report before.html --trace before.trace.json
   nanotrack profile --diff before.json after.json
 """
 
@@ -18,8 +18,8 @@ from rich.console import Console
 
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
+from edge.profile import page, show, trace
 from edge.profile import report as reports
-from edge.profile import show, trace
 from edge.profile.measure import Plan
 from edge.profile.profiler import Wishes, profile
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the report for --diff and other programs")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write the report as a page with plots")
     parser.add_argument("--trace", type=Path, metavar="OUT.json", help="write a timeline for ui.perfetto.dev")
 
 
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
     show.report(console, found.report)
     if args.json:
         reports.write(found.report, args.json)
+    if args.report:
+        page.write(found.report, args.report)
     if args.trace:
         trace.write(found.events, args.trace, f"nanotrack profile {found.report.setup.pack}")
 

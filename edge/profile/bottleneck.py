@@ -55,7 +55,7 @@ def _remedy(stage: Stage, setup: Setup, cores: int) -> str:
     if setup.rung.startswith("onnxruntime") and setup.threads < cores:
         ways.append(f"--threads {cores}")
     ways.append("a pack with a smaller input")
-    return " or ".join(ways) + "; nanotrack profile --compare measures what there is"
+    return " or ".join(ways)
 
 
 def _of_live(live: Live, rate: Rate) -> str:
