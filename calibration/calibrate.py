@@ -15,7 +15,7 @@ from calibration.network import Network, opset_of
 from calibration.recipe import Calibrated, Subject, Target
 from calibration.runtime import Array, Runner
 from calibration.sensitivity import Unit
-from edge.errors import DataError
+from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
 
@@ -123,8 +123,14 @@ def calibrate(
     """Calibrate `detector` and, where given, `reid`; `contents` are their float files by these names.
 
     `labels` are the true boxes of each of `frames`, in pixels of the detector's input.
-    `progress` hears what is being done. Raises DataError for a result that TensorRT would refuse.
+    `progress` hears what is being done. Raises UsageError for a network that can be no integers, DataError
+    for a result that TensorRT would refuse.
     """
+    if detector.head.type == "centernet-joint":
+        raise UsageError(
+            f"--calibrate: {detector.source.file} is a joint network, which is exported in float32 only; leave the flag"
+            " out"
+        )
     progress("pictures")
     seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), reid)
     outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,10 @@ import numpy as np
 import onnx
 import pytest
 
-from calibration import lint, recipe
+from calibration import frames, lint, recipe
+from calibration.calibrate import Settings, calibrate
 from edge import modelpack
+from edge.errors import UsageError
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.reasons import Reason, RungError
 from export import cli
@@ -162,3 +165,11 @@ def test_labels_of_other_pictures_are_refused(
     (tmp_path / "other.txt").write_text("0 0.5 0.5 0.4 0.6\n")
     assert _export(material, tmp_path / "toy.pack", "--labels", str(tmp_path)) == 65
     assert "named like the pictures" in capsys.readouterr().err
+
+
+def test_a_joint_network_stays_float(exported: Path, material: Path) -> None:
+    described = modelpack.read(exported).detector
+    joint = replace(described, head=replace(described.head, type="centernet-joint"))
+    chosen = frames.find(str(material / "pictures"), 16)
+    with pytest.raises(UsageError, match="float32 only"):
+        calibrate({"detector": b""}, joint, None, chosen, Settings(), lambda _: None)
