@@ -20,8 +20,9 @@ import numpy as np
 from benchmarks.results import table, write_section
 from calibration import frames, material, recipe
 from calibration.calibrate import NO_CPU_REID
-from calibration.gate import DetectorJudge, ReidJudge, iou_matrix
+from calibration.gate import DetectorJudge, ReidJudge
 from calibration.network import Network
+from calibration.precision import iou_matrix
 from calibration.recipe import Choice, Subject
 from calibration.runtime import Array, Runner
 from edge import modelpack

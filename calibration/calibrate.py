@@ -9,9 +9,10 @@ import onnx
 
 from calibration import half, lint, material, placement, recipe, sensitivity, tail
 from calibration.frames import FEWEST, Frames, halves
-from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict, compared
+from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
 from calibration.material import Material
 from calibration.network import Network, opset_of
+from calibration.precision import compared
 from calibration.recipe import Calibrated, Subject, Target
 from calibration.runtime import Array, Runner
 from calibration.sensitivity import Unit

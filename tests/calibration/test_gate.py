@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calibration import gate
+from calibration import precision
 from calibration.gate import Agreement, Cells, Likeness, Limits
 from calibration.runtime import perturbed
 from edge.types import Detections
@@ -18,7 +18,7 @@ TRUTH = [_seen((0, 0, 10, 0.9, 0), (50, 50, 20, 0.5, 1)), _seen((5, 5, 30, 0.7, 
 
 
 @pytest.mark.parametrize(
-    ("found", "precision"),
+    ("found", "expected"),
     [
         (TRUTH, 1),
         ([_seen(), _seen()], 0),
@@ -27,18 +27,18 @@ TRUTH = [_seen((0, 0, 10, 0.9, 0), (50, 50, 20, 0.5, 1)), _seen((5, 5, 30, 0.7, 
         ([_seen((0, 0, 10, 0.9, 1), (50, 50, 20, 0.5, 0)), TRUTH[1]], 34 / 101 / 2),
     ],
 )
-def test_precision_by_hand(found, precision):
-    assert gate.compared(TRUTH, found)[:2] == pytest.approx((precision, precision))
+def test_precision_by_hand(found, expected):
+    assert precision.compared(TRUTH, found)[:2] == pytest.approx((expected, expected))
 
 
 def test_where_nothing_is_to_be_seen_only_silence_is_right():
-    assert gate.compared([_seen()], [_seen()])[0] == 1
-    assert gate.compared([_seen()], [_seen((0, 0, 10, 0.9, 0))])[0] == 0
+    assert precision.compared([_seen()], [_seen()])[0] == 1
+    assert precision.compared([_seen()], [_seen((0, 0, 10, 0.9, 0))])[0] == 0
 
 
 def test_a_shifted_box_counts_at_low_ious_only():
     found = [_seen((0, 0, 10, 0.9, 0), (50, 50, 20, 0.5, 1)), _seen((5, 9, 30, 0.7, 0))]  # IoU 26/34
-    ap50, ap, bias = gate.compared(TRUTH, found)
+    ap50, ap, bias = precision.compared(TRUTH, found)
     assert ap50 == 1
     assert 0.6 < ap < 1
     assert bias == pytest.approx(0, abs=1e-6)
@@ -46,12 +46,12 @@ def test_a_shifted_box_counts_at_low_ious_only():
 
 def test_a_false_alarm_above_the_truth_costs_precision():
     found = [_seen((90, 90, 5, 0.99, 0), (0, 0, 10, 0.9, 0), (50, 50, 20, 0.5, 1)), TRUTH[1]]
-    assert gate.compared(TRUTH, found)[0] == pytest.approx(0.75, abs=0.01)
+    assert precision.compared(TRUTH, found)[0] == pytest.approx(0.75, abs=0.01)
 
 
 def test_scores_that_fell_are_a_bias():
     found = [_seen((0, 0, 10, 0.8, 0), (50, 50, 20, 0.4, 1)), _seen((5, 5, 30, 0.6, 0))]
-    assert gate.compared(TRUTH, found)[2] == pytest.approx(-0.1)
+    assert precision.compared(TRUTH, found)[2] == pytest.approx(-0.1)
 
 
 def test_limits_are_least_values():
