@@ -16,7 +16,7 @@ def _walk(shift_x: float, shift_y: float, strays: int, **parameters: float) -> t
     height = random.uniform(120, 200, (30, 1))
     step = np.zeros((30, 2))
     step[:strays] = random.normal(0, 12, (strays, 2))
-    tracker, first, last = Tracker("nanotrack", **parameters), np.zeros(0), np.zeros(0)
+    tracker, first, last = Tracker("nanotrack", **parameters), np.zeros(0, np.int64), np.zeros(0, np.int64)
     for k in range(24):
         # An abrupt pan, faster than half a body a frame, after a calm start.
         moved = corner + k * step + (max(k - 12, 0) * np.array([shift_x, shift_y]))

@@ -17,7 +17,7 @@ def _run() -> np.void:
     run = np.zeros(1, RUN)
     for name, value in vars(Parameters()).items():
         run[name] = value
-    return run[0]  # type: ignore[no-any-return]
+    return run[0]
 
 
 @settings(deadline=None)

@@ -80,7 +80,7 @@ def test_scale_does_not_matter() -> None:
     stream = crowd(40, 60)
     plain, small = Tracker(), Tracker()
     for frame in stream:
-        a, b = plain.update(frame), small.update(Detections(frame.boxes_xyxy / 1024, frame.scores))
+        a, b = plain.update(frame), small.update(Detections(frame.boxes_xyxy / np.float32(1024), frame.scores))
         assert a.ids.tolist() == b.ids.tolist()
         assert np.allclose(a.boxes_xyxy / 1024, b.boxes_xyxy, rtol=1e-4, atol=1e-4)
 

@@ -10,7 +10,7 @@ from edge.track.nanotrack import RUN
 
 
 def _run() -> np.void:
-    return np.zeros(1, RUN)[0]  # type: ignore[no-any-return]
+    return np.zeros(1, RUN)[0]
 
 
 def _box(foot: float, height: float) -> np.ndarray:
@@ -19,7 +19,8 @@ def _box(foot: float, height: float) -> np.ndarray:
 
 def _teach(run: np.void, feet: np.ndarray, heights: np.ndarray, seconds: float = 1 / 30) -> None:
     for foot, height in zip(feet, heights, strict=True):
-        perspective.learn(run, *perspective.line(run), _box(foot, height), seconds)
+        known, base, slope = perspective.line(run)
+        perspective.learn(run, known, base, slope, _box(foot, height), seconds)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
@@ -43,8 +44,9 @@ def test_line_is_the_weighted_least_squares_fit(scale: float) -> None:
 def test_nothing_is_odd_before_enough_was_seen() -> None:
     run = _run()
     _teach(run, np.linspace(300, 900, 100), np.linspace(90, 270, 100))
-    assert not perspective.line(run)[0]
-    assert perspective.surprise(run, *perspective.line(run), _box(500, 5000)) == 0.0
+    known, base, slope = perspective.line(run)
+    assert not known
+    assert perspective.surprise(run, known, base, slope, _box(500, 5000)) == 0.0
 
 
 def test_a_turned_camera_is_learned_anew() -> None:
