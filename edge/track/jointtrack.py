@@ -35,8 +35,9 @@ class Parameters:
     `track_buffer`: how long a track that is not seen is kept, in frames at 30 a second.
     """
 
-    track_thresh: float = number(0.4, 0, 1)
+    # In this order RUN is not the beginning of ByteTrack's, which Numba would take it for, with a warning.
     match_thresh: float = number(0.65, 0, 2)
+    track_thresh: float = number(0.4, 0, 1)
     track_buffer: float = number(150, 0, 1e6)
 
 

@@ -24,6 +24,7 @@ Rule = Ema | Mean | Sasm
 APPEARANCES: dict[str, Rule | None] = {"none": None, "ema": Ema(), "sasm": Sasm()}
 
 _KINDS: dict[type[Rule], int] = {Ema: EMA, Mean: MEAN, Sasm: SASM}
+UNKNOWN = -2.0  # less than any cosine: who was never looked at is like nobody
 _NOTHING = np.zeros((0, 0), np.float32)
 _ROWS = 64  # room for tracks at the start; it doubles
 
@@ -66,15 +67,19 @@ class Looks:
     def arguments(self, detections: Detections) -> tuple[npt.NDArray[Any], ...]:
         """What a step gets of a frame: the similarity of all tracks and all detections.
 
-        It is float32 `[T, N]`, `[0, N]` before the first embedding and with no rule. Raises InputError for wrong
-        embeddings.
+        It is float32 `[T, N]`, `[0, N]` before the first embedding and with no rule; of cosines those are `UNKNOWN`
+        where either was never looked at. Raises InputError for wrong embeddings.
         """
         if not self.in_use:
             return (_NOTHING,)
         self.vectors = self._vectors(detections)
         if self._bank is None:
             return (np.zeros((0, len(self.vectors)), np.float32),)
-        return (self.queries() @ self.vectors.T,)
+        similarity: Float32s = self.queries() @ self.vectors.T
+        if self._unit:
+            similarity[self.taken() < 0] = UNKNOWN
+            similarity[:, ~self.vectors.any(axis=1)] = UNKNOWN
+        return (similarity,)
 
     def _vectors(self, detections: Detections) -> Float32s:
         """The embeddings to compare, float32 `[N, E]`: a copy of length 1 (or 0) a row, or as given without `unit`.

@@ -22,7 +22,7 @@ from edge.track.evidence import FIRST_S, doubts, first, gained
 from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYWH, correct, measurement, predict, start, write_box
 from edge.track.lifecycle import begin_frame, compact, read
-from edge.track.looks import Looks, Rule
+from edge.track.looks import UNKNOWN, Looks, Rule
 from edge.track.parameters import number
 from edge.track.similarity import similarity, worth
 from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
@@ -167,7 +167,7 @@ def _heed_looks(work: Work, pairs: Records, count: int, cosines: Any) -> None:
     for p in range(count):
         pair = pairs[p]
         cosine = cosines[pair["row"], pair["column"]]
-        if cosine != 0.0:  # exactly 0: one of them was not looked at
+        if cosine > UNKNOWN:
             pair["iou"] *= 1.0 - run["looks_weight"] * min(1.0, (1.0 - cosine) / (1.0 - run["other_cosine"]))
 
 

@@ -176,7 +176,7 @@ class Tracker:
             return np.zeros(0, np.int64)
         scores = detections.scores
         order = np.argsort(-scores, kind="stable")
-        return order[scores[order] >= np.float32(getattr(self.parameters, "track_thresh", 0.0))]
+        return order[scores[order] >= np.float32(_least_score(self.parameters))]
 
     def doubtful(self, detections: Detections, time_s: float | None = None) -> npt.NDArray[np.int64]:
         """Those of `comparable` whose embeddings might change what `update` will do at `time_s`, most urgent first.
@@ -197,7 +197,7 @@ class Tracker:
         lost, stale = table["status"] == LOST, (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
         boxes = doubt.predicted_boxes(table, frames, self._model)
-        reach = self.parameters.looks_iou - doubt.SLACK
+        reach = getattr(self.parameters, "looks_iou", doubt.SLACK) - doubt.SLACK
         try:
             doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
         except TypeError:
@@ -227,6 +227,11 @@ class Tracker:
         if n > len(self._no_classes):
             self._no_classes = np.zeros(2 * n, np.int32)
         return self._no_classes[:n]
+
+
+def _least_score(settings: object) -> float:
+    """From which score on the looks of detections are compared: all of them without a pool of high scores."""
+    return float(getattr(settings, "high_score", getattr(settings, "track_thresh", 0.0)))
 
 
 def _wrong_arrays(detections: Detections) -> InputError:

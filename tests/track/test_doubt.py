@@ -8,7 +8,7 @@ from edge.errors import InputError
 from tests.track.looks_scenes import gathering
 from tests.track.scenes import outputs
 
-METHODS = pytest.mark.parametrize("method", ["bytetrack", "sparsetrack"])
+METHODS = pytest.mark.parametrize("method", ["bytetrack", "nanotrack", "sparsetrack"])
 A, B = (1.0, 0.0), (0.0, 1.0)
 
 
@@ -58,7 +58,7 @@ def test_a_look_is_taken_anew_after_a_second(method: str) -> None:
 @METHODS
 def test_low_detections_never_need_looks_and_without_appearance_none_do(method: str) -> None:
     tracker = _settled(method, 100)
-    low = _frame((100, None), (700, None), score=0.3)
+    low = _frame((100, None), (700, None), score=0.25)
     assert tracker.comparable(low).tolist() == tracker.doubtful(low).tolist() == []
     plain = Tracker(method)
     assert plain.comparable(_frame((100, A))).tolist() == plain.doubtful(_frame((100, A))).tolist() == []

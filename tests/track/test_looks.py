@@ -9,7 +9,8 @@ from edge.track.appearance import Ema
 from tests.track.looks_scenes import gathering
 from tests.track.scenes import crowd, outputs
 
-METHODS = pytest.mark.parametrize("method", ["bytetrack", "sparsetrack"])
+BY_IOU = pytest.mark.parametrize("method", ["bytetrack", "sparsetrack"])
+METHODS = pytest.mark.parametrize("method", ["bytetrack", "nanotrack", "sparsetrack"])
 RULES = pytest.mark.parametrize("appearance", ["ema", "sasm"])
 A, B = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
@@ -25,18 +26,18 @@ def _frame(*rows: tuple[float, tuple[float, ...]], score: float = 0.95) -> Detec
 @METHODS
 @RULES
 def test_two_who_change_places_are_told_apart_by_their_looks(method: str, appearance: str) -> None:
-    """They stand 20 px apart (IoU .5) and swap: motion alone says that nothing happened."""
+    """They stand 15 px apart (IoU .6) and swap: motion alone says that nothing happened."""
     ids = {}
     for rule in ("none", appearance):
         tracker = Tracker(method, appearance=rule)
         for _ in range(5):
-            tracker.update(_frame((100, A), (120, B)))
-        tracks = tracker.update(_frame((100, B), (120, A)))
+            tracker.update(_frame((100, A), (115, B)))
+        tracks = tracker.update(_frame((100, B), (115, A)))
         ids[rule] = dict(zip(tracks.detection_index.tolist(), tracks.ids.tolist(), strict=True))
     assert ids == {"none": {0: 1, 1: 2}, appearance: {0: 2, 1: 1}}
 
 
-@METHODS
+@BY_IOU
 def test_looks_are_silent_where_boxes_are_apart_or_looks_differ(method: str) -> None:
     """With IoU under .5 or half of 1 - cosine above .25 the costs are those of motion alone, and so are all results."""
     for shift, look in ((30.0, A), (2.0, B)):
@@ -45,7 +46,7 @@ def test_looks_are_silent_where_boxes_are_apart_or_looks_differ(method: str) -> 
         assert outputs(with_looks, frames) == outputs(without, frames)
 
 
-@METHODS
+@BY_IOU
 def test_limits_are_parameters(method: str) -> None:
     def swapped(**parameters: float) -> bool:
         tracker = Tracker(method, 30.0, "default", appearance="ema", **parameters)
@@ -88,3 +89,13 @@ def test_a_rule_may_be_given_and_wrong_ones_are_named() -> None:
         Tracker("bytetrack", appearance="emma")
     with pytest.raises(UsageError, match="preset default"):
         Tracker("bytetrack", preset="reference", appearance="ema")
+
+
+def test_nanotrack_gives_looks_the_weight_it_is_told() -> None:
+    """Motion says stay at similarity 1, looks say swap at an IoU of .6: a weight above .4 decides."""
+    for weight, ids in ((0.3, [1, 2]), (0.5, [2, 1])):
+        tracker = Tracker("nanotrack", appearance="ema", looks_weight=weight)
+        for _ in range(5):
+            tracker.update(_frame((100, A), (115, B)))
+        tracks = tracker.update(_frame((100, B), (115, A)))
+        assert tracks.ids[np.argsort(tracks.detection_index)].tolist() == ids
