@@ -3,6 +3,7 @@
 The dataclasses are the schema and state every default; `edge/deploy/nanotrack.toml` shows them with comments.
 """
 
+import ipaddress
 import re
 import sys
 from dataclasses import dataclass
@@ -163,6 +164,37 @@ class Mqtt:
 
 
 @dataclass(frozen=True)
+class Web:
+    """`[web]`: `/healthz` and `/metrics` over HTTP, for this machine unless told otherwise.
+
+    Any other `address` needs `credentials`, `certificate` and `key` (PEM files), or `insecure`.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = within(0, 65535, 8080)
+    credentials: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            raise ValueError(
+                f"address: expected one in numbers, such as 127.0.0.1 or ::, found {self.address!r}"
+            ) from None
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key: expected both or none")
+        is_safe = self.credentials is not None and self.certificate is not None
+        if not (address.is_loopback or is_safe or self.insecure):
+            raise ValueError(
+                f"address: {self.address} is open to others, which needs credentials, certificate and key; insecure ="
+                " true does without"
+            )
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
@@ -171,6 +203,7 @@ class Config:
     tracking: Tracking = Tracking()
     jsonl: Jsonl | None = None
     mqtt: Mqtt | None = None
+    web: Web | None = None
 
     def __post_init__(self) -> None:
         names = [camera.name for camera in self.camera]

@@ -20,12 +20,15 @@ from edge.detect.detector import Detector
 from edge.errors import DataError, NanoTrackError, UsageError
 from edge.pipeline import open_detector
 from edge.service.examine import tracker
+from edge.service.health import Pages
+from edge.service.http import Server
 from edge.service.notify import Watchdog, notify
 from edge.service.stream import Clock, Stream
 from edge.sinks.events import Event, Origin
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import Output, Queued
 from edge.sinks.rotating import RotatingLines
+from edge.spans import Spans
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
@@ -61,12 +64,18 @@ class Daemon:
         self._status_s, self._status_frames = self.clock.mono(), 0
         self._frames = 0
         self._config = config
-        self._detector = _open_detector(config.model)
+        self.spans = Spans()
+        self.is_stopping = False
+        self.cycled_s = self.clock.mono()
+        self._detector = _open_detector(config.model, self.spans)
+        self._server: Server | None = None
         self.streams: list[Stream] = []
         self.outputs: dict[str, Queued] = {}
         try:
             self.outputs = _open_outputs(config, OUTPUTS)
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
+            if config.web is not None:
+                self._server = Server(config.web, Pages(self).respond)
         except NanoTrackError:
             self.close()
             raise
@@ -92,6 +101,7 @@ class Daemon:
             stream.watch()
         self._watch_clock()
         self._report()
+        self.cycled_s = self.clock.mono()
         self._watchdog.feed()
 
     def reload(self, config: Config) -> None:
@@ -101,6 +111,8 @@ class Daemon:
         """
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
+            if config.web != self._config.web:
+                logger.warning("[web] is read at the start only; restart to change it")
             self._replace(config)
             logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
         finally:
@@ -109,8 +121,11 @@ class Daemon:
     def close(self) -> None:
         """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
         notify("STOPPING=1")
+        self.is_stopping = True
         self._stop(self.streams)
         _close(self.outputs.values())
+        if self._server is not None:
+            self._server.close()
 
     def _step(self, stream: Stream) -> bool:
         try:
@@ -154,7 +169,7 @@ class Daemon:
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
         old = self._config
-        detector = self._detector if config.model == old.model else _open_detector(config.model)
+        detector = self._detector if config.model == old.model else _open_detector(config.model, self.spans)
         before, self._detector = self._detector, detector
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
@@ -206,7 +221,7 @@ class Daemon:
         return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
 
 
-def _open_detector(model: Model) -> Detector:
+def _open_detector(model: Model, spans: Spans) -> Detector:
     """The network, warm: its first real frame is as quick as all others."""
     detector = open_detector(
         model.pack,
@@ -216,6 +231,7 @@ def _open_detector(model: Model) -> Detector:
         variant=model.variant,
         require=model.require,
         threads=model.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        spans=spans,
     )
     if not isinstance(detector, Detector):
         raise UsageError(

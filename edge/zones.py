@@ -27,6 +27,16 @@ class Areas:
         self._zones = [_ZoneWatch(origin, zone) for zone in zones]
         self._lines = [_LineWatch(origin, line) for line in lines]
 
+    @property
+    def people(self) -> dict[str, int]:
+        """How many are in each zone."""
+        return {zone.name: zone.count for zone in self._zones}
+
+    @property
+    def crossings(self) -> dict[tuple[str, Direction], int]:
+        """How many crossed each line in each direction."""
+        return {(line.name, way): count for line in self._lines for way, count in line.totals.items()}
+
     def note(self, event: Event) -> list[Event]:
         """What follows from `event`."""
         found: list[Event] = []
@@ -67,10 +77,15 @@ class _ZoneWatch:
     """Who is in one zone, and since when."""
 
     def __init__(self, origin: Origin, zone: Zone):
-        self._origin, self._name = origin, zone.name
+        self._origin, self.name = origin, zone.name
         self._polygon = np.array(zone.points)
         self._since_s: dict[int, float] = {}
         self._changing: dict[int, float] = {}  # those seen on the other side than where they count, since when
+
+    @property
+    def count(self) -> int:
+        """How many are there."""
+        return len(self._since_s)
 
     def see(self, ids: Sequence[int], feet: Points, at: Moment) -> list[Event]:
         """Those who entered or left for good. Who is not seen stays where he was."""
@@ -97,20 +112,20 @@ class _ZoneWatch:
         return [] if since_s is None else [self._change(id_, at, "leave", at.time_s - since_s)]
 
     def _change(self, id_: int, at: Moment, action: ZoneAction, dwell_s: float) -> ZoneChanged:
-        return ZoneChanged(self._origin, at, self._name, id_, action, dwell_s, len(self._since_s))
+        return ZoneChanged(self._origin, at, self.name, id_, action, dwell_s, self.count)
 
 
 class _LineWatch:
     """Who crossed one line, and how many so far."""
 
     def __init__(self, origin: Origin, line: Line):
-        self._origin, self._name = origin, line.name
+        self._origin, self.name = origin, line.name
         self._start, self._end = np.array(line.points[0]), np.array(line.points[1])
         along = self._end - self._start
         # Positive on the right hand of who walks from the first point to the second (y points down).
         self._normal = np.array([-along[1], along[0]]) / np.hypot(*along)
         self._settled: dict[int, Points] = {}
-        self._totals: dict[Direction, int] = {"in": 0, "out": 0}
+        self.totals: dict[Direction, int] = {"in": 0, "out": 0}
 
     def see(self, ids: Sequence[int], feet: Points, at: Moment) -> list[Event]:
         """The crossings; from the left hand to the right is "in"."""
@@ -123,9 +138,9 @@ class _LineWatch:
             self._settled[id_] = foot
             if before is not None and self._crosses(before, foot):
                 direction: Direction = "in" if distance > 0 else "out"
-                self._totals[direction] += 1
-                totals = self._totals["in"], self._totals["out"]
-                found.append(LineCrossed(self._origin, at, self._name, id_, direction, *totals))
+                self.totals[direction] += 1
+                totals = self.totals["in"], self.totals["out"]
+                found.append(LineCrossed(self._origin, at, self.name, id_, direction, *totals))
         return found
 
     def forget(self, id_: int) -> None:

@@ -28,19 +28,19 @@ class Clock:
 class Stream:
     """`capture` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `state` is the camera's; `age_s` is how old the newest frame was when its tracks were
-    ready.
+    `tracked` counts frames, `shown` the tracks in the newest; `state` is the camera's, `areas` are its zones and lines;
+    `age_s` is how old the newest frame was when its tracks were ready.
     """
 
     def __init__(self, capture: Capture, tracker: Tracker, origin: Origin, emit: Callable[[Event], None], clock: Clock):
         self.capture = capture
         self.origin = origin
-        self.tracked = 0
+        self.tracked = self.shown = 0
         self.age_s = 0.0
         self.state: CameraState = "connecting"
         self._tracker = tracker
         self._lives = Lives(origin, tracker.lost_s)
-        self._areas = Areas(origin, capture.camera.zone, capture.camera.line)
+        self.areas = Areas(origin, capture.camera.zone, capture.camera.line)
         self._emit = emit
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0
@@ -58,6 +58,7 @@ class Stream:
         self._last_s = frame.time_s
         tracks = self._tracker.update(detections, frame.time_s)
         self.tracked += 1
+        self.shown = len(tracks)
         self._change("online", "")
         for event in self._lives.observe(frame.number, (width, height), tracks, self._moment(frame.time_s)):
             self._publish(event)
@@ -71,6 +72,7 @@ class Stream:
             return
         now_s = self._clock.mono()
         if now_s - self.capture.good_s > self.capture.camera.stall_s:
+            self.shown = 0
             self._change("offline", self.capture.trouble or "no picture comes")
         for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
             self._publish(event)
@@ -93,7 +95,7 @@ class Stream:
 
     def _publish(self, event: Event) -> None:
         """The event and what follows from it; nothing comes of an identity after its end."""
-        followers = self._areas.note(event)
+        followers = self.areas.note(event)
         for each in [*followers, event] if isinstance(event, Ended) else [event, *followers]:
             self._emit(each)
 
