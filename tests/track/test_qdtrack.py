@@ -14,7 +14,7 @@ from tests.track.qdtwin import QdTwin
 STREAMS: list[tuple[str, dict[str, float], float, float]] = [
     ("default", {}, 1.0, 0.5),
     ("default", {"same_class": 0, "least_cosine": -1.0}, 1.0, 0.6),
-    ("default", {"capacity": 12, "backdrops": 3}, 1.0, 0.5),
+    ("default", {"capacity": 12, "backdrops": 3, "least_cosine": 0.5}, 1.0, 0.5),
     ("reference", {"logit_scale": 12.0}, 1.0, 0.5),
     ("bdd100k", {}, 4.0, 0.6),
     ("bdd100k", {"same_class": 0}, 4.0, 0.6),
