@@ -9,6 +9,7 @@ from edge import credentials, modelpack
 from edge.config import Camera, Config, Model
 from edge.errors import NanoTrackError, NotFoundError, OutputError
 from edge.infer.ladder import Wish
+from edge.service import http
 from edge.sinks.mqtt import MqttOutput
 from edge.track.tracker import Tracker
 from edge.video.live import NETWORK, is_recording
@@ -28,9 +29,11 @@ def mistakes(config: Config) -> list[str]:
     if config.jsonl is not None:
         folder = Path(config.jsonl.folder)
         checks.append(("jsonl.folder", lambda: _check_writable(folder)))
-    if config.mqtt is not None:
-        settings = config.mqtt
-        checks.append(("mqtt", lambda: MqttOutput(settings)))
+    mqtt, web = config.mqtt, config.web
+    if mqtt is not None:
+        checks.append(("mqtt", lambda: MqttOutput(mqtt)))
+    if web is not None:
+        checks.append(("web", lambda: http.check(web)))
     return list(_failures(checks))
 
 

@@ -134,6 +134,12 @@ def _refusal(status: HTTPStatus) -> Response:
     return Response(status, "text/plain", f"{status.phrase}\n".encode())
 
 
+def check(settings: Web) -> None:
+    """Raise NotFoundError for secrets or keys that are missing, without listening."""
+    _authorization(settings)
+    _tls(settings)
+
+
 def not_found() -> Response:
     """There is no such page."""
     return _refusal(HTTPStatus.NOT_FOUND)
@@ -153,5 +159,5 @@ def _tls(settings: Web) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
-        raise NotFoundError(f"web: {settings.certificate}: expected a certificate and its key: {error}") from error
+        raise NotFoundError(f"{settings.certificate}: expected a certificate and its key: {error}") from error
     return context

@@ -58,13 +58,17 @@ folder = "{tmp_path}/none"
 [mqtt]
 host = "127.0.0.1"
 credentials = "{tmp_path}/none"
+[web]
+certificate = "{tmp_path}/none.pem"
+key = "{tmp_path}/none.key"
 """
     assert check(tmp_path, text) == 78
     first, *mistakes = capsys.readouterr().err.splitlines()
-    assert first.endswith("8 to mend:")
+    assert first.endswith("9 to mend:")
     starts = ["model: classes: cat", "tracking: nanotrack: unknown parameter 'track_bufer'"]
     starts += [f"camera.film: {tmp_path}/none.mp4", "camera.usb: /dev/video99", "camera.scene: demo://?people=0"]
     starts += ["camera.door: credentials 'camera'", f"jsonl.folder: {tmp_path}/none", f"mqtt: {tmp_path}/none"]
+    starts += [f"web: {tmp_path}/none.pem"]
     for mistake, start in zip(mistakes, starts, strict=True):
         assert mistake.startswith(f"  {start}")
 
