@@ -97,7 +97,8 @@ def unlabelled(embed: Embedder, video: Path, model: Path, pairs: Pairs) -> tuple
     """Add the pairs of a video whose identities follow from boxes that stay in their places; people and looks."""
     detect, source = open_detector(model, floor=0.4), open_source(str(video))
     buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
-    before, born, looks_seen = (np.zeros((0, 4)), np.zeros(0, np.int64)), 0, 0
+    before: tuple[Values, Values] = np.zeros((0, 4)), np.zeros(0, np.int64)
+    born = looks_seen = 0
     frames = []
     while (frame := source.read(buffer)) is not None:
         boxes = detect(frame.image).boxes_xyxy
