@@ -24,6 +24,7 @@ from edge.track.state import TRACKED
 CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
 
 MARGIN = 0.35  # a rival that overlaps less than the best one by this much of IoU is none
+OVERLAP = 0.4  # of rivals, for methods that hear looks wherever boxes overlap
 SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
 STALE_S = 1.0  # after so long a look is taken anew
 

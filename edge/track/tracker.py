@@ -197,7 +197,7 @@ class Tracker:
         lost, stale = table["status"] == LOST, (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
         boxes = doubt.predicted_boxes(table, frames, self._model)
-        reach = getattr(self.parameters, "looks_iou", doubt.SLACK) - doubt.SLACK
+        reach = getattr(self.parameters, "looks_iou", doubt.OVERLAP) - doubt.SLACK
         try:
             doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
         except TypeError:
