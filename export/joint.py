@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.detect.joint import BEFORE, OUTPUTS, TRACKS_BEFORE
+from edge.detect.adopt_joint import BEFORE, OUTPUTS, TRACKS_BEFORE
 from edge.errors import DataError
 from export.graph import OPSET
 
@@ -15,7 +15,7 @@ PEAKS = 100  # K of the published decoders
 
 
 def with_peaks(file: str, model: onnx.ModelProto, peaks: int = PEAKS) -> onnx.ModelProto:
-    """A copy of a joint network whose outputs are `edge.detect.joint.OUTPUTS` in place of its dense heads.
+    """A copy of a joint network whose outputs are `edge.detect.adopt_joint.OUTPUTS` in place of its dense heads.
 
     A cell is a peak if no score around it, in its class, is higher. The best `peaks` over all classes come out, best
     first; equal scores in the order that the backend gives them. Raises DataError for a network that cannot be decoded.

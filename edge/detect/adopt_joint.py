@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from edge.detect.adopt import class_names
-from edge.detect.joint import BEFORE, OUTPUTS, TRACKS_BEFORE
 from edge.errors import DataError
 from edge.infer.backend import Port
 from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
 
-IMAGE = "image"
+IMAGE, BEFORE, TRACKS_BEFORE = "image", "pre_img", "pre_hm"
+# Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
+OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
 STRIDE = 4
 # Of CenterTrack and JointTrackNet, in pixel values, in BGR order.
 MEAN_BGR = tuple(255 * value for value in (0.40789654, 0.44719302, 0.47026115))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edge.detect.adopt_joint import BEFORE, OUTPUTS, TRACKS_BEFORE
 from edge.detect.classes import class_numbers
 from edge.detect.preprocess import Preprocess, Scale
 from edge.errors import DataError
@@ -18,10 +19,6 @@ from edge.infer.backend import Backend
 from edge.modelpack import Detector as Description
 from edge.spans import Spans
 from edge.types import Detections, Float32s, Image, Tracks
-
-BEFORE, TRACKS_BEFORE = "pre_img", "pre_hm"
-# Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
-OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
 
 _LEAST_OVERLAP = 0.7  # by which CenterTrack sizes its Gaussians
 

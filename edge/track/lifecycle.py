@@ -61,6 +61,7 @@ def begin_frame(run: Any, table: Records, frames: float) -> None:
     for i in range(run["tracks"]):
         track = table[i]
         track["detection"] = -1
+        track["look"] = i
         if not run["reference"] and run["now"] - track["last"] > run["lost_frames"]:
             track["status"] = REMOVED
     compact(run, table)

@@ -160,13 +160,13 @@ def _compare(work: Work, pairs: Records, count: int) -> None:
 
 @kernel
 def _heed_looks(work: Work, pairs: Records, count: int, cosines: Any) -> None:
-    """Let pairs whose looks differ lose similarity. `cosines` has a row a track, and no rows where none is known."""
+    """Let pairs whose looks differ lose similarity. `cosines` has a row a track of the frame's start, or none."""
     run = work.run[0]
     if cosines.shape[0] == 0:
         return
     for p in range(count):
         pair = pairs[p]
-        cosine = cosines[pair["row"], pair["column"]]
+        cosine = cosines[work.table[pair["row"]]["look"], pair["column"]]
         if cosine > UNKNOWN:
             pair["iou"] *= 1.0 - run["looks_weight"] * min(1.0, (1.0 - cosine) / (1.0 - run["other_cosine"]))
 

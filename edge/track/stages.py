@@ -45,14 +45,14 @@ def candidates(work: Work, floor: float) -> Any:
 def compare_looks(work: Work, pairs: Records, count: int, similarity: Any) -> None:
     """Let looks speak for pairs that overlap well and look alike (BoT-SORT): their cost is half of 1 - cosine.
 
-    `similarity` has a row a track and a column a detection; without any, nothing is known.
+    `similarity` has a row a track of the frame's start and a column a detection; without any, nothing is known.
     """
     run = work.run[0]
     if similarity.shape[0] == 0:
         return
     for p in range(count):
         pair = pairs[p]
-        cost = (1.0 - similarity[pair["row"], pair["column"]]) / 2.0
+        cost = (1.0 - similarity[work.table[pair["row"]]["look"], pair["column"]]) / 2.0
         if cost <= run["looks_limit"] and pair["iou"] >= run["looks_iou"]:
             pair["looks"] = max(cost, 0.0)
 

@@ -21,12 +21,14 @@ NOWHERE, LOW, HIGH = 0, 1, 2
 # A track. Times (`start`: birth, `last`: newest detection) are in frames on the tracker's clock. `confirmed` tracks are
 # shown. `expired` marks a track that the published code has struck off but not yet taken out of its lists. `class` is
 # that of the birth detection; `score` and `detection` (its row in this frame, -1 for none) those of the newest one.
+# `look` is the row the track had when the frame began: where its looks are, whoever has expired since.
 TRACK = np.dtype(
     [
         ("id", "i8"),
         ("status", "i4"),
         ("class", "i4"),
         ("detection", "i4"),
+        ("look", "i4"),
         ("confirmed", "?"),
         ("expired", "?"),
         ("score", "f8"),

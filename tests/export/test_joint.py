@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from edge.detect.joint import OUTPUTS
+from edge.detect.adopt_joint import OUTPUTS
 from edge.errors import DataError
 from export import networks, onnxfile
 from export.joint import with_peaks

@@ -37,6 +37,20 @@ def test_two_who_change_places_are_told_apart_by_their_looks(method: str, appear
     assert ids == {"none": {0: 1, 1: 2}, appearance: {0: 2, 1: 1}}
 
 
+@METHODS
+@RULES
+def test_looks_stay_with_their_tracks_when_another_track_expires(method: str, appearance: str) -> None:
+    """An older track ends in the very frame in which the two change places."""
+    tracker = Tracker(method, appearance=appearance)
+    for _ in range(5):
+        tracker.update(_frame((600, (0.0, 0.0, 1.0)), (100, A), (115, B)))
+    kept = int(tracker.lost_s * tracker.frame_rate)
+    for _ in range(kept):
+        tracker.update(_frame((100, A), (115, B)))
+    tracks = tracker.update(_frame((100, B), (115, A)))
+    assert dict(zip(tracks.detection_index.tolist(), tracks.ids.tolist(), strict=True)) == {0: 3, 1: 2}
+
+
 @BY_IOU
 def test_looks_are_silent_where_boxes_are_apart_or_looks_differ(method: str) -> None:
     """With IoU under .5 or half of 1 - cosine above .25 the costs are those of motion alone, and so are all results."""
