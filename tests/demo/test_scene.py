@@ -92,7 +92,7 @@ def test_boxes_hold_the_person_that_is_drawn():
         stage.advance(float(time_s))
         image, truth = stage.shoot(1 / 30)
         if len(truth.ids) and truth.visibility[0] > 0.95:
-            changed = np.abs(image.astype(int) - stage._background).max(2) > 60
+            changed = np.abs(image.astype(int) - stage._background).max(2) > 30
             x0, y0, x1, y1 = truth.boxes_xyxy[0]
             middle = changed[: int((y0 + y1) / 2)]  # above the waist: no shadow falls there that is not on the person
             rows, columns = np.nonzero(middle)
@@ -123,7 +123,9 @@ def test_nearer_people_are_larger():
     whole = truth.visibility > 0.9
     heights = (truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1])[whole]
     feet = truth.boxes_xyxy[whole, 3]
-    assert np.corrcoef(heights, feet)[0, 1] > 0.9
+    clearly_nearer = feet[:, None] > feet[None] + 60  # bodies differ, so a little nearer is not enough
+    assert clearly_nearer.sum() >= 10
+    assert (heights[:, None] > heights[None])[clearly_nearer].all()
     assert heights.max() > 2.5 * heights.min()
 
 
