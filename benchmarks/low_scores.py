@@ -51,7 +51,7 @@ box jitter, mean of three draws, is about .1 HOTA on light, half-val and Faster 
 sizes; zoom in the camera consensus and a test for a camera at rest; a Mahalanobis factor; ratio of widths; IoU of
 heights; growing or wider boxes for lost tracks; the last observed box as a second prediction; a recovery stage;
 direction consistency; observation-centric velocity; damped velocity; process noise adapted to innovations; no births
-under a known box; a blend of detection and filter in the output; evidence lost at misses, its ceiling and demotion;
+under a known box; a blend of detection and filter in the output; evidence lost at misses;
 other powers of the similarity in the assignment.
 """
 

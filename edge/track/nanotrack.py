@@ -52,7 +52,8 @@ class Parameters:
     `start_noise` h, `start_velocity_noise` h/s: standard deviations at birth.
     `camera_noise` h: how far single objects stray from the camera's motion; 0 for a camera that never moves.
     `camera_reach`: how far pairs are sought for it, in box sizes beyond every side.
-    `confirm_evidence`, `drop_evidence`: log-odds at which a new track is shown, or given up.
+    `confirm_evidence`, `drop_evidence`: log-odds at which a track is shown, or given up. `most_evidence`: no more is
+    kept, so that what turns out to be clutter, steadily seen with low scores, goes again within seconds.
     `score_evidence`: per second and unit of log-odds of the score; `sight_evidence`: per second of being seen at all.
     `overlap_evidence`, `height_evidence`: per second and unit of overlap or odd height, against new tracks.
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
@@ -83,6 +84,7 @@ class Parameters:
     camera_reach: float = number(0.15, 0, 10)
     confirm_evidence: float = number(1, -1e6, 1e6)
     drop_evidence: float = number(-2, -1e6, 1e6)
+    most_evidence: float = number(3, -1e6, 1e6)
     score_evidence: float = number(12, 0, 1e6)
     sight_evidence: float = number(15, 0, 1e6)
     overlap_evidence: float = number(39, 0, 1e6)
@@ -259,7 +261,7 @@ def _confirm(run: Any, track: Any) -> None:
 
 @kernel
 def _update(work: Work, frames: float) -> None:
-    """Update the matched tracks, gather evidence for new ones, start tracks, drop the hopeless."""
+    """Update the matched tracks, gather evidence, drop the hopeless, start tracks."""
     run, table, detections = work.run[0], work.table, work.detections
     seconds, before = frames / run["frame_rate"], run["tracks"]
     known, base, slope = perspective.line(run)
@@ -275,15 +277,16 @@ def _update(work: Work, frames: float) -> None:
             continue
         detection = detections[track["detection"]]
         score, box = detection["score"], detection["box"]
+        doubt = 0.0
         if not track["confirmed"]:
             doubt = doubts(run, detection["overlap"], perspective.surprise(run, known, base, slope, box))
-            track["evidence"] += gained(run, score, doubt, seconds)
+        track["evidence"] = min(track["evidence"] + gained(run, score, doubt, seconds), run["most_evidence"])
         _correct(run, track, detection)
         _vote(track, detection)
         _confirm(run, track)
         track["score"] += step * (score - track["score"])
         track["status"], track["last"] = TRACKED, run["now"]
-        if not track["confirmed"] and track["evidence"] < run["drop_evidence"]:
+        if track["evidence"] < run["drop_evidence"]:
             track["status"] = REMOVED
         age_s = (run["now"] - track["start"]) / run["frame_rate"]
         if track["confirmed"] and perspective.teaches(score, age_s):

@@ -26,6 +26,17 @@ def test_low_scores_are_confirmed_by_persistence(score: float, frames: int | Non
     assert (shown.index(True) + 1 if True in shown else None) == frames
 
 
+def test_what_turns_out_to_be_clutter_goes_again_and_people_stay() -> None:
+    """Confirmed by some high scores, then seen steadily with low ones: .15 is given up within seconds, .3 is not."""
+    for later, expected in ((0.15, {1}), (0.3, {1, 2})):
+        tracker = Tracker()
+        for _ in range(30):
+            ids(tracker, OTHER, (0.8,))
+        for _ in range(60):
+            shown = ids(tracker, OTHER, (later,))
+        assert shown == expected
+
+
 def test_a_box_on_a_known_one_is_doubted() -> None:
     tracker = Tracker()
     part = (0.6, 105, 100, 155, 230)
