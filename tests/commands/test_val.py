@@ -59,7 +59,7 @@ def test_existing_tracks_are_scored_in_processes(
     [
         (["--methods", "nosuch"], 64, "'nosuch'"),
         (["--methods", "nanotrack:nosuch=1"], 64, "nosuch"),
-        (["--preset", "fast"], 64, "invalid choice"),
+        (["--preset", "fast"], 64, "preset 'fast' is unknown"),
         (["--workers", "0"], 64, "--workers 0: expected a number from 1"),
         (["--tracks", "t", "--detections", "d"], 64, "--detections and --tracks exclude each other"),
         (["--tracks", "t", "--methods", "nanotrack"], 64, "leave out --methods"),
