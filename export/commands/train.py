@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import UnavailableError
 
-STEPS = {"detector": 6000, "reid": 1500}
+STEPS = {"detector": 9000, "reid": 5000}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """Training of the built-in appearance network: OSNet x0.25 with identity and triplet losses, from nothing."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import cv2
@@ -17,22 +16,20 @@ from export.train.osnet import OSNet
 from export.train.progress import fit, release
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
-WIDTH, HEIGHT = 128, 256
-STREETS = 7
-SMALL = 0.8  # share of the steps on pictures of half size, which cost a quarter: colours and patterns are learnt there
-IDENTITIES, CROPS = 12, 4  # of a batch: people, and pictures of each
-PEAK = 1.5e-3
+INPUT = (64, 128)  # width and height: half of the published ones, as small as people of the scene appear
+STREETS = 50  # of 30 people each: unseen people are told apart only after many have been seen
+IDENTITIES, CROPS = 16, 4  # of a batch: people, and pictures of each
+PEAK = 2e-3
 WEIGHT_DECAY = 5e-4
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches: crops uint8 `[B, 256, 128, 3]` RGB and their labels `[B]`; the first `small` of half size."""
+    """Endless batches: crops uint8 `[B, 128, 64, 3]` RGB and their labels `[B]`."""
 
-    def __init__(self, crops: list[Crop], seed: int, small: int = 0) -> None:
+    def __init__(self, crops: list[Crop], seed: int) -> None:
         self._seed = seed
-        self._small = small
         groups: dict[int, list[Crop]] = {}
         for crop in crops:
             groups.setdefault(crop.identity, []).append(crop)
@@ -45,22 +42,18 @@ class Batches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self._seed, 96])
-        for step in count():
+        while True:
             labels = np.repeat(rng.choice(self.identities, IDENTITIES, replace=False), CROPS)
             images = []
             for label in labels[::CROPS]:
                 group = self._people[label]
                 images += [augment(group[k].image, rng) for k in rng.choice(len(group), CROPS, replace=False)]
-            if step < self._small:
-                images = [
-                    cv2.resize(image, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for image in images
-                ]
             yield torch.from_numpy(np.stack(images)), torch.from_numpy(labels)
 
 
 def fitted(image: np.ndarray) -> np.ndarray:
-    """A crop as the network takes it: squashed to 128 x 256, RGB."""
-    return cv2.cvtColor(cv2.resize(image, (WIDTH, HEIGHT)), cv2.COLOR_BGR2RGB)
+    """A crop as the network takes it: squashed to `INPUT`, RGB."""
+    return cv2.cvtColor(cv2.resize(image, INPUT), cv2.COLOR_BGR2RGB)
 
 
 def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -72,15 +65,15 @@ def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         gains = rng.uniform(0.8, 1.2) * rng.uniform(0.96, 1.04, 3)
         image = np.clip(image * gains, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
-        w, h = int(rng.integers(20, 70)), int(rng.integers(30, 110))
-        x, y = int(rng.integers(0, WIDTH - w)), int(rng.integers(0, HEIGHT - h))
+        w, h = int(rng.integers(10, 35)), int(rng.integers(15, 55))
+        x, y = int(rng.integers(0, INPUT[0] - w)), int(rng.integers(0, INPUT[1] - h))
         image = image.copy()
         image[y : y + h, x : x + w] = rng.integers(40, 200, 3)
     return image
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Network input `[B, 3, 256, 128]` from uint8 RGB `[B, 256, 128, 3]`."""
+    """Network input `[B, 3, 128, 64]` from uint8 RGB `[B, 256, 128, 3]`."""
     return ((images.float() - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
 
 
@@ -103,13 +96,12 @@ def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Pa
     average = fit(
         net,
         lambda batch: loss_of(net, batch),
-        # Going on draws other batches than the first ones again.
-        lambda first: Batches(crops, seed + 10_000 * first, max(0, round(SMALL * steps) - first)),
+        lambda first: Batches(crops, seed + 10_000 * first),  # going on draws other batches than the first ones again
         folder,
         steps,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
     )
     path = folder / "reid.pth"
-    release(average, path, architecture="OSNet x0.25")
+    release(average, path, architecture="OSNet x0.25", input_size=list(INPUT))
     return path
