@@ -28,7 +28,7 @@ WEIGHTS := edge/demo/weights
 # The whole chain: the built-in weights become a model pack, which tracks the built-in scene.
 demo: $(VENV)/scores
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --reid $(WEIGHTS)/reid.pth \
-	  --input-size 640x352 --class-names person --licence Apache-2.0 --force -o out/demo/builtin.pack
+	  --licence Apache-2.0 --force -o out/demo/builtin.pack
 	$(RUN) -m edge.cli demo --out out/demo
 
 lint: $(VENV)/develop

@@ -1,4 +1,4 @@
-"""The tensors of a PyTorch checkpoint, read without PyTorch and without executing anything.
+"""What a PyTorch checkpoint holds, read without PyTorch and without executing anything.
 
 Both formats of `torch.save`: the zip archive of PyTorch >= 1.6 (`data.pkl` and one file a storage) and the older
 stream (five pickles, then the storages).
@@ -10,7 +10,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,27 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def read(path: Path) -> Tensors:
-    """The network's tensors by name, wrappers' prefixes removed: own, contiguous arrays.
+class Meta(NamedTuple):
+    """What a checkpoint says of its network under `meta`, as ours do; None where it says nothing.
 
-    bfloat16 becomes float32, everything else keeps its dtype. Raises NotFoundError where there is no file, DataError
-    where it is no checkpoint, is truncated, or would run code.
+    `input_size` is width and height, `class_names` are the detector's in order.
+    """
+
+    input_size: tuple[int, int] | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+class Checkpoint(NamedTuple):
+    """The network's tensors by name, wrappers' prefixes removed: own, contiguous arrays; and what is said of it."""
+
+    tensors: Tensors
+    meta: Meta
+
+
+def read(path: Path) -> Checkpoint:
+    """What `path` holds. bfloat16 becomes float32, everything else keeps its dtype.
+
+    Raises NotFoundError where there is no file, DataError where it is no checkpoint, is truncated, or would run code.
     """
     try:
         file = path.open("rb")
@@ -57,7 +73,8 @@ def read(path: Path) -> Tensors:
                 f"{path}: expected named tensors at the top or under {', '.join(_HOMES)}, found {_outline(content)};"
                 " save the model's state_dict"
             )
-        return {name: _array(tensor, data[tensor.storage.key]) for name, tensor in tensors.items()}
+        arrays = {name: _array(tensor, data[tensor.storage.key]) for name, tensor in tensors.items()}
+        return Checkpoint(arrays, _meta(path, content))
     except RefusedError as error:
         raise DataError(
             f"{path}: its pickle wants {error}, which is not needed to hold tensors and could run code: refused;"
@@ -145,6 +162,23 @@ def _state(content: object) -> dict[str, Tensor]:
         if found := _state(content.get(home)):
             return found
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _meta(path: Path, content: object) -> Meta:
+    """Strict where our own keys are present; what other tools keep under `meta` is theirs."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(meta, dict):
+        return Meta()
+    size, names = meta.get("input_size"), meta.get("class_names")
+    if size is not None and not (_is_row(size, int) and len(size) == 2 and min(size) > 0):
+        raise DataError(f"{path}: meta.input_size: expected width and height in pixels, found {size!r}; save it anew")
+    if names is not None and not (_is_row(names, str) and len(names)):
+        raise DataError(f"{path}: meta.class_names: expected a list of names, found {names!r}; save it anew")
+    return Meta(size and tuple(size), names and tuple(names))
+
+
+def _is_row(value: object, kind: type) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(item) is kind for item in value)
 
 
 def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

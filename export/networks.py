@@ -41,9 +41,10 @@ def detector(
 ) -> Network[Detector]:
     """The detector in `path`.
 
-    For a checkpoint `size` is the width and height of its input, `names` its class names in order (default: COCO's for
-    80 classes), `classes` the names of those to keep (default: all). Raises an error of `edge.errors` for a file that
-    is missing, broken or not understood, and for options that do not fit.
+    For a checkpoint `size` is the width and height of its input (default: what it says itself, or else 416x416),
+    `names` its class names in order (default: its own, or else COCO's for 80 classes), `classes` the names of those to
+    keep (default: all). Raises an error of `edge.errors` for a file that is missing, broken or not understood, and for
+    options that do not fit.
     """
     if path.suffix == ".onnx":
         if size or classes:
@@ -54,13 +55,13 @@ def detector(
         found = adopt.detector(path.name, sha256_of(path), *onnxfile.ports(model))
         found = replace(found, classes=_names(path, len(found.classes), names))
         return Network(content, onnxfile.opset(model), found)
-    weights = Weights(path.name, checkpoint.read(path))
+    weights = Weights(path.name, *checkpoint.read(path))
     kind = nanodet.recognised(weights)
     if kind is None:
         raise _unknown(weights, "--detector")
-    all_names = _names(path, nanodet.class_count(weights), names)
+    all_names = _all_names(path, nanodet.class_count(weights), names, weights)
     kept = _positions(path, all_names, classes) if classes else None
-    model, image, head = nanodet.build(weights, kind, *(size or DEFAULT_SIZE), kept)
+    model, image, head = nanodet.build(weights, kind, *(size or weights.meta.input_size or DEFAULT_SIZE), kept)
     source = Source(path.name, sha256_of(path), nanodet.architecture(weights, kind))
     return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
 
@@ -73,17 +74,31 @@ def _joint(path: Path, model: onnx.ModelProto, names: Sequence[str] | None) -> N
 
 
 def reid(path: Path) -> Network[Reid]:
-    """The ReID network in `path`; raises an error of `edge.errors` for a file that is missing, broken or unknown."""
+    """The ReID network in `path`, for crops of the size that a checkpoint names or else of the published one.
+
+    Raises an error of `edge.errors` for a file that is missing, broken or unknown.
+    """
     if path.suffix == ".onnx":
         content, model = onnxfile.load(path)
         found = adopt.reid(path.name, sha256_of(path), *onnxfile.ports(model))
         return Network(content, onnxfile.opset(model), found)
-    weights = Weights(path.name, checkpoint.read(path))
+    weights = Weights(path.name, *checkpoint.read(path))
     if not osnet.recognised(weights):
         raise _unknown(weights, "--reid")
-    model, crops, embedding = osnet.build(weights)
+    model, crops, embedding = osnet.build(weights, *(weights.meta.input_size or osnet.PUBLISHED_SIZE))
     source = Source(path.name, sha256_of(path), osnet.architecture(weights))
     return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt.OWN_EMBEDDING, embedding, {}))
+
+
+def _all_names(path: Path, count: int, names: Sequence[str] | None, weights: Weights) -> tuple[str, ...]:
+    own = weights.meta.class_names
+    if names or own is None:
+        return _names(path, count, names)
+    if len(own) != count:
+        raise DataError(
+            f"{path}: its meta.class_names has {len(own)} names, its head tells {count} apart; give --class-names"
+        )
+    return own
 
 
 def _names(path: Path, count: int, names: Sequence[str] | None) -> tuple[str, ...]:

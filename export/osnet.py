@@ -14,7 +14,7 @@ from export.layers import BGR_OF_RGB, Features, Layers, picked, pixels
 from export.weights import Weights
 
 WIDTHS = {16: "x0.25", 32: "x0.5", 48: "x0.75", 64: "x1.0"}  # channels of the first convolution -> published name
-CROP_WIDTH, CROP_HEIGHT = 128, 256
+PUBLISHED_SIZE = (128, 256)  # width and height of a crop
 _STREAMS = ("conv2a", "conv2b", "conv2c", "conv2d")
 
 
@@ -32,16 +32,16 @@ def architecture(weights: Weights) -> str:
     return f"OSNet {WIDTHS[channels]}"
 
 
-def build(weights: Weights) -> tuple[onnx.ModelProto, ImageInput, int]:
-    """The graph for any number of crops, what the board must know of its input, and the length of an embedding.
+def build(weights: Weights, width: int, height: int) -> tuple[onnx.ModelProto, ImageInput, int]:
+    """The graph, what the board must know of its input, and the length of an embedding.
 
-    Raises DataError for weights that do not fit.
+    It takes any number of crops of `width` x `height`. Raises DataError for weights that do not fit.
     """
     name = architecture(weights)
     graph = Graph()
     layers = Layers(graph, weights)
     mean, std = IMAGENET_MEAN_RGB[::-1], IMAGENET_STD_RGB[::-1]
-    x = pixels(graph, OWN_CROPS, ["batch", CROP_HEIGHT, CROP_WIDTH, 3], BGR_OF_RGB, mean)
+    x = pixels(graph, OWN_CROPS, ["batch", height, width, 3], BGR_OF_RGB, mean)
     x = layers.relu(layers.max_pool(layers.first(x, "conv1.conv", "conv1.bn", std)))  # monotone: pooling first is exact
     for stage in ("conv2", "conv3", "conv4"):
         x = _block(layers, _block(layers, x, f"{stage}.0"), f"{stage}.1")
@@ -50,7 +50,7 @@ def build(weights: Weights) -> tuple[onnx.ModelProto, ImageInput, int]:
     x = layers.mean(layers.relu(layers.pointwise(x, "conv5.conv", "conv5.bn")))
     embedding = _embedding(graph, weights, x)
     weights.finish(name, [r"^classifier\."])
-    crops = ImageInput(OWN_CROPS, CROP_WIDTH, CROP_HEIGHT, "nhwc-uint8", "bgr", mean, std)
+    crops = ImageInput(OWN_CROPS, width, height, "nhwc-uint8", "bgr", mean, std)
     return graph.model(name), crops, embedding
 
 

@@ -8,18 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
-from export.checkpoint import Tensors
+from export.checkpoint import Meta, Tensors
 
 Float64s = npt.NDArray[np.float64]
 
+NOTHING_SAID = Meta()
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which no published configuration of these networks changes
 
 
 class Weights:
-    """Named tensors of the checkpoint `file`."""
+    """Named tensors of the checkpoint `file`, and what it says of itself."""
 
-    def __init__(self, file: str, tensors: Tensors) -> None:
+    def __init__(self, file: str, tensors: Tensors, meta: Meta = NOTHING_SAID) -> None:
         self.file = file
+        self.meta = meta
         self._tensors = tensors
         self._taken: set[str] = set()
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -38,18 +39,29 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _checkpoint(path: Path) -> Facts:
-    tensors = checkpoint.read(path)
+    tensors, meta = checkpoint.read(path)
     weights = Weights(path.name, tensors)
     dtypes = Counter(str(t.dtype) for t in tensors.values())
     parameters = sum(t.size for t in tensors.values())
     return [
         ("file", f"{path.name}, a PyTorch checkpoint"),
         ("network", _recognised(weights)),
+        *_said(meta),
         ("tensors", f"{len(tensors)} ({', '.join(f'{n} {d}' for d, n in dtypes.most_common())})"),
         ("numbers", f"{parameters:,}"),
         ("parts", weights.outline()),
         ("sha256", modelpack.sha256_of(path)),
     ]
+
+
+def _said(meta: checkpoint.Meta) -> Facts:
+    """What the exporter takes from the checkpoint unless its flags say otherwise."""
+    size = [("input", "{}x{}".format(*meta.input_size))] if meta.input_size else []
+    return [*size, *([("classes", _listed(meta.class_names))] if meta.class_names else [])]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)}: {', '.join(names[:8])}{', …' * (len(names) > 8)}"
 
 
 def _recognised(weights: Weights) -> str:
@@ -116,7 +128,7 @@ def _description(network: Detector | Reid) -> Facts:
     return [
         *facts,
         ("head", f"{head.type}, strides {', '.join(map(str, head.strides))}, {head.scores}, reg_max {head.reg_max}"),
-        ("classes", f"{len(network.classes)}: {', '.join(network.classes[:8])}{', …' * (len(network.classes) > 8)}"),
+        ("classes", _listed(network.classes)),
     ]
 
 

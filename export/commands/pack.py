@@ -27,10 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", type=Path, required=True, metavar="FILE", help=".pth, .pt, .ckpt or .onnx")
     parser.add_argument("--reid", type=Path, metavar="FILE", help="appearance network, .pth, .pt, .ckpt or .onnx")
     parser.add_argument(
-        "--input-size", type=_size, metavar="WxH", help="of the detector, multiples of 32 (default: 416x416)"
+        "--input-size",
+        type=_size,
+        metavar="WxH",
+        help="of the detector, multiples of 32 (default: the checkpoint's own, or 416x416)",
     )
     parser.add_argument(
-        "--class-names", type=_names, metavar="A,B,...", help="names of the detector's classes (default: COCO's for 80)"
+        "--class-names",
+        type=_names,
+        metavar="A,B,...",
+        help="names of the detector's classes (default: the checkpoint's own, or COCO's for 80)",
     )
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="keep these classes only, which is faster")
     parser.add_argument(

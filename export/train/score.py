@@ -17,7 +17,7 @@ from edge.infer.onnxrt import OnnxRuntime
 from edge.pipeline import open_detector
 from edge.types import Detections, Float32s, Image
 from export import networks, pack
-from export.train import crops, frames
+from export.train import crops
 
 SEEDS = range(10)
 SHOTS = 12  # pictures a street
@@ -45,7 +45,7 @@ def detector(path: Path, seeds: Iterable[int] = SEEDS) -> float:
     """AP50 of a detector checkpoint on 20 people at 720p."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "score.pack"
-        pack.write(target, networks.detector(path, frames.INPUT, ["person"]))
+        pack.write(target, networks.detector(path))
         find = open_detector(target, floor=0.02)
         return average_precision(pictures(find, seeds))
 

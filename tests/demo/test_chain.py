@@ -24,8 +24,7 @@ def pack(tmp_path_factory):
     """The built-in weights as a model pack, made as `make demo` makes it."""
     target = tmp_path_factory.mktemp("chain") / "builtin.pack"
     arguments = ["pack", "--detector", str(WEIGHTS / "detector.pth"), "--reid", str(WEIGHTS / "reid.pth")]
-    arguments += ["--input-size", "640x352", "--class-names", "person", "-o", str(target)]
-    assert nanotrack_export(arguments) == 0
+    assert nanotrack_export([*arguments, "-o", str(target)]) == 0
     return target
 
 

@@ -45,7 +45,7 @@ forms = pytest.mark.parametrize("form", ["zip", "stream"])
 def test_every_dtype_of_a_storage(tmp_path, form, kind, dtype):
     values = np.array([0, 1, 3, 2, 1, 0]).astype(dtype)
     body = tf.mapping({"a": tf.tensor(kind, "0", 6, 0, (2, 3), (3, 1))})
-    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, values.tobytes(), 6))["a"]
+    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, values.tobytes(), 6)).tensors["a"]
     assert found.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(found, values.reshape(2, 3))
 
@@ -55,7 +55,7 @@ def test_bfloat16_becomes_float32(tmp_path, form):
     values = np.array([1.0, -2.5, 3.140625, 1e30], np.float32)
     upper = (values.view(np.uint32) >> 16).astype("<u2")
     body = tf.mapping({"a": tf.tensor("BFloat16Storage", "0", 4, 0, (4,), (1,))})
-    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, upper.tobytes(), 4))["a"]
+    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, upper.tobytes(), 4)).tensors["a"]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, (upper.astype(np.uint32) << 16).view(np.float32))
     np.testing.assert_allclose(found, values, rtol=1e-2)
@@ -73,7 +73,7 @@ def test_tensors_that_share_a_storage_with_offsets_and_strides(tmp_path, form):
             "empty": tf.tensor("FloatStorage", "0", 6, 0, (0, 3), (3, 1)),
         }
     )
-    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, FLOATS.tobytes(), 6))
+    found = checkpoint.read(_write(tmp_path / "c.pth", form, body, FLOATS.tobytes(), 6)).tensors
     whole = FLOATS.reshape(2, 3)
     expected = {"whole": whole, "turned": whole.T, "column": whole[:, 1], "expanded": np.full(4, 5.0)}
     expected |= {"scalar": np.array(2.0), "empty": np.empty((0, 3))}
@@ -86,7 +86,7 @@ def test_tensors_that_share_a_storage_with_offsets_and_strides(tmp_path, form):
 
 def test_an_archive_of_a_big_endian_machine(tmp_path):
     path = tf.write_archive(tmp_path / "c.pth", MATRIX, {"0": FLOATS.astype(">f4").tobytes()}, "big")
-    found = checkpoint.read(path)["a.weight"]
+    found = checkpoint.read(path).tensors["a.weight"]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found.ravel(), FLOATS)
 
@@ -110,8 +110,41 @@ TWO = tf.tensor("FloatStorage", "0", 6, 2, (), ())
     ids=["top", "state_dict", "model", "module.", "model.", "avg_model.", "avg_model.module."],
 )
 def test_where_published_checkpoints_keep_their_tensors(tmp_path, body):
-    found = checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()}))
+    found = checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()})).tensors
     assert found == {"fc.bias": 1.0}
+
+
+def _with_meta(path: Path, **meta: bytes) -> Path:
+    return tf.write_archive(path, tf.mapping({"state_dict": MATRIX, "meta": tf.mapping(meta)}), {"0": FLOATS.tobytes()})
+
+
+def test_what_a_checkpoint_says_of_its_network(tmp_path):
+    said = {"input_size": tf.row(tf.number(640), tf.number(352)), "class_names": tf.row(tf.text("a"), tf.text("b"))}
+    found = checkpoint.read(_with_meta(tmp_path / "c.pth", architecture=tf.text("x"), **said))
+    assert found.meta == ((640, 352), ("a", "b"))
+    assert list(found.tensors) == ["a.weight"]
+
+
+@pytest.mark.parametrize("meta", [{}, {"CLASSES": tf.row(tf.text("car")), "epoch": tf.number(12)}])
+def test_what_other_tools_say_is_theirs(tmp_path, meta):
+    assert checkpoint.read(_with_meta(tmp_path / "c.pth", **meta)).meta == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("input_size", tf.number(640)),
+        ("input_size", tf.row(tf.number(640))),
+        ("input_size", tf.row(tf.number(640), tf.number(0))),
+        ("input_size", tf.row(tf.text("640"), tf.text("352"))),
+        ("class_names", tf.text("person")),
+        ("class_names", tf.row()),
+        ("class_names", tf.row(tf.number(1))),
+    ],
+)
+def test_nonsense_under_our_own_keys_is_named(tmp_path, key, value):
+    with pytest.raises(DataError, match=rf"meta\.{key}: expected"):
+        checkpoint.read(_with_meta(tmp_path / "c.pth", **{key: value}))
 
 
 @forms
@@ -142,7 +175,7 @@ def test_a_pickle_cannot_change_what_a_name_stands_for(tmp_path, state):
     with pytest.raises(DataError):
         checkpoint.read(path)
     good = tf.write_archive(tmp_path / "good.pth", MATRIX, {"0": FLOATS.tobytes()})
-    assert list(checkpoint.read(good)) == ["a.weight"]
+    assert list(checkpoint.read(good).tensors) == ["a.weight"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +214,7 @@ def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, form, plac
     content[int(place * len(content))] = value
     path.write_bytes(content)
     try:
-        tensors = checkpoint.read(path)
+        tensors = checkpoint.read(path).tensors
     except DataError:
         return
     assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
@@ -239,7 +272,7 @@ def test_what_torch_save_writes(tmp_path, zipped):
     )
     path = tmp_path / "c.ckpt"
     torch.save({"epoch": 3, "state_dict": state}, path, _use_new_zipfile_serialization=zipped)
-    found = checkpoint.read(path)
+    found = checkpoint.read(path).tensors
     assert list(found) == list(state)
     for name, tensor in state.items():
         expected = tensor.detach().float() if name == "brain" else tensor.detach()
@@ -263,7 +296,7 @@ def test_what_training_leaves_behind_does_not_disturb(tmp_path, zipped):
         "device": torch.device("cpu"),
     }
     torch.save(left, tmp_path / "c.ckpt", _use_new_zipfile_serialization=zipped)
-    found = checkpoint.read(tmp_path / "c.ckpt")
+    found = checkpoint.read(tmp_path / "c.ckpt").tensors
     assert list(found) == ["weight", "bias"]
     np.testing.assert_array_equal(found["weight"], module.weight.detach().numpy())
 
@@ -271,7 +304,7 @@ def test_what_training_leaves_behind_does_not_disturb(tmp_path, zipped):
 @pytest.mark.parametrize(("name", "count"), [("nanodet-plus-m_416.pth", 645), ("osnet_x0_25_msmt17.pth", 567)])
 def test_published_checkpoints_equal_what_torch_reads(data, name, count):
     torch = pytest.importorskip("torch")
-    found = checkpoint.read(data / "models" / name)
+    found = checkpoint.read(data / "models" / name).tensors
     expected = torch.load(data / "models" / name, map_location="cpu", weights_only=True)
     expected = expected.get("state_dict", expected)
     assert list(found) == list(expected)

@@ -43,10 +43,11 @@ def test_a_graph_with_a_loose_end_is_not_finished():
 def test_later_opsets_mean_the_same(data, network, opset):
     """float16 Q/DQ wants 19: raising the number must be all there is to it."""
     if network == "detector":
-        tensors = checkpoint.read(data / "models" / "nanodet-plus-m_416.pth")
+        tensors, _ = checkpoint.read(data / "models" / "nanodet-plus-m_416.pth")
         model, image, _ = nanodet.build(Weights("d", tensors), "nanodet-plus", 96, 64)
     else:
-        model, image, _ = osnet.build(Weights("r", checkpoint.read(data / "models" / "osnet_x0_25_msmt17.pth")))
+        tensors, _ = checkpoint.read(data / "models" / "osnet_x0_25_msmt17.pth")
+        model, image, _ = osnet.build(Weights("r", tensors), *osnet.PUBLISHED_SIZE)
     assert model.opset_import[0].version == OPSET
     pixels = np.random.default_rng(1).integers(0, 256, (1, image.height, image.width, 3), np.uint8)
     before = run(model, **{image.name: pixels})

@@ -20,7 +20,7 @@ LOGITS = 1e-4
 
 @pytest.fixture(scope="module")
 def published(data: Path) -> checkpoint.Tensors:
-    return checkpoint.read(data / "models" / "nanodet-plus-m_416.pth")
+    return checkpoint.read(data / "models" / "nanodet-plus-m_416.pth").tensors
 
 
 @pytest.fixture(scope="module")

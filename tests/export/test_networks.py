@@ -1,10 +1,13 @@
 """A file becomes a network for the board, or one sentence that says why not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import edge.demo
 from edge.errors import DataError, NotFoundError, UsageError
-from export import networks
+from export import checkpoint, networks
 from tests.export import small
 from tests.export import torchfile as tf
 from tests.export.onnxrun import run
@@ -92,3 +95,45 @@ def test_classes_are_kept_by_name(data):
     assert found["class_logits"].shape == (1, 12 * 8 + 6 * 4 + 3 * 2 + 2, 2)
     with pytest.raises(UsageError, match="unknown class 'persn'; did you mean 'person'"):
         networks.detector(path, classes=["persn"])
+
+
+WEIGHTS = Path(edge.demo.__file__).with_name("weights")
+
+
+def _saying(path, monkeypatch, **said):
+    """`path` as a file that says `said` instead."""
+    found = checkpoint.read(path)
+    monkeypatch.setattr(checkpoint, "read", lambda _: found._replace(meta=checkpoint.Meta(**said)))
+    return path
+
+
+def test_a_checkpoint_names_its_own_input_and_classes():
+    found = networks.detector(WEIGHTS / "detector.pth").description
+    assert (found.input.width, found.input.height) == (640, 352)
+    assert found.classes == ("person",)
+
+
+def test_flags_come_before_what_a_checkpoint_says():
+    found = networks.detector(WEIGHTS / "detector.pth", (96, 64), ["pedestrian"]).description
+    assert (found.input.width, found.input.height) == (96, 64)
+    assert found.classes == ("pedestrian",)
+
+
+@pytest.mark.parametrize(
+    ("read", "file", "size"), [(networks.detector, "detector.pth", (416, 416)), (networks.reid, "reid.pth", (128, 256))]
+)
+def test_a_checkpoint_that_says_nothing_gets_the_published_size(monkeypatch, read, file, size):
+    found = read(_saying(WEIGHTS / file, monkeypatch)).description.input
+    assert (found.width, found.height) == size
+
+
+def test_crops_have_the_size_that_a_checkpoint_names(monkeypatch):
+    network = networks.reid(_saying(WEIGHTS / "reid.pth", monkeypatch, input_size=(64, 128)))
+    assert (network.description.input.width, network.description.input.height) == (64, 128)
+    found = run(network.content, crops=np.zeros((3, 128, 64, 3), np.uint8))
+    assert found["embedding"].shape == (3, 512)
+
+
+def test_a_checkpoint_with_too_many_names_is_refused(monkeypatch):
+    with pytest.raises(DataError, match=r"class_names has 2 names, its head tells 1 apart; give --class-names"):
+        networks.detector(_saying(WEIGHTS / "detector.pth", monkeypatch, class_names=("person", "car")))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import edge.demo
 from edge import modelpack
 from export.cli import main
 from tests.export import small
@@ -95,6 +96,13 @@ def test_inspect_says_what_a_published_file_holds(data, capsys, name, facts):
     assert main(["inspect", str(data / "models" / name)]) == 0
     shown = capsys.readouterr().out
     assert all(fact in shown for fact in facts)
+
+
+def test_inspect_shows_what_a_checkpoint_says_of_itself(capsys):
+    assert main(["inspect", str(Path(edge.demo.__file__).with_name("weights") / "detector.pth")]) == 0
+    shown = capsys.readouterr().out
+    assert "640x352" in shown
+    assert "1: person" in shown
 
 
 def test_inspect_shows_a_checkpoint_of_an_unknown_network(tmp_path, capsys):

@@ -119,17 +119,19 @@ def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
     assert (tmp_path / "curves.png").stat().st_size > 1000
     kept = torch.load(path, weights_only=True)["state_dict"]
     assert not any("classifier" in key for key in kept)
-    assert networks.reid(path).description.source.architecture == "OSNet x0.25"
+    description = networks.reid(path).description
+    assert description.source.architecture == "OSNet x0.25"
+    assert (description.input.width, description.input.height) == reid.INPUT
 
 
 def test_released_weights_are_halves_and_go_through_the_exporter(tmp_path):
     net = NanoDetPlus("0.5x", num_classes=1)
-    release(net, tmp_path / "detector.pth")
+    release(net, tmp_path / "detector.pth", class_names=["person"], input_size=list(frames.INPUT))
     assert (tmp_path / "detector.pth").stat().st_size < 1_300_000
     kept = torch.load(tmp_path / "detector.pth", weights_only=True)["state_dict"]
     assert {v.dtype for v in kept.values() if v.is_floating_point()} == {torch.float16}
     net.load_state_dict(kept, strict=True)
-    description = networks.detector(tmp_path / "detector.pth", frames.INPUT, ["person"]).description
+    description = networks.detector(tmp_path / "detector.pth").description
     assert description.classes == ("person",)
     assert (description.input.width, description.input.height) == frames.INPUT
 
