@@ -1,12 +1,10 @@
 """Events on a real broker, which is killed and comes back."""
 
 import json
-import shutil
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +14,10 @@ from edge.errors import NotFoundError
 from edge.sinks.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import LossError, Queued
+from tests.field import Broker, needs_mosquitto, wait_for
 from tests.sinks.tracks import tracks
 
 paho = pytest.importorskip("paho.mqtt.client")
-
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 ORIGIN = Origin("r1", "door", ["person", "cat"])
 AT = Moment(2.0, 1_790_000_000.0)
@@ -29,39 +25,6 @@ AT = Moment(2.0, 1_790_000_000.0)
 
 def seen(number: int, *ids: int, age: int = 0) -> Observed:
     return Observed(ORIGIN, AT, number, (128, 96), tracks(*ids), [age] * len(ids))
-
-
-def wait_for(done: Callable[[], bool], what: str) -> None:
-    limit_s = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < limit_s, what
-        time.sleep(0.02)
-
-
-class Broker:
-    """mosquitto on a port of its own; it can be killed and started again, and then has forgotten everything."""
-
-    def __init__(self, folder: Path, more: str = "allow_anonymous true"):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\n{more}\n")
-        self.start()
-
-    def start(self) -> None:
-        assert MOSQUITTO is not None
-        self._process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_for(self._answers, "mosquitto does not answer")
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Listener:
