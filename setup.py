@@ -38,6 +38,7 @@ setup(
         "edge": ["py.typed", "deploy/*"],
         "edge.demo": ["weights/*"],
         "edge.profile": ["*.json"],
+        "edge.service": ["*.html"],
         "edge.sinks": ["*.json"],
     },
     install_requires=[

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from edge.detect.detector import Detector
 from edge.errors import DataError, NanoTrackError, UsageError
 from edge.pipeline import open_detector
 from edge.service.examine import tracker
-from edge.service.health import Pages
 from edge.service.http import Server
 from edge.service.notify import Watchdog, notify
+from edge.service.pages import Pages
+from edge.service.recent import Recent
 from edge.service.stream import Clock, Stream
+from edge.service.view import View
 from edge.sinks.events import Event, Origin
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import Output, Queued
@@ -63,12 +66,16 @@ class Daemon:
         self._clock_offset_s = self.clock.utc() - self.clock.mono()
         self._status_s, self._status_frames = self.clock.mono(), 0
         self._frames = 0
-        self._config = config
+        self.config = config
         self.spans = Spans()
         self.is_stopping = False
-        self.cycled_s = self.clock.mono()
-        self._detector = _open_detector(config.model, self.spans)
+        self.began_s = self.cycled_s = self.clock.mono()
+        self.recent = Recent(self.clock.mono)
+        # One thread draws for all who watch; it is started when the first of them comes.
+        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
+        self.detector = _open_detector(config.model, self.spans)
         self._server: Server | None = None
+        self._is_shown = config.web is not None
         self.streams: list[Stream] = []
         self.outputs: dict[str, Queued] = {}
         try:
@@ -111,7 +118,7 @@ class Daemon:
         """
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            if config.web != self._config.web:
+            if config.web != self.config.web:
                 logger.warning("[web] is read at the start only; restart to change it")
             self._replace(config)
             logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
@@ -126,10 +133,11 @@ class Daemon:
         _close(self.outputs.values())
         if self._server is not None:
             self._server.close()
+        self._drawing.shutdown(wait=False, cancel_futures=True)
 
     def _step(self, stream: Stream) -> bool:
         try:
-            tracked = stream.step(self._detector)
+            tracked = stream.step(self.detector)
         except DataError as error:
             self.broken += 1
             self._broken_in_a_row += 1
@@ -144,14 +152,17 @@ class Daemon:
         return tracked
 
     def _emit(self, event: Event) -> None:
+        self.recent.note(event)
         for output in self.outputs.values():
             output.put(event)
 
     def _open_stream(self, config: Config, camera: Camera) -> Stream:
         capture = Capture(camera, self._ready, clock=self.clock.mono)
         # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.
-        origin = Origin(secrets.token_hex(4), camera.name, self._detector.description.classes)
-        return Stream(capture, tracker(config, capture.frame_rate), origin, self._emit, self.clock)
+        origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
+        names = origin.classes if len(config.model.classes) > 1 else ()
+        view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
+        return Stream(capture, tracker(config, capture.frame_rate), origin, self._emit, self.clock, view)
 
     def _start(self, streams: Sequence[Stream]) -> None:
         for stream in streams:
@@ -168,9 +179,9 @@ class Daemon:
 
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
-        old = self._config
-        detector = self._detector if config.model == old.model else _open_detector(config.model, self.spans)
-        before, self._detector = self._detector, detector
+        old = self.config
+        detector = self.detector if config.model == old.model else _open_detector(config.model, self.spans)
+        before, self.detector = self.detector, detector
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
@@ -178,7 +189,7 @@ class Daemon:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
             outputs = _open_outputs(config, changed)
         except NanoTrackError:
-            self._detector = before
+            self.detector = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._stop(gone)
@@ -188,7 +199,7 @@ class Daemon:
             output.start()
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
         self._start(list(fresh.values()))
-        self._config = config
+        self.config = config
 
     def _watch_clock(self) -> None:
         offset_s = self.clock.utc() - self.clock.mono()

@@ -148,7 +148,7 @@ class BrokenDetector:
 
 
 def broken(daemon: Daemon, failing: Callable[[int], bool]) -> None:
-    daemon._detector = BrokenDetector(daemon._detector, failing)  # type: ignore[assignment]
+    daemon.detector = BrokenDetector(daemon.detector, failing)  # type: ignore[assignment]
 
 
 def test_bad_frames_are_counted_and_skipped(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.errors import NanoTrackError
+from edge.service.pace import Pace
+from edge.service.view import View
 from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin
 from edge.track.tracker import Tracker
-from edge.types import Detections, Image
+from edge.types import Detections, Frame, Image, Tracks
 from edge.video.capture import Capture
 from edge.zones import Areas
 
@@ -28,16 +31,30 @@ class Clock:
 class Stream:
     """`capture` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `shown` the tracks in the newest; `state` is the camera's, `areas` are its zones and lines;
-    `age_s` is how old the newest frame was when its tracks were ready.
+    `tracked` counts frames, `shown` the tracks in the newest of `size` (width, height); `state` is the camera's, for
+    `reason`, since `since_s`; `areas` are its zones and lines; `age_s` is how old the newest frame was when its tracks
+    were ready, `pace` knows the last ones. `view` is for who watches, None where nobody can.
     """
 
-    def __init__(self, capture: Capture, tracker: Tracker, origin: Origin, emit: Callable[[Event], None], clock: Clock):
+    def __init__(
+        self,
+        capture: Capture,
+        tracker: Tracker,
+        origin: Origin,
+        emit: Callable[[Event], None],
+        clock: Clock,
+        view: View | None = None,
+    ):
         self.capture = capture
         self.origin = origin
         self.tracked = self.shown = 0
+        self.size = (0, 0)
         self.age_s = 0.0
+        self.pace = Pace(clock.mono())
         self.state: CameraState = "connecting"
+        self.reason = ""
+        self.since_s = clock.mono()
+        self.view = view
         self._tracker = tracker
         self._lives = Lives(origin, tracker.lost_s)
         self.areas = Areas(origin, capture.camera.zone, capture.camera.line)
@@ -50,20 +67,22 @@ class Stream:
         frame = self.capture.slot.take()
         if frame is None:
             return False
-        height, width = frame.image.shape[:2]
         try:
-            detections = detect(frame.image)
-        finally:
+            tracks = self._track(frame, detect)
+        except NanoTrackError:
             self.capture.slot.give_back(frame.image)
-        self._last_s = frame.time_s
-        tracks = self._tracker.update(detections, frame.time_s)
+            raise
+        height, width = frame.image.shape[:2]
+        self.size = width, height
         self.tracked += 1
         self.shown = len(tracks)
         self._change("online", "")
-        for event in self._lives.observe(frame.number, (width, height), tracks, self._moment(frame.time_s)):
+        for event in self._lives.observe(frame.number, self.size, tracks, self._moment(frame.time_s)):
             self._publish(event)
-        if self.capture.is_live:
-            self.age_s = self._clock.mono() - frame.time_s
+        self._let_go(frame.image, tracks)
+        now_s = self._clock.mono()
+        self.age_s = now_s - frame.time_s if self.capture.is_live else 0.0
+        self.pace.note(now_s, self.age_s)
         return True
 
     def watch(self) -> None:
@@ -87,11 +106,25 @@ class Stream:
         for event in self._lives.stop(at):
             self._publish(event)
         self._change("stopped", "")
+        if self.view is not None:
+            self.view.close()
 
     @property
     def is_finished(self) -> bool:
         """Whether a recording was tracked to its end."""
         return self.capture.finished and self.capture.slot.is_empty
+
+    def _track(self, frame: Frame, detect: Callable[[Image], Detections]) -> Tracks:
+        detections = detect(frame.image)
+        self._last_s = frame.time_s
+        return self._tracker.update(detections, frame.time_s)
+
+    def _let_go(self, image: Image, tracks: Tracks) -> None:
+        """The picture was tracked in: it goes to the view, or back to be filled anew."""
+        if self.view is not None:
+            self.view.offer(image, tracks)
+        else:
+            self.capture.slot.give_back(image)
 
     def _publish(self, event: Event) -> None:
         """The event and what follows from it; nothing comes of an identity after its end."""
@@ -104,7 +137,7 @@ class Stream:
             return
         level = logging.WARNING if state == "offline" else logging.INFO
         logger.log(level, "camera %s: %s%s", self.origin.camera, state, f": {reason}" if reason else "")
-        self.state = state
+        self.state, self.reason, self.since_s = state, reason, self._clock.mono()
         self._emit(CameraChanged(self.origin, self._moment(self._latest_s()), state, reason))
 
     def _latest_s(self) -> float:

@@ -1,23 +1,17 @@
-"""How the daemon is, for machines: `/healthz` as JSON, `/metrics` for Prometheus."""
+"""How the daemon is, for Prometheus: `/metrics`."""
 
-import json
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__, board
 from edge.errors import UnavailableError
-from edge.service.http import Response, not_found
 
 if TYPE_CHECKING:
     from edge.daemon import Daemon
 
-# A loop that did not go round for so long is not healthy; the watchdog's limit in the unit is twice that.
-STUCK_S = 10.0
 
-
-class Pages:
-    """What `/healthz` and `/metrics` say of `daemon`; called by another thread than its loop, and only reads.
+class Metrics:
+    """The metrics of `daemon`; asked by another thread than its loop, and only reads.
 
     Raises UnavailableError without prometheus-client.
     """
@@ -33,28 +27,11 @@ class Pages:
         self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._text = prometheus_client.generate_latest
-        self._kind = prometheus_client.CONTENT_TYPE_LATEST
+        self.kind = prometheus_client.CONTENT_TYPE_LATEST
 
-    def respond(self, path: str) -> Response:
-        """The page at `path`."""
-        if path == "/healthz":
-            return self._health()
-        if path == "/metrics":
-            return Response(HTTPStatus.OK, self._kind, self._text(self._registry))
-        return not_found()
-
-    def _health(self) -> Response:
-        daemon = self._daemon
-        age_s = daemon.clock.mono() - daemon.cycled_s
-        state = "stopping" if daemon.is_stopping else "running" if age_s < STUCK_S else "stuck"
-        report = {
-            "state": state,
-            "cycle_age_s": round(age_s, 3),
-            "cameras": {s.origin.camera: {"state": s.state, "trouble": s.capture.trouble} for s in daemon.streams},
-            "outputs": {o.name: {"dropped": o.dropped, "trouble": o.trouble} for o in daemon.outputs.values()},
-        }
-        status = HTTPStatus.OK if state == "running" else HTTPStatus.SERVICE_UNAVAILABLE
-        return Response(status, "application/json", json.dumps(report).encode() + b"\n")
+    def text(self) -> bytes:
+        """All metrics now, of type `kind`."""
+        return self._text(self._registry)
 
     def collect(self) -> Iterator[Any]:
         """The metrics, as prometheus-client's registry wants them."""
