@@ -87,6 +87,13 @@ class Layers:
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
         return Features(self._conv(x.name, name or layer, weight, picked(bias, rows)), rows)
 
+    def convolution(self, x: Features, layer: str, norm: str, stride: int = 1) -> Features:
+        """The convolution `layer` over all channels."""
+        weight, bias = self.weights.layer(layer, norm, inputs=x.count)
+        rows = padded(np.arange(len(weight)), self.align)
+        weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
+        return Features(self._conv(x.name, layer, weight, picked(bias, rows), stride=stride), rows)
+
     def depthwise(self, x: Features, name: str, norm: str, stride: int = 1) -> Features:
         """A depthwise convolution, which keeps the order of the channels."""
         weight, bias = (picked(w, x.order) for w in self.weights.layer(name, norm, inputs=1, outputs=x.count))
@@ -94,10 +101,10 @@ class Layers:
         return Features(out, x.order)
 
     def first(self, x: Features, name: str, norm: str, std: Sequence[float]) -> Features:
-        """The first convolution, of stride 2, on three colours that still want division by their `std`."""
+        """The first convolution, of stride 2, on colours that still want division by their `std`."""
         weight, bias = self.weights.layer(name, norm, inputs=x.count)
         rows = padded(np.arange(len(weight)), self.align)
-        weight = picked(weight, rows)[:, x.order] / np.asarray(std).reshape(1, 3, 1, 1)
+        weight = picked(weight, rows)[:, x.order] / np.reshape(std, (1, -1, 1, 1))
         return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=2), rows)
 
     def relu(self, x: Features) -> Features:

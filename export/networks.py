@@ -11,13 +11,13 @@ import onnx
 from edge.detect import adopt, adopt_joint
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
-from export import checkpoint, joint, nanodet, onnxfile, osnet
+from export import checkpoint, joint, jointnet, nanodet, onnxfile, osnet
 from export.graph import OPSET
 from export.weights import Weights
 
 DEFAULT_SIZE = (416, 416)
 SUPPORTED = (
-    "NanoDet-Plus-m and NanoDet-m (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x,"
+    "NanoDet-Plus-m and NanoDet-m (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x, the built-in joint network,"
     " and OSNet x0.25, x0.5, x0.75 or x1.0"
 )
 
@@ -56,13 +56,18 @@ def detector(
         found = replace(found, classes=_names(path, len(found.classes), names))
         return Network(content, onnxfile.opset(model), found)
     weights = Weights(path.name, *checkpoint.read(path))
-    kind = nanodet.recognised(weights)
-    if kind is None:
+    size = size or weights.meta.input_size or DEFAULT_SIZE
+    if jointnet.recognised(weights):
+        all_names = _all_names(path, jointnet.class_count(weights), names, weights)
+        architecture = jointnet.ARCHITECTURE
+        model, image, head = jointnet.build(weights, *size, _positions(path, all_names, classes or all_names))
+    elif kind := nanodet.recognised(weights):
+        all_names = _all_names(path, nanodet.class_count(weights), names, weights)
+        architecture = nanodet.architecture(weights, kind)
+        model, image, head = nanodet.build(weights, kind, *size, _positions(path, all_names, classes or all_names))
+    else:
         raise _unknown(weights, "--detector")
-    all_names = _all_names(path, nanodet.class_count(weights), names, weights)
-    kept = _positions(path, all_names, classes) if classes else None
-    model, image, head = nanodet.build(weights, kind, *(size or weights.meta.input_size or DEFAULT_SIZE), kept)
-    source = Source(path.name, sha256_of(path), nanodet.architecture(weights, kind))
+    source = Source(path.name, sha256_of(path), architecture)
     return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
 
 

@@ -1,16 +1,19 @@
 """Whether a pack's networks are what its manifest says, and still compute what they computed at the export."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.detect import adopt
+from edge.detect.adopt_joint import BEFORE
 from edge.errors import NanoTrackError
 from edge.infer import golden
-from edge.infer.backend import open_backend
+from edge.infer.backend import Port, open_backend
 from edge.infer.reasons import RungError
 from edge.modelpack import Detector, ModelPack, Reid, Variant
 from export import onnxfile
+
+_Fact = tuple[str, object, object]  # of what, what the manifest says, what the file says
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,34 @@ def _disagreements(path: Path, said: Detector | Reid, entry: Variant) -> list[st
     """Where the manifest and the ONNX file differ."""
     _, model = onnxfile.load(path)
     ports = onnxfile.ports(model)
-    pairs: list[tuple[str, object, object]] = [("opset", entry.opset, onnxfile.opset(model))]
+    facts = _facts(said, entry, *ports)
+    if isinstance(said, Detector) and said.head.type == "centernet-joint":
+        facts = _joint_facts(said, *ports)
+    pairs: list[_Fact] = [("opset", entry.opset, onnxfile.opset(model)), *facts]
+    return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]
+
+
+def _facts(said: Detector | Reid, entry: Variant, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:
     found: Detector | Reid
     if isinstance(said, Detector):
-        found = adopt.detector(entry.file, entry.sha256, *ports)
-        pairs.append(("outputs", said.head, found.head))
-        pairs.append(("number of classes", len(said.classes), len(found.classes)))
+        found = adopt.detector(entry.file, entry.sha256, inputs, outputs)
+        yield "outputs", said.head, found.head
+        yield "number of classes", len(said.classes), len(found.classes)
     else:
-        found = adopt.reid(entry.file, entry.sha256, *ports)
-        pairs.append(("output", (said.output, said.embedding), (found.output, found.embedding)))
+        found = adopt.reid(entry.file, entry.sha256, inputs, outputs)
+        yield "output", (said.output, said.embedding), (found.output, found.embedding)
     for key in ("name", "width", "height", "layout"):
-        pairs.append((f"input {key}", getattr(said.input, key), getattr(found.input, key)))
-    return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]
+        yield f"input {key}", getattr(said.input, key), getattr(found.input, key)
+
+
+def _joint_facts(said: Detector, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:
+    """Of a joint network, whose peaks do not tell how many classes there are."""
+    size = said.input.height, said.input.width
+    shape = (1, *size, 3) if said.input.layout == "nhwc-uint8" else (1, 3, *size)
+    shapes = {port.name: port.shape for port in inputs}
+    for name in (said.input.name, BEFORE):
+        yield f"input {name}", shape, shapes.get(name)
+    yield "outputs", said.head.outputs, tuple(port.name for port in outputs)
 
 
 def _parity(pack: ModelPack, network: golden.NetworkName, variant: str, path: Path) -> golden.Parity | None:

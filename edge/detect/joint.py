@@ -93,7 +93,7 @@ class JointDetector:
             canvas[:] = 0
             boxes = (tracks.boxes_xyxy - self._shift()) / np.array([self.scale.x, self.scale.y] * 2)
             for box in boxes:
-                _draw_gaussian(canvas, box)
+                draw_gaussian(canvas, box)
 
     def _decoded(self) -> Detections:
         scores, classes, peaks, edges, offsets, embeddings = (self.backend.outputs[name][0] for name in OUTPUTS[:6])
@@ -122,8 +122,11 @@ class JointDetector:
         return np.array([self.scale.left, self.scale.top] * 2, np.float32)
 
 
-def _draw_gaussian(canvas: npt.NDArray[np.float32], box: npt.NDArray[np.floating]) -> None:
-    """Raise `canvas` to a bump around the middle of `box`, as CenterTrack draws its heat maps."""
+def draw_gaussian(canvas: npt.NDArray[np.float32], box: npt.NDArray[np.floating]) -> None:
+    """Raise `canvas` to a bump of height 1 around the cell in the middle of `box`, as CenterTrack draws its heat maps.
+
+    `box` is xyxy in cells; a box without an area inside the canvas leaves no mark.
+    """
     height, width = canvas.shape
     x1, y1, x2, y2 = np.clip(box, 0, [width - 1, height - 1] * 2).tolist()
     if x2 <= x1 or y2 <= y1:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edge import modelpack
-from edge.detect import adopt
+from edge.detect import adopt, adopt_joint
 from edge.errors import DataError
 from edge.infer.backend import Port
 from edge.modelpack import Detector, ImageInput, Reid
-from export import checkpoint, nanodet, onnxfile, osnet
+from export import checkpoint, jointnet, nanodet, onnxfile, osnet
 from export.weights import Weights
 
 Facts = list[tuple[str, str]]
@@ -69,6 +69,8 @@ def _recognised(weights: Weights) -> str:
     try:
         if kind is not None:
             return f"{nanodet.architecture(weights, kind)}, {nanodet.class_count(weights)} classes"
+        if jointnet.recognised(weights):
+            return f"{jointnet.ARCHITECTURE}, {jointnet.class_count(weights)} classes"
         if osnet.recognised(weights):
             return osnet.architecture(weights)
     except DataError as error:
@@ -95,7 +97,8 @@ def _onnx(path: Path) -> Facts:
 def _understood(path: Path, inputs: list[Port], outputs: list[Port]) -> Facts:
     """What the file would be as `--detector` or `--reid`."""
     reasons = []
-    for flag, understand in (("--detector", adopt.detector), ("--reid", adopt.reid)):
+    detector = adopt_joint.joint if adopt_joint.is_joint(outputs) else adopt.detector
+    for flag, understand in (("--detector", detector), ("--reid", adopt.reid)):
         try:
             return [("usable as", flag), *_description(understand(path.name, "", inputs, outputs))]
         except DataError as error:

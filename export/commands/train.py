@@ -1,7 +1,7 @@
 """Retrain one of the built-in networks from nothing on frames of the built-in scene, then score it on unseen seeds.
 
 Needs PyTorch: the extra [train]. An interrupted training goes on where it was. The folder gets log.jsonl, curves.png,
-state.pt to go on from, and detector.pth or reid.pth, the weights in half precision.
+state.pt to go on from, and detector.pth, reid.pth or joint.pth, the weights in half precision.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import UnavailableError
 
-STEPS = {"detector": 9000, "reid": 5000}
+STEPS = {"detector": 9000, "reid": 5000, "joint": 11000}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +30,17 @@ def run(args: argparse.Namespace) -> None:
         raise UnavailableError(
             "training needs PyTorch, which is not installed; install the extra: python -m pip install '.[train]'"
         ) from None
-    from export.train import detector, reid, score
+    from export.train import detector, joint, reid, score, score_joint
 
     torch.set_num_threads(args.threads)
     steps = args.steps or STEPS[args.network]
     if args.network == "detector":
         path = detector.train(args.output, steps, args.seed)
         result = f"AP50 {score.detector(path):.3f}"
-    else:
+    elif args.network == "reid":
         path = reid.train(args.output, steps, args.seed)
         result = f"rank-1 {score.reid(path):.3f}"
+    else:
+        path = joint.train(args.output, steps, args.seed)
+        result = "AP50 {:.3f} and rank-1 {:.3f}".format(*score_joint.joint(path))
     sys.stdout.write(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}\n")

@@ -1,6 +1,7 @@
-"""The losses of NanoDet-Plus and of OSNet, as published.
+"""The losses of NanoDet-Plus, CenterNet and OSNet, as published.
 
 Quality focal loss and distribution focal loss: Li et al. 2020, "Generalized Focal Loss". GIoU: Rezatofighi et al. 2019.
+Focal loss of heat maps: Zhou et al. 2019, "Objects as Points".
 Triplet loss over a batch: Hermans et al. 2017. Label smoothing: Szegedy et al. 2016.
 """
 
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-GAMMA = 2.0  # focusing exponent of the quality focal loss
+GAMMA = 2.0  # focusing exponent of both focal losses
+FADE = 4.0  # exponent by which the heat map's loss spares the surroundings of a peak
 COSINE_SCALE = 16.0  # of the identity loss
 MARGIN = 0.3  # of the triplet loss, on distances of unit vectors
 
@@ -17,6 +19,14 @@ def quality_focal(logits: Tensor, quality: Tensor) -> Tensor:
     """Per cell: binary cross-entropy to `quality` 0..1, weighted by how far the score is from it."""
     weight = (quality - logits.sigmoid()).abs() ** GAMMA
     return functional.binary_cross_entropy_with_logits(logits, quality, reduction="none") * weight
+
+
+def heatmap_focal(logits: Tensor, heat: Tensor) -> Tensor:
+    """Per cell: focal cross-entropy, to 1 where `heat` is 1, to 0 elsewhere and the less the nearer to such a cell."""
+    probability = logits.sigmoid()
+    towards_one = functional.logsigmoid(logits) * (1 - probability) ** GAMMA
+    towards_zero = functional.logsigmoid(-logits) * probability**GAMMA * (1 - heat) ** FADE
+    return -torch.where(heat == 1, towards_one, towards_zero)
 
 
 def distribution_focal(logits: Tensor, distances: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def _judged(found: Found, wanted: Wanted) -> tuple[Float32s, npt.NDArray[np.bool
     free = wanted.counts.copy()
     scores, right = [], []
     for k in np.argsort(-found.scores, kind="stable").tolist():
-        iou, inside = _overlap(found.boxes_xyxy[k], wanted.boxes_xyxy)
+        iou, inside = overlap(found.boxes_xyxy[k], wanted.boxes_xyxy)
         best = int(np.argmax(np.where(free, iou, -1))) if free.any() else -1
         if best >= 0 and iou[best] >= MATCH_IOU:
             free[best] = False
@@ -94,7 +94,7 @@ def _judged(found: Found, wanted: Wanted) -> tuple[Float32s, npt.NDArray[np.bool
     return np.array(scores, np.float32), np.array(right, bool)
 
 
-def _overlap(box: Float32s, boxes: Float32s) -> tuple[Float32s, Float32s]:
+def overlap(box: Float32s, boxes: Float32s) -> tuple[Float32s, Float32s]:
     """IoU of `box` with `boxes` `[G, 4]`, and the share of `box` inside each."""
     inner = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(1)
     own = (box[2:] - box[:2]).prod()
