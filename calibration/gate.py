@@ -15,7 +15,7 @@ import numpy.typing as npt
 from calibration.precision import compared
 from calibration.runtime import Array, Arrays, Runner, perturbed
 from edge.detect.nanodet import NanoDetDecoder
-from edge.detect.nms import keep_best
+from edge.detect.nms import survivors
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
 
@@ -205,10 +205,7 @@ class Postprocess:
         for name, buffer in self._buffers.items():
             buffer[...] = outputs[name]
         count = self._decoders[floor]()
-        candidates = self._decoders[floor].candidates
-        kept = np.zeros(len(candidates.scores), np.int64)
-        rows = kept[: keep_best(*candidates, count, self._detector.nms_iou, kept)]
-        return Detections(candidates.boxes_xyxy[rows], candidates.scores[rows], candidates.classes[rows])
+        return Detections(*survivors(*self._decoders[floor].candidates, count, self._detector.nms_iou, 1.0, 1.0))
 
 
 def _iou_of_sides(a: Floats, b: Floats) -> Floats:

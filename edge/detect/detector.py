@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from edge.detect.adopt import cell_counts
 from edge.detect.classes import class_numbers
 from edge.detect.nanodet import BROKEN, NanoDetDecoder
-from edge.detect.nms import keep_best
-from edge.detect.preprocess import Preprocess
+from edge.detect.nms import survivors
+from edge.detect.preprocess import Preprocess, Scale
 from edge.errors import DataError
 from edge.infer.backend import Backend
 from edge.modelpack import Detector as Description
 from edge.modelpack import ImageInput
 from edge.spans import Spans
-from edge.types import Detections, Float32s, Image
+from edge.types import Detections, Image
 
 
 class Detector:
@@ -46,7 +44,6 @@ class Detector:
             description.score_floor if floor is None else floor,
         )
         self._nms_iou = description.nms_iou if nms_iou is None else nms_iou
-        self._kept = np.zeros(len(self._decode.candidates.scores), np.int64)
         self._spans = spans["preprocess"], spans["infer"], spans["decode+nms"]
 
     def __call__(self, image: Image) -> Detections:
@@ -60,18 +57,15 @@ class Detector:
         with infer:
             self.backend.run()
         with postprocess:
-            return self._detections(np.array([scale.x, scale.y, scale.x, scale.y], np.float32))
+            return self._detections(scale)
 
-    def _detections(self, scale: Float32s) -> Detections:
+    def _detections(self, scale: Scale) -> Detections:
         count = self._decode()
         if count == BROKEN:
             raise DataError(
                 f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
             )
-        candidates = self._decode.candidates
-        number = keep_best(*candidates, count, self._nms_iou, self._kept)
-        kept = self._kept[:number]
-        return Detections(candidates.boxes_xyxy[kept] * scale, candidates.scores[kept], candidates.classes[kept])
+        return Detections(*survivors(*self._decode.candidates, count, self._nms_iou, scale.x, scale.y))
 
 
 def _check(description: Description, backend: Backend) -> None:

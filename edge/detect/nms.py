@@ -1,40 +1,81 @@
 """Non-maximum suppression: greedy, class by class."""
 
 import numpy as np
-from numba import float32, int64
+from numba import float32, int32, int64
 
-from edge.track.jit import buffer, entry
-from edge.types import Float32s, Int32s, Int64s
+from edge.track.jit import buffer, entry, kernel
+from edge.types import Float32s, Int32s
 
 
-@entry(buffer(np.float32, 2), buffer(np.float32), buffer(np.int32), int64, float32, buffer(np.int64))
-def keep_best(
-    boxes_xyxy: Float32s, scores: Float32s, classes: Int32s, count: int, iou_limit: float, kept: Int64s
-) -> int:
-    """Write the rows that survive, best score first, into `kept` (int64 `[>= count]`) and return their number.
+@kernel
+def _best_first(scores: Float32s) -> Int32s:
+    """The rows of `scores`, which are not negative, by falling score, equal ones by row.
+
+    A radix sort, byte by byte: floats that are not negative sort like their bits. Comparing scores would mean
+    thousands of branches that no processor predicts: 9 us against 47 for 958 scores of a new frame.
+    """
+    count = scores.shape[0]
+    keys, rows = np.empty((2, count), np.int32), np.empty((2, count), np.int32)
+    places = np.zeros((4, 256), np.int32)
+    bits = scores.view(np.int32)
+    for i in range(count):
+        key = ~bits[i]
+        keys[0, i], rows[0, i] = key, i
+        for byte in range(4):
+            places[byte, (key >> (8 * byte)) & 255] += 1
+    side = 0
+    for byte in range(4):
+        place = int32(0)
+        for value in range(256):
+            places[byte, value], place = place, place + places[byte, value]
+        for i in range(count):
+            key = keys[side, i]
+            value = (key >> (8 * byte)) & 255
+            place = places[byte, value]
+            places[byte, value] = place + 1
+            keys[1 - side, place], rows[1 - side, place] = key, rows[side, i]
+        side = 1 - side
+    return rows[side]
+
+
+@entry(buffer(np.float32, 2), buffer(np.float32), buffer(np.int32), int64, float32, float32, float32)
+def survivors(
+    boxes_xyxy: Float32s,
+    scores: Float32s,
+    classes: Int32s,
+    count: int,
+    iou_limit: float,
+    scale_x: float,
+    scale_y: float,
+) -> tuple[Float32s, Float32s, Int32s]:
+    """Boxes (times the scales), scores and classes of the rows that survive, best first, in fresh arrays.
 
     Of the first `count` rows, one is dropped if its IoU with a better kept one of its class is above `iou_limit`.
-    Of equal scores the earlier row is the better. Boxes have x2 >= x1 and y2 >= y1.
+    Of equal scores the earlier row is the better. Boxes have x2 >= x1 and y2 >= y1, scores are not negative.
     """
-    order = np.argsort(-scores[:count], kind="mergesort")  # stable
     # The survivors, column by column: the inner loop has no branch and becomes vector instructions, twice as fast as
     # one that stops at the first hit (58 us against 117 for 993 boxes, 311 kept).
     best = np.empty((5, count), np.float32)
     x1s, y1s, x2s, y2s, areas = best[0], best[1], best[2], best[3], best[4]
-    best_classes = np.empty(count, np.int32)
+    best_classes, kept = np.empty(count, np.int32), np.empty(count, np.int32)
     number = 0
-    for row in order:
+    for row in _best_first(scores[:count]):
         x1, y1, x2, y2 = boxes_xyxy[row, 0], boxes_xyxy[row, 1], boxes_xyxy[row, 2], boxes_xyxy[row, 3]
         area, class_ = (x2 - x1) * (y2 - y1), classes[row]
-        hits = 0
+        hits = int32(0)
         for i in range(number):
             width = max(min(x2, x2s[i]) - max(x1, x1s[i]), float32(0))
             height = max(min(y2, y2s[i]) - max(y1, y1s[i]), float32(0))
             inter = width * height
-            hits += (inter > iou_limit * (area + areas[i] - inter)) & (best_classes[i] == class_)
+            hits += int32((inter > iou_limit * (area + areas[i] - inter)) & (best_classes[i] == class_))
         if hits == 0:
             x1s[number], y1s[number], x2s[number], y2s[number] = x1, y1, x2, y2
             areas[number], best_classes[number] = area, class_
             kept[number] = row
             number += 1
-    return number
+    boxes_out, scores_out = np.empty((number, 4), np.float32), np.empty(number, np.float32)
+    for i in range(number):
+        boxes_out[i, 0], boxes_out[i, 1] = x1s[i] * scale_x, y1s[i] * scale_y
+        boxes_out[i, 2], boxes_out[i, 3] = x2s[i] * scale_x, y2s[i] * scale_y
+        scores_out[i] = scores[kept[i]]
+    return boxes_out, scores_out, best_classes[:number].copy()

@@ -106,3 +106,20 @@ def test_a_broken_network_is_told_from_an_empty_scene(column: int, value: float)
     outputs = {"o": np.full((1, sum(CELLS), CLASSES + 32), 0.5, np.float32)}
     outputs["o"][0, 30, column] = value
     assert NanoDetDecoder(description(("o",)), outputs, [0], 0.1)() == BROKEN
+
+
+def test_other_numbers_of_bins_and_more_cells_than_are_decoded_at_once() -> None:
+    rng = np.random.default_rng(4)
+    reg_max, strides = 10, (8,)
+    head = NanoDetHead("nanodet-plus", ("c", "d"), strides, reg_max, 0.0, "probabilities")
+    count = CELLS[0]
+    scores = np.full((count, 1), 0.5, np.float32)
+    sides = rng.normal(0, 2, (count, 4 * (reg_max + 1))).astype(np.float32)
+    detector = Detector(Source("f", "0", "a"), IMAGE, head, ("a",), {})
+    found = decoded(NanoDetDecoder(detector, {"c": scores[None], "d": sides[None]}, [0], 0.5))
+    weights = np.exp(sides.reshape(count, 4, -1).astype(np.float64))
+    reach = 8 * (weights @ np.arange(reg_max + 1)) / weights.sum(2)
+    points = 8.0 * np.stack([np.arange(count) % 12, np.arange(count) // 12], 1)
+    expected = np.clip(np.hstack([points - reach[:, :2], points + reach[:, 2:]]), 0, [WIDTH, HEIGHT] * 2)
+    np.testing.assert_allclose(found[:, :4], expected, atol=2e-4)
+    assert len(found) == count == 96
