@@ -73,6 +73,11 @@ class Broker:
         self.process.kill()
         self.process.wait()
 
+    def remember(self) -> None:
+        """With `persistence` in `more`: write down who has subscribed, which it then knows after being killed."""
+        self.process.send_signal(signal.SIGUSR1)
+        wait_for(self._config.with_name("mosquitto.db").exists, "mosquitto writes nothing down")
+
     def _answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

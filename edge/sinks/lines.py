@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.errors import OutputError
 
-_REPLACE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+_APPEND = os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LONGEST_LINE = 1 << 20
 
 
@@ -18,13 +18,17 @@ class LineFile:
 
     def __init__(self, path: Path, *, resume: bool = False):
         self.path = path
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC if resume else _REPLACE
-        try:
-            self._descriptor = os.open(path, flags, 0o644)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
+        self._descriptor = _opened(path, os.O_RDWR if resume else os.O_WRONLY | os.O_TRUNC)
         self.length = _whole_lines(self._descriptor) if resume else 0
         self._open = True
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether `path` still leads to this file: nobody has moved or removed it."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except OSError:
+            return False
 
     def append(self, text: str) -> None:
         """Write `text`, all of it or nothing. Raises OutputError, for example on a full disk."""
@@ -47,6 +51,18 @@ class LineFile:
         if self._open:
             self._open = False
             os.close(self._descriptor)
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that there is a file at `path` to append to, and leave it as it is. Raises OutputError."""
+    os.close(_opened(path, os.O_WRONLY))
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags | _APPEND, 0o644)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
 
 
 def _whole_lines(descriptor: int) -> int:

@@ -9,7 +9,7 @@ from edge.config import Jsonl
 from edge.errors import OutputError
 from edge.sinks.events import Event
 from edge.sinks.jsonl import line_of
-from edge.sinks.lines import LineFile
+from edge.sinks.lines import LineFile, check_writable
 
 NEWEST = "tracks.jsonl"
 _OLD = re.compile(r"tracks-(\d{6,})\.jsonl")
@@ -19,28 +19,40 @@ _MIB = 1 << 20
 class RotatingLines:
     """An `Output` that writes JSON lines to `tracks.jsonl`, and puts full files aside as `tracks-000001.jsonl` and on.
 
-    After a restart the newest file is written on. Raises OutputError where the folder cannot be written.
+    After a restart the newest file is written on; one that somebody removed is made anew. Raises OutputError where the
+    folder cannot be written.
     """
 
     def __init__(self, settings: Jsonl):
         self._settings = settings
         self._folder = Path(settings.folder)
-        self._file = LineFile(self._folder / NEWEST, resume=True)
+        self._file: LineFile | None = None
+        check_writable(self._folder / NEWEST)
 
     def start(self) -> None:
-        """See `Output.start`."""
+        """See `Output.start`. The file is opened by the first `write`: an output that was here before knows its end."""
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
         self._check_room()
         text = "".join(map(line_of, events))
-        if self._file.length and self._file.length + len(text) > self._settings.rotate_mib * _MIB:
+        file = self._newest()
+        if file.length and file.length + len(text) > self._settings.rotate_mib * _MIB:
             self._rotate()
-        self._file.append(text)
+            file = self._newest()
+        file.append(text)
 
     def close(self) -> None:
         """See `Output.close`."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _newest(self) -> LineFile:
+        if self._file is None or not self._file.is_in_place:
+            self.close()
+            self._file = LineFile(self._folder / NEWEST, resume=True)
+        return self._file
 
     def _check_room(self) -> None:
         try:
@@ -67,5 +79,3 @@ class RotatingLines:
                 os.unlink(self._folder / name)
         except OSError as error:
             raise OutputError(f"{path}: cannot be put aside: {error.strerror}") from error
-        finished, self._file = self._file, LineFile(path, resume=True)
-        finished.close()

@@ -1,5 +1,6 @@
 """JSON lines for years: bounded files, a floor of free space, nothing torn."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from edge.config import Jsonl
 from edge.errors import OutputError
+from edge.sinks import rotating
 from edge.sinks.events import (
     CameraChanged,
     ClockStepped,
@@ -19,8 +21,10 @@ from edge.sinks.events import (
     Origin,
     ZoneChanged,
 )
+from edge.sinks.lines import LineFile
 from edge.sinks.rotating import NEWEST, RotatingLines
-from tests.sinks.test_jsonl import lines_of
+from tests.field import SmallDisk
+from tests.sinks.schema import lines_of
 from tests.sinks.tracks import tracks
 
 ORIGIN = Origin("r1", "door", ["person"])
@@ -104,6 +108,79 @@ def test_below_the_floor_nothing_is_written_until_there_is_room(
     out.write([seen(2)])
     out.close()
     assert [json.loads(line)["frame"] for line in (tmp_path / NEWEST).read_text().splitlines()] == [2]
+
+
+def test_who_takes_over_does_not_cut_what_came_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a reload the new output is there before the old one has finished; then the disk is full."""
+    old = RotatingLines(settings(tmp_path))
+    old.write([seen(1)])
+    new = RotatingLines(settings(tmp_path, rotate_mib=1))
+    old.write([seen(2)])
+    old.close()
+    new.start()
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OutputError, match="No space left"):
+        new.write([seen(3)])
+    monkeypatch.undo()
+    new.write([seen(4)])
+    new.close()
+    assert [line["frame"] for line in lines_of(tmp_path / NEWEST)] == [1, 2, 4]
+
+
+def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    out = RotatingLines(settings(tmp_path))
+    out.write([seen(1)])
+    (tmp_path / NEWEST).rename(tmp_path / "taken")
+    out.write([seen(2)])
+    out.close()
+    assert [line["frame"] for line in lines_of(tmp_path / NEWEST)] == [2]
+
+
+def test_a_file_that_cannot_be_made_after_rotation_is_made_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = RotatingLines(settings(tmp_path, rotate_mib=1e-6))
+    out.write([seen(1)])
+    monkeypatch.setattr(rotating, "LineFile", refused)
+    with pytest.raises(OutputError, match="cannot write it"):
+        out.write([seen(2)])
+    monkeypatch.undo()
+    out.write([seen(3)])
+    out.close()
+    assert [lines_of(tmp_path / name)[0]["frame"] for name in names(tmp_path)] == [1, 3]
+
+
+def refused(path: Path, *, resume: bool) -> LineFile:
+    raise OutputError(f"{path}: cannot write it: No space left on device; choose another place")
+
+
+@pytest.mark.skipif(not SmallDisk.may_mount(), reason="only root may make a small file system")
+def test_a_disk_that_is_really_full_leaves_whole_lines_and_writing_goes_on(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "disk", 1)
+    try:
+        out = RotatingLines(settings(disk.folder, rotate_mib=0.02, keep=3))
+        for number in range(1, 101):
+            out.write([seen(number)])
+        disk.fill()
+        lost = []
+        for number in range(101, 301):
+            try:
+                out.write([seen(number)])
+            except OutputError:
+                lost.append(number)
+        disk.free()
+        for number in range(301, 351):
+            out.write([seen(number)])
+        out.close()
+        found = [line["frame"] for name in names(disk.folder) for line in lines_of(disk.folder / name)]
+    finally:
+        disk.close()
+    assert lost
+    assert found == [number for number in range(found[0], 351) if number not in lost]
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
