@@ -1,6 +1,7 @@
 """A pack whose networks are not what its manifest says, or no longer compute the same, is found out."""
 
 import json
+import re
 from pathlib import Path
 
 import onnx
@@ -9,7 +10,7 @@ from onnx import numpy_helper
 
 from edge import modelpack
 from export import networks, pack, verify
-from tests import tiny
+from tests import joint_net, tiny
 from tests.export import small
 
 
@@ -103,3 +104,27 @@ def test_a_pack_without_golden_outputs_is_verified_as_far_as_it_goes(folder):
     _edit(folder, lambda m: m.update(golden=None))
     verdict = _verdicts(folder)["detector"]
     assert (verdict.error, verdict.problems) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (None, None),
+        (
+            lambda m: m["detector"]["input"].update(width=64),
+            r"input image: manifest \(1, 3, 64, 64\), file \(1, 3, 64, 96\)",
+        ),
+        (lambda m: m["detector"]["input"].update(name="data"), "input data: manifest .* file None"),
+        (lambda m: m["detector"]["head"].update(outputs=["scores"]), r"outputs: manifest \('scores',\), file"),
+    ],
+)
+def test_a_joint_network_is_verified_too(tmp_path, change, problem):
+    pack.write(tmp_path / "j.pack", networks.detector(joint_net.write(tmp_path / "joint.onnx")))
+    if change is not None:
+        _edit(tmp_path / "j.pack", change)
+    verdict = _verdicts(tmp_path / "j.pack")["detector"]
+    if problem is None:
+        assert verdict.problems == []
+        assert verdict.error == 0
+    else:
+        assert re.search(problem, "; ".join(verdict.problems))
