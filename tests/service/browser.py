@@ -41,7 +41,7 @@ class Browser:
         commands_read, self._commands = os.pipe()
         self._answers, answers_write = os.pipe()
         # Chromium reads descriptor 3 and writes descriptor 4.
-        shell = f"exec 3<&{commands_read} 4>&{answers_write}; exec \"$@\""
+        shell = f'exec 3<&{commands_read} 4>&{answers_write}; exec "$@"'
         self._process = subprocess.Popen(
             ["bash", "-c", shell, "chromium", PROGRAM, *_FLAGS, f"--user-data-dir={self._folder.name}"],
             pass_fds=(commands_read, answers_write),

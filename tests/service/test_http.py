@@ -1,34 +1,53 @@
 """What strangers send to the web server, and what it costs."""
 
+import asyncio
 import base64
 import contextlib
 import http.client
-import json
 import shutil
 import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
-from edge import config
 from edge.config import Web
-from edge.daemon import Daemon
 from edge.errors import NotFoundError, UnavailableError
 from edge.service import http as web
-from edge.service.http import CLIENTS, Response, Server, not_found
-from tests.test_daemon import camera, cycle_until, write_config
+from edge.service.http import CLIENTS, VIEWERS, Feed, Response, Server, not_found
+
+open_feeds: list[str] = []
+PART = 1 << 20
 
 
-def respond(path: str) -> Response:
+async def endless() -> AsyncGenerator[bytes, None]:
+    """A mebibyte after the other; `open_feeds` knows how many of these run."""
+    open_feeds.append("one")
+    try:
+        while True:
+            yield PART * b"a"
+            await asyncio.sleep(0)
+    finally:
+        open_feeds.pop()
+
+
+async def broken() -> AsyncGenerator[bytes, None]:
+    yield b"hello"
+    raise ZeroDivisionError
+
+
+def respond(path: str) -> Response | Feed:
     if path == "/x":
-        return Response(HTTPStatus.OK, "text/plain", b"hello")
+        return Response(HTTPStatus.OK, "text/plain", b"hello", ("X-More: yes",))
+    if path == "/feed":
+        return Feed("text/plain", endless())
+    if path == "/broken":
+        return Feed("text/plain", broken())
     if path == "/bug":
         raise ZeroDivisionError
     return not_found()
@@ -62,7 +81,37 @@ def test_a_page_is_served(server: Server) -> None:
     connection.request("GET", "/x?from=here")
     answer = connection.getresponse()
     assert (answer.status, answer.read(), answer.getheader("Content-Type")) == (200, b"hello", "text/plain")
+    assert answer.getheader("X-More") == "yes"
+    assert answer.getheader("Cache-Control") == "no-store"
+    assert answer.getheader("X-Content-Type-Options") == "nosniff"
+    assert answer.getheader("Cross-Origin-Resource-Policy") == "same-origin"
     connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "localhost:80", "LOCALHOST"])
+def test_a_host_in_numbers_is_served(server: Server, host: str) -> None:
+    assert status_of(ask(server, b"GET /x HTTP/1.1\r\nHost: %b\r\n\r\n" % host.encode())) == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "[::1", ""])
+def test_a_site_whose_name_was_made_to_point_here_is_turned_away(server: Server, host: str) -> None:
+    assert status_of(ask(server, b"GET /x HTTP/1.1\r\nHost: %b\r\n\r\n" % host.encode())) == 421
+    twice = b"GET /x HTTP/1.1\r\nHost: %b\r\nHost: localhost\r\n\r\n" % host.encode()
+    assert status_of(ask(server, twice)) == 421
+
+
+@pytest.mark.parametrize("more", [{"insecure": True}, {"credentials": "web"}])
+def test_any_name_is_served_where_the_owner_says_who_may_ask(
+    tmp_path: Path, more: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "web").write_text("me:secret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    server = Server(Web(port=0, **more), respond)  # type: ignore[arg-type]
+    try:
+        answer = ask(server, b"GET /x HTTP/1.1\r\nHost: board.local\r\n\r\n")
+        assert status_of(answer) == (401 if "credentials" in more else 200)
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +148,72 @@ def test_slow_clients_lose_their_place_and_the_others_get_in(server: Server) -> 
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(100) == b""
         client.close()
+
+
+def watch(server: Server) -> socket.socket:
+    """A client that asks for the feed and has its first byte."""
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    client.sendall(b"GET /feed HTTP/1.1\r\n\r\n")
+    assert client.recv(1) == b"H"
+    return client
+
+
+def wait_for_feeds(count: int) -> None:
+    limit_s = time.monotonic() + 10
+    while len(open_feeds) != count:
+        assert time.monotonic() < limit_s, f"{len(open_feeds)} feeds are open, not {count}"
+        time.sleep(0.02)
+
+
+def test_a_viewer_gets_one_part_after_the_other_and_may_leave(server: Server) -> None:
+    with watch(server) as client:
+        got = 0
+        while got < 8 * PART:
+            got += len(client.recv(1 << 16))
+        wait_for_feeds(1)
+    wait_for_feeds(0)
+    assert status_of(ask(server, b"GET /x HTTP/1.1\r\n\r\n")) == 200
+
+
+def test_a_viewer_that_never_reads_is_let_go_with_all_that_was_kept_for_him(server: Server) -> None:
+    with watch(server) as client:
+        wait_for_feeds(1)
+        wait_for_feeds(0)  # after _PATIENCE_S, here 1 s
+        got = 0
+        with contextlib.suppress(ConnectionError):
+            while part := client.recv(1 << 16):
+                got += len(part)
+        assert got < 2 * PART
+
+
+def test_viewers_beyond_the_last_place_are_refused_and_others_are_not(server: Server) -> None:
+    viewers = [watch(server) for _ in range(VIEWERS)]
+    try:
+        assert status_of(ask(server, b"GET /feed HTTP/1.1\r\n\r\n")) == 503
+        assert status_of(ask(server, b"GET /x HTTP/1.1\r\n\r\n")) == 200
+    finally:
+        for viewer in viewers:
+            viewer.close()
+    wait_for_feeds(0)
+    watch(server).close()
+
+
+def test_a_feed_that_breaks_costs_one_viewer(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(server, b"GET /broken HTTP/1.1\r\n\r\n").endswith(b"hello")
+    assert "a request failed" in caplog.text
+    assert status_of(ask(server, b"GET /x HTTP/1.1\r\n\r\n")) == 200
+
+
+def test_a_server_that_closes_lets_its_viewers_go() -> None:
+    server = Server(Web(port=0), respond)
+    with watch(server) as client:
+        wait_for_feeds(1)
+        server.close()
+        wait_for_feeds(0)
+        with contextlib.suppress(ConnectionError):
+            while client.recv(1 << 16):
+                pass
 
 
 def test_a_bug_in_a_page_costs_one_request(server: Server, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,37 +256,3 @@ def test_a_port_that_is_taken_and_keys_that_are_missing_are_said(server: Server,
         Server(Web(port=server.port), respond)
     with pytest.raises(NotFoundError, match=r"none\.pem: expected a certificate and its key"):
         Server(Web(port=0, certificate=str(tmp_path / "none.pem"), key=str(tmp_path / "none.key")), respond)
-
-
-def test_health_and_metrics_of_a_daemon(tiny_pack: Path, tmp_path: Path) -> None:
-    pytest.importorskip("prometheus_client")
-    path = write_config(
-        tmp_path,
-        tiny_pack,
-        camera("street", "demo://?people=2&size=128x96&fps=20"),
-        camera("gone", "rtsp://127.0.0.1:1/x"),
-        more="[web]\nport = 0\n",
-    )
-    daemon = Daemon(config.load(path))
-    assert daemon._server is not None
-    address = f"http://127.0.0.1:{daemon._server.port}"
-    cycle_until(daemon, lambda: daemon.streams[0].tracked > 4)
-    with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
-        health = json.load(answer)
-    assert health["state"] == "running"
-    assert health["cameras"]["street"] == {"state": "online", "trouble": ""}
-    assert health["cameras"]["gone"]["state"] == "connecting"
-    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
-        metrics = answer.read().decode()
-    values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
-    assert float(values['nanotrack_frames_total{camera="street",outcome="tracked"}']) > 4
-    assert values['nanotrack_camera_up{camera="street"}'] == "1.0"
-    assert values['nanotrack_camera_up{camera="gone"}'] == "0.0"
-    assert float(values['nanotrack_stage_seconds_count{stage="infer"}']) > 4
-    assert values['nanotrack_sink_dropped_total{sink="jsonl"}'] == "0.0"
-
-    daemon.cycled_s -= 60  # as if the loop had stood still
-    with pytest.raises(urllib.error.HTTPError, match="503") as caught:
-        urllib.request.urlopen(f"{address}/healthz", timeout=10)
-    caught.value.close()
-    daemon.close()
