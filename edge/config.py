@@ -165,7 +165,7 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class Web:
-    """`[web]`: `/healthz` and `/metrics` over HTTP, for this machine unless told otherwise.
+    """`[web]`: a page to look at, and what `edge.service.pages` lists, for this machine unless told otherwise.
 
     Any other `address` needs `credentials`, `certificate` and `key` (PEM files), or `insecure`.
     """
