@@ -107,6 +107,7 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # in which the connections are closed
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
@@ -115,7 +116,7 @@ class Server:
                 feed = await asyncio.wait_for(self._exchange(reader, writer), _PATIENCE_S)
                 if feed is not None:
                     await self._feed(feed, reader, writer)
-        except asyncio.TimeoutError:
+        except (asyncio.TimeoutError, asyncio.CancelledError):
             writer.transport.abort()  # what he does not read is not kept for him
         except (OSError, asyncio.IncompleteReadError):
             pass  # gone: his own business
@@ -192,7 +193,7 @@ def _is_numeric(fields: Mapping[str, str]) -> bool:
     A page from elsewhere whose name is made to point to this machine (DNS rebinding) has that name in its requests.
     """
     host = fields.get("host", "localhost")
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    name = host[1:].partition("]")[0] if host.startswith("[") and "]" in host else host.partition(":")[0]
     with contextlib.suppress(ValueError):
         return bool(ipaddress.ip_address(name))
     return name.lower() == "localhost"
