@@ -1,6 +1,7 @@
 """The whole chain for one frame: picture, detections, tracks, with a span around every stage."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge import modelpack
@@ -10,6 +11,7 @@ from edge.detect.joint import JointDetector
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
+from edge.infer.resilient import Resilient
 from edge.modelpack import ModelPack
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
@@ -23,7 +25,8 @@ class Pipeline:
 
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
-    pick how the network runs here, see `edge.infer.ladder.Wish`. `method`, `frame_rate`, `preset`, `appearance` and
+    pick how the network runs here, see `edge.infer.ladder.Wish`; with `side_by_side` the threads take a frame each, see
+    `edge.overlap`. `method`, `frame_rate`, `preset`, `appearance` and
     `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else
     from `reid_model` (None: the appearance network of `model`), `reid`
     and `reid_budget_ms` are the policy and the budget of `ReidStage`.
@@ -48,11 +51,13 @@ class Pipeline:
         variant: VariantName = "auto",
         require: str | None = None,
         threads: int = 1,
+        side_by_side: bool = False,
         spans: Spans | None = None,
         **parameters: float,
     ):
         self.spans = spans or Spans()
-        self.detector = open_detector(
+        self._open_detector = partial(
+            open_detector,
             model,
             classes=classes,
             floor=floor,
@@ -60,12 +65,15 @@ class Pipeline:
             variant=variant,
             require=require,
             threads=threads,
-            spans=self.spans,
+            side_by_side=side_by_side,
         )
+        self.detector = self._open_detector(spans=self.spans)
+        self.workers = _workers(self.detector, threads) if side_by_side else 0
         self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
         self.reid: ReidStage | None = None
         if self.tracker.appearance is not None and not isinstance(self.detector, JointDetector):
-            embedder = open_embedder(reid_model or model, Wish(backend, variant, require, threads), self.spans)
+            wish = Wish(backend, variant, require, 1 if self.workers else threads)
+            embedder = open_embedder(reid_model or model, wish, self.spans)
             if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
                 parameters["logit_scale"] = embedder.description.logit_scale
                 self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
@@ -79,7 +87,11 @@ class Pipeline:
 
         Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last.
         """
-        self.detections = self.detector(frame.image)
+        return self.follow(frame, self.detector(frame.image))
+
+    def follow(self, frame: Frame, detections: Detections) -> Tracks:
+        """The second half: the tracks to show for `frame`, in which `detections` were made. Raises InputError."""
+        self.detections = detections
         if self.reid is not None:
             self.reid(frame.image, self.detections, frame.time_s)
         with self._track:
@@ -87,6 +99,21 @@ class Pipeline:
         if isinstance(self.detector, JointDetector):
             self.detector.see(tracks)
         return tracks
+
+    def another_detector(self, number: int) -> Detector | JointDetector:
+        """The same detector once more, for another thread, with `number` behind the names of its spans."""
+        return self._open_detector(spans=self.spans.beside(number))
+
+
+def _workers(detector: Detector | JointDetector, threads: int) -> int:
+    """How many threads detect side by side; 0: none, since a joint network needs the tracks of the frame before.
+
+    A GPU has one queue: one thread keeps it busy, while the main one tracks, draws and writes.
+    """
+    if isinstance(detector, JointDetector):
+        return 0
+    on_gpu = isinstance(detector.backend, Resilient) and not detector.backend.rung.startswith("onnxruntime-")
+    return 1 if on_gpu else threads
 
 
 def open_detector(
@@ -98,14 +125,16 @@ def open_detector(
     variant: VariantName = "auto",
     require: str | None = None,
     threads: int = 1,
+    side_by_side: bool = False,
     spans: Spans | None = None,
 ) -> Detector | JointDetector:
     """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
 
     A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
-    file on ONNX Runtime. Raises as `Pipeline`.
+    file on ONNX Runtime. One of several that stand `side_by_side` has one thread, if it is none that looks back at the
+    frame before. Raises as `Pipeline`.
     """
-    wish = Wish(backend, variant, require, threads)
+    wish = Wish(backend, variant, require, 1 if side_by_side else threads)
     if isinstance(model, str):
         model = Path(model)
     network: Backend
@@ -121,7 +150,10 @@ def open_detector(
         if isinstance(model, Path) and not model.exists():
             raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
         pack = model if isinstance(model, ModelPack) else modelpack.read(model)
-        description, network = pack.detector, Ladder(wish).open(pack, "detector")
+        description = pack.detector
+        if side_by_side and description.head.type == "centernet-joint":
+            wish = Wish(backend, variant, require, threads)
+        network = Ladder(wish).open(pack, "detector")
     if description.head.type == "centernet-joint":
         return JointDetector(description, network, classes=classes, floor=floor, spans=spans)
     return Detector(description, network, classes=classes, floor=floor, spans=spans)

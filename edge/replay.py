@@ -26,6 +26,7 @@ class Replay:
     ):
         self.tracker = tracker
         self.reid = reid
+        self.workers = 0  # nothing is detected, see `Pipeline.workers`
         self.classes: tuple[str, ...] = ("person",)
         self.detections = Detections.empty()
         self._by_frame = by_frame

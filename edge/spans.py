@@ -105,8 +105,16 @@ class Spans:
 
     def __init__(self) -> None:
         self._spans: dict[str, Span] = {}
+        self._behind = ""
+
+    def beside(self, number: int) -> "Spans":
+        """The same spans for another thread that does the same work: whatever it names has ` number` behind it."""
+        other = Spans()
+        other._spans, other._behind = self._spans, f" {number}"
+        return other
 
     def __getitem__(self, name: str) -> Span:
+        name += self._behind
         return self._spans.setdefault(name, Span()) if name not in self._spans else self._spans[name]
 
     def __iter__(self) -> Iterator[tuple[str, Span]]:

@@ -14,7 +14,7 @@ HEAVY = ("cv2", "numba", "onnxruntime", "onnx", "torch", "scipy", "trackeval", "
 LEVELS = (
     {"types", "errors", "schema", "spans", "modelpack", "motchallenge", "board", "fetch", "parallel", "credentials"},
     {"track", "detect", "reid", "infer", "video", "demo", "config"},
-    {"sinks", "pipeline", "replay", "running", "zones"},
+    {"sinks", "pipeline", "overlap", "replay", "running", "zones"},
     {"daemon", "service", "profile", "benchmark", "judge", "evaluate", "diagnosis"},
     {"commands"},
     {"cli"},

@@ -24,6 +24,13 @@ def test_counts_totals_and_order() -> None:
     assert len(spans["c"].recent_ms()) == 0
 
 
+def test_spans_beside_each_other_are_told_apart() -> None:
+    spans = Spans()
+    with spans["infer"], spans.beside(2)["infer"]:
+        pass
+    assert [name for name, _ in spans] == ["infer", "infer 2"]
+
+
 def test_only_the_recent_ones_are_kept_but_all_are_counted() -> None:
     span = Spans()["x"]
     for _ in range(KEPT + 10):

@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -25,7 +25,7 @@ from edge.motchallenge import read_detections
 from edge.running import Progress, StopRequest, Summary
 from edge.sinks.sink import Sink
 from edge.spans import Spans
-from edge.types import Detections
+from edge.types import Detections, Frame, Tracks
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
 from edge.video.source import Source, open_source
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
-    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
+    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="in place of what the source says of itself")
 
@@ -89,12 +89,12 @@ def run(args: argparse.Namespace) -> int:
             source = stack.enter_context(contextlib.closing(_source(args, recorded)))
             chain = _chain(args, source, recorded, spans)
             sinks = _open_sinks(args, source, chain, stack)
-            frames = stack.enter_context(contextlib.closing(Ahead(source, spans)))
+            frames = stack.enter_context(contextlib.closing(Ahead(source, spans, chain.workers + 1)))
+            results = stack.enter_context(contextlib.closing(_tracked(chain, iter(frames))))
             progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
             stack.enter_context(stop)
             summary.start()
-            for frame in frames:
-                tracks = chain(frame)
+            for frame, tracks in results:
                 for name, sink in sinks.items():
                     with spans[name]:
                         sink.write(frame, tracks)
@@ -171,8 +171,20 @@ def _chain(
         variant=args.variant,
         require=args.require,
         threads=_threads(args),
+        side_by_side=_cores() > 1,
         spans=spans,
     )
+
+
+def _tracked(chain: "Pipeline | Replay", frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
+    """Every frame with its tracks; with several cores the next ones are detected meanwhile."""
+    if chain.workers:
+        from edge.overlap import overlapped
+
+        yield from overlapped(chain, frames)  # type: ignore[arg-type]  # only a Pipeline has workers
+    else:
+        for frame in frames:
+            yield frame, chain(frame)
 
 
 def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Replay":
@@ -200,8 +212,12 @@ def _appearance(args: argparse.Namespace) -> str | None:
 
 
 def _threads(args: argparse.Namespace) -> int:
-    """One core is left to decoding, tracking and drawing."""
-    return int(args.threads or max(1, len(os.sched_getaffinity(0)) - 1))
+    """All cores: decoding, tracking and drawing take little beside the network."""
+    return int(args.threads or _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _open_sinks(

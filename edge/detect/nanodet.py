@@ -96,7 +96,7 @@ def _tables(detector: Detector, outputs: Mapping[str, npt.NDArray[Any]]) -> list
     levels = np.stack([np.cumsum(cells), head.strides, columns], 1)
     if len(arrays) == 1:
         return [_Table(arrays[0], arrays[0], len(detector.classes), levels)]
-    return [_Table(*arrays, 0, levels)]
+    return [_Table(arrays[0], arrays[1], 0, levels)]
 
 
 def _logit(probability: float) -> float:

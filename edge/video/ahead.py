@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,31 +11,36 @@ from edge.spans import Spans
 from edge.types import Frame, Image
 from edge.video.source import Source
 
-# One frame in use, one waiting, one being decoded; more would only add memory.
-_BUFFERS = 3
+# One waiting, one being decoded; more would only add memory.
+_AHEAD = 2
 
 
 class Ahead:
     """The frames of `source`, decoded by a thread of its own into a few reused buffers. Iterate once, then close.
 
-    A frame's image may be reused once the next is asked for. Nothing is dropped: the thread waits where the consumer
-    is slower. An error of the source is raised where the consumer would have met it, after the frames before it.
+    A frame's image may be reused once `in_use` more were asked for. Nothing is dropped: the thread waits where the
+    consumer is slower. An error of the source is raised where the consumer would have met it, after the frames before
+    it.
     Span `decode` times the thread, span `wait` what the consumer waits for it.
     """
 
-    def __init__(self, source: Source, spans: Spans):
+    def __init__(self, source: Source, spans: Spans, in_use: int = 1):
         self._source = source
         self._decode, self._wait = spans["decode"], spans["wait"]
         width, height = source.size
         self._free: queue.SimpleQueue[Image | None] = queue.SimpleQueue()
-        for _ in range(_BUFFERS):
+        self._in_use = in_use
+        for _ in range(in_use + _AHEAD):
             self._free.put(np.empty((height, width, 3), np.uint8))
         self._ready: queue.SimpleQueue[tuple[Frame, Image] | Exception | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
 
     def __iter__(self) -> Iterator[Frame]:
         self._thread.start()
+        lent: deque[Image] = deque()
         while True:
+            if len(lent) == self._in_use:
+                self._free.put(lent.popleft())
             with self._wait:
                 item = self._ready.get()
             if item is None:
@@ -42,8 +48,8 @@ class Ahead:
             if isinstance(item, Exception):
                 raise item
             frame, buffer = item
+            lent.append(buffer)
             yield frame
-            self._free.put(buffer)
 
     def close(self) -> None:
         """Stop the thread, at most a few frames later, and close the source."""

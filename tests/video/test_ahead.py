@@ -61,6 +61,14 @@ def test_the_thread_reads_only_a_few_frames_ahead() -> None:
     ahead.close()
 
 
+def test_pictures_in_use_are_left_alone() -> None:
+    kept: list[Frame] = []
+    for frame in Ahead(Counting(200), Spans(), in_use=3):
+        kept = [*kept[-2:], frame]
+        assert all((one.image == one.number % 256).all() for one in kept)
+    assert frame.number == 200
+
+
 def test_an_error_comes_after_the_frames_before_it() -> None:
     frames = iter(Ahead(Counting(7, DataError("broken here")), Spans()))
     assert [next(frames).number for _ in range(7)] == list(range(1, 8))
