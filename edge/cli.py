@@ -4,8 +4,12 @@ import argparse
 import importlib
 import logging
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol, cast
 
 from edge.errors import NanoTrackError
@@ -47,7 +51,8 @@ def dispatch(
 ) -> int:
     """Run the verb named in `argv` from module `package.verb` and return the exit code.
 
-    A `NanoTrackError` is printed as one sentence (with `--verbose`: with its traceback), Ctrl-C gives 130.
+    A `NanoTrackError` is printed as one sentence (with `--verbose`: with its traceback), Ctrl-C gives 130 and SIGTERM
+    143, the shell's numbers.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(program, description=description)
@@ -82,7 +87,8 @@ def dispatch(
         for ours in ("edge", "export", "calibration"):
             logging.getLogger(ours).setLevel(logging.DEBUG)
     try:
-        return command.run(args) or 0
+        with _unwinding_on_sigterm():
+            return command.run(args) or 0
     except NanoTrackError as error:
         if args.verbose:
             logging.exception("%s", error)
@@ -92,8 +98,30 @@ def dispatch(
     except BrokenPipeError:  # the reader of our output went away, as in `nanotrack ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, treated like Ctrl-C."""
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """Within, SIGTERM passes through every `finally`, so that nothing half-made is left behind; commands with a
+    better idea, such as finishing the frame in hand, put their own handler in its place."""
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "        raise RuntimeError('ours')\n"
         "    if args.how == 'pipe':\n"
         "        raise BrokenPipeError\n"
+        "    if args.how == 'terminated':\n"
+        "        import os, signal\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "    if args.how.isdigit():\n"
         "        return int(args.how)\n"
         "    if args.how != 'fine':\n"
@@ -57,6 +60,7 @@ def act(package: str, *arguments: str) -> int:
         ("OutputError", 73),
         ("ConfigError", 78),
         ("ctrl-c", 130),
+        ("terminated", 143),
     ],
 )
 def test_exit_codes(package: str, how: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:

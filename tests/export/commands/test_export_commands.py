@@ -1,6 +1,8 @@
 """`nanotrack-export` from the outside: what it prints, what it returns, one sentence for each mistake."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 import edge.demo
 from edge import modelpack
+from export import golden
 from export.cli import main
 from tests.export import small
 from tests.export import torchfile as tf
@@ -212,3 +215,19 @@ def test_an_output_that_cannot_be_written_is_73(tmp_path, detector, capsys):
     (tmp_path / "file").write_text("")
     assert main(["pack", "--detector", str(detector), "-o", str(tmp_path / "file" / "a.pack")]) == 73
     assert "cannot be written" in _sentence(capsys)
+
+
+def test_a_terminated_export_leaves_nothing_behind(tmp_path, detector, monkeypatch):
+    """As `kill` or a service manager ends it, in the middle of writing."""
+    seen: list[Path] = []
+
+    def terminated(*_):
+        seen.extend(path for path in tmp_path.iterdir() if path.name.startswith(".a.pack"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(golden, "packed", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["pack", "--detector", str(detector), "-o", str(tmp_path / "a.pack")]) == 143
+    assert len(seen) == 1
+    assert list(tmp_path.iterdir()) == [detector]
+    assert signal.getsignal(signal.SIGTERM) is before
