@@ -41,7 +41,7 @@ def main() -> None:
     """Measure, print and write the section of RESULTS.md."""
     with tempfile.TemporaryDirectory() as folder:
         pack, export_s = _pack(Path(folder))
-        pictures = frames.find(str(DATA / "images/mot17_mini"), 1000)
+        pictures = frames.find([str(DATA / "images/mot17_mini")], 1000)
         parts = [_export_text(export_s), _accuracy(pack, pictures), _speed(pack), _appearance(pack)]
     body = "\n\n".join(parts)
     print(body)
@@ -90,7 +90,7 @@ def _runner(pack: ModelPack, form: str) -> Runner:
 def _pedestrians(pictures: frames.Frames, width: int, height: int) -> Iterator[np.ndarray]:
     """Real pedestrians of each chosen picture, in pixels of the network's input."""
     for number, picture in zip(pictures.chosen, pictures.pictures(), strict=True):
-        path = pictures.sources[number]
+        path = Path(pictures.sources[number])
         truth = read_ground_truth(path.parent.parent / "gt/gt.txt")
         rows = (truth.frames == int(path.stem)) & (truth.classes == 1) & (truth.scores > 0)
         left_top, size = np.split(truth.boxes_ltwh[rows], 2, axis=1)
@@ -158,7 +158,7 @@ def _appearance(pack: ModelPack) -> str:
     """OSNet in integers on a CPU: what the pack leaves out, and why."""
     if pack.reid is None:
         return ""
-    chosen = frames.find(str(DATA / "images/mot17_mini"), 39)
+    chosen = frames.find([str(DATA / "images/mot17_mini")], 39)
     detector = _runner(pack, "fp32")
     _, crops = material.gather(chosen.pictures(), pack.detector, detector, pack.reid)
     batches = material.batches(crops, range(len(crops)))

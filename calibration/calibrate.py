@@ -1,9 +1,9 @@
 """From float networks and pictures to integer variants with evidence: what `nanotrack-export pack --calibrate` runs."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import onnx
 
@@ -22,6 +22,8 @@ from edge.types import Detections
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
+Boards = Literal["cpu", "tensorrt"]
+ALL_BOARDS: tuple[Boards, ...] = get_args(Boards)
 
 PICTURES = 128  # drawn from what is given; half of them are held out
 COPIES = 3  # perturbed copies of the held-out inputs that a verdict is averaged over
@@ -80,9 +82,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """The gate's limits and how thoroughly it looks."""
+    """The gate's limits, how thoroughly it looks, and which boards get variants."""
 
     limits: Limits = field(default_factory=Limits)
+    boards: Collection[Boards] = ALL_BOARDS
     copies: int = COPIES
 
 
@@ -133,7 +136,8 @@ def calibrate(
             " out"
         )
     progress("pictures")
-    seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), reid)
+    cropped = reid if "tensorrt" in settings.boards else None
+    seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), cropped)
     outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}
     if labels is not None:
         progress("labels")
@@ -159,8 +163,10 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
             f"{detector.source.file}: expected convolutions that can be computed in integers, found none; export it"
             " without --calibrate"
         )
-    _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
-    _tensorrt(outcome, subject, gate, settings, progress)
+    if "cpu" in settings.boards:
+        _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
+    if "tensorrt" in settings.boards:
+        _tensorrt(outcome, subject, gate, settings, progress)
     return outcome
 
 
@@ -176,10 +182,13 @@ def _compare(outcome: Outcome, content: bytes, detector: Detector, truths: Seque
 def _reid(
     content: bytes, reid: Reid, crops: Sequence[Sequence[Array]], settings: Settings, progress: Progress
 ) -> Outcome:
+    if "cpu" in settings.boards:
+        logger.info("reid: %s", NO_CPU_REID)
+    if "tensorrt" not in settings.boards:
+        return Outcome(notes=[NO_CPU_REID])
     first, second = halves(len(crops))
     inputs, held_out = material.batches(crops, first), material.batches(crops, second)
     outcome = Outcome(notes=[NO_CPU_REID], held_out=held_out)
-    logger.info("reid: %s", NO_CPU_REID)
     if min(len(inputs), len(held_out)) * material.CROP_BATCH < FEWEST:
         found = sum(map(len, crops))
         outcome.notes.append(f"not calibrated: the detector found only {found} crops of people in the pictures")
@@ -194,7 +203,7 @@ def _reid(
 
 def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Settings, progress: Progress) -> None:
     """The three forms for TensorRT: Q/DQ in float32 and in float16, and float16 without pairs."""
-    settings = Settings(settings.limits, EXACT_COPIES)
+    settings = replace(settings, copies=EXACT_COPIES)
     _integer(outcome, "qdq", subject, recipe.TENSORRT, gate, settings, progress)
     content = outcome.renderings[-1].content
     progress("float16")

@@ -6,7 +6,7 @@ sampling, Gonzalez 1985), judged on thumbnails.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,10 @@ ALIKE = 2.0  # grey levels of mean difference between thumbnails under which two
 class Frames:
     """Chosen pictures by number within their sources, in the order of choice.
 
-    `sha256` is over their pixels; `distinct` is how many differ from all others chosen before them.
+    `sha256` is over the hashes of their pixels; `distinct` is how many differ from all others chosen before them.
     """
 
-    sources: tuple[Path, ...]
+    sources: tuple[str, ...]
     chosen: tuple[int, ...]
     sha256: str
     distinct: int
@@ -42,34 +42,32 @@ class Frames:
         return _numbered(self.sources, self.chosen)
 
 
-def find(text: str, count: int) -> Frames:
-    """At most `count` varied pictures from `text`: a video, a folder with images (also in sub-folders), a glob pattern
-    or a text file with one path a line.
+def find(texts: Sequence[str], count: int) -> Frames:
+    """At most `count` varied pictures from all of `texts`: videos, folders with images (also in sub-folders), glob
+    patterns, text files with one path a line, or `demo://` addresses with an end.
 
     Raises NotFoundError where there is nothing, DataError for fewer than `FEWEST` pictures or only one scene.
     """
-    sources = _sources(text)
-    total = len(sources) if _are_images(sources) else sum(1 for _ in _pictures(sources))
+    sources = [source for text in texts for source in _sources(text)]
+    total = sum(map(_length, sources))
     considered = sorted({int(i) for i in np.linspace(0, total - 1, min(total, CONSIDERED)).round()}) if total else []
-    thumbnails = [_thumbnail(picture) for picture in _numbered(sources, considered)]
-    if len(thumbnails) < FEWEST:
+    looks = [(_thumbnail(picture), _digest(picture)) for picture in _numbered(sources, considered)]
+    named = " ".join(texts)
+    if len(looks) < FEWEST:
         raise DataError(
-            f"--calibrate {text}: expected at least {FEWEST} pictures, found {len(thumbnails)};"
+            f"--calibrate {named}: expected at least {FEWEST} pictures, found {len(looks)};"
             " name a folder or video with more, a few hundred are best (is the path or pattern right?)"
         )
-    order, distances = _farthest_first(np.stack(thumbnails), count)
+    order, distances = _farthest_first(np.stack([thumbnail for thumbnail, _ in looks]), count)
     distinct = 1 + int(np.sum(distances[1:] > ALIKE))
     if distinct == 1:
         raise DataError(
-            f"--calibrate {text}: expected varied pictures, found {len(thumbnails)} that are all alike; calibrate on"
+            f"--calibrate {named}: expected varied pictures, found {len(looks)} that are all alike; calibrate on"
             " what the camera will see over a day"
         )
-    chosen = tuple(sorted(considered[i] for i in order))
-    digest = hashlib.sha256()
-    for picture in _numbered(sources, chosen):
-        digest.update(repr(picture.shape).encode())
-        digest.update(picture.tobytes())
-    return Frames(tuple(sources), chosen, digest.hexdigest(), distinct)
+    order = sorted(order)
+    digest = hashlib.sha256(b"".join(looks[i][1] for i in order)).hexdigest()
+    return Frames(tuple(sources), tuple(considered[i] for i in order), digest, distinct)
 
 
 def halves(count: int) -> tuple[list[int], list[int]]:
@@ -77,30 +75,44 @@ def halves(count: int) -> tuple[list[int], list[int]]:
     return list(range(0, count, 2)), list(range(1, count, 2))
 
 
-def _sources(text: str) -> list[Path]:
+def _sources(text: str) -> list[str]:
     path = Path(text)
+    if text.startswith("demo://"):
+        return [text]
     if path.suffix == ".txt":
         try:
-            lines = [Path(line.strip()) for line in path.read_text("utf-8").splitlines() if line.strip()]
+            lines = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
         except OSError as error:
             raise NotFoundError(f"--calibrate {text}: cannot be read ({error.strerror})") from error
-        return [line if line.is_absolute() else path.parent / line for line in lines]
+        return [str(path.parent / line) for line in lines]  # an absolute path stays what it is
     if not path.is_dir():
-        return [path]
+        return [text]
     found = [p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
     if not found:
         raise NotFoundError(f"--calibrate {text}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none")
-    return sorted(found, key=natural_key)
+    return list(map(str, sorted(found, key=natural_key)))
 
 
-def _are_images(sources: Sequence[Path]) -> bool:
-    return all(source.suffix.lower() in IMAGE_SUFFIXES for source in sources)
+def _length(source: str) -> int:
+    """How many pictures there are. A video's own word is not taken for it: many say more than they have."""
+    if _is_image(source):
+        return 1
+    if source.startswith("demo://"):
+        count = open_source(source).frame_count
+        if count is None:
+            raise DataError(f"--calibrate {source}: expected a scene with an end, found none; add frames=64")
+        return count
+    return sum(1 for _ in _pictures([source]))
 
 
-def _pictures(sources: Sequence[Path]) -> Iterator[Image]:
+def _is_image(source: str) -> bool:
+    return Path(source).suffix.lower() in IMAGE_SUFFIXES and not any(c in source for c in "*?[")
+
+
+def _pictures(sources: Iterable[str]) -> Iterator[Image]:
     """Every picture of `sources`, one after the other; the array may be reused."""
-    for path in sources:
-        source = open_source(str(path))
+    for text in sources:
+        source = open_source(text)
         try:
             buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
             while (frame := source.read(buffer)) is not None:
@@ -109,10 +121,10 @@ def _pictures(sources: Sequence[Path]) -> Iterator[Image]:
             source.close()
 
 
-def _numbered(sources: Sequence[Path], numbers: Sequence[int]) -> Iterator[Image]:
+def _numbered(sources: Sequence[str], numbers: Sequence[int]) -> Iterator[Image]:
     """The pictures of these ascending numbers."""
-    if _are_images(sources):
-        yield from _pictures([sources[i] for i in numbers])
+    if all(map(_is_image, sources)):
+        yield from _pictures(sources[i] for i in numbers)
         return
     wanted = set(numbers)
     for number, picture in enumerate(_pictures(sources)):
@@ -122,6 +134,10 @@ def _numbered(sources: Sequence[Path], numbers: Sequence[int]) -> Iterator[Image
 
 def _thumbnail(picture: Image) -> npt.NDArray[np.float32]:
     return cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+
+
+def _digest(picture: Image) -> bytes:
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
 
 
 def _farthest_first(thumbnails: npt.NDArray[np.float32], count: int) -> tuple[list[int], npt.NDArray[np.float64]]:

@@ -26,12 +26,13 @@ FLOOR_SCORE = 0.05  # the lowest that a variant's detections are listed with
 
 @dataclass(frozen=True)
 class Limits:
-    """The least agreement with the float network that passes."""
+    """The least agreement with the float network that passes, and the largest `score_bias` in either direction."""
 
     ap50: float = 0.97
     ap: float = 0.90
     cosine_mean: float = 0.99
     cosine_p1: float = 0.97
+    score_bias: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Agreement:
     copies: int
 
     def passes(self, limits: Limits) -> bool:
-        """Whether both precisions reach their limits."""
-        return self.ap50 >= limits.ap50 and self.ap >= limits.ap
+        """Whether both precisions reach their limits, and scores are about what they were."""
+        return self.ap50 >= limits.ap50 and self.ap >= limits.ap and abs(self.score_bias) <= limits.score_bias
 
 
 @dataclass(frozen=True)

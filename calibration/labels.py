@@ -20,7 +20,7 @@ def read(folder: Path, frames: Frames, detector: Detector) -> list[Detections]:
     Raises DataError for lines that are no labels, and where not one picture has a file.
     """
     files = {path.stem: path for path in folder.rglob("*.txt")} if folder.is_dir() else {}
-    names = [frames.sources[i].stem for i in frames.chosen] if len(frames.sources) > max(frames.chosen) else []
+    names = [Path(frames.sources[i]).stem for i in frames.chosen] if len(frames.sources) > max(frames.chosen) else []
     if not any(name in files for name in names):
         raise DataError(
             f"--labels {folder}: expected text files named like the pictures (000123.jpg: 000123.txt), found none that"

@@ -21,7 +21,7 @@ from calibration.placement import Placement
 from calibration.quantize import Family, Rounded
 from calibration.ranges import Histogram, Method, Range
 from calibration.rounding import Points
-from calibration.runtime import Array, Runner
+from calibration.runtime import Array, Runner, on_all_cores
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
@@ -155,9 +155,9 @@ def calibrate(
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
     final = replace(final, weights=rounding.rounded(final.network, moments, target.family))
-    for choice in CHOICES:
-        progress(f"ranges by {choice}")
-        tried[f"ranges {choice}"] = subject.tuning.error(replace(final, choice=choice).run(floats))
+    progress("ranges")
+    errors = on_all_cores(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
+    tried |= {f"ranges {choice}": error for choice, error in zip(CHOICES, errors, strict=True)}
     chosen = min(CHOICES, key=lambda choice: tried[f"ranges {choice}"])
     return replace(final, choice=chosen, tried=tried)
 

@@ -2,15 +2,16 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+T = TypeVar("T")
 
 MOST_WORKERS = 8
 
@@ -43,7 +44,7 @@ class Runner:
 
         Each run is still one thread's work, and no more than two runs a thread are held in memory.
         """
-        workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        workers = _workers()
         waiting: deque[Future[Arrays]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             for tensor in tensors:
@@ -52,6 +53,17 @@ class Runner:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+
+
+def on_all_cores(function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
+    """What `function` returns for each row of `arguments`, in their order; networks are built and run outside of
+    Python's lock, so threads do."""
+    with ThreadPoolExecutor(_workers()) as pool:
+        return list(pool.map(function, *arguments))
+
+
+def _workers() -> int:
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def perturbed(tensor: Array, seed: int) -> Array:

@@ -40,13 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classes", type=_names, metavar="A,B,...", help="keep these classes only, which is faster")
     parser.add_argument(
-        "--calibrate", metavar="FRAMES", help="video, image folder, glob or list file; makes INT8 and FP16 variants too"
+        "--calibrate",
+        nargs="+",
+        metavar="FRAMES",
+        help="videos, image folders, globs or list files; makes INT8 and FP16 variants too",
+    )
+    parser.add_argument(
+        "--boards",
+        choices=("all", "cpu", "tensorrt"),
+        default="all",
+        help="which boards the calibrated variants are for; fewer take less time (default: all)",
     )
     parser.add_argument(
         "--labels", type=Path, metavar="DIR", help="YOLO text files of the calibration pictures, to judge variants by"
     )
     parser.add_argument(
-        "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="least agreement with float32 that passes"
+        "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="agreement with float32 that passes"
     )
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="calibration report (default: beside the pack)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
@@ -73,7 +82,7 @@ def _calibration(
 ) -> "Calibration":
     """The networks calibrated on the pictures that the flags name."""
     from calibration import labels
-    from calibration.calibrate import PICTURES, Settings, calibrate
+    from calibration.calibrate import ALL_BOARDS, PICTURES, Settings, calibrate
     from calibration.frames import FEWEST, find
     from calibration.gate import Limits
     from edge.running import Progress
@@ -88,15 +97,16 @@ def _calibration(
     if frames.distinct < 2 * FEWEST:
         logger.warning(
             "--calibrate %s: only %d of %d pictures differ from the others; ranges may be too narrow for other scenes",
-            args.calibrate,
+            " ".join(args.calibrate),
             frames.distinct,
             len(frames.chosen),
         )
     truths = labels.read(args.labels, frames, detector.description) if args.labels else None
     contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
     described = detector.description, reid.description if reid else None
+    settings = Settings(limits, ALL_BOARDS if args.boards == "all" else (args.boards,))
     with Progress(None) as progress:
-        return calibrate(contents, *described, frames, Settings(limits), progress.advance, truths)
+        return calibrate(contents, *described, frames, settings, progress.advance, truths)
 
 
 def _report(

@@ -170,6 +170,6 @@ def test_labels_of_other_pictures_are_refused(
 def test_a_joint_network_stays_float(exported: Path, material: Path) -> None:
     described = modelpack.read(exported).detector
     joint = replace(described, head=replace(described.head, type="centernet-joint"))
-    chosen = frames.find(str(material / "pictures"), 16)
+    chosen = frames.find([str(material / "pictures")], 16)
     with pytest.raises(UsageError, match="float32 only"):
         calibrate({"detector": b""}, joint, None, chosen, Settings(), lambda _: None)
