@@ -14,12 +14,9 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from edge.track.boxes import Records, iou
+from edge.track.boxes import iou
 from edge.track.jit import buffer, entry, given
-from edge.track.kalman import XYAH
-from edge.track.state import TRACKED
 
 CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
 
@@ -27,21 +24,6 @@ MARGIN = 0.35  # a rival that overlaps less than the best one by this much of Io
 OVERLAP = 0.4  # of rivals, for methods that hear looks wherever boxes overlap
 SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
 STALE_S = 1.0  # after so long a look is taken anew
-
-
-def predicted_boxes(table: Records, frames: float, model: int) -> npt.NDArray[np.float64]:
-    """Where the boxes (xyxy, `[T, 4]`) of TRACK records will be: confirmed ones move, unconfirmed ones stay."""
-    moved = table["position"] + frames * table["velocity"] * table["confirmed"][:, None]
-    still = table["status"] != TRACKED
-    moved[still, 3] = table["position"][still, 3]
-    if model == XYAH:
-        width = moved[:, 2] * moved[:, 3]
-    else:
-        moved[still, 2] = table["position"][still, 2]
-        width = moved[:, 2]
-    size = np.stack([width, moved[:, 3]], axis=1)
-    corner = moved[:, :2] - size / 2
-    return np.concatenate([corner, corner + size], axis=1)
 
 
 @entry(

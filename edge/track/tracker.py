@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.track import parameters
+from edge.track.bridge import predicted, predicted_boxes
 from edge.track.kalman import XYWH
 from edge.track.lifecycle import BAD_SHAPE
 from edge.track.looks import Looks, Rule, rule_of
@@ -104,6 +105,7 @@ class Tracker:
         run["next_id"] = 1
         self._time_s: float | None = None
         self._alive = 0
+        self._shown = np.zeros(0, np.int64)
         self._state = State(run, self._track)
         self._looks: Looks | None = self._make_looks and self._make_looks(self.appearance, self.parameters)
         self._no_classes = np.zeros(64, np.int32)
@@ -156,9 +158,28 @@ class Tracker:
             looks.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
         if pairs > state.room_for_pairs:
             state.reserve_pairs(pairs)
+        self._shown = ids[:shown].copy()
         if shown == room:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
+
+    def predict(self, time_s: float) -> Tracks:
+        """The tracks of the last `update`, where they are expected at `time_s`; changes nothing. Arrays are fresh.
+
+        For frames that were not detected in. (`update` with no detections says that nobody was there.) Raises
+        InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
+        """
+        if not self.follows_time:
+            raise UsageError(
+                f"{self.method}, preset {self.preset}: counts frames and must see all of them; use preset default"
+            )
+        frames, _ = self._elapsed(time_s)
+        return predicted(self._state.table[: self._alive], self._shown, frames, self._model)
+
+    @property
+    def follows_time(self) -> bool:
+        """Whether it goes by the time between frames, and not by their number."""
+        return not self._counts_calls
 
     @property
     def needs_embeddings(self) -> bool:
@@ -196,7 +217,7 @@ class Tracker:
             taken = np.full(len(table), -1.0)
         lost, stale = table["status"] == LOST, (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
-        boxes = doubt.predicted_boxes(table, frames, self._model)
+        boxes = predicted_boxes(table, frames, self._model)
         reach = getattr(self.parameters, "looks_iou", doubt.OVERLAP) - doubt.SLACK
         try:
             doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
