@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import UnavailableError
 
-STEPS = {"detector": 9000, "reid": 5000, "joint": 11000}
+STEPS = {"detector": 9000, "reid": 5000, "joint": 6500}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,5 +42,6 @@ def run(args: argparse.Namespace) -> None:
         result = f"rank-1 {score.reid(path):.3f}"
     else:
         path = joint.train(args.output, steps, args.seed)
-        result = "AP50 {:.3f} and rank-1 {:.3f}".format(*score_joint.joint(path))
+        scores = score_joint.joint(path)
+        result = f"AP50 {scores.ap50:.3f}, rank-1 {scores.rank_one:.3f}, ways back off by {scores.back_px:.1f} px"
     sys.stdout.write(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}\n")

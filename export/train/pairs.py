@@ -19,7 +19,7 @@ from export.train.frames import INPUT, WINDOW, streets
 APART_FRAMES = (1, 1, 1, 2, 3)  # of a pair, at 30 frames a second, each as often as it stands here
 PAIRS_PER_STREET = 12
 STREETS = 28  # at hand
-SERVED = 8  # windows for each pair that is drawn
+SERVED = 12  # windows for each pair that is drawn
 MOST_PEOPLE = 36  # in a street
 LEAST_LEFT = 0.4  # of a person in a window who is not ignored
 
