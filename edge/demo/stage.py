@@ -189,8 +189,11 @@ class Stage:
     def _car(self, car: traffic.Car, view: Float64s, frame_s: float) -> Sprite:
         y = traffic.lane_y(car)
         scale = self.camera.focal_px / y
-        key = (car.lane, car.van, car.paint)
+        key = _look(car)
         if key not in self._car_bodies:
+            # Cars leave and come back in another paint, for ever: looks that nobody has any more are forgotten.
+            looks = {_look(other) for other in self._traffic.cars}
+            self._car_bodies = {look: body for look, body in self._car_bodies.items() if look in looks}
             self._car_bodies[key] = traffic.body(car, scale, self._light)
         patch = traffic.wheels(self._car_bodies[key], car, scale)
         u, v = self.camera.project(np.array([car.x, y, 0.0])) - np.array(traffic.origin(car)) * scale
@@ -199,6 +202,11 @@ class Stage:
             patch = cv2.blur(cv2.copyMakeBorder(patch, 0, 0, blur, blur, cv2.BORDER_CONSTANT), (blur, 1))
             u -= blur
         return seen_patch(patch, (u, v), view, y)
+
+
+def _look(car: traffic.Car) -> tuple[object, ...]:
+    """What a car's body is painted from."""
+    return car.lane, car.van, car.paint
 
 
 def _in_picture(box: Float64s, camera: Camera) -> bool:

@@ -129,6 +129,16 @@ def test_nearer_people_are_larger():
     assert heights.max() > 2.5 * heights.min()
 
 
+def test_an_endless_scene_remembers_no_more_cars_than_there_are():
+    stage = parse("demo://?people=1&size=160x90").stage()
+    seen = set()
+    for second in range(0, 600, 10):
+        stage.advance(float(second))
+        stage.shoot(0.1)
+        seen |= stage._car_bodies.keys()
+    assert len(stage._car_bodies) <= len(stage._traffic.cars) < len(seen)
+
+
 def test_a_moving_camera_says_how_it_moved():
     stage = Options(people=3, seed=1, size=(640, 360), camera="moving").stage()
     stage._traffic.cars.clear()
