@@ -12,7 +12,7 @@ from tests.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_por
 
 # The built-in network at a quarter of its pixels: the soak shall keep less than one core busy.
 INPUT_SIZE = "320x192"
-FPS = 5
+FPS = 4
 DISK_MIB = 16
 SIZES = ("320x180", "480x270", "640x360")
 _WEIGHTS = Path(__file__).resolve().parents[1] / "edge" / "demo" / "weights" / "detector.pth"

@@ -145,11 +145,15 @@ class Jsonl:
 
 @dataclass(frozen=True)
 class Mqtt:
-    """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's."""
+    """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's.
+
+    Every `update_s` seconds an event tells where each identity is; 0 for none.
+    """
 
     host: str
     port: int = within(1, 65535, 1883)
     prefix: str = "nanotrack"
+    update_s: float = within(0, 3600, 5.0)
     credentials: str | None = None
     tls: bool = False
     ca_file: str | None = None

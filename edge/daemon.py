@@ -227,7 +227,7 @@ class Daemon:
         away = [
             f"{stream.origin.camera} {stream.state}: {stream.capture.trouble}"
             for stream in self.streams
-            if stream.state in ("offline", "connecting")
+            if stream.state in ("connecting", "degraded", "offline")
         ]
         return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
 

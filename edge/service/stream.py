@@ -90,9 +90,12 @@ class Stream:
         if not self.capture.is_live:
             return
         now_s = self._clock.mono()
-        if now_s - self.capture.good_s > self.capture.camera.stall_s:
+        silence_s, stall_s = now_s - self.capture.good_s, self.capture.camera.stall_s
+        if silence_s > stall_s:
             self.shown = 0
             self._change("offline", self.capture.trouble or "no picture comes")
+        elif silence_s > stall_s / 2 and self.state == "online":
+            self._change("degraded", self.capture.trouble or "no picture comes")
         for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
             self._publish(event)
 

@@ -9,7 +9,7 @@ from edge.types import Tracks
 EndReason = Literal["lost", "stopped"]
 ZoneAction = Literal["enter", "leave"]
 Direction = Literal["in", "out"]
-CameraState = Literal["connecting", "online", "offline", "stopped"]
+CameraState = Literal["connecting", "online", "degraded", "offline", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)

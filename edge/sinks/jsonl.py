@@ -89,10 +89,14 @@ def _tracks(event: Observed) -> str:
     )
 
 
-def _clock(at: Moment) -> str:
-    """The time fields of a line: the source's own clock, and the wall clock as a label where there is one."""
-    mono = f',"t_mono_ns":{round(at.time_s * 1e9)}'
+def clock_fields(at: Moment) -> dict[str, int | str]:
+    """The source's own clock, and the wall clock as a label where there is one."""
+    mono: dict[str, int | str] = {"t_mono_ns": round(at.time_s * 1e9)}
     if at.utc_s is None:
         return mono
     stamp = datetime.fromtimestamp(at.utc_s, timezone.utc).isoformat(timespec="milliseconds")
-    return f',"t_utc":"{stamp.replace("+00:00", "Z")}"{mono}'
+    return {"t_utc": stamp.replace("+00:00", "Z"), **mono}
+
+
+def _clock(at: Moment) -> str:
+    return "".join(f',"{name}":{json.dumps(value)}' for name, value in clock_fields(at).items())

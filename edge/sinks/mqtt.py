@@ -1,26 +1,30 @@
 """Events to an MQTT broker, which may be away for any time.
 
 PREFIX/status                   online, offline (last will) or stopped; retained
-PREFIX/CAMERA/status            online, offline or stopped; retained
+PREFIX/CAMERA/status            online, degraded, offline or stopped; retained
+PREFIX/CAMERA/reason            why it is not online; retained while there is one
 PREFIX/CAMERA/tracks            the frames of the JSON lines, QoS 0: lost while the broker is away
-PREFIX/CAMERA/events            new identities, and all that is no frame, QoS 1: kept while the broker is away
+PREFIX/CAMERA/events            new identities, and all that is no frame, QoS 1: kept while the broker is away;
+                                where identities are, now and then ("update"), QoS 0
 PREFIX/CAMERA/count/CLASS       how many are shown now, on change; retained
+PREFIX/CAMERA/zone/ZONE         how many are there; retained
+PREFIX/CAMERA/line/LINE/in, out crossings since the start; retained
 """
 
-import json
 import logging
 import secrets
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edge import credentials
 from edge.config import Mqtt
 from edge.errors import NotFoundError, UnavailableError
-from edge.sinks.events import CameraChanged, Event, LineCrossed, Observed, ZoneChanged
-from edge.sinks.jsonl import VERSION, line_of
+from edge.sinks.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
+from edge.sinks.jsonl import line_of
+from edge.sinks.presence import Presence
 from edge.sinks.queued import LossError
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ class MqttOutput:
     def __init__(self, settings: Mqtt):
         self._settings = settings
         self._counts: dict[str, Counter[str]] = {}
+        self._presence = Presence(settings.update_s)
         self._retained: dict[str, str] = {}
         self._lock = threading.Lock()
         self._trouble = "no connection yet"
@@ -95,11 +100,16 @@ class MqttOutput:
         if isinstance(event, Observed):
             names = [event.origin.classes[number] for number in event.tracks.classes.tolist()]
             self._count(camera, Counter(names))
-            kept = [self._send(f"{camera}/events", line, qos=1) for line in _births(event)]
-            return all([*kept, self._send(f"{camera}/tracks", text, qos=0)])
+            told = self._presence.see(event)
+            kept = [self._send(f"{camera}/events", line, qos=1) for line in told.new]
+            sent = [self._send(f"{camera}/events", line, qos=0) for line in told.updates]
+            return all([*kept, *sent, self._send(f"{camera}/tracks", text, qos=0)])
+        if isinstance(event, Ended):
+            self._presence.forget(event)
         if isinstance(event, CameraChanged):
             self._retain(f"{camera}/status", event.state)
-            if event.state != "online":
+            self._retain(f"{camera}/reason", event.reason)
+            if event.state in ("offline", "stopped"):
                 self._count(camera, Counter())
         if isinstance(event, ZoneChanged):
             self._retain(f"{camera}/zone/{event.zone}", str(event.count))
@@ -122,9 +132,9 @@ class MqttOutput:
 
     def _retain(self, topic: str, text: str) -> None:
         """Publish a state; a broker that comes back is told again."""
-        with self._lock:
+        with self._lock:  # also while it is sent: what `_on_connect` tells must not come later, and be older
             self._retained[topic] = text
-        self._client.publish(self._topic(topic), text, retain=True)
+            self._client.publish(self._topic(topic), text, retain=True)
 
     def _topic(self, rest: str) -> str:
         return f"{self._settings.prefix}/{rest}"
@@ -136,31 +146,11 @@ class MqttOutput:
         self._trouble = ""
         client.publish(self._topic("status"), "online", qos=1, retain=True)
         with self._lock:
-            retained = dict(self._retained)
-        for topic, text in retained.items():
-            client.publish(self._topic(topic), text, retain=True)
+            for topic, text in self._retained.items():
+                client.publish(self._topic(topic), text, retain=True)
 
     def _on_disconnect(self, client: "paho.Client", data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._trouble = self._trouble or f"went away: {reason}"
 
     def _on_connect_fail(self, client: "paho.Client", data: Any) -> None:
         self._trouble = "does not answer"
-
-
-def _births(event: Observed) -> Iterator[str]:
-    """An event for every identity that is shown for the first time."""
-    tracks = event.tracks
-    for row, age in enumerate(event.ages):
-        if age == 0:
-            yield json.dumps(
-                {
-                    "v": VERSION,
-                    "run": event.origin.run,
-                    "camera": event.origin.camera,
-                    "event": "new",
-                    "id": int(tracks.ids[row]),
-                    "t_mono_ns": round(event.at.time_s * 1e9),
-                    "cls": event.origin.classes[tracks.classes[row]],
-                    "xyxy": [round(value, 2) for value in tracks.boxes_xyxy[row].tolist()],
-                }
-            )

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,8 +77,8 @@ def _quick_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.sinks.mqtt._RETRY_S", (1, 1))
 
 
-def connected(broker: Broker, listener: Listener) -> MqttOutput:
-    output = MqttOutput(Mqtt("127.0.0.1", broker.port))
+def connected(broker: Broker, listener: Listener, **settings: Any) -> MqttOutput:
+    output = MqttOutput(Mqtt("127.0.0.1", broker.port, **settings))
     output.start()
     wait_for(lambda: listener.last.get("status") == "online", "not online")
     return output
@@ -103,6 +104,62 @@ def test_everything_has_its_topic(broker: Broker, listener: Listener) -> None:
         ("camera", None),
     ]
     assert {event["run"] for event in events} == {"r1"}
+
+
+@needs_mosquitto
+def test_identities_are_told_of_again_now_and_then(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener, update_s=1.0)
+    for number in range(1, 25):  # 8 frames a second; who is shown from the 7th on has its own time
+        shown = tracks(*([4, 7] if number > 6 else [4]), left=float(number))
+        at = Moment(number / 8, None)
+        output.write([Observed(ORIGIN, at, number, (128, 96), shown, [number - 1, number - 7][: len(shown)])])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    events = [json.loads(text) for text in listener.on("door/events")]
+    assert [(event["event"], event["id"], event["t_mono_ns"] / 1e9) for event in events] == [
+        ("new", 4, 0.125),
+        ("new", 7, 0.875),
+        ("update", 4, 1.125),
+        ("update", 7, 1.875),
+        ("update", 4, 2.125),
+        ("update", 7, 2.875),
+    ]
+    update = events[4]
+    assert (update["before"], update["xyxy"], update["age"]) == ([9, 20.25, 24, 60.5], [17, 20.25, 32, 60.5], 16)
+
+
+@needs_mosquitto
+def test_without_an_interval_identities_are_told_of_once(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener, update_s=0.0)
+    for second in range(10):
+        output.write([Observed(ORIGIN, Moment(100.0 * second, None), 1 + second, (128, 96), tracks(4), [second])])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    assert [json.loads(text)["event"] for text in listener.on("door/events")] == ["new"]
+
+
+@needs_mosquitto
+def test_a_start_that_was_lost_on_the_way_is_told_later(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([seen(9, 4, age=8), Ended(ORIGIN, AT, 4, 9, "lost")])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    assert [json.loads(text)["event"] for text in listener.on("door/events")] == ["new", "end"]
+
+
+@needs_mosquitto
+def test_why_a_camera_is_not_online_stays_as_long_as_it_is_not(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener)
+    output.write([seen(1, 4), CameraChanged(ORIGIN, AT, "degraded", "no picture comes")])
+    wait_for(lambda: listener.last.get("door/reason") == "no picture comes", "no reason")
+    assert (listener.last["door/status"], listener.last["door/count/person"]) == ("degraded", "1")
+    output.write([CameraChanged(ORIGIN, AT, "online", "")])
+    wait_for(lambda: listener.last["door/reason"] == "", "the reason stays")
+    late = Listener(broker.port)
+    wait_for(lambda: len(late.last) == 3, "states are missing")
+    assert late.last == {"status": "online", "door/status": "online", "door/count/person": "1"}
+    late.close()
+    output.close()
 
 
 @needs_mosquitto
