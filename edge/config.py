@@ -147,13 +147,15 @@ class Jsonl:
 class Mqtt:
     """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's.
 
-    Every `update_s` seconds an event tells where each identity is; 0 for none.
+    Every `update_s` seconds an event tells where each identity is; 0 for none. `home_assistant` announces cameras,
+    counts, zones and lines to it.
     """
 
     host: str
     port: int = within(1, 65535, 1883)
     prefix: str = "nanotrack"
     update_s: float = within(0, 3600, 5.0)
+    home_assistant: bool = False
     credentials: str | None = None
     tls: bool = False
     ca_file: str | None = None

@@ -9,6 +9,8 @@ PREFIX/CAMERA/events            new identities, and all that is no frame, QoS 1:
 PREFIX/CAMERA/count/CLASS       how many are shown now, on change; retained
 PREFIX/CAMERA/zone/ZONE         how many are there; retained
 PREFIX/CAMERA/line/LINE/in, out crossings since the start; retained
+
+Where it is asked for, Home Assistant is told of every state under `homeassistant/`, see `edge.sinks.discovery`.
 """
 
 import logging
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from edge import credentials
 from edge.config import Mqtt
 from edge.errors import NotFoundError, UnavailableError
+from edge.sinks.discovery import entity_of
 from edge.sinks.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
 from edge.sinks.jsonl import line_of
 from edge.sinks.presence import Presence
@@ -45,7 +48,7 @@ class MqttOutput:
         self._settings = settings
         self._counts: dict[str, Counter[str]] = {}
         self._presence = Presence(settings.update_s)
-        self._retained: dict[str, str] = {}
+        self._retained: dict[str, str] = {}  # by whole topics
         self._lock = threading.Lock()
         self._trouble = "no connection yet"
         self._client = self._make_client()
@@ -119,6 +122,8 @@ class MqttOutput:
         return self._send(f"{camera}/events", text, qos=1)
 
     def _send(self, topic: str, text: str, qos: int) -> bool:
+        if qos == 0 and not self._client.is_connected():
+            return False  # from the connection until the broker lets us in, paho would take what never arrives
         result = self._client.publish(self._topic(topic), text, qos=qos)
         # paho keeps what has QoS 1 while there is no connection (4), and refuses more than it may keep (15).
         return result.rc == 0 or (qos > 0 and result.rc == 4)
@@ -132,9 +137,14 @@ class MqttOutput:
 
     def _retain(self, topic: str, text: str) -> None:
         """Publish a state; a broker that comes back is told again."""
+        messages = [(self._topic(topic), text)]
+        if self._settings.home_assistant and self._topic(topic) not in self._retained:
+            entity = entity_of(self._settings.prefix, topic)
+            messages = [entity, *messages] if entity else messages
         with self._lock:  # also while it is sent: what `_on_connect` tells must not come later, and be older
-            self._retained[topic] = text
-            self._client.publish(self._topic(topic), text, retain=True)
+            for whole_topic, message in messages:
+                self._retained[whole_topic] = message
+                self._client.publish(whole_topic, message, retain=True)
 
     def _topic(self, rest: str) -> str:
         return f"{self._settings.prefix}/{rest}"
@@ -147,7 +157,7 @@ class MqttOutput:
         client.publish(self._topic("status"), "online", qos=1, retain=True)
         with self._lock:
             for topic, text in self._retained.items():
-                client.publish(self._topic(topic), text, retain=True)
+                client.publish(topic, text, retain=True)
 
     def _on_disconnect(self, client: "paho.Client", data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._trouble = self._trouble or f"went away: {reason}"

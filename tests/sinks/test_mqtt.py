@@ -31,11 +31,11 @@ def seen(number: int, *ids: int, age: int = 0) -> Observed:
 class Listener:
     """Everything that is published: `messages` in order, `last` by topic."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, topics: str = "nanotrack/#"):
         self.messages: list[tuple[str, str]] = []
         self._ready = threading.Event()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *rest: client.subscribe("nanotrack/#", qos=1)
+        self._client.on_connect = lambda client, *rest: client.subscribe(topics, qos=1)
         self._client.on_subscribe = lambda *rest: self._ready.set()
         self._client.on_message = lambda client, data, message: self.messages.append(
             (message.topic.removeprefix("nanotrack/"), message.payload.decode())
@@ -160,6 +160,39 @@ def test_why_a_camera_is_not_online_stays_as_long_as_it_is_not(broker: Broker, l
     assert late.last == {"status": "online", "door/status": "online", "door/count/person": "1"}
     late.close()
     output.close()
+
+
+@needs_mosquitto
+def test_home_assistant_is_told_before_the_first_state_and_once(broker: Broker, listener: Listener) -> None:
+    output = connected(broker, listener, home_assistant=True)
+    assistant = Listener(broker.port, "homeassistant/#")
+    output.write([CameraChanged(ORIGIN, AT, "online", ""), seen(1, 4), seen(2), seen(3, 4)])
+    output.write([ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3), CameraChanged(ORIGIN, AT, "stopped", "")])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    wait_for(lambda: len(assistant.messages) >= 3, "not told")
+    assert [topic for topic, _ in assistant.messages] == [
+        "homeassistant/binary_sensor/nanotrack_door_status/config",
+        "homeassistant/sensor/nanotrack_door_count_person/config",
+        "homeassistant/sensor/nanotrack_door_zone_till/config",
+    ]
+    for _, text in assistant.messages:
+        assert json.loads(text)["state_topic"].removeprefix("nanotrack/") in listener.last
+    late = Listener(broker.port, "homeassistant/#")
+    wait_for(lambda: len(late.messages) == 3, "not retained")
+    for each in (assistant, late):
+        each.close()
+
+
+@needs_mosquitto
+def test_home_assistant_is_not_told_unless_asked_for(broker: Broker, listener: Listener) -> None:
+    assistant = Listener(broker.port, "homeassistant/#")
+    output = connected(broker, listener)
+    output.write([CameraChanged(ORIGIN, AT, "online", "")])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    assert assistant.messages == []
+    assistant.close()
 
 
 @needs_mosquitto
