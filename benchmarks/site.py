@@ -78,7 +78,7 @@ class Site:
         cameras = [
             {"name": "lobby", "source": f"demo://?people=3&size={SIZES[0]}&fps={FPS}&seed=1"},
             {"name": "street", "source": f"demo://?people=4&size={SIZES[1]}&fps={FPS}&seed=2"},
-            *({"name": name, "source": camera.address, "stall_s": 3.0} for name, camera in self.cameras.items()),
+            *({"name": name, "source": camera.address} for name, camera in self.cameras.items()),
         ]
         if is_changed:
             cameras[1]["zone"] = [_ZONE]
@@ -92,7 +92,7 @@ class Site:
                 "keep": 12,
                 "free_mib": 0,  # the floor would keep the disk from ever being really full
             },
-            mqtt={"host": "127.0.0.1", "port": self.broker.port},
+            mqtt={"host": "127.0.0.1", "port": self.broker.port, "update_s": 2.0, "home_assistant": True},
             web={"port": self.web_port},
         )
 

@@ -173,8 +173,8 @@ The two outputs are each other's witness: what one received and the other did no
 {_aligned(table(("promise", "", "expected", "found"), promises))}
 {table(("fault", "", "times", "recovered after, median s", "longest s"), faults)}
 From the capture of a frame to its arrival at an MQTT client: p50 {p50:.0f} ms, p99 {p99:.0f} ms, p99.9 {p999:.0f} ms
-over {len(ms):,} frames; the minutes' medians lie between {low:.0f} and {high:.0f} ms. {dropped:.0f} frames were replaced
-by newer ones before they were tracked.
+over {len(ms):,} frames; the minutes' medians lie between {low:.0f} and {high:.0f} ms. {dropped:.0f} frames were
+replaced by newer ones before they were tracked.
 
 ![memory and latency over time](soak.svg)"""
 

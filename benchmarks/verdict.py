@@ -17,8 +17,8 @@ Values = npt.NDArray[np.float64]
 WARM_UP_SHARE = 0.2
 # Around a fault: what was on its way when it began, and the second after which a broken output is asked again.
 MARGIN_S = 1.5
-# Where no fault is, a camera's frames come at least so often: its `stall_s`.
-LONGEST_PAUSE_S = 3.0
+# Where no fault is, a camera's frames come at least so often: it would count as lost after `stall_s`.
+LONGEST_PAUSE_S = 5.0
 _RELOADED = "street"
 
 
