@@ -26,11 +26,14 @@ def log_odds(score: float) -> float:
 
 
 @kernel
-def doubts(run: Any, overlap: float, surprise: float) -> float:
-    """Evidence a second against a new object: boxes on a known object are often parts of it, giants and dwarfs errors.
+def doubts(run: Any, confirmed: bool, overlap: float, surprise: float) -> float:
+    """Evidence a second against an object: boxes on a known object are often parts of it, giants and dwarfs errors.
 
-    `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2).
+    `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2). Who is
+    confirmed may well stand behind someone: only a good score outweighs lasting overlap, but its size is its own.
     """
+    if confirmed:
+        return run["known_overlap_evidence"] * overlap
     return run["overlap_evidence"] * overlap + run["height_evidence"] * surprise
 
 

@@ -24,7 +24,7 @@ from edge.track.kalman import XYWH, correct, measurement, predict, start, write_
 from edge.track.lifecycle import begin_frame, compact, read
 from edge.track.looks import UNKNOWN, Looks, Rule
 from edge.track.parameters import number
-from edge.track.similarity import similarity, worth
+from edge.track.similarity import returning, similarity, worth
 from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
 
 # The published presets are another algorithm.
@@ -45,6 +45,7 @@ class Parameters:
     `similarity_floor`: least score^2 * similarity of a match; `similarity_enough`: a similarity that always is.
     `new_similarity`: least similarity for tracks not yet confirmed.
     `revive_ratio`: a low detection revives a lost track from this fraction of the track's running score on.
+    `absence_s`: how long someone with score 1 must be gone for the similarity to halve; see similarity.py.
     `continuity`: weight of the jump from the running score in the similarity; `score_memory_s`: time constant of that.
     `feet_tolerance`: offset of the lower edge, in h, that halves the similarity; inf to ignore it.
     `position_noise` h/sqrt(s), `velocity_noise` h/s/sqrt(s): how freely objects move; `measurement_noise` h: of boxes.
@@ -52,10 +53,11 @@ class Parameters:
     `start_noise` h, `start_velocity_noise` h/s: standard deviations at birth.
     `camera_noise` h: how far single objects stray from the camera's motion; 0 for a camera that never moves.
     `camera_reach`: how far pairs are sought for it, in box sizes beyond every side.
-    `confirm_evidence`, `drop_evidence`: log-odds at which a track is shown, or given up. `most_evidence`: no more is
-    kept, so that what turns out to be clutter, steadily seen with low scores, goes again within seconds.
+    `confirm_evidence`, `drop_evidence`: log-odds at which a track is confirmed, or given up; a confirmed one is shown
+    from 0 on. `most_evidence`: no more is kept, so that what turns out to be clutter goes again within seconds.
     `score_evidence`: per second and unit of log-odds of the score; `sight_evidence`: per second of being seen at all.
     `overlap_evidence`, `height_evidence`: per second and unit of overlap or odd height, against new tracks.
+    `known_overlap_evidence`: per second and unit of overlap, against confirmed tracks, lest second boxes stay.
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
     `class_aware`: 1 to match within a class only. A track's class is what most of the score was given for.
@@ -65,11 +67,12 @@ class Parameters:
 
     high_score: float = number(0.3, 0, 1)
     low_score: float = number(0.1, 0, 1)
-    birth_score: float = number(0.2, 0, 1)
+    birth_score: float = number(0.25, 0, 1)
     similarity_floor: float = number(0.1, 0, 1)
     similarity_enough: float = number(0.5, 0, 1)
     new_similarity: float = number(0.05, 0, 1)
     revive_ratio: float = number(0.3, 0, 100)
+    absence_s: float = number(2, 1e-6, math.inf)
     continuity: float = number(0.35, 0, 1)
     score_memory_s: float = number(0.15, 1e-6, 1e6)
     feet_tolerance: float = number(0.26, 1e-6, math.inf)
@@ -86,8 +89,9 @@ class Parameters:
     drop_evidence: float = number(-2, -1e6, 1e6)
     most_evidence: float = number(3, -1e6, 1e6)
     score_evidence: float = number(12, 0, 1e6)
-    sight_evidence: float = number(15, 0, 1e6)
+    sight_evidence: float = number(14, 0, 1e6)
     overlap_evidence: float = number(39, 0, 1e6)
+    known_overlap_evidence: float = number(12, 0, 1e6)
     height_evidence: float = number(7.5, 0, 1e6)
     lost_s: float = number(2, 0, 1e6)
     new_s: float = number(0.06, 0, 1e6)
@@ -157,7 +161,8 @@ def _compare(work: Work, pairs: Records, count: int) -> None:
         if apart and track["class"] != detection["class"]:
             pair["iou"] = 0.0
         else:
-            pair["iou"] = similarity(run, track, detection)
+            alike = similarity(run, track, detection)
+            pair["iou"] = alike * returning(run, track) if track["status"] == LOST else alike
 
 
 @kernel
@@ -277,9 +282,8 @@ def _update(work: Work, frames: float) -> None:
             continue
         detection = detections[track["detection"]]
         score, box = detection["score"], detection["box"]
-        doubt = 0.0
-        if not track["confirmed"]:
-            doubt = doubts(run, detection["overlap"], perspective.surprise(run, known, base, slope, box))
+        odd = 0.0 if track["confirmed"] else perspective.surprise(run, known, base, slope, box)
+        doubt = doubts(run, track["confirmed"], detection["overlap"], odd)
         track["evidence"] = min(track["evidence"] + gained(run, score, doubt, seconds), run["most_evidence"])
         _correct(run, track, detection)
         _vote(track, detection)
@@ -295,7 +299,7 @@ def _update(work: Work, frames: float) -> None:
         detection = detections[j]
         if detection["pool"] != NOWHERE and detection["track"] < 0 and detection["score"] >= run["birth_score"]:
             odd = perspective.surprise(run, known, base, slope, detection["box"])
-            evidence = first(run, detection["score"], doubts(run, detection["overlap"], odd))
+            evidence = first(run, detection["score"], doubts(run, False, detection["overlap"], odd))
             if run["calls"] == 0:  # whoever is there when a stream begins was there before
                 evidence += FIRST_S * run["sight_evidence"]
             _start(work, j, evidence)
@@ -322,12 +326,13 @@ def _start(work: Work, j: int, evidence: float) -> None:
 
 @kernel
 def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
-    """Write the confirmed tracks seen now or a moment ago to the output arrays; how many there are."""
+    """Write the confirmed, rather real than not, seen now or a moment ago to the output arrays; how many there are."""
     run, shown = work.run[0], 0
     coast = run["coast_s"] * run["frame_rate"]
     for i in range(run["tracks"]):
         track = work.table[i]
-        if track["confirmed"] and (track["detection"] >= 0 or run["now"] - track["last"] <= coast):
+        believed = track["confirmed"] and track["evidence"] >= 0.0
+        if believed and (track["detection"] >= 0 or run["now"] - track["last"] <= coast):
             ids[shown] = track["number"]
             for k in range(4):
                 boxes[shown, k] = track["box"][k]

@@ -26,6 +26,17 @@ def similarity(run: Any, track: Any, detection: Any) -> float:
 
 
 @kernel
+def returning(run: Any, track: Any) -> float:
+    """What is left of a lost track's similarity: 1 / (1 + score^2 t / `absence_s`) after t seconds unseen.
+
+    Those with low scores are missed often and return any moment. Who was always seen and is not any more has gone
+    behind something or away, and the later, the more likely a box at the place expected is somebody else.
+    """
+    seconds = (run["now"] - track["last"]) / run["frame_rate"]
+    return 1.0 / (1.0 + track["score"] * track["score"] * seconds / run["absence_s"])
+
+
+@kernel
 def worth(run: Any, alike: float, score: float) -> float:
     """Gain of matching: score^2 (alike - least), where least = min(enough, floor / score^2).
 

@@ -27,7 +27,8 @@ def test_evidence_is_a_rate_times_a_bounded_time(score: float, overlap: float, o
     odds = math.log(np.clip(score, 0.01, 0.99) / (1 - np.clip(score, 0.01, 0.99)))
     against = p.overlap_evidence * overlap + p.height_evidence * odd
     assert log_odds(score) == pytest.approx(odds)
-    assert doubts(run, overlap, odd) == pytest.approx(against)
+    assert doubts(run, False, overlap, odd) == pytest.approx(against)
+    assert doubts(run, True, overlap, odd) == pytest.approx(p.known_overlap_evidence * overlap)
     assert first(run, score, against) == pytest.approx(FIRST_S * (p.score_evidence * odds - against))
     rate = p.score_evidence * odds + p.sight_evidence - against
     assert gained(run, score, against, seconds) == pytest.approx(min(seconds, LONGEST_S) * rate)

@@ -44,6 +44,28 @@ def test_a_box_on_a_known_one_is_doubted() -> None:
         assert ids(tracker, (0.95,), part) == {1}
 
 
+def test_a_confirmed_duplicate_goes_again_and_someone_behind_stays() -> None:
+    """Two people side by side, then one box on the other: a low score there is a second box, a good one a person."""
+    for score, expected in ((0.3, {1}), (0.7, {1, 2})):
+        tracker = Tracker()
+        for _ in range(20):
+            ids(tracker, (0.95,), (0.8, 140))
+        assert ids(tracker, (0.95,), (0.8, 140)) == {1, 2}
+        for k in range(90):
+            shown = ids(tracker, (0.95,), (score, 140.0 - 5 * min(k, 24)))
+        assert shown == expected
+
+
+def test_the_doubtful_are_hidden_and_keep_their_id() -> None:
+    tracker = Tracker()
+    for _ in range(30):
+        ids(tracker, (0.8,))
+    shown = [ids(tracker, (0.15,)) for _ in range(18)]
+    assert shown[0] == {1}
+    assert shown[-1] == set()
+    assert {1} in [ids(tracker, (0.8,)) for _ in range(3)]
+
+
 def test_low_scores_revive_only_tracks_as_good_as_that() -> None:
     strong, weak = Tracker(), Tracker()
     for _ in range(10):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.track.nanotrack import RUN, TRACK, Parameters
-from edge.track.similarity import similarity, worth
+from edge.track.similarity import returning, similarity, worth
 from edge.track.state import DETECTION
 from tests.track.twins import iou_matrix
 
@@ -48,6 +48,16 @@ def test_the_one_in_front_keeps_the_lower_edge() -> None:
     front, behind = np.array([100.0, 100, 160, 300]), np.array([120.0, 90, 180, 270])
     seen = np.array([112.0, 98, 172, 298])
     assert similarity(*_records(front, seen, 0.9, 0.9)) > 1.4 * similarity(*_records(behind, seen, 0.9, 0.9))
+
+
+def test_who_was_always_seen_must_come_back_soon() -> None:
+    run, track = _records(np.zeros(4), np.zeros(4), 0, 1.0)[:2]
+    run["frame_rate"], run["now"] = 25.0, 25 * Parameters().absence_s
+    assert returning(run, track) == pytest.approx(0.5)
+    track["score"] = 0.3
+    assert returning(run, track) == pytest.approx(1 / 1.09)
+    track["last"] = run["now"]
+    assert returning(run, track) == 1
 
 
 @settings(deadline=None)
