@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ DISK_MIB = 16
 SIZES = ("320x180", "480x270", "640x360")
 _WEIGHTS = Path(__file__).resolve().parents[1] / "edge" / "demo" / "weights" / "detector.pth"
 _STREET_JPEGS = 240
+_BROKER = ("allow_anonymous true", "user root", "persistence true", "max_queued_messages 0")
+# As the unit allows: the first start of all compiles the kernels.
+_START_S = 300.0
 _ZONE = {"name": "till", "points": [[0.2, 0.4], [0.8, 0.4], [0.8, 1.0], [0.2, 1.0]]}
 
 
@@ -56,22 +60,27 @@ class Site:
         self.config = folder / "nanotrack.toml"
         self.web_port = free_port()
         self._pack = make_pack(folder, INPUT_SIZE)
-        self.disk = SmallDisk(folder / "disk", DISK_MIB)
-        jpegs = self._film(folder / "street")
-        self.cameras = {name: RtspCamera(jpegs, str(FPS)) for name in ("door", "yard")}
-        for camera in self.cameras.values():
-            camera.start(SIZES[0])
-        # It remembers the witness's subscription, so that what is kept for a broker that was away is heard by him.
-        self.broker = Broker(
-            folder,
-            f"allow_anonymous true\nuser root\npersistence true\npersistence_location {folder}/\nmax_queued_messages 0",
-        )
-        self.listener = Listener(self.broker.port)
-        self.broker.remember()
-        self.configure(is_changed=False)
-        self.manager = Manager(folder / "notify")
-        self.daemon = Served(self.config, self.manager)
-        self.daemon.hear("READY=1")
+        with ExitStack() as opened:
+            self.disk = SmallDisk(folder / "disk", DISK_MIB)
+            opened.callback(self.disk.close)
+            jpegs = self._film(folder / "street")
+            self.cameras = {name: RtspCamera(jpegs, str(FPS)) for name in ("door", "yard")}
+            for camera in self.cameras.values():
+                camera.start(SIZES[0])
+                opened.callback(camera.kill)
+            # It remembers the witness's subscription: he hears what is kept for a broker that was away.
+            self.broker = Broker(folder, "\n".join([*_BROKER, f"persistence_location {folder}/"]))
+            opened.callback(self.broker.kill)
+            self.listener = Listener(self.broker.port)
+            opened.callback(self.listener.close)
+            self.broker.remember()
+            self.configure(is_changed=False)
+            self.manager = Manager(folder / "notify")
+            opened.callback(self.manager.close)
+            self.daemon = Served(self.config, self.manager)
+            opened.callback(self.daemon.kill)
+            self.daemon.hear("READY=1", _START_S)
+            self._opened = opened.pop_all()
 
     def configure(self, *, is_changed: bool) -> None:
         """Write one of two good configurations: a changed one has a zone in the street, and larger files."""
@@ -98,13 +107,7 @@ class Site:
 
     def close(self) -> None:
         """Take all of it away."""
-        self.daemon.kill()
-        self.manager.close()
-        self.listener.close()
-        self.broker.kill()
-        for camera in self.cameras.values():
-            camera.kill()
-        self.disk.close()
+        self._opened.close()
 
     def _film(self, folder: Path) -> str:
         """Pictures of the built-in scene for the RTSP cameras; the pattern of their names."""
