@@ -5,6 +5,10 @@ as fast as it goes, over and over, and then once more at the pace of its frame r
 
   nanotrack profile person.pack street.mp4 --json before.json --report before.html --trace before.trace.json
   nanotrack profile --diff before.json after.json
+  nanotrack profile person.pack street.mp4 --compare --report choices.html
+
+One frame is tracked after another, as the daemon does. --compare also measures what nanotrack track does with several
+cores, every precision and backend that runs here, and the tracking methods, in short turns.
 """
 
 import argparse
@@ -18,8 +22,9 @@ from rich.console import Console
 
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
-from edge.profile import page, show, trace
+from edge.profile import choices, page, show, trace
 from edge.profile import report as reports
+from edge.profile.contest import compare
 from edge.profile.measure import Plan
 from edge.profile.profiler import Wishes, profile
 
@@ -29,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", type=Path, metavar="PACK", help="model pack, or a NanoDet network as ONNX")
     parser.add_argument("source", nargs="?", default="demo://", metavar="SOURCE", help="default: demo://")
     parser.add_argument("--diff", nargs=2, type=Path, metavar=("A.json", "B.json"), help="compare two reports")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="free running; default: 10")
+    parser.add_argument("--compare", action="store_true", help="every way this board can run it, in short turns")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="free running; default: 10, with --compare 3 for each way"
+    )
     parser.add_argument("--frames", type=int, metavar="N", help="free running, in place of --seconds")
     parser.add_argument("--live", type=float, default=5.0, metavar="S", help="at the camera's pace; default: 5, 0: not")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
@@ -38,7 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
-    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="for the network, with --compare up to N; default: all cores but one, with --compare all",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the report for --diff and other programs")
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write the report as a page with plots")
     parser.add_argument("--trace", type=Path, metavar="OUT.json", help="write a timeline for ui.perfetto.dev")
@@ -54,7 +67,10 @@ def run(args: argparse.Namespace) -> None:
         show.comparison(console, *(reports.read(path) for path in args.diff))
         return
     _check(args)
-    found = profile(_wishes(args), Plan(args.seconds, args.frames), args.live, _say)
+    if args.compare:
+        _compare(console, args)
+        return
+    found = profile(_wishes(args), Plan(args.seconds or 10.0, args.frames), args.live, _say)
     show.report(console, found.report)
     if args.json:
         reports.write(found.report, args.json)
@@ -62,6 +78,17 @@ def run(args: argparse.Namespace) -> None:
         page.write(found.report, args.report)
     if args.trace:
         trace.write(found.events, args.trace, f"nanotrack profile {found.report.setup.pack}")
+
+
+def _compare(console: Console, args: argparse.Namespace) -> None:
+    if args.frames or args.trace:
+        raise UsageError("--compare runs every way for a time: leave out --frames and --trace, or give --seconds")
+    found = compare(_wishes(args), args.seconds or 3.0, _say)
+    show.choices(console, found)
+    if args.json:
+        choices.write(found, args.json)
+    if args.report:
+        page.write_choices(found, args.report)
 
 
 def _refuse_with_diff(args: argparse.Namespace) -> None:
@@ -92,7 +119,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
         backend=args.backend,
         variant=args.variant,
         require=args.require,
-        threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        threads=args.threads or max(1, len(os.sched_getaffinity(0)) - (not args.compare)),
         classes=tuple(name.strip() for name in args.classes.split(",")),
         floor=args.conf,
     )

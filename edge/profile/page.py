@@ -5,8 +5,9 @@ from html import escape
 from pathlib import Path
 
 from edge.profile import plots
+from edge.profile.choices import Comparison
 from edge.profile.report import Report, write_text
-from edge.profile.show import about
+from edge.profile.show import CHOICE_COLUMNS, about, choice_cells
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -19,6 +20,7 @@ td:first-child, th:first-child, td:nth-child(2), th:nth-child(2) { text-align: l
 dl { display: grid; grid-template-columns: 9em 1fr; gap: .1em 1em; } dd { margin: 0; overflow-wrap: anywhere; }
 .warning { border-left: 4px solid #f59f00; padding-left: .8em; margin: .4em 0; }
 .finding { border-left: 4px solid #4c6ef5; padding-left: .8em; margin: .4em 0; }
+.wide { overflow-x: auto; font-size: .85em; }
 svg { max-width: 100%; height: auto; } svg text { font-size: 12px; fill: currentColor; }
 """
 
@@ -67,7 +69,40 @@ def page(report: Report) -> str:
         ]
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in about(report))
     parts += ["<h2>Measured on</h2>", f"<dl>{facts}</dl>"]
-    title = escape(f"nanotrack profile: {setup.pack}")
+    return _document(f"nanotrack profile: {setup.pack}", parts)
+
+
+def write_choices(found: Comparison, path: Path) -> None:
+    """Write the page of a comparison. Raises OutputError."""
+    write_text(path, choices_page(found))
+
+
+def choices_page(found: Comparison) -> str:
+    """The page of `--compare` as text."""
+    software = ", ".join(f"{name} {version}" for name, version in found.machine.versions.items())
+    parts = [
+        f"<h1>{escape(found.pack)} on {escape(found.machine.name)}</h1>",
+        f'<p class="dim">{escape(found.created)}, {escape(found.source)}, {found.width}x{found.height}</p>',
+        _sentences("finding", [found.recommendation]),
+        _sentences("warning", found.warnings),
+        "<h2>Rate and latency</h2>",
+        '<p class="dim">Filled: nothing else with the same method and looks is as good in everything.</p>',
+        plots.front(found),
+        "<h2>All choices</h2>",
+        f'<div class="wide">{_table(CHOICE_COLUMNS, map(choice_cells, found.choices))}</div>',
+        _sentences("dim", [f"Passed over: {sentence}" for sentence in found.passed_over]),
+        '<p class="dim">Each way ran in short turns. Latency: from a decoded frame to its tracks being written.'
+        " mJ: energy of the board for one frame. Agrees: the share of boxes on which the identities are those of"
+        " float32 with the same method and looks;"
+        " it says how alike they are, not how good.</p>",
+        "<h2>Measured on</h2>",
+        f"<p>{escape(found.machine.system)}, {escape(software)}</p>",
+    ]
+    return _document(f"nanotrack profile --compare: {found.pack}", parts)
+
+
+def _document(title: str, parts: Sequence[str]) -> str:
+    title = escape(title)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'

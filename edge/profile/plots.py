@@ -3,6 +3,7 @@
 import math
 from html import escape
 
+from edge.profile.choices import Comparison
 from edge.profile.measure import WHOLE
 from edge.profile.report import Report, Stage
 
@@ -107,6 +108,37 @@ def course(report: Report) -> str:
     return _svg(height + 22, rows)
 
 
+def front(found: Comparison) -> str:
+    """Latency over rate, a mark for each choice: filled where it is worth choosing, coloured by rung."""
+    rungs = list(dict.fromkeys(choice.rung for choice in found.choices))
+    left, height, bottom = 60, 300, 340
+    fps_most = 1.1 * max(choice.fps for choice in found.choices)
+    ms_most = 1.1 * max(choice.p99_ms for choice in found.choices)
+    rows = []
+    for index in range(5):
+        x, y = left + (_WIDTH - left - 20) * index / 4, height - height * index / 4
+        rows.append(f'<line x1="{left}" x2="{_WIDTH - 20}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
+        rows.append(_text(left - 8, y + 4, f"{ms_most * index / 4:.0f}", "end"))
+        rows.append(_text(x, height + 16, f"{fps_most * index / 4:.0f}", "middle"))
+    rows.append(_text(left - 8, -10, "p99 ms", "end"))
+    rows.append(_text(_WIDTH - 20, height + 32, "FPS", "end"))
+    for choice in sorted(found.choices, key=lambda choice: choice.is_worth_it):
+        colour = _COLOURS[rungs.index(choice.rung) % len(_COLOURS)]
+        x = left + (_WIDTH - left - 20) * choice.fps / fps_most
+        y = height - height * choice.p99_ms / ms_most
+        named = f"{choice.rung}, {choice.threads} threads, {choice.at_once} at once, {choice.method}, {choice.reid}"
+        rows.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" stroke="{colour}" stroke-width="2"'
+            f' fill="{colour if choice.is_worth_it else "none"}"><title>{escape(named)}</title></circle>'
+        )
+        if choice.is_worth_it and choice.method == found.choices[0].method and choice.reid == "none":
+            rows.append(_text(x + 9, y + 4, f"{choice.threads}" + (" side by side" if choice.at_once > 1 else "")))
+    for index, rung in enumerate(rungs):
+        rows.append(f'<circle cx="{left + 12}" cy="{14 + 18 * index}" r="5" fill="{_COLOURS[index % len(_COLOURS)]}"/>')
+        rows.append(_text(left + 24, 18 + 18 * index, rung))
+    return _svg(bottom, rows, top=24)
+
+
 def _colour(report: Report, stage: Stage) -> str:
     """The same in every plot of a report."""
     return _COLOURS[report.stages.index(stage) % len(_COLOURS)]
@@ -116,9 +148,9 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(height: float, rows: list[str]) -> str:
+def _svg(height: float, rows: list[str], top: float = 4) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -4 {_WIDTH} {height + 8}" width="{_WIDTH}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-top:g} {_WIDTH} {height + top + 4:g}" width="{_WIDTH}">'
         + "\n".join(rows)
         + "</svg>"
     )

@@ -19,6 +19,7 @@ from edge.profile import bottleneck, measure, trace, trust
 from edge.profile.measure import Chain, Plan
 from edge.profile.report import VERSION, Machine, Report, Setup
 from edge.profile.watch import Watch
+from edge.reid.stage import Policy
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mot import MotText
 from edge.sinks.sink import Sink
@@ -33,7 +34,7 @@ SCENE_FRAMES = 90
 
 @dataclass(frozen=True)
 class Wishes:
-    """What to measure: fields as in `edge.Pipeline`."""
+    """What to measure: fields as in `edge.Pipeline`. With `reid`, a policy, looks are remembered as a running mean."""
 
     model: Path
     source: str
@@ -42,6 +43,8 @@ class Wishes:
     variant: VariantName = "auto"
     require: str | None = None
     threads: int = 1
+    side_by_side: bool = False
+    reid: Policy | None = None
     classes: tuple[str, ...] = ("person",)
     floor: float | None = None
 
@@ -57,6 +60,9 @@ class Wishes:
             variant=self.variant,
             require=self.require,
             threads=self.threads,
+            side_by_side=self.side_by_side,
+            appearance="ema" if self.reid else None,
+            reid=self.reid or "auto",
             spans=spans,
         )
 
@@ -161,7 +167,7 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
     network = pipeline.detector.backend
     passed_over = network.skips if isinstance(network, Resilient) else []
     return Setup(
-        pack=_pack_name(wishes.model),
+        pack=pack_name(wishes.model),
         rung=network.rung if isinstance(network, Resilient) else "onnxruntime",
         passed_over=tuple(f"{skip.rung}: {skip.reason.value}" for skip in passed_over),
         threads=wishes.threads,
@@ -174,7 +180,8 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
     )
 
 
-def _pack_name(model: Path) -> str:
+def pack_name(model: Path) -> str:
+    """What a pack calls itself; of a bare ONNX file its name."""
     return model.name if model.is_file() else modelpack.read(model).manifest.name
 
 

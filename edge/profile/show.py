@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge.profile.choices import Choice, Comparison
 from edge.profile.difference import CONFIDENCE, differences
 from edge.profile.measure import WHOLE
 from edge.profile.report import Report, Sensors
@@ -94,6 +95,50 @@ def _stages(found: Report) -> Table:
         share = "" if part is None or stage.name == "wait" else f"{part:.1%}"
         table.add_row(stage.name, stage.thread, *(f"{time:.3f}" for time in times), share, style=style)
     return table
+
+
+def choices(console: Console, found: Comparison) -> None:
+    """All ways to run a pack side by side, the ones worth choosing marked, and what to take."""
+    console.print(Text(found.machine.name, "bold"))
+    console.print(f"{found.pack}, {found.source}, {found.width}x{found.height}, in turns", highlight=False)
+    table = Table(*CHOICE_COLUMNS[1:], box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rung = ""
+    for choice in found.choices:
+        if choice.rung != rung:
+            rung = choice.rung
+            table.add_row(Text(rung, "bold"))
+        table.add_row(*choice_cells(choice)[1:], style=None if choice.is_worth_it else "dim")
+    console.print(table)
+    console.print("* nothing else with the same method and looks is as good in everything", highlight=False)
+    console.print(f"[cyan]->[/cyan] {found.recommendation}", highlight=False)
+    for sentence in found.passed_over:
+        console.print(f"[dim]passed over {sentence}[/dim]", highlight=False)
+    for sentence in found.warnings:
+        console.print(f"[yellow]![/yellow]  {sentence}", highlight=False)
+
+
+CHOICE_COLUMNS = (
+    "rung", "method", "looks", "threads", "at once", "FPS", "p50 ms", "p99 ms", "mJ", "agrees", ""
+)  # fmt: skip
+
+
+def choice_cells(choice: Choice) -> tuple[str, ...]:
+    """A row under `CHOICE_COLUMNS`."""
+    return (
+        choice.rung,
+        choice.method,
+        choice.reid,
+        str(choice.threads),
+        str(choice.at_once),
+        f"{choice.fps:.1f}",
+        f"{choice.p50_ms:.1f}",
+        f"{choice.p99_ms:.1f}",
+        "n/a" if choice.energy_mj is None else f"{choice.energy_mj:.0f}",
+        "n/a" if choice.agreement is None else f"{choice.agreement:.3f}",
+        "*" if choice.is_worth_it else "",
+    )
 
 
 def comparison(console: Console, first: Report, second: Report) -> None:

@@ -29,7 +29,7 @@ def warnings(
         *_disturbed(sensors, whole, threads),
         *_few(rate),
         *_drifting(whole),
-        *_loose(machine.clocks),
+        *loose(machine.clocks),
     ]
     growth = memory.end_bytes - memory.start_bytes
     if growth > MOST_GROWTH_BYTES:
@@ -54,9 +54,7 @@ def _held_back(clocks: tuple[Clock, ...], sensors: Sensors) -> list[str]:
 
 
 def _disturbed(sensors: Sensors, whole: Stage, threads: tuple[Thread, ...]) -> list[str]:
-    found = []
-    if sensors.elsewhere is not None and sensors.elsewhere > MOST_ELSEWHERE:
-        found.append(f"other programs took {sensors.elsewhere:.0%} of the cores; stop them and measure again")
+    found = shared(sensors.elsewhere)
     main = next((thread for thread in threads if thread.name == "main"), None)
     if main and main.waited_ms is not None and main.waited_ms > MOST_WAITED * whole.mean_ms:
         found.append(
@@ -64,6 +62,13 @@ def _disturbed(sensors: Sensors, whole: Stage, threads: tuple[Thread, ...]) -> l
             " --threads"
         )
     return found
+
+
+def shared(elsewhere: float | None) -> list[str]:
+    """What is wrong with cores of which other programs took the share `elsewhere`."""
+    if elsewhere is None or elsewhere <= MOST_ELSEWHERE:
+        return []
+    return [f"other programs took {elsewhere:.0%} of the cores; stop them and measure again"]
 
 
 def _few(rate: Rate) -> list[str]:
@@ -89,7 +94,8 @@ def _drifting(whole: Stage) -> list[str]:
     ]
 
 
-def _loose(clocks: tuple[Clock, ...]) -> list[str]:
+def loose(clocks: tuple[Clock, ...]) -> list[str]:
+    """What is wrong with clocks that may change."""
     loose = [f"{c.name} {c.least_mhz} to {c.most_mhz} MHz ({c.governor})" for c in clocks if not c.is_pinned]
     if not loose:
         return []

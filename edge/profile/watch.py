@@ -92,13 +92,12 @@ class Watch:
                 return
 
     def _read(self) -> None:
-        most = self._temperatures_most_c
-        for zone, degrees in board.temperatures(self._root).items():
+        most, reading = self._temperatures_most_c, board.reading(self._root)
+        for zone, degrees in reading.temperatures_c.items():
             most[zone] = max(degrees, most.get(zone, degrees))
-        for clock in board.clocks(self._root):
+        for clock in reading.clocks:
             self._clocks_mhz.setdefault(clock.name, []).append(clock.now_mhz)
-        for rail, watts in board.power_w(self._root).items():
+        for rail, watts in reading.power_w.items():
             self._power_w.setdefault(rail, []).append(watts)
-        throttled = board.is_throttled(self._root)
-        if throttled is not None:
-            self._throttled = throttled or bool(self._throttled)
+        if reading.throttled is not None:
+            self._throttled = reading.throttled or bool(self._throttled)

@@ -59,6 +59,35 @@ def test_the_built_in_scene_is_drawn_beforehand(tiny_pack: Path, tmp_path: Path)
     assert (found.setup.source, found.setup.frame_rate, found.live) == (scene, 25.0, None)
 
 
+def test_compare_runs_every_way(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, html = tmp_path / "a.json", tmp_path / "a.html"
+    flags = ["--compare", "--seconds", "0.1", "--threads", "2", "--json", str(out), "--report", str(html)]
+    assert cli.main(["profile", str(tiny_pack), str(tiny_video), *flags]) == 0
+    found = json.loads(out.read_text())
+    ways = [(c["rung"], c["threads"], c["at_once"], c["method"], c["reid"]) for c in found["choices"]]
+    assert ways == [
+        ("onnxruntime-fp32", 1, 1, "nanotrack", "none"),
+        ("onnxruntime-fp32", 2, 1, "nanotrack", "none"),
+        ("onnxruntime-fp32", 2, 2, "nanotrack", "none"),
+        ("onnxruntime-fp32", 1, 1, "bytetrack", "none"),
+        ("onnxruntime-fp32", 1, 1, "sparsetrack", "none"),
+    ]
+    for choice in found["choices"]:
+        assert choice["agreement"] == 1.0  # all of them are float32
+        assert len(choice["round_fps"]) == 3
+        assert choice["frames"] >= 30
+        assert 0 < choice["p50_ms"] <= choice["p99_ms"]
+        assert choice["energy_mj"] is None or choice["energy_mj"] > 0
+    assert {"tensorrt-int8", "onnxruntime-int8"} <= {text.partition(":")[0] for text in found["passed_over"]}
+    assert "for recordings" in found["recommendation"]
+    printed = capsys.readouterr().out
+    assert "onnxruntime-fp32" in printed
+    assert "sparsetrack" in printed
+    assert "<svg" in html.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -66,6 +95,7 @@ def test_the_built_in_scene_is_drawn_beforehand(tiny_pack: Path, tmp_path: Path)
         (["x.pack", "--frames", "5"], "--frames 5: expected a number from 20"),
         (["x.pack", "--seconds", "0"], "--seconds 0.0: expected a number"),
         (["x.pack", "--diff", "a", "b"], "leave out the PACK"),
+        (["x.pack", "--compare", "--frames", "50"], "leave out --frames"),
     ],
 )
 def test_wrong_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

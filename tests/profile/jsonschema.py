@@ -1,12 +1,17 @@
-"""The JSON schema of a report, derived from its dataclasses: the shipped file must say the same."""
+"""The JSON schema of a report or comparison, derived from its dataclasses: the shipped file must say the same."""
 
 import dataclasses
 import types
 import typing
 from typing import Any
 
+from edge.profile.choices import Comparison
 from edge.profile.report import Report
 
+_TITLES: dict[Any, str] = {
+    Report: "Report of nanotrack profile",
+    Comparison: "Comparison of nanotrack profile --compare",
+}
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -26,11 +31,10 @@ def schema_of(kind: Any) -> dict[str, Any]:
         return {"type": _SIMPLE[kind]}
     hints = typing.get_type_hints(kind)
     fields = {field.name: schema_of(hints[field.name]) for field in dataclasses.fields(kind)}
-    if kind is Report:
-        fields["schema"] = {"const": 1}
     head: dict[str, Any] = {}
-    if kind is Report:
-        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of nanotrack profile"}
+    if kind in _TITLES:
+        fields["schema"] = {"const": 1}
+        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": _TITLES[kind]}
     description = " ".join((kind.__doc__ or "").split())
     return {
         **head,

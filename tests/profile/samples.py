@@ -3,6 +3,8 @@
 import dataclasses
 
 from edge.board import Clock
+from edge.profile import choices
+from edge.profile.choices import Choice, Comparison
 from edge.profile.report import VERSION, Live, Machine, Memory, Rate, Report, Sensors, Setup, Stage, Thread
 
 PINNED = Clock("cpu 0", 1500, 1500, 1500, "performance")
@@ -53,5 +55,28 @@ def report(**values: object) -> Report:
         sensors(),
         (),
         (),
+    )
+    return dataclasses.replace(plain, **values)  # type: ignore[arg-type]
+
+
+def choice(**values: object) -> Choice:
+    plain = Choice("onnxruntime-fp32", 1, 1, "nanotrack", "none", 60, 20.0, (20.0,) * 3, 48.0, 55.0, 3.0, None, 1.0)
+    return dataclasses.replace(plain, **values)  # type: ignore[arg-type]
+
+
+def comparison(*found: Choice, **values: object) -> Comparison:
+    judged = choices.judged(found or (choice(),))
+    plain = Comparison(
+        choices.VERSION,
+        "2026-01-01T00:00:00+00:00",
+        machine(),
+        "person",
+        "a.mp4",
+        640,
+        480,
+        judged,
+        ("tensorrt-int8: no_driver",),
+        (),
+        choices.recommendation(judged, "nanotrack"),
     )
     return dataclasses.replace(plain, **values)  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from edge.profile import plots
-from edge.profile.page import page
+from edge.profile.page import choices_page, page
 from edge.profile.report import Report
-from tests.profile.samples import rate, report, setup, stage
+from tests.profile.samples import choice, comparison, rate, report, setup, stage
 
 VOID = {"meta"}
 
@@ -71,3 +71,22 @@ def test_all_bars_of_the_distributions_lie_inside() -> None:
 
 def test_a_run_of_one_part_has_no_course() -> None:
     assert plots.course(report(stages=(stage("frame", 45.0, medians=(45.0,)),))) == ""
+
+
+def test_the_page_of_a_comparison() -> None:
+    found = comparison(
+        choice(rung="onnxruntime-int8", fps=40.0, p99_ms=30.0, agreement=0.97),
+        choice(),
+        choice(threads=2, fps=10.0, p99_ms=90.0),
+        warnings=("a < b",),
+    )
+    text = choices_page(found)
+    reader = Balance()
+    reader.feed(text)
+    assert reader.open == []
+    for said in (found.recommendation, "a < b", "tensorrt-int8: no_driver", "0.970", "n/a"):
+        assert said in reader.text
+    circles = ElementTree.fromstring(plots.front(found)).findall(".//{*}circle")
+    marks = [circle for circle in circles if circle.find("{*}title") is not None]
+    assert sorted(mark.get("fill") == "none" for mark in marks) == [False, False, True]
+    assert all(0 <= float(mark.get("cx", "-1")) <= 720 and 0 <= float(mark.get("cy", "-1")) <= 300 for mark in marks)

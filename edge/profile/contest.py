@@ -1,0 +1,203 @@
+"""Runs a pack in every way this board can, in short turns, so that heat and other programs meet all of them alike."""
+
+import contextlib
+import datetime
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from edge import modelpack
+from edge.errors import DataError, UnavailableError
+from edge.infer.ladder import LADDER, Ladder, Wish
+from edge.infer.reasons import RungError, Skip, summary
+from edge.overlap import overlapped
+from edge.pipeline import Pipeline
+from edge.profile import profiler, trust
+from edge.profile.agreement import Shown, agreement
+from edge.profile.choices import VERSION, Choice, Comparison, judged, recommendation
+from edge.profile.profiler import Wishes
+from edge.profile.watch import Watch
+from edge.reid.stage import Policy
+from edge.running import Progress
+from edge.sinks.mot import MotText
+from edge.spans import Spans
+from edge.types import Frame, Tracks
+from edge.video.ahead import Ahead
+from edge.video.loop import Looped
+
+ROUNDS = 3
+_WARM_UP_FRAMES = 3
+_LEAST_FRAMES = 10  # of a turn, also on the slowest board
+_BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")
+_POLICIES: tuple[Policy, ...] = ("auto", "always")
+_REFERENCE = "onnxruntime-fp32"
+
+
+@dataclass
+class _Entrant:
+    """A way to run, and what its turns gave: rates, latencies, watts of the board, what others took of the cores."""
+
+    wishes: Wishes
+    rung: str
+    rounds_fps: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    watts: list[float] = field(default_factory=list)
+    elsewhere: list[float] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)  # in the first turn, from the first frame on
+
+
+def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Comparison:
+    """Measure every choice for about `seconds`, in ROUNDS turns. Threads go up to `wishes.threads`.
+
+    Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        open_one = profiler.recording(wishes.source, folder, say)
+        with contextlib.closing(open_one()) as source:
+            width, height = source.size
+        say("looking for what this board can run")
+        rungs, passed_over = _rungs(wishes)
+        entrants = _entrants(wishes, rungs)
+        with Progress(ROUNDS * len(entrants)) as progress:
+            for number in range(ROUNDS):
+                for entrant in entrants:
+                    progress.advance(f"round {number + 1} of {ROUNDS}: {entrant.rung}, {entrant.wishes.method}")
+                    _turn(entrant, Looped(open_one), seconds / ROUNDS, folder / "tracks.txt")
+    here = profiler.machine()
+    choices = judged([_choice(entrant, entrants) for entrant in entrants])
+    elsewhere = [share for entrant in entrants for share in entrant.elsewhere]
+    return Comparison(
+        schema=VERSION,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        machine=here,
+        pack=profiler.pack_name(wishes.model),
+        source=wishes.source,
+        width=width,
+        height=height,
+        choices=choices,
+        passed_over=passed_over,
+        warnings=(*trust.shared(median(elsewhere) if elsewhere else None), *trust.loose(here.clocks)),
+        recommendation=recommendation(choices, wishes.method),
+    )
+
+
+def _rungs(wishes: Wishes) -> tuple[list[str], tuple[str, ...]]:
+    """The rungs that open here, and why the others do not."""
+    if wishes.model.is_file():
+        return ["onnxruntime"], ()
+    pack = modelpack.read(wishes.model)
+    able, skips = [], []
+    for rung in LADDER:
+        try:
+            Ladder(Wish(require=rung.name)).open_rung(rung, pack, "detector").backend.close()
+        except RungError as error:
+            skips.append(Skip(rung.name, error.reason, error.detail))
+        else:
+            able.append(rung.name)
+    if not able:
+        raise UnavailableError(f"{wishes.model}: nothing runs it here: {summary(skips)}")
+    return able, tuple(f"{skip.rung}: {skip.reason.value}" for skip in skips)
+
+
+def _on(rung: str, wishes: Wishes) -> Wishes:
+    require = None if wishes.model.is_file() else rung
+    return replace(wishes, backend="auto", variant="auto", require=require)
+
+
+def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
+    """Every rung with every number of threads; with one thread every method, and looks where the pack has them."""
+    found = []
+    has_looks = wishes.model.is_dir() and modelpack.read(wishes.model).reid is not None
+    for rung in rungs:
+        here = _on(rung, wishes)
+        found += [_Entrant(replace(here, threads=n, side_by_side=beside), rung) for n, beside in _threads(here, rung)]
+        one = replace(here, threads=1)
+        found += [_Entrant(replace(one, method=name), rung) for name in _BY_MOTION if name != wishes.method]
+        if has_looks and wishes.method in _BY_MOTION:
+            found += [_Entrant(replace(one, reid=policy), rung) for policy in _POLICIES]
+    return found
+
+
+def _threads(wishes: Wishes, rung: str) -> Iterator[tuple[int, bool]]:
+    """Threads of the network, and whether each has a frame of its own."""
+    on_gpu = rung.startswith("tensorrt")
+    for threads in range(1, 2 if on_gpu else wishes.threads + 1):
+        yield threads, False
+        if threads > 1 or on_gpu:
+            yield threads, True
+
+
+def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
+    """One of the entrant's turns, from the first frame of the recording on."""
+    spans, watch, taken_s = Spans(), Watch(), dict[int, float]()
+    pipeline = entrant.wishes.pipeline(source.frame_rate, spans)
+    count, start_s, is_first = 0, 0.0, not entrant.rounds_fps
+    with contextlib.ExitStack() as stack:
+        ahead = stack.enter_context(contextlib.closing(Ahead(source, spans, pipeline.workers + 1)))
+        sink = stack.enter_context(contextlib.closing(MotText(out)))
+        results = stack.enter_context(contextlib.closing(_results(pipeline, _stamped(ahead, taken_s))))
+        for frame, tracks in results:
+            sink.write(frame, tracks)
+            now_s, count = time.perf_counter(), count + 1
+            latency_ms = 1000 * (now_s - taken_s.pop(frame.number))
+            if is_first:
+                entrant.shown.append((tracks.ids.copy(), tracks.boxes_xyxy.copy()))
+            if count == _WARM_UP_FRAMES:
+                start_s = now_s
+                stack.enter_context(watch)
+            if count > _WARM_UP_FRAMES:
+                entrant.latencies_ms.append(latency_ms)
+                if now_s - start_s >= seconds and count >= _WARM_UP_FRAMES + _LEAST_FRAMES:
+                    break
+    if not count:
+        raise DataError(f"{entrant.wishes.source}: the source has no frames; choose another")
+    fps = (count - _WARM_UP_FRAMES) / (now_s - start_s)
+    entrant.rounds_fps.append(fps)
+    sensors = watch.sensors(fps)
+    entrant.watts += [max(sensors.power_w.values())] if sensors.power_w else []  # the rail that feeds the others
+    entrant.elsewhere += [] if sensors.elsewhere is None else [sensors.elsewhere]
+    pipeline.detector.backend.close()
+
+
+def _results(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
+    if pipeline.workers:
+        yield from overlapped(pipeline, frames)
+    else:
+        for frame in frames:
+            yield frame, pipeline(frame)
+
+
+def _stamped(frames: Iterable[Frame], taken_s: dict[int, float]) -> Iterator[Frame]:
+    """The frames, noting when each was taken."""
+    for frame in frames:
+        taken_s[frame.number] = time.perf_counter()
+        yield frame
+
+
+def _choice(entrant: _Entrant, entrants: Sequence[_Entrant]) -> Choice:
+    wishes = entrant.wishes
+    fps = median(entrant.rounds_fps)
+    p50_ms, p99_ms = np.percentile(entrant.latencies_ms, (50, 99))
+    tracking = wishes.method, wishes.reid
+    of_reference = [e for e in entrants if e.rung == _REFERENCE and (e.wishes.method, e.wishes.reid) == tracking]
+    return Choice(
+        rung=entrant.rung,
+        threads=wishes.threads,
+        at_once=max(2, wishes.threads) if wishes.side_by_side else 1,
+        method=wishes.method,
+        reid=wishes.reid or "none",
+        frames=len(entrant.latencies_ms),
+        fps=fps,
+        round_fps=tuple(entrant.rounds_fps),
+        p50_ms=float(p50_ms),
+        p99_ms=float(p99_ms),
+        people=sum(len(ids) for ids, _ in entrant.shown) / len(entrant.shown),
+        energy_mj=1000 * median(entrant.watts) / fps if entrant.watts else None,
+        agreement=agreement(of_reference[0].shown, entrant.shown) if of_reference else None,
+    )
