@@ -2,12 +2,13 @@
 
 One code path serves TensorRT 8.6 to 11: named tensors and `execute_async_v3`. An engine has fixed shapes; a network
 with a dynamic batch comes as one engine for each bucket of batch sizes, all of them reading and writing the same
-buffers.
+buffers. After a run to warm up, what a bucket does (copies, network, copies back) is recorded as one CUDA graph.
 """
 
 import logging
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from edge.infer.backend import Port
 from edge.infer.cuda import Buffer, Device, Stream
+from edge.infer.graph import Graph, LaunchError, NotRecordedError
 from edge.infer.reasons import Reason, RungError
 
 logger = logging.getLogger(__name__)
@@ -25,23 +27,26 @@ _DRIVER_TOO_OLD = "cudaError 35"  # cudaErrorInsufficientDriver, as TensorRT's l
 class TensorRT:
     """A `Backend` on TensorRT.
 
-    `plans` are serialized engines by batch size; one alone is a network of that fixed batch. Opening, running and
+    `plans` are serialized engines by batch size; one alone is a network of that fixed batch. `unrecorded` says by batch
+    size why it is no CUDA graph and launched kernel by kernel; empty where all are. Opening, running and
     closing happen on one thread. The calling thread sleeps while the GPU works and holds no lock, so that decoding,
     drawing and writing go on.
     """
 
     def __init__(self, plans: Mapping[int, bytes]) -> None:
-        """Load the engines and allocate all memory. Raises RungError with the reason."""
+        """Load the engines, allocate all memory, run and record each once. Raises RungError with the reason."""
         self._device = Device()
         self._streams: list[Stream] = []
         self.engines: dict[int, Any] = {}  # by batch size, as are the contexts
         self._contexts: dict[int, Any] = {}
+        self._graphs: dict[int, Graph] = {}
         self._buffers: dict[str, Buffer] = {}
+        self.unrecorded: dict[int, str] = {}
         self.inputs: Mapping[str, npt.NDArray[Any]] = {}
         self.outputs: Mapping[str, npt.NDArray[Any]] = {}
         # Also when nobody closes: pycuda must not meet live objects at the end of the process.
         self._release = weakref.finalize(
-            self, _release, self._device, self._contexts, self.engines, self._buffers, self._streams
+            self, _release, self._device, self._graphs, self._contexts, self.engines, self._buffers, self._streams
         )
         try:
             with self._device.current() as cuda:
@@ -51,6 +56,9 @@ class TensorRT:
                 self._make_buffers(cuda, self.engines[max(self.engines)])
                 for batch, engine in self.engines.items():
                     self._contexts[batch] = self._bound_context(engine)
+            for batch in self.engines:
+                self.run(batch)  # TensorRT allocates and chooses in the first run, which no graph can hold
+                self._record(batch)
         except RungError:
             self.close()
             raise
@@ -63,19 +71,39 @@ class TensorRT:
             raise ValueError(f"batch {rows}: expected 1 to {max(self._contexts)}")
         (stream,) = self._streams
         with self._device.current():
-            for name in self.inputs:
-                self._buffers[name].upload(stream.queue)
-            context = self._contexts[bucket]
-            if not context.execute_async_v3(stream.handle):
-                raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
-            for name in self.outputs:
-                self._buffers[name].download(stream.queue)
+            if bucket in self._graphs:
+                try:
+                    self._graphs[bucket].launch()
+                except LaunchError as error:
+                    raise RungError(Reason.BACKEND_FAILED, str(error)) from error
+            else:
+                self._enqueue(bucket, stream)
             stream.mark()
             stream.wait()
 
     def close(self) -> None:
         """See `Backend.close`."""
         self._release()
+
+    def _enqueue(self, bucket: int, stream: Stream) -> None:
+        for name in self.inputs:
+            self._buffers[name].upload(stream.queue)
+        context = self._contexts[bucket]
+        if not context.execute_async_v3(stream.handle):
+            raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
+        for name in self.outputs:
+            self._buffers[name].download(stream.queue)
+
+    def _record(self, bucket: int) -> None:
+        """Make the graph of `bucket`; an engine that waits or allocates while it runs, or a driver without graphs,
+        refuses, and then it stays as it was."""
+        (stream,) = self._streams
+        try:
+            with self._device.current():
+                self._graphs[bucket] = Graph(stream.handle, partial(self._enqueue, bucket, stream))
+        except (NotRecordedError, RungError) as error:
+            self.unrecorded[bucket] = str(error)
+            logger.info("batch %d: no CUDA graph, its kernels are launched one by one: %s", bucket, error)
 
     def _make_buffers(self, cuda: Any, engine: Any) -> None:
         """Buffers for the engine of the largest batch; smaller ones use their first rows."""
@@ -106,6 +134,7 @@ class TensorRT:
 
 def _release(
     device: Device,
+    graphs: dict[int, Graph],
     contexts: dict[int, Any],
     engines: dict[int, Any],
     buffers: dict[str, Buffer],
@@ -114,6 +143,9 @@ def _release(
     """Free everything in the order in which it depends on each other, the device last; a dead GPU has freed it all."""
     try:
         with device.current():
+            for graph in graphs.values():
+                graph.close()
+            graphs.clear()
             contexts.clear()
             engines.clear()
             for buffer in buffers.values():

@@ -35,9 +35,22 @@ def host_cuda(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("gcc") is None:
         pytest.skip("no gcc to compile the driver of host memory with")
     folder = tmp_path_factory.mktemp("host-cuda")
-    command = ["gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1"]
-    subprocess.run([*command, HERE / "host_cuda.c"], check=True)
+    _compile(folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1")
     return folder
+
+
+@pytest.fixture(scope="session")
+def host_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same driver under a name of its own: loaded into this process, nobody takes it for the system's."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc to compile the driver of host memory with")
+    path = tmp_path_factory.mktemp("host-graphs") / "libhostgraphs.so"
+    _compile(path)
+    return path
+
+
+def _compile(path: Path, *flags: str) -> None:
+    subprocess.run(["gcc", "-shared", "-fPIC", *flags, "-o", path, HERE / "host_cuda.c"], check=True)
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
+import os
+import platform
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import DataError, NotFoundError, UnavailableError
 from edge.infer.backend import Port, open_backend
@@ -89,3 +94,41 @@ def test_files_that_are_no_network(tmp_path: Path) -> None:
 def test_a_bare_file_is_not_for_tensorrt(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="bare ONNX file"):
         open_backend(tmp_path / "any.onnx", name="tensorrt")
+
+
+OVERFLOWING = """
+import sys
+import numpy as np
+import onnxruntime
+from edge.infer.backend import open_backend
+from pathlib import Path
+
+backend = open_backend(Path(sys.argv[1]), name="onnxruntime", threads=1)
+backend.inputs["x"][...] = 255
+backend.run()
+plain = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+print(backend.outputs["y"].max(), plain.run(None, {"x": np.full((4, 64), 255, np.uint8)})[0].max())
+"""
+
+
+@pytest.mark.slow
+def test_products_do_not_overflow_on_x86_without_vnni(tmp_path: Path) -> None:
+    """On an EMULATED Haswell: the runtime's session is exact where ONNX Runtime's default is not."""
+    qemu = shutil.which("qemu-x86_64-static")
+    if qemu is None or platform.machine() != "x86_64":
+        pytest.skip("needs qemu-x86_64-static (Debian: qemu-user-static) on an x86-64 machine")
+    weights = numpy_helper.from_array(np.full((64, 16), 127, np.int8), "w")
+    ports = [
+        helper.make_tensor_value_info("x", TensorProto.UINT8, [4, 64]),
+        helper.make_tensor_value_info("y", TensorProto.INT32, [4, 16]),
+    ]
+    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "overflowing", ports[:1], ports[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (tmp_path / "o.onnx").write_bytes(model.SerializeToString())
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    command = [qemu, "-cpu", "Haswell", os.path.realpath(sys.executable), "-c", OVERFLOWING, str(tmp_path / "o.onnx")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    exact, plain = map(int, done.stdout.split())
+    assert exact == 64 * 255 * 127
+    assert plain == 32 * 32767  # the largest number of 16 bits for every pair: the emulated CPU has no VNNI indeed

@@ -2,7 +2,7 @@
 
 Engines run on ONNX Runtime, at the addresses they were given. FAKE_TENSORRT is a comma-separated script of what goes
 wrong: `no_builder`, `no_plan`, `no_engine`, `crash_builder`, `crash_engine`, `hang_builder`, `fail_run`, `wrong_int8`,
-`wrong_fp16`, `nan_at_<batch>`, `slow_int8`.
+`wrong_fp16`, `nan_at_<batch>`, `slow_int8`, `waits` (the network waits for the GPU, which no graph can hold).
 """
 
 import ctypes
@@ -18,6 +18,21 @@ __version__ = os.environ.get("FAKE_TENSORRT_VERSION", "10.3.0")
 
 def _scripted(what):
     return what in os.environ.get("FAKE_TENSORRT", "").split(",")
+
+
+_WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_kept = []  # graphs call these again
+
+
+def queue(work):
+    """Do `work` now, or have it recorded: the driver of host memory (host_cuda.c) decides where there is one."""
+    try:
+        give = ctypes.CDLL(os.environ.get("FAKE_CUDA_DRIVER", "libcuda.so.1")).host_cuda_queue
+    except (OSError, AttributeError):
+        work()
+        return
+    _kept.append(_WORK(lambda _: work()))
+    give(_kept[-1], None)
 
 
 def _crash():
@@ -272,6 +287,12 @@ class _Context:
     def execute_async_v3(self, handle):
         if _scripted("fail_run"):
             return False
+        if _scripted("waits"):
+            ctypes.CDLL(os.environ["FAKE_CUDA_DRIVER"]).cuCtxSynchronize()
+        queue(self._run)
+        return True
+
+    def _run(self):
         feeds = {n: self._array(n) for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.INPUT}
         names = [n for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.OUTPUT]
         if self.engine.is_int8 and _scripted("slow_int8"):
@@ -281,7 +302,6 @@ class _Context:
             self._array(name)[...] = value * (-3 if wrong else 1)
             if _scripted(f"nan_at_{len(value)}"):
                 self._array(name)[...] = np.nan
-        return True
 
     def _array(self, name):
         _, shape, _ = self.engine.tensors[name]

@@ -4,6 +4,7 @@ As on a GPU, memory copied back arrives only when an event is waited for, and ev
 Allocations are counted in `live`.
 """
 
+import ctypes
 import os
 import threading
 
@@ -25,6 +26,12 @@ class _Thread(threading.local):
 _thread = _Thread()
 _pending = []
 live = 0
+
+
+def _queue(work):
+    from tensorrt import queue
+
+    queue(work)
 
 
 def _require_context():
@@ -114,19 +121,21 @@ def mem_alloc(count):
 
 
 def _view(address, array):
-    import ctypes
-
     return np.frombuffer((ctypes.c_char * array.nbytes).from_address(address), np.uint8)
 
 
 def memcpy_htod_async(address, array, stream):
     _require_context()
-    _view(address, array)[:] = array.reshape(-1).view(np.ndarray).view(np.uint8)
+
+    def copy():
+        _view(address, array)[:] = array.reshape(-1).view(np.ndarray).view(np.uint8)
+
+    _queue(copy)
 
 
 def memcpy_dtoh_async(array, address, stream):
     _require_context()
-    _pending.append((array, address))
+    _queue(lambda: _pending.append((array, address)))
 
 
 class Stream:
