@@ -41,7 +41,7 @@ def main() -> None:
     """Measure, print and write the section of RESULTS.md."""
     with tempfile.TemporaryDirectory() as folder:
         pack, export_s = _pack(Path(folder))
-        pictures = frames.find([str(DATA / "images/mot17_mini")], 1000)
+        pictures = frames.find(1000, str(DATA / "images/mot17_mini"))
         parts = [_export_text(export_s), _accuracy(pack, pictures), _speed(pack), _appearance(pack)]
     body = "\n\n".join(parts)
     print(body)
@@ -158,7 +158,7 @@ def _appearance(pack: ModelPack) -> str:
     """OSNet in integers on a CPU: what the pack leaves out, and why."""
     if pack.reid is None:
         return ""
-    chosen = frames.find([str(DATA / "images/mot17_mini")], 39)
+    chosen = frames.find(39, str(DATA / "images/mot17_mini"))
     detector = _runner(pack, "fp32")
     _, crops = material.gather(chosen.pictures(), pack.detector, detector, pack.reid)
     batches = material.batches(crops, range(len(crops)))

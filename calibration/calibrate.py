@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import onnx
 
 from calibration import half, lint, material, placement, recipe, sensitivity, tail
+from calibration.activations import Extremes
 from calibration.frames import FEWEST, Frames, halves
 from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
 from calibration.material import Material
@@ -163,8 +164,12 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
             f"{detector.source.file}: expected convolutions that can be computed in integers, found none; export it"
             " without --calibrate"
         )
+    progress("sensitivity")
+    seen_on_cpu = recipe.extremes(on_cpu)
+    rough = recipe.rough(on_cpu, recipe.CPU, seen_on_cpu)
+    outcome.ranking = sensitivity.ranked(rough, tuning, (), inputs[0])
     if "cpu" in settings.boards:
-        _integer(outcome, "int8", on_cpu, recipe.CPU, gate, settings, progress)
+        _integer(outcome, "int8", on_cpu, recipe.CPU, seen_on_cpu, gate, settings, progress)
     if "tensorrt" in settings.boards:
         _tensorrt(outcome, subject, gate, settings, progress)
     return outcome
@@ -204,7 +209,8 @@ def _reid(
 def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Settings, progress: Progress) -> None:
     """The three forms for TensorRT: Q/DQ in float32 and in float16, and float16 without pairs."""
     settings = replace(settings, copies=EXACT_COPIES)
-    _integer(outcome, "qdq", subject, recipe.TENSORRT, gate, settings, progress)
+    progress("qdq: extremes")
+    _integer(outcome, "qdq", subject, recipe.TENSORRT, recipe.extremes(subject), gate, settings, progress)
     content = outcome.renderings[-1].content
     progress("float16")
     for form, model in (("fp16", subject.network.model), ("qdq_fp16", onnx.load_from_string(content))):
@@ -220,18 +226,18 @@ def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Setting
 
 
 def _integer(
-    outcome: Outcome, form: str, subject: Subject, target: Target, gate: Judge, settings: Settings, progress: Progress
+    outcome: Outcome,
+    form: str,
+    subject: Subject,
+    target: Target,
+    seen: Mapping[str, Extremes],
+    gate: Judge,
+    settings: Settings,
+    progress: Progress,
 ) -> None:
     """Calibrate for `target`. Layers that pay are in float from the start, more of them only until the gate passes."""
-    progress(f"{form}: extremes")
-    seen = recipe.extremes(subject)
-    on_cpu = target is recipe.CPU
     # ONNX Runtime with every fusion off is the oracle of what TensorRT computes.
-    exact = not on_cpu
-    if on_cpu:
-        progress(f"{form}: sensitivity")
-        rough = recipe.rough(subject, target, seen)
-        outcome.ranking = sensitivity.ranked(rough, subject.tuning, (), subject.inputs[0])
+    exact = target is recipe.TENSORRT
     placed = set(target.place(subject.network, ()).integer)
     always = [node.output[0] for node in subject.network.weighted() if node.output[0] not in placed]
     taken = [unit for unit in outcome.ranking if unit.pays]

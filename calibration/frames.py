@@ -42,7 +42,7 @@ class Frames:
         return _numbered(self.sources, self.chosen)
 
 
-def find(texts: Sequence[str], count: int) -> Frames:
+def find(count: int, *texts: str) -> Frames:
     """At most `count` varied pictures from all of `texts`: videos, folders with images (also in sub-folders), glob
     patterns, text files with one path a line, or `demo://` addresses with an end.
 

@@ -92,7 +92,7 @@ class DetectorJudge:
         self._classes = classes
         self._reference = reference
         self._tensors = tensors
-        self._expected = [Cells.read(detector, outputs) for outputs in reference.each(tensors)]
+        self._expected = [Cells.seeing(detector, outputs) for outputs in reference.each(tensors)]
         self._postprocess: Postprocess | None = None
         self._truths: dict[int, list[Detections]] = {}
 
@@ -100,7 +100,7 @@ class DetectorJudge:
         """Mean of |score difference| + 1 - IoU of boxes over the cells that see something, weighted by score."""
         total = weight = 0.0
         for outputs, expected in zip(variant.each(self._tensors), self._expected, strict=True):
-            part, mass = expected.difference(Cells.read(self._detector, outputs))
+            part, mass = expected.difference(Cells.read(self._detector, outputs, expected.rows))
             total, weight = total + part, weight + mass
         return total / max(weight, 1e-9)
 
@@ -159,35 +159,50 @@ def _copies(tensors: Sequence[Array], copy: int) -> list[Array]:
 
 @dataclass(frozen=True)
 class Cells:
-    """Scores `[N, C]` (probabilities) and box sides `[N, 4]` (distances in strides) of every cell of a NanoDet head."""
+    """Scores `[N, C]` (probabilities) and box sides `[N, 4]` (distances in strides) of the cells `rows` `[N]` of a
+    NanoDet head."""
 
+    rows: npt.NDArray[np.int64]
     scores: Floats
     sides: Floats
 
     @classmethod
-    def read(cls, detector: Detector, outputs: Arrays) -> "Cells":
-        """The cells in a network's outputs, laid out as its description says."""
-        head, classes = detector.head, len(detector.classes)
-        tables = [outputs[name].reshape(-1, outputs[name].shape[-1]).astype(np.float64) for name in head.outputs]
-        if len(tables) == 1:
-            scores, bins = tables[0][:, :classes], tables[0][:, classes:]
-        else:
-            half = len(tables) // 2
-            scores, bins = np.concatenate(tables[:half]), np.concatenate(tables[half:])
+    def seeing(cls, detector: Detector, outputs: Arrays) -> "Cells":
+        """The cells in a network's outputs that see an object of some class."""
+        best = _tables(detector, outputs)[0].max(1)
+        scores = 1 / (1 + np.exp(-best)) if detector.head.scores == "logits" else best
+        return cls.read(detector, outputs, np.flatnonzero(scores >= TRUTH_SCORE))
+
+    @classmethod
+    def read(cls, detector: Detector, outputs: Arrays, rows: npt.NDArray[np.int64]) -> "Cells":
+        """The cells `rows` in a network's outputs."""
+        head = detector.head
+        scores, bins = (table[rows].astype(np.float64) for table in _tables(detector, outputs))
         if head.scores == "logits":
             scores = 1 / (1 + np.exp(-scores))
         weights = np.exp(bins.reshape(len(bins), 4, -1) - bins.reshape(len(bins), 4, -1).max(2, keepdims=True))
         sides = weights @ np.arange(head.reg_max + 1) / weights.sum(2)
-        return cls(scores, sides)
+        return cls(rows, scores, sides)
 
     def difference(self, other: "Cells") -> tuple[float, float]:
-        """Sum over cells of score x (|score difference| + 1 - IoU), and the sum of scores."""
+        """Sum over the cells, which are the same in both, of score x (|score difference| + 1 - IoU), and the sum of
+        scores."""
         best = self.scores.argmax(1)
-        rows = np.arange(len(best))
-        scores = self.scores[rows, best]
-        used = scores >= TRUTH_SCORE
-        error = np.abs(other.scores[rows, best] - scores) + 1 - _iou_of_sides(self.sides, other.sides)
-        return float(np.sum((scores * error)[used])), float(np.sum(scores[used]))
+        cells = np.arange(len(best))
+        scores = self.scores[cells, best]
+        error = np.abs(other.scores[cells, best] - scores) + 1 - _iou_of_sides(self.sides, other.sides)
+        return float(np.sum(scores * error)), float(np.sum(scores))
+
+
+def _tables(detector: Detector, outputs: Arrays) -> tuple[Array, Array]:
+    """Class scores `[N, C]` and distributions `[N, 4 x bins]` of all cells, laid out as the network's description
+    says."""
+    tables = [outputs[name].reshape(-1, outputs[name].shape[-1]) for name in detector.head.outputs]
+    if len(tables) == 1:
+        classes = len(detector.classes)
+        return tables[0][:, :classes], tables[0][:, classes:]
+    half = len(tables) // 2
+    return np.concatenate(tables[:half]), np.concatenate(tables[half:])
 
 
 class Postprocess:

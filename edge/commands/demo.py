@@ -1,7 +1,9 @@
 """Track the built-in scene with a model pack and score the tracks against the scene's own truth.
 
+Where the pack has float32 and INT8, the faster one here is shown, and the other follows the same frames beside it.
 One folder gets everything: tracks.mp4, tracks.txt (MOTChallenge), tracks.jsonl, truth.txt, report.txt and report.json.
-`make demo` exports the built-in weights into a pack first.
+`make demo` exports the built-in weights into packs first: a detector with an appearance network, and for jointtrack the
+joint network.
 """
 
 import argparse
@@ -10,25 +12,34 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from edge.errors import OutputError, UnavailableError, UsageError
+from edge.infer.resilient import Resilient
 from edge.pipeline import Pipeline
 from edge.running import Progress, StopRequest, Summary
+from edge.sinks.mot import MotText
 from edge.sinks.sink import Sink
 from edge.spans import Spans
 from edge.video.ahead import Ahead
 from edge.video.demo import DemoScene
 
+TRACKS, OTHER_TRACKS = "tracks.txt", "tracks.beside.txt"
 SCENE = "demo://?people=20&seed=3&frames=300"  # ten seconds
-PACK = "builtin.pack"  # where `make demo` puts it inside the output folder
+# Where `make demo` puts them inside the output folder.
+PACK, JOINT_PACK = "builtin.pack", "joint.pack"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack demo`."""
-    parser.add_argument("--model", type=Path, metavar="PACK", help=f"default: {PACK} in the output folder")
+    parser.add_argument(
+        "--model", type=Path, metavar="PACK", help=f"default: {PACK}, for jointtrack {JOINT_PACK}, in the output folder"
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
     parser.add_argument("--scene", default=SCENE, metavar="demo://…", help=f"default: {SCENE}")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
@@ -43,25 +54,27 @@ def run(args: argparse.Namespace) -> int:
     source = DemoScene(args.scene, lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])))
     if source.frame_count is None:
         raise UsageError(f"{args.scene}: a scored scene needs an end; add frames=300, for example")
-    model = args.model or args.out / PACK
+    model = args.model or args.out / (JOINT_PACK if args.tracking_method == "jointtrack" else PACK)
     if not model.exists() and args.model is None:
         raise UsageError(f"expected a model pack at {model}, found none; run make demo, or name one with --model")
     spans, summary, stop = Spans(), Summary(), StopRequest()
-    pipeline = Pipeline(
+    opened = partial(
+        Pipeline,
         model,
         method=args.tracking_method,
         frame_rate=source.frame_rate,
         appearance=args.appearance,
-        variant=args.variant,
         threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
-        spans=spans,
     )
+    pipeline = opened(variant=args.variant, spans=spans)
+    other = _in_other_precision(pipeline, opened) if args.variant == "auto" else None
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{args.out}: cannot make this folder: {error.strerror}; choose another --out") from error
     with contextlib.ExitStack() as stack:
         sinks = _sinks(args.out, source, pipeline, stack)
+        beside = stack.enter_context(contextlib.closing(MotText(args.out / OTHER_TRACKS))) if other else None
         frames = stack.enter_context(contextlib.closing(Ahead(source, spans)))
         progress = stack.enter_context(Progress(source.frame_count))
         stack.enter_context(stop)
@@ -71,24 +84,49 @@ def run(args: argparse.Namespace) -> int:
             for name, sink in sinks.items():
                 with spans[name]:
                     sink.write(frame, tracks)
+            if other and beside:
+                beside.write(frame, other(frame))
             summary.add(tracks)
             progress.advance(summary.line)
             if stop.exit_code:
                 break
     _write(args.out / "truth.txt", "".join(rows[: summary.frames]))
-    scores = _scores(args.out, source, summary.frames)
-    _report(args.out, args.scene, scores, spans, summary)
+    scores = _scores(args.out / TRACKS, source, summary.frames)
+    runs = [Run(_rung(pipeline), scores, spans)]
+    if other:
+        runs.append(Run(_rung(other), _scores(args.out / OTHER_TRACKS, source, summary.frames), other.spans))
+    _report(args.out, args.scene, runs, summary)
     return stop.exit_code
+
+
+class Run(NamedTuple):
+    """What one precision did: its rung of the ladder, TrackEval's scores (None without it), and what stages took."""
+
+    rung: str
+    scores: dict[str, float] | None
+    spans: Spans
+
+
+def _in_other_precision(pipeline: Pipeline, opened: Callable[..., Pipeline]) -> Pipeline | None:
+    """The same chain in float32 beside INT8 and the other way round; None where the pack or this board has but one."""
+    try:
+        return opened(variant="fp32" if _rung(pipeline).endswith("int8") else "int8")
+    except UnavailableError:
+        return None
+
+
+def _rung(pipeline: Pipeline) -> str:
+    backend = pipeline.detector.backend
+    return backend.rung if isinstance(backend, Resilient) else "onnxruntime"
 
 
 def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
     from edge.sinks.jsonl import JsonLines
-    from edge.sinks.mot import MotText
     from edge.sinks.video import AnnotatedVideo
 
     lost_s = pipeline.tracker.lost_s
     sinks: dict[str, Sink] = {
-        "mot": MotText(out / "tracks.txt"),
+        "mot": MotText(out / TRACKS),
         "jsonl": JsonLines(
             out / "tracks.jsonl", run=secrets.token_hex(4), camera="demo", classes=pipeline.classes, lost_s=lost_s
         ),
@@ -99,42 +137,65 @@ def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.E
     return sinks
 
 
-def _scores(out: Path, source: DemoScene, frames: int) -> dict[str, float] | None:
-    """TrackEval's scores, None without TrackEval."""
-    from edge.benchmark import Sequence
+def _scores(tracks: Path, source: DemoScene, frames: int) -> dict[str, float] | None:
+    """TrackEval's scores of a file beside truth.txt, None without TrackEval."""
+    from edge.benchmark import Sequence as Benchmarked
     from edge.judge import judge, scores
     from edge.motchallenge import SequenceInfo
 
     info = SequenceInfo("demo", source.frame_rate, frames, *source.size, "img1", ".jpg")
-    sequence = Sequence("demo", info, np.arange(1, frames + 1), out / "truth.txt", None, None)
+    sequence = Benchmarked("demo", info, np.arange(1, frames + 1), tracks.with_name("truth.txt"), None, None)
     try:
-        return scores(judge(sequence, "MOT17", out / "tracks.txt"))
+        return scores(judge(sequence, "MOT17", tracks))
     except UnavailableError as error:
         sys.stderr.write(f"nanotrack demo: not scored: {error}\n")
         return None
 
 
-def _report(out: Path, scene: str, scores: dict[str, float] | None, spans: Spans, summary: Summary) -> None:
-    lines = [scene, "", summary.text(spans)]
-    if scores is not None:
-        lines += ["", "against the scene's truth (TrackEval):"]
-        lines += [
-            "  ".join(f"{name} {value:.1f}" for name, value in scores.items() if name not in ("FP", "FN", "Frag"))
-        ]
+def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> None:
+    shown = runs[0]
+    lines = [scene, "", f"{shown.rung}:", summary.text(shown.spans)]
+    if len(runs) > 1:
+        lines[-1] += "\n(Frames a second are those of both precisions together.)"
+    if shown.scores is not None:
+        lines += ["", "against the scene's truth (TrackEval):", *_table(runs)]
     text = "\n".join(lines) + "\n"
-    stages = {
+    values = {
+        "scene": scene,
+        "frames": summary.frames,
+        "rung": shown.rung,
+        "scores": shown.scores,
+        "latency_ms": _stages(shown.spans),
+        "beside": [{"rung": r.rung, "scores": r.scores, "latency_ms": _stages(r.spans)} for r in runs[1:]],
+    }
+    _write(out / "report.txt", text)
+    _write(out / "report.json", json.dumps(values, indent=1) + "\n")
+    sys.stdout.write(text)
+    others = [*_OTHERS, *([OTHER_TRACKS] if len(runs) > 1 else [])]
+    sys.stdout.write(f"\nLook at {out / 'tracks.mp4'}; beside it lie {', '.join(others)}.\n")
+
+
+def _table(runs: Sequence[Run]) -> list[str]:
+    """Scores and what the detector's network takes, a line for each precision."""
+    from edge.judge import COUNTS
+
+    names = [name for name in (runs[0].scores or {}) if name not in ("FP", "FN", "Frag")]
+    lines = [f"{'':<16} {' '.join(f'{name:>6}' for name in names)}  network p50"]
+    for run in runs:
+        values = " ".join(f"{(run.scores or {})[name]:6.{0 if name in COUNTS else 1}f}" for name in names)
+        lines.append(f"{run.rung:<16} {values} {np.median(run.spans['infer'].recent_ms()):9.1f} ms")
+    return lines
+
+
+def _stages(spans: Spans) -> dict[str, dict[str, float]]:
+    return {
         name: dict(zip(("p50", "p90", "p99", "max"), np.percentile(span.recent_ms(), (50, 90, 99, 100)), strict=True))
         for name, span in spans
         if span.count
     }
-    values = {"scene": scene, "frames": summary.frames, "scores": scores, "latency_ms": stages}
-    _write(out / "report.txt", text)
-    _write(out / "report.json", json.dumps(values, indent=1) + "\n")
-    sys.stdout.write(text)
-    sys.stdout.write(f"\nLook at {out / 'tracks.mp4'}; beside it lie " + ", ".join(_OTHERS) + ".\n")
 
 
-_OTHERS = ("tracks.txt", "tracks.jsonl", "truth.txt", "report.txt", "report.json")
+_OTHERS = (TRACKS, "tracks.jsonl", "truth.txt", "report.txt", "report.json")
 
 
 def _write(path: Path, text: str) -> None:

@@ -93,7 +93,7 @@ def _calibration(
     except TypeError:
         known = ", ".join(f.name for f in fields(Limits))
         raise UsageError(f"--limits {','.join(args.limits)}: expected some of {known}") from None
-    frames = find(args.calibrate, PICTURES)
+    frames = find(PICTURES, *args.calibrate)
     if frames.distinct < 2 * FEWEST:
         logger.warning(
             "--calibrate %s: only %d of %d pictures differ from the others; ranges may be too narrow for other scenes",

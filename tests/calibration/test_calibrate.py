@@ -167,9 +167,20 @@ def test_labels_of_other_pictures_are_refused(
     assert "named like the pictures" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("boards", "forms"), [("cpu", FORMS[:1]), ("tensorrt", FORMS[1:])])
+def test_only_the_boards_that_are_wanted_get_variants(
+    exported: Path, material: Path, tmp_path: Path, boards: str, forms: tuple[str, ...]
+) -> None:
+    assert _export(material, tmp_path / "toy.pack", "--boards", boards) == 0
+    assert set(modelpack.read(tmp_path / "toy.pack").detector.variants) == {"fp32", *forms}
+    for form in forms:
+        name = f"detector.{form}.onnx"
+        assert (tmp_path / "toy.pack" / name).read_bytes() == (exported / name).read_bytes()
+
+
 def test_a_joint_network_stays_float(exported: Path, material: Path) -> None:
     described = modelpack.read(exported).detector
     joint = replace(described, head=replace(described.head, type="centernet-joint"))
-    chosen = frames.find([str(material / "pictures")], 16)
+    chosen = frames.find(16, str(material / "pictures"))
     with pytest.raises(UsageError, match="float32 only"):
         calibrate({"detector": b""}, joint, None, chosen, Settings(), lambda _: None)

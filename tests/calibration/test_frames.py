@@ -22,8 +22,8 @@ def _write(folder, count, alike=False, size=(40, 60)):
 def test_the_choice_is_varied_and_always_the_same(tmp_path):
     folder = _write(tmp_path / "many" / "deeper", 40)
     _write(tmp_path / "many", 30, alike=True)
-    found = frames.find([str(tmp_path / "many")], 20)
-    assert found == frames.find([str(tmp_path / "many")], 20)
+    found = frames.find(20, str(tmp_path / "many"))
+    assert found == frames.find(20, str(tmp_path / "many"))
     assert len(found.chosen) == 20
     assert found.distinct == 20  # thirty equal ones count as one
     names = [found.sources[i] for i in found.chosen]
@@ -33,9 +33,9 @@ def test_the_choice_is_varied_and_always_the_same(tmp_path):
 
 def test_another_picture_is_another_hash(tmp_path):
     folder = _write(tmp_path / "a", 16)
-    first = frames.find([str(folder)], 16).sha256
+    first = frames.find(16, str(folder)).sha256
     cv2.imwrite(str(folder / "3.png"), np.full((40, 60, 3), 77, np.uint8))
-    assert frames.find([str(folder)], 16).sha256 != first
+    assert frames.find(16, str(folder)).sha256 != first
 
 
 def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path):
@@ -43,7 +43,7 @@ def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path):
     _write(tmp_path / "b", 10, size=(30, 30))
     lines = [f"{folder}/{i}.png" for folder in "ab" for i in range(10)]
     (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
-    shapes = {picture.shape for picture in frames.find([str(tmp_path / "list.txt")], 100).pictures()}
+    shapes = {picture.shape for picture in frames.find(100, str(tmp_path / "list.txt")).pictures()}
     assert shapes == {(40, 60, 3), (30, 30, 3)}
 
 
@@ -52,7 +52,7 @@ def test_a_video_is_sampled_over_its_whole_length(tmp_path):
     for i in range(60):
         writer.write(np.full((48, 64, 3), 4 * i, np.uint8))
     writer.release()
-    found = frames.find([str(tmp_path / "v.avi")], 16)
+    found = frames.find(16, str(tmp_path / "v.avi"))
     assert found.chosen[0] < 10
     assert found.chosen[-1] > 50
     assert [p.shape for p in found.pictures()] == [(48, 64, 3)] * 16
@@ -60,29 +60,35 @@ def test_a_video_is_sampled_over_its_whole_length(tmp_path):
 
 def test_too_few_and_all_alike_are_refused_with_the_number(tmp_path):
     with pytest.raises(DataError, match=r"at least 16 pictures, found 5"):
-        frames.find([str(_write(tmp_path / "few", 5))], 100)
+        frames.find(100, str(_write(tmp_path / "few", 5)))
     with pytest.raises(DataError, match=r"found 20 that are all alike"):
-        frames.find([str(_write(tmp_path / "alike", 20, alike=True))], 100)
+        frames.find(100, str(_write(tmp_path / "alike", 20, alike=True)))
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFoundError, match="expected images"):
-        frames.find([str(tmp_path / "empty")], 100)
+        frames.find(100, str(tmp_path / "empty"))
     with pytest.raises(NotFoundError):
-        frames.find([str(tmp_path / "missing.txt")], 100)
+        frames.find(100, str(tmp_path / "missing.txt"))
 
 
 def test_several_places_are_one_set(tmp_path):
     _write(tmp_path / "a", 10)
     _write(tmp_path / "b", 10, size=(30, 30))
     street = "demo://?people=2&size=320x180&fps=1&frames=2&seed="
-    found = frames.find([str(tmp_path / "a"), f"{street}5", str(tmp_path / "b"), f"{street}6"], 24)
+    found = frames.find(24, str(tmp_path / "a"), f"{street}5", str(tmp_path / "b"), f"{street}6")
     assert len(found.chosen) == 24
     assert [p.shape[0] for p in found.pictures()] == [40] * 10 + [180] * 2 + [30] * 10 + [180] * 2
-    assert found == frames.find([str(tmp_path / "a"), f"{street}5", str(tmp_path / "b"), f"{street}6"], 24)
+    assert found == frames.find(24, str(tmp_path / "a"), f"{street}5", str(tmp_path / "b"), f"{street}6")
+
+
+def test_a_pattern_names_its_pictures(tmp_path):
+    _write(tmp_path / "a", 20)
+    found = frames.find(100, str(tmp_path / "a" / "*[0-7].png"))
+    assert len(found.chosen) == len(list(found.pictures())) == 16
 
 
 def test_a_scene_without_end_is_no_calibration_set():
     with pytest.raises(DataError, match="expected a scene with an end"):
-        frames.find(["demo://?people=2"], 16)
+        frames.find(16, "demo://?people=2")
 
 
 def test_halves_are_disjoint_and_whole():

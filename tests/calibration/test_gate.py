@@ -59,6 +59,9 @@ def test_limits_are_least_values():
     assert not Agreement(0.969, 0.95, 0, 1, 1).passes(Limits())
     assert not Agreement(0.99, 0.899, 0, 1, 1).passes(Limits())
     assert Agreement(0.5, 0.5, 0, 1, 1).passes(Limits(ap50=0.4, ap=0.4))
+    for sign in (1, -1):
+        assert Agreement(0.99, 0.95, sign * 0.009, 1, 1).passes(Limits())
+        assert not Agreement(0.99, 0.95, sign * 0.011, 1, 1).passes(Limits())
     assert Likeness(0.99, 0.97, 1, 1).passes(Limits())
     assert not Likeness(0.99, 0.96, 1, 1).passes(Limits())
 
@@ -66,11 +69,12 @@ def test_limits_are_least_values():
 def test_the_error_is_zero_for_equal_cells_and_grows_with_distance():
     random = np.random.default_rng(0)
     scores, sides = random.random((50, 3)), random.uniform(1, 4, (50, 4))
-    same = Cells(scores, sides)
+    rows = np.arange(len(scores))
+    same = Cells(rows, scores, sides)
     assert same.difference(same)[0] == 0
-    off = [same.difference(Cells(scores, sides * factor))[0] for factor in (1.01, 1.1, 2.0)]
+    off = [same.difference(Cells(rows, scores, sides * factor))[0] for factor in (1.01, 1.1, 2.0)]
     assert 0 < off[0] < off[1] < off[2]
-    assert same.difference(Cells(scores * 0.9, sides))[0] > 0
+    assert same.difference(Cells(rows, scores * 0.9, sides))[0] > 0
 
 
 def test_copies_differ_by_less_than_noise_and_by_seed():

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 )
 def test_published_detectors_stay_right(data: Path, file: str) -> None:
     network = networks.detector(data / "models" / file)
-    chosen = frames.find([str(data / "images/coco128")], 24)
+    chosen = frames.find(24, str(data / "images/coco128"))
     tensors = [material.tensor(network.description.input, [picture]) for picture in chosen.pictures()]
     judge = DetectorJudge(network.description, Runner(network.content), tensors[12:])
     parsed = Network.parse(network.content)

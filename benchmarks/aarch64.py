@@ -1,0 +1,181 @@
+"""Whether all works on aarch64: a Debian arm64 root under user-mode emulation, our package in it, self-test and tests.
+
+    sudo make aarch64
+
+Emulated: it proves function and numbers, never speed, so it shows no times. It needs root, debootstrap and
+qemu-user-static with its binfmt entry (on Debian: apt install debootstrap qemu-user-static binfmt-support). The root
+stays in out/aarch64 for the next time; mounts are of a namespace of their own and end with each command.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.results import table, write_section
+
+PROJECT = Path(__file__).parents[1]
+PYTHON = "/opt/nanotrack/bin/python"
+# What the tests need and Debian's minimal root lacks.
+PACKAGES = "ca-certificates,python3,python3-venv,gcc,libc6-dev,git"
+REQUIREMENTS = ("pytest>=8", "hypothesis>=6.100", "scipy>=1.11")
+# Name resolution, certificates and pip's settings are the host's.
+SHARED_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
+# Integer kernels of ONNX Runtime differ by whether the core has dot products of bytes: a Raspberry Pi 4 and a 5.
+CORES = {"cortex-a72": "without dot products", "cortex-a76": "with dot products"}
+# Compiled kernels, decoding, both precisions on ONNX Runtime; the whole suite takes hours under emulation.
+TESTS = (
+    "tests/track/test_boxes.py",
+    "tests/track/test_kalman.py",
+    "tests/track/test_assignment.py",
+    "tests/detect/test_nms.py",
+    "tests/infer/test_golden.py",
+    "tests/infer/test_onnxrt.py",
+    "tests/test_schema.py",
+)
+# Small, since an emulated network of 416x416 takes 17 s a frame.
+SIZE = "256x160"
+STREETS = [f"demo://?people=20&fps=1&frames=16&seed={seed}" for seed in (100_000, 100_001)]
+SCENE = "demo://?people=12&seed=3&frames=20&size=640x400"
+
+
+def main() -> None:
+    """Make or reuse the root, install, check, and write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=PROJECT / "out/aarch64", help="default: out/aarch64")
+    parser.add_argument(
+        "--tests", nargs="+", default=TESTS, metavar="PATH", help="default: a few that run compiled code"
+    )
+    args = parser.parse_args()
+    require_tools()
+    root = args.root.resolve()
+    make_root(root)
+    install(root)
+    export(root)
+    parts = [
+        f"Debian 12 for arm64 under {emulator()}: function and numbers, no speed. {described(root)}.",
+        f"The built-in detector for pictures of {SIZE}, exported on the host; relative error of the pack's golden"
+        f" outputs.\n\n{table(['rung', 'core', 'error', 'at most'], parity(root))}",
+        *(f"- {line}" for line in tracked(root)),
+        f"- `pytest {' '.join(args.tests)}`: {tested(root, args.tests)}",
+    ]
+    body = "\n\n".join(parts)
+    sys.stdout.write(body + "\n")
+    write_section("aarch64", "aarch64 under emulation", body, "make aarch64", ["nanotrack-edge"])
+
+
+def require_tools() -> None:
+    """Exit with the command that helps where something is missing."""
+    missing = [tool for tool in ("debootstrap", "unshare", "chroot") if shutil.which(tool) is None]
+    missing += [] if os.geteuid() == 0 else ["root"]
+    missing += [] if Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists() else ["the binfmt entry qemu-aarch64"]
+    if missing:
+        sys.exit(
+            f"make aarch64: {', '.join(missing)} missing; on Debian: apt install debootstrap qemu-user-static"
+            " binfmt-support, then sudo make aarch64"
+        )
+
+
+def make_root(root: Path) -> None:
+    """A minimal Debian for arm64 in `root`, unless one is there."""
+    if not (root / "usr/bin/python3").exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        command = ["debootstrap", "--arch=arm64", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+        subprocess.run(command, check=True)
+    for name in SHARED_FILES:
+        if Path(name).exists():
+            shutil.copyfile(name, root / name.lstrip("/"))
+
+
+def inside(root: Path, script: str, core: str = "max", *, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script in the root on an emulated `core`, with /proc, /sys and /dev, as root."""
+    mounts = " && ".join(
+        [f"mount -t proc proc {root}/proc", *(f"mount --rbind /{name} {root}/{name}" for name in ("sys", "dev"))]
+    )
+    environ = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    environ |= {"PATH": "/opt/nanotrack/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "OMP_NUM_THREADS": "1"}
+    command = ["unshare", "--mount", "sh", "-c", f'{mounts} && exec chroot "$0" sh -ec "$1"', str(root), script]
+    done = subprocess.run(command, env={**environ, "QEMU_CPU": core}, stdout=subprocess.PIPE, text=True, check=False)
+    if check and done.returncode:
+        sys.exit(f"{script}\nended with status {done.returncode}:\n{done.stdout[-2000:]}")
+    return done
+
+
+def install(root: Path) -> None:
+    """The project's tracked files in /src/nanotrack, and the package with its tests' needs in a virtual environment."""
+    source = root / "src/nanotrack"
+    shutil.rmtree(source, ignore_errors=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT / name).exists():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, source / name)
+    wanted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS)
+    inside(root, f"[ -x {PYTHON} ] || python3 -m venv /opt/nanotrack")
+    inside(root, f"cd /src/nanotrack && {PYTHON} -m pip install -q -e '.[export]' {wanted}")
+
+
+def export(root: Path) -> None:
+    """/small.pack in the root: the built-in detector with both precisions, made by the host."""
+    weights = PROJECT / "edge/demo/weights/detector.pth"
+    command = [sys.executable, "-m", "export.cli", "pack", "--detector", str(weights), "--input-size", SIZE]
+    command += ["--calibrate", *STREETS, "--boards", "cpu", "--limits", "ap50=0,ap=0,score_bias=1"]
+    subprocess.run([*command, "--force", "-o", str(root / "small.pack")], cwd=PROJECT, check=True)
+
+
+def emulator() -> str:
+    """The emulator's name and version."""
+    text = subprocess.run(["qemu-aarch64-static", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"version ([\d.]+)", text)
+    return f"qemu-user {found[1] if found else 'of unknown version'}"
+
+
+def described(root: Path) -> str:
+    """Machine and versions as seen from inside."""
+    program = (
+        "import importlib.metadata, platform\n"
+        "print(platform.machine(), 'Python ' + platform.python_version(), sep=', ', end='')\n"
+        "for name in ('numpy', 'numba', 'onnxruntime', 'onnx', 'opencv-python-headless'):\n"
+        "    print(',', name, importlib.metadata.version(name), end='')"
+    )
+    return inside(root, f'{PYTHON} -c "{program}"').stdout.strip()
+
+
+def parity(root: Path) -> list[list[str]]:
+    """A row for each rung of ONNX Runtime and core: how far the network is from what the host's put out."""
+    rows = []
+    for core, kind in CORES.items():
+        report = json.loads(inside(root, "nanotrack selftest /small.pack --seconds 1 --json", core).stdout)
+        for result in report["results"]:
+            if result["rung"].startswith("onnxruntime"):
+                if result["error"] is None:
+                    sys.exit(f"{result['rung']} on {core}: {result['reason']}: {result['detail']}")
+                rows.append([result["rung"], f"{core}, {kind}", f"{result['error']:.2g}", f"{result['limit']:.2g}"])
+    return rows
+
+
+def tracked(root: Path) -> list[str]:
+    """A sentence on tracking the built-in scene with each precision."""
+    said = []
+    for variant in ("fp32", "int8"):
+        command = f"nanotrack track --path '{SCENE}' --model /small.pack --variant {variant} --mot /tmp/tracks.txt"
+        summary = inside(root, command).stdout.splitlines()[0]
+        said.append(f"{variant} tracks the built-in scene: {summary.rpartition(',')[0]}")  # without the frame rate
+    return said
+
+
+def tested(root: Path, tests: list[str]) -> str:
+    """The closing line of pytest, without its time."""
+    command = f"cd /src/nanotrack && {PYTHON} -m pytest -q -m 'not slow and not gpu and not jetson' {' '.join(tests)}"
+    done = inside(root, command, check=False)
+    lines = done.stdout.strip().splitlines() or [""]
+    sys.stderr.write("\n".join(lines[-40:]) + "\n")
+    return re.sub(r" in [\d.]+s.*", "", lines[-1])
+
+
+if __name__ == "__main__":
+    main()
