@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint aarch64 bench clean
 .DELETE_ON_ERROR:
 
 $(VENV)/runtime: setup.py pyproject.toml
@@ -24,11 +24,13 @@ $(VENV)/scores: $(VENV)/runtime
 	@touch $@
 
 WEIGHTS := edge/demo/weights
+# Streets that the demo does not show, nine seconds of each, to calibrate on.
+STREETS := $(foreach seed,100000 100001 100002 100003,'demo://?people=20&fps=1&frames=9&seed=$(seed)')
 
 # The whole chain: the built-in weights become a model pack, which tracks the built-in scene.
 demo: $(VENV)/scores
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --reid $(WEIGHTS)/reid.pth \
-	  --licence Apache-2.0 --force -o out/demo/builtin.pack
+	  --calibrate $(STREETS) --boards cpu --licence Apache-2.0 --force -o out/demo/builtin.pack
 	$(RUN) -m edge.cli demo --out out/demo
 
 lint: $(VENV)/develop
@@ -38,6 +40,10 @@ lint: $(VENV)/develop
 
 test: lint
 	$(RUN) -m pytest -n auto -m 'not slow and not gpu and not jetson'
+
+# The package on an emulated aarch64, as root; see the module for what it needs. Minutes to an hour.
+aarch64: $(VENV)/runtime
+	$(RUN) -m benchmarks.aarch64
 
 bench: $(VENV)/develop
 	$(RUN) -m benchmarks.stages
