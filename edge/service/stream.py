@@ -17,7 +17,7 @@ from edge.zones import Areas
 logger = logging.getLogger(__name__)
 
 # A frame taken before now may still be on its way; what it shows has not ended.
-_IN_FLIGHT_S = 0.5
+_IN_FLIGHT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class Stream:
             self._change("offline", self.capture.trouble or "no picture comes")
         elif silence_s > stall_s / 2 and self.state == "online":
             self._change("degraded", self.capture.trouble or "no picture comes")
-        for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
-            self._publish(event)
+        if silence_s > _IN_FLIGHT_S and self.capture.slot.is_empty:  # while frames come, they tell what has ended
+            for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
+                self._publish(event)
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
