@@ -15,6 +15,7 @@ from tests.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_por
 INPUT_SIZE = "320x192"
 FPS = 4
 DISK_MIB = 16
+CAMERAS = ("lobby", "street", "door", "yard")
 SIZES = ("320x180", "480x270", "640x360")
 _WEIGHTS = Path(__file__).resolve().parents[1] / "edge" / "demo" / "weights" / "detector.pth"
 _STREET_JPEGS = 240

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.faults import all_faults, befall
 from benchmarks.results import table, write_section
-from benchmarks.site import DISK_MIB, FPS, INPUT_SIZE, Site
+from benchmarks.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, Site
 from benchmarks.verdict import Check, Evidence, by_minute, checks
 from benchmarks.witnesses import Line, Reader, metrics, sign_of
 from edge.sinks.jsonl import SCHEMA
@@ -60,9 +60,9 @@ class Watch:
                 self._note(metrics(self._site.web_port))
 
     def _note(self, found: dict[str, float]) -> None:
-        names = ("lobby", "street", "door", "yard")
-        key = 'nanotrack_frames_total{{camera="{}",outcome="tracked"}}'
-        self._evidence.tracked.append((time.monotonic(), {name: found[key.format(name)] for name in names}))
+        keys = {name: f'nanotrack_frames_total{{camera="{name}",outcome="tracked"}}' for name in CAMERAS}
+        counts = {name: found[key] for name, key in keys.items() if key in found}
+        self._evidence.tracked.append((time.monotonic(), counts))
         self._evidence.counters = found
 
     def _look(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.faults import Outcome
+from benchmarks.site import CAMERAS
 from benchmarks.witnesses import Account, Sign
 
 Values = npt.NDArray[np.float64]
@@ -202,7 +203,7 @@ def _identities(evidence: Evidence) -> list[Check]:
 
 def _course(evidence: Evidence) -> list[Check]:
     lasting = [each.name for each in evidence.outcomes if each.over_s is None]
-    pauses = [_longest_pause(evidence, camera) for camera in ("lobby", "street", "door", "yard")]
+    pauses = [_longest_pause(evidence, camera) for camera in CAMERAS]
     fed = np.diff([evidence.began_s, *evidence.watchdog_s, evidence.ended_s])
     return [
         Check(

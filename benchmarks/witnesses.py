@@ -1,5 +1,6 @@
 """What is seen of a daemon from outside: the lines it wrote, the messages it sent, its metrics, its vital signs."""
 
+import http.client
 import json
 import os
 import re
@@ -150,9 +151,12 @@ def sign_of(pid: int) -> Sign:
 
 def get(port: int, path: str, timeout_s: float = 5.0) -> str:
     """What the daemon's web server has at `path`. Raises OSError."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout_s) as response:
-        text: str = response.read().decode()
-        return text
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout_s) as response:
+            text: str = response.read().decode()
+            return text
+    except http.client.HTTPException as error:  # half an answer
+        raise OSError(str(error)) from error
 
 
 def metrics(port: int) -> dict[str, float]:
