@@ -9,7 +9,16 @@ from edge.track.boxes import Records, overlapping, sort_spans, span
 from edge.track.depth import OUTSIDE
 from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYAH
-from edge.track.lifecycle import begin_frame, birth, compact, lose_unseen, predict_confirmed, read, show
+from edge.track.lifecycle import (
+    are_apart,
+    begin_frame,
+    birth,
+    compact,
+    lose_unseen,
+    predict_confirmed,
+    read,
+    show,
+)
 from edge.track.looks import Looks, Rule
 from edge.track.parameters import number
 from edge.track.stages import candidates, compare_looks, forget_looks, is_followed, match
@@ -115,6 +124,8 @@ def _drop_duplicates(work: Work) -> None:
     pairs, count = overlapping(one, tracked, other, lost, run["margin"], floor, work.pairs[0])
     for p in range(count):
         a, b = table[pairs[p]["row"]], table[pairs[p]["column"]]
+        if are_apart(run, a, b):
+            continue
         if a["last"] - a["start"] > b["last"] - b["start"]:
             b["status"] = REMOVED
         else:

@@ -8,7 +8,7 @@ import numpy as np
 from edge.track.boxes import Records
 from edge.track.jit import kernel
 from edge.track.kalman import correct_box, predict_box, start_box
-from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED
+from edge.track.state import CLASSES, HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED
 
 BAD_SHAPE, BAD_BOX, BAD_SCORE = -1, -2, -3
 
@@ -82,7 +82,7 @@ def birth(run: Any, table: Records, detection: Any, j: int, model: int) -> None:
     """Start a track at `detection`, row `j`. Only on a tracker's first call it is confirmed at once."""
     track = table[run["tracks"]]
     track["id"] = run["next_id"]
-    track["class"] = detection["class"]
+    track["class"], track["votes"] = detection["class"], detection["score"]
     track["confirmed"] = run["calls"] == 0
     track["expired"] = False
     track["start"] = run["now"]
@@ -93,12 +93,37 @@ def birth(run: Any, table: Records, detection: Any, j: int, model: int) -> None:
 
 
 @kernel
-def see(track: Any, i: int, detection: Any, j: int, now: float, model: int) -> None:
+def see(run: Any, track: Any, i: int, detection: Any, j: int, model: int) -> None:
     """Update `track`, row `i`, with `detection`, row `j`: it is followed and confirmed from now on."""
     correct_box(track, detection["box"], model)
     track["confirmed"] = True
     detection["track"] = i
-    _note(track, detection, j, now)
+    if run["voting"]:
+        vote(track, detection)
+    _note(track, detection, j, run["now"])
+
+
+@kernel
+def vote(track: Any, detection: Any) -> None:
+    """The class with the majority of the score wins (Boyer and Moore 1981, weighted)."""
+    if detection["class"] == track["class"]:
+        track["votes"] += detection["score"]
+    else:
+        track["votes"] -= detection["score"]
+        if track["votes"] < 0.0:
+            track["votes"], track["class"] = -track["votes"], detection["class"]
+
+
+@kernel
+def group(run: Any, number: int) -> int:
+    """The group of a class: below 0, or the class itself where it was put into none."""
+    return run["groups"][number] if 0 <= number < CLASSES else number
+
+
+@kernel
+def are_apart(run: Any, one: Any, other: Any) -> bool:
+    """Whether the classes of two tracks or detections keep them from being the same object."""
+    return run["apart"] and one["class"] != other["class"] and group(run, one["class"]) != group(run, other["class"])
 
 
 @kernel

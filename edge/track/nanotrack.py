@@ -21,7 +21,7 @@ from edge.track.camera import consensus, shift, widened
 from edge.track.evidence import FIRST_S, doubts, first, gained
 from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYWH, correct, measurement, predict, start, write_box
-from edge.track.lifecycle import begin_frame, compact, read
+from edge.track.lifecycle import are_apart, begin_frame, compact, read, vote
 from edge.track.looks import UNKNOWN, Looks, Rule
 from edge.track.parameters import number
 from edge.track.similarity import returning, similarity, worth
@@ -60,7 +60,6 @@ class Parameters:
     `known_overlap_evidence`: per second and unit of overlap, against confirmed tracks, lest second boxes stay.
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
-    `class_aware`: 1 to match within a class only. A track's class is what most of the score was given for.
     `looks_weight`: with appearance, what a pair loses of its similarity if its looks have the cosine of two people,
     `other_cosine`, or less; a closer look costs less (benchmarks/RESULTS.md: half of all pairs of people have .5).
     """
@@ -96,7 +95,6 @@ class Parameters:
     lost_s: float = number(2, 0, 1e6)
     new_s: float = number(0.06, 0, 1e6)
     coast_s: float = number(0.07, 0, 1e6)
-    class_aware: int = number(0, 0, 1)
     looks_weight: float = number(0.7, 0, 1)
     other_cosine: float = number(0.5, -1, 0.99)
 
@@ -106,12 +104,11 @@ class Parameters:
         return 30.0 * self.lost_s
 
 
-# `number`: the id shown, given at confirmation; 0 before. `votes`: how much more score the class has than all others.
+# `number`: the id shown, given at confirmation; 0 before.
 TRACK = np.dtype(
     [
         ("number", "i8"),  # in front: Numba would take a longer record of equal beginning for a state.TRACK, and warn
         ("evidence", "f8"),
-        ("votes", "f8"),
         *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
     ],
     align=True,
@@ -154,11 +151,10 @@ def _candidates(work: Work) -> Any:
 def _compare(work: Work, pairs: Records, count: int) -> None:
     """From here on `iou` of a pair is its similarity."""
     run = work.run[0]
-    apart = run["class_aware"] != 0.0
     for p in range(count):
         pair = pairs[p]
         track, detection = work.table[pair["row"]], work.detections[pair["column"]]
-        if apart and track["class"] != detection["class"]:
+        if are_apart(run, track, detection):
             pair["iou"] = 0.0
         else:
             alike = similarity(run, track, detection)
@@ -246,17 +242,6 @@ def _correct(run: Any, track: Any, detection: Any) -> None:
 
 
 @kernel
-def _vote(track: Any, detection: Any) -> None:
-    """The class with the majority of the score wins (Boyer and Moore 1981, weighted)."""
-    if detection["class"] == track["class"]:
-        track["votes"] += detection["score"]
-    else:
-        track["votes"] -= detection["score"]
-        if track["votes"] < 0.0:
-            track["votes"], track["class"] = -track["votes"], detection["class"]
-
-
-@kernel
 def _confirm(run: Any, track: Any) -> None:
     if not track["confirmed"] and track["evidence"] >= run["confirm_evidence"]:
         track["confirmed"] = True
@@ -286,7 +271,7 @@ def _update(work: Work, frames: float) -> None:
         doubt = doubts(run, track["confirmed"], detection["overlap"], odd)
         track["evidence"] = min(track["evidence"] + gained(run, score, doubt, seconds), run["most_evidence"])
         _correct(run, track, detection)
-        _vote(track, detection)
+        vote(track, detection)
         _confirm(run, track)
         track["score"] += step * (score - track["score"])
         track["status"], track["last"] = TRACKED, run["now"]

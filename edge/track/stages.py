@@ -11,7 +11,7 @@ from edge.track.assignment import arrange, solve
 from edge.track.boxes import Records, overlapping, sort_spans, span
 from edge.track.depth import cluster_layers, frame_layers
 from edge.track.jit import kernel
-from edge.track.lifecycle import see
+from edge.track.lifecycle import are_apart, see
 from edge.track.state import NOWHERE, TRACKED, Work
 
 
@@ -27,7 +27,10 @@ def span_tracks(work: Work) -> int:
 
 @kernel
 def candidates(work: Work, floor: float) -> Any:
-    """All pairs of track and detection with an IoU above `floor`, arranged by (track, detection): (PAIRs, how many)."""
+    """All pairs of track and detection with an IoU above `floor`, arranged by (track, detection): (PAIRs, how many).
+
+    Those of two groups of classes are as far apart as can be.
+    """
     run, detections, spans = work.run[0], work.detections, work.spans[1]
     tracks = span_tracks(work)
     usable = 0
@@ -38,6 +41,10 @@ def candidates(work: Work, floor: float) -> Any:
     sort_spans(spans, usable, work.spans[2], run["digits"])
     pairs, count = overlapping(work.spans[0], tracks, spans, usable, run["margin"], floor, work.pairs[0])
     arrange(pairs, count, work.pairs[1], work.nodes[0], tracks, work.nodes[1], work.n)
+    if run["apart"]:
+        for p in range(count):
+            if are_apart(run, work.table[pairs[p]["row"]], detections[pairs[p]["column"]]):
+                pairs[p]["iou"] = -1.0
     return pairs, count
 
 
@@ -72,7 +79,7 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
     updated.
     """
     table, detections, rows, columns = work.table, work.detections, work.nodes[0], work.nodes[1]
-    tracks, now = work.run[0]["tracks"], work.run[0]["now"]
+    run, tracks = work.run[0], work.run[0]["tracks"]
     for i in range(tracks):
         row_open = rows[i]["layer"] <= layer and table[i]["detection"] < 0
         for p in range(rows[i]["start"], rows[i + 1]["start"]):
@@ -87,7 +94,7 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
     for i in range(tracks):
         j = rows[i]["match"]
         if j >= 0:
-            see(table[i], i, detections[j], j, now, model)
+            see(run, table[i], i, detections[j], j, model)
 
 
 @kernel

@@ -17,10 +17,12 @@ from edge.track.jit import buffer, given
 
 TRACKED, LOST, REMOVED = 0, 1, 2
 NOWHERE, LOW, HIGH = 0, 1, 2
+CLASSES = 256  # classes from here on can't be grouped
 
 # A track. Times (`start`: birth, `last`: newest detection) are in frames on the tracker's clock. `confirmed` tracks are
 # shown. `expired` marks a track that the published code has struck off but not yet taken out of its lists. `class` is
-# that of the birth detection; `score` and `detection` (its row in this frame, -1 for none) those of the newest one.
+# that of the birth detection or, where `voting`, that of most of the score, and `votes` how much more score it has than
+# all others; `score` and `detection` (its row in this frame, -1 for none) are those of the newest one.
 # `look` is the row the track had when the frame began: where its looks are, whoever has expired since.
 TRACK = np.dtype(
     [
@@ -32,6 +34,7 @@ TRACK = np.dtype(
         ("confirmed", "?"),
         ("expired", "?"),
         ("score", "f8"),
+        ("votes", "f8"),
         ("start", "f8"),
         ("last", "f8"),
         ("position", "f8", (4,)),
@@ -63,9 +66,13 @@ DETECTION = np.dtype(
 
 # Settings and counters common to all methods; a method's parameters are added as float64 fields of their own names.
 # `reference`: reproduce the published code. `margin`: see boxes.py. `lost_frames`: how long a lost track is kept.
-# `frame_rate`: frames a second. `digits`: working space of sorting.
+# `frame_rate`: frames a second. `voting`: a track's class follows its detections. `apart`: only what is of one group of
+# classes is matched; `groups` has the group of each class. `digits`: working space of sorting.
 _COMMON: list[Any] = [
     ("reference", "?"),
+    ("voting", "?"),
+    ("apart", "?"),
+    ("groups", "i4", (CLASSES,)),
     ("margin", "f8"),
     ("lost_frames", "f8"),
     ("frame_rate", "f8"),

@@ -3,13 +3,14 @@
 import dataclasses
 import importlib
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
-from edge.track import parameters
-from edge.track.bridge import predicted, predicted_boxes
+from edge.track import groups, parameters
+from edge.track.bridge import Turns, predicted, predicted_boxes
 from edge.track.kalman import XYWH
 from edge.track.lifecycle import BAD_SHAPE
 from edge.track.looks import Looks, Rule, rule_of
@@ -44,7 +45,8 @@ class Tracker:
     method's `PRESETS` reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
     in "default"; its "published" is the published method with its defects repaired. `appearance` is how the
     looks of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
-    `edge.track.appearance`; without it as the method does.
+    `edge.track.appearance`; without it as the method does. With `class_groups`, lists of class numbers, only tracks and
+    detections of one group are matched, or of one class where it is in no group; without it classes are not looked at.
 
     >>> tracker = Tracker("bytetrack", track_thresh=0.5)
     >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
@@ -62,6 +64,7 @@ class Tracker:
         preset: str = "default",
         *,
         appearance: str | Rule | None = None,
+        class_groups: Iterable[Sequence[int]] | None = None,
         **parameters_: float,
     ) -> None:
         if method not in METHODS:
@@ -84,6 +87,12 @@ class Tracker:
         self._make_looks = getattr(module, "looks", None)
         if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
             raise UsageError(f"{method}: the published method knows no appearance; leave it out, or use preset default")
+        self._groups = None if class_groups is None else groups.group_table(class_groups)
+        if self._groups is not None and not keeps_groups_apart(method, preset):
+            raise UsageError(
+                f"{method}, preset {preset}: keeps no groups of classes apart; leave class_groups out, or use one of "
+                f"{', '.join(groups.METHODS)} with preset default"
+            )
         self._counts_calls = preset not in _REPAIRED
         self._coasts = hasattr(self.parameters, "coast_s")
         self._step = module.step
@@ -103,6 +112,10 @@ class Tracker:
         run["margin"] = 1.0 if reference else 0.0
         run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
         run["next_id"] = 1
+        run["voting"] = keeps_groups_apart(self.method, self.preset)
+        run["apart"] = self._groups is not None
+        if self._groups is not None:
+            run["groups"] = self._groups
         self._time_s: float | None = None
         self._alive = 0
         self._shown = np.zeros(0, np.int64)
@@ -169,12 +182,18 @@ class Tracker:
         For frames that were not detected in. (`update` with no detections says that nobody was there.) Raises
         InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
         """
-        if not self.follows_time:
-            raise UsageError(
-                f"{self.method}, preset {self.preset}: counts frames and must see all of them; use preset default"
-            )
+        self._check_follows_time()
         frames, _ = self._elapsed(time_s)
         return predicted(self._state.table[: self._alive], self._shown, frames, self._model)
+
+    def turns(self, every: int) -> Turns:
+        """Which frames are detected in where that is every `every`-th; in the others ask `predict`.
+
+        Raises UsageError as `predict`, unless they all are.
+        """
+        if every > 1:
+            self._check_follows_time()
+        return Turns(every)
 
     @property
     def follows_time(self) -> bool:
@@ -226,6 +245,13 @@ class Tracker:
         rows = rows[doubts[rows] > doubt.CERTAIN]
         return rows[np.argsort(-doubts[rows], kind="stable")]
 
+    def _check_follows_time(self) -> None:
+        if not self.follows_time:
+            raise UsageError(
+                f"{self.method}, preset {self.preset}: counts frames and must be given all of them; use preset default,"
+                " or detect in every frame"
+            )
+
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""
         before = self._time_s
@@ -248,6 +274,11 @@ class Tracker:
         if n > len(self._no_classes):
             self._no_classes = np.zeros(2 * n, np.int32)
         return self._no_classes[:n]
+
+
+def keeps_groups_apart(method: str, preset: str) -> bool:
+    """Whether a tracker can be given `class_groups`. Others are the published methods or have a rule of their own."""
+    return method in groups.METHODS and preset == "default"
 
 
 def _least_score(settings: object) -> float:

@@ -90,25 +90,6 @@ def test_a_track_unseen_for_a_moment_is_shown_where_it_should_be() -> None:
     assert len(tracks) == 0
 
 
-def test_class_is_the_majority_of_the_score() -> None:
-    tracker, box = Tracker(), detections((0.9,)).boxes_xyxy
-    seen = [(0, 0.6), (2, 0.9), (2, 0.9), (0, 0.3), (2, 0.9)]
-    classes = []
-    for number, score in seen:
-        tracks = tracker.update(Detections(box, np.array([score], np.float32), np.array([number], np.int32)))
-        classes += tracks.classes.tolist()
-    assert classes[-1] == 2
-
-
-@pytest.mark.parametrize(("aware", "expected"), [(0, {1}), (1, set())])
-def test_classes_are_kept_apart_on_request(aware: int, expected: set[int]) -> None:
-    tracker, box = Tracker(class_aware=aware, coast_s=0), detections((0.9,)).boxes_xyxy
-    for _ in range(5):
-        tracker.update(Detections(box, np.array([0.9], np.float32), np.array([0], np.int32)))
-    tracks = tracker.update(Detections(box, np.array([0.9], np.float32), np.array([1], np.int32)))
-    assert set(tracks.ids.tolist()) == expected
-
-
 def test_scale_does_not_matter() -> None:
     stream = crowd(40, 60)
     plain, small = Tracker(), Tracker()

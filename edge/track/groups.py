@@ -1,0 +1,31 @@
+"""Groups of classes: who may be the same object although the detector calls it something else now.
+
+Methods that keep groups apart match a track and a detection only if they are of one group. A class in no group is one
+of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import UsageError
+from edge.track.state import CLASSES
+
+METHODS = ("bytetrack", "nanotrack", "sparsetrack")  # those that keep groups apart, in preset "default"
+
+
+def group_table(class_groups: Iterable[Sequence[int]]) -> npt.NDArray[np.int32]:
+    """The group of each class, int32 `[CLASSES]`: -1, -2, … in the order given, or the class itself.
+
+    Raises UsageError for a number that is no class from 0 on, and for one that is in two groups.
+    """
+    table = np.arange(CLASSES, dtype=np.int32)
+    for number, members in enumerate(class_groups, 1):
+        for member in members:
+            if not 0 <= member < CLASSES or member != int(member):
+                raise UsageError(f"class_groups: {member!r}: expected the number of a class, from 0 to {CLASSES - 1}")
+            if table[int(member)] < 0:
+                raise UsageError(f"class_groups: class {member} is in two groups; leave one of them")
+            table[int(member)] = -number
+    return table
