@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge import Detections, Tracker
-from tests.track.scenes import crowd, detections, ids
+from tests.track.scenes import crowd, ids
 
 OTHER = (0.95, 600, 100, 660, 280)
 
