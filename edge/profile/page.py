@@ -86,7 +86,8 @@ def choices_page(found: Comparison) -> str:
         _sentences("finding", [found.recommendation]),
         _sentences("warning", found.warnings),
         "<h2>Rate and latency</h2>",
-        '<p class="dim">Filled: nothing else with the same method and looks is as good in everything.</p>',
+        '<p class="dim">Filled: nothing else with the same method and looks is as good in everything.'
+        " The numbers are threads.</p>",
         plots.front(found),
         "<h2>All choices</h2>",
         f'<div class="wide">{_table(CHOICE_COLUMNS, map(choice_cells, found.choices))}</div>',

@@ -131,8 +131,9 @@ def front(found: Comparison) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" stroke="{colour}" stroke-width="2"'
             f' fill="{colour if choice.is_worth_it else "none"}"><title>{escape(named)}</title></circle>'
         )
-        if choice.is_worth_it and choice.method == found.choices[0].method and choice.reid == "none":
-            rows.append(_text(x + 9, y + 4, f"{choice.threads}" + (" side by side" if choice.at_once > 1 else "")))
+        if choice.is_worth_it and choice.tracking == found.choices[0].tracking:
+            label = f"{choice.threads}" + (" side by side" if choice.at_once > 1 else "")
+            rows.append(_text(x + 9, y + 4, label) if x < 0.8 * _WIDTH else _text(x - 9, y + 4, label, "end"))
     for index, rung in enumerate(rungs):
         rows.append(f'<circle cx="{left + 12}" cy="{14 + 18 * index}" r="5" fill="{_COLOURS[index % len(_COLOURS)]}"/>')
         rows.append(_text(left + 24, 18 + 18 * index, rung))
