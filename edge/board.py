@@ -20,6 +20,7 @@ TEGRA_SM = {
     "nvidia,tegra234": "8.7",  # Orin
     "nvidia,tegra264": "11.0",  # Thor
 }
+_LEAST_LIMIT_C = 60
 # L4T major release -> JetPack.
 _JETPACK = {32: "4", 35: "5", 36: "6", 38: "7", 39: "7"}
 
@@ -130,6 +131,21 @@ def temperatures(root: Path = ROOT) -> dict[str, float]:
     return found
 
 
+def limits_c(root: Path = ROOT) -> dict[str, float]:
+    """The temperature by thermal zone from which on the kernel slows the board down: its lowest passive trip point.
+
+    Those below `_LEAST_LIMIT_C` are left out: firmware of PCs has some that mean nothing.
+    """
+    found = {}
+    for folder in sorted((root / "sys/class/thermal").glob("thermal_zone*"), key=_number):
+        kinds = [kind for kind in folder.glob("trip_point_*_type") if _text(kind) == "passive"]
+        points = [_integer(kind.with_name(kind.name.removesuffix("type") + "temp")) for kind in kinds]
+        least = min((point / 1000 for point in points if point and point >= 1000 * _LEAST_LIMIT_C), default=None)
+        if least is not None:
+            found[_text(folder / "type") or folder.name] = least
+    return found
+
+
 def power_w(root: Path = ROOT) -> dict[str, float]:
     """Watts by rail, from the INA3221 monitors of a Jetson ("VDD_IN" is the whole board)."""
     found = {}
@@ -173,6 +189,21 @@ def is_throttled(root: Path = ROOT) -> bool | None:
     text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     now = 0xF  # bits 0-3: under-voltage, frequency capped, throttled, soft temperature limit
     return None if text is None else bool(int(text, 16) & now)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the sensors say at one time; see the functions of these names."""
+
+    temperatures_c: dict[str, float]
+    clocks: list[Clock]
+    power_w: dict[str, float]
+    throttled: bool | None
+
+
+def reading(root: Path = ROOT) -> Reading:
+    """All sensors, which takes about a millisecond."""
+    return Reading(temperatures(root), clocks(root), power_w(root), is_throttled(root))
 
 
 def facts(root: Path = ROOT) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edge.errors import ConfigError
 from edge.infer.backend import BackendName, VariantName
@@ -27,7 +28,7 @@ class Model:
     """`[model]`: what detects. `pack` is a model pack or an ONNX file; one network serves all cameras.
 
     `floor` is the lowest score that reaches the trackers, None for the pack's own. `threads` None leaves one core to
-    decoding and tracking.
+    decoding and tracking. Only every `detect_every`-th frame of a camera is detected in.
     """
 
     pack: str
@@ -37,6 +38,7 @@ class Model:
     variant: VariantName = "auto"
     require: str | None = None
     threads: int | None = within(1, 256, None)
+    detect_every: int = within(1, 100, 1)
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -45,10 +47,17 @@ class Model:
 
 @dataclass(frozen=True)
 class Tracking:
-    """`[tracking]`: how detections become identities; `parameters` are the method's own."""
+    """`[tracking]`: how detections become identities; `parameters` are the method's own.
+
+    `appearance` is how looks are remembered, None for as the method does; `reid` is whose are computed, and
+    `reid_budget_ms` what they may take a frame: see `edge.reid.stage`.
+    """
 
     method: str = "nanotrack"
     preset: str = "default"
+    appearance: Literal["none", "ema", "sasm"] | None = None
+    reid: Literal["always", "auto", "never"] = "auto"
+    reid_budget_ms: float | None = within(0.01, 10_000, None)
     parameters: dict[str, float] | None = None
 
 
@@ -107,7 +116,8 @@ class Camera:
     """`[[camera]]`: where pictures come from, see `edge.video.live`.
 
     `loop` plays a file for ever at its own pace. A camera without a good picture for `stall_s` is offline and is
-    connected anew. `credentials` names a file with user:password, see `edge.credentials`.
+    connected anew. `credentials` names a file with user:password, see `edge.credentials`. `detect_every` None is the
+    model's.
     """
 
     name: str
@@ -116,6 +126,7 @@ class Camera:
     frame_rate: float | None = within(0.1, 1000, None)
     stall_s: float = within(0.5, 120, 5.0)
     credentials: str | None = None
+    detect_every: int | None = within(1, 100, None)
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
 
@@ -201,12 +212,24 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """`[heat]`: while the board is too hot, only every `detect_every`-th frame is detected in; see `edge.service.heat`.
+
+    `limit_c` None is where the kernel begins to slow the board down, for each thermal zone its own.
+    """
+
+    detect_every: int = within(1, 100, 2)
+    limit_c: float | None = within(30, 150, None)
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
     model: Model
     camera: tuple[Camera, ...]
     tracking: Tracking = Tracking()
+    heat: Heat = Heat()
     jsonl: Jsonl | None = None
     mqtt: Mqtt | None = None
     web: Web | None = None

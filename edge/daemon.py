@@ -11,16 +11,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge import board
 from edge.config import Camera, Config, Model
 from edge.credentials import redacted
 from edge.detect.detector import Detector
 from edge.errors import DataError, NanoTrackError, UsageError
+from edge.infer.ladder import Wish
 from edge.pipeline import open_detector
-from edge.service.examine import tracker
+from edge.reid.embedder import Embedder
+from edge.reid.open import open_embedder
+from edge.reid.stage import ReidStage
+from edge.service.examine import pace, tracker
+from edge.service.heat import Heat
 from edge.service.http import Server
 from edge.service.notify import Watchdog, notify
 from edge.service.pages import Pages
@@ -53,11 +60,11 @@ _OUTPUTS_STOP_S = 5.0
 class Daemon:
     """All that `config` names, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
 
-    Raises NanoTrackError where network, tracker, a recording or an output cannot be opened; a camera that does not
-    answer is waited for.
+    The board's sensors are read under `root`. Raises NanoTrackError where network, tracker, a recording or an output
+    cannot be opened; a camera that does not answer is waited for.
     """
 
-    def __init__(self, config: Config, clock: Clock | None = None):
+    def __init__(self, config: Config, clock: Clock | None = None, root: Path = board.ROOT):
         self.clock = clock or Clock()
         self.broken = self.clock_steps = 0
         self._broken_in_a_row = 0
@@ -73,7 +80,10 @@ class Daemon:
         self.recent = Recent(self.clock.mono)
         # One thread draws for all who watch; it is started when the first of them comes.
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
+        self.heat = Heat(config.heat.limit_c, root, self.clock.mono)
+        self._was_hot = False
         self.detector = _open_detector(config.model, self.spans)
+        self.embedder = _open_embedder(config, self.spans)
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
@@ -88,6 +98,7 @@ class Daemon:
             raise
         for output in self.outputs.values():
             output.start()
+        self.heat.start()
         self._start(self.streams)
 
     @property
@@ -107,6 +118,7 @@ class Daemon:
                 self._ready.set()  # there may be more where this came from
             stream.watch()
         self._watch_clock()
+        self._watch_heat()
         self._report()
         self.cycled_s = self.clock.mono()
         self._watchdog.feed()
@@ -131,11 +143,13 @@ class Daemon:
         self.is_stopping = True
         self._stop(self.streams)
         _close(self.outputs.values())
+        self.heat.close()
         if self._server is not None:
             self._server.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
 
     def _step(self, stream: Stream) -> bool:
+        before = stream.detected
         try:
             tracked = stream.step(self.detector)
         except DataError as error:
@@ -148,6 +162,7 @@ class Daemon:
             return True
         if tracked:
             self._frames += 1
+        if stream.detected > before:
             self._broken_in_a_row = 0
         return tracked
 
@@ -162,7 +177,11 @@ class Daemon:
         origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
-        return Stream(capture, tracker(config, capture.frame_rate), origin, self._emit, self.clock, view)
+        scale = self.embedder.description.logit_scale if self.embedder else None
+        follower, tracking = tracker(config, capture.frame_rate, scale), config.tracking
+        reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
+        every = pace(config, camera)
+        return Stream(capture, follower, origin, self._emit, self.clock, reid=reid, detect_every=every, view=view)
 
     def _start(self, streams: Sequence[Stream]) -> None:
         for stream in streams:
@@ -181,15 +200,16 @@ class Daemon:
         """Open what is new, and only when all of it is open let go of what is old."""
         old = self.config
         detector = self.detector if config.model == old.model else _open_detector(config.model, self.spans)
-        before, self.detector = self.detector, detector
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
+        embedder = self.embedder if keeps_trackers else _open_embedder(config, self.spans)
+        before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
         try:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
             outputs = _open_outputs(config, changed)
         except NanoTrackError:
-            self.detector = before
+            self.detector, self.embedder = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._stop(gone)
@@ -200,6 +220,20 @@ class Daemon:
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
         self._start(list(fresh.values()))
         self.config = config
+        self.heat.limit_c = config.heat.limit_c
+
+    def _watch_heat(self) -> None:
+        """Spare the board while it is too hot: the detector looks at fewer frames."""
+        cause, hot_every = self.heat.cause, self.config.heat.detect_every
+        for stream in self.streams:
+            own = pace(self.config, stream.capture.camera)
+            stream.change_pace(max(own, hot_every) if cause else own, cause)
+        if bool(cause) != self._was_hot:
+            self._was_hot = bool(cause)
+            if cause:
+                logger.warning("too hot: %s; the network looks at every %d. frame", cause, hot_every)
+            else:
+                logger.info("cool again: the network looks at as many frames as before")
 
     def _watch_clock(self) -> None:
         offset_s = self.clock.utc() - self.clock.mono()
@@ -241,7 +275,7 @@ def _open_detector(model: Model, spans: Spans) -> Detector:
         backend=model.backend,
         variant=model.variant,
         require=model.require,
-        threads=model.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+        threads=_threads(model),
         spans=spans,
     )
     if not isinstance(detector, Detector):
@@ -251,6 +285,21 @@ def _open_detector(model: Model, spans: Spans) -> Detector:
         )
     detector(np.zeros((64, 64, 3), np.uint8))
     return detector
+
+
+def _open_embedder(config: Config, spans: Spans) -> Embedder | None:
+    """The appearance network of the pack, where looks are followed. Raises UsageError for a pack without one."""
+    if tracker(config, 30.0).appearance is None:
+        return None
+    model = config.model
+    wish = Wish(model.backend, model.variant, model.require, _threads(model))
+    embedder = open_embedder(model.pack, wish, spans)
+    embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
+    return embedder
+
+
+def _threads(model: Model) -> int:
+    return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 def _open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:

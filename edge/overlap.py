@@ -16,8 +16,8 @@ def overlapped(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[F
     """Every frame with its tracks, in order, while `pipeline.workers` threads detect in the frames that follow.
 
     On CPUs frames side by side use the cores better than threads inside operators, which wait for each other after
-    each one. A picture must last until `workers + 1` more were asked for. Errors of the source and of the pipeline are
-    raised where they belong, after the frames before them. Closing waits for the detections in hand.
+    each one. A picture must last until `workers * detect_every + 1` more were asked for. Errors of the source and of
+    the pipeline are raised where they belong, after the frames before them. Closing waits for the detections in hand.
     """
     detectors: queue.SimpleQueue[int | Detector | JointDetector] = queue.SimpleQueue()
     detectors.put(pipeline.detector)
@@ -33,12 +33,13 @@ def overlapped(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[F
         finally:
             detectors.put(detector)
 
-    pending: deque[tuple[Frame, Future[Detections]]] = deque()
+    pending: deque[tuple[Frame, Future[Detections] | None]] = deque()
+    most = pipeline.workers * pipeline.detect_every
     error: NanoTrackError | None = None
     pool = ThreadPoolExecutor(pipeline.workers, "detect")
     try:
         while True:
-            while error is None and len(pending) <= pipeline.workers:
+            while error is None and len(pending) <= most:
                 try:
                     frame = next(frames)
                 except StopIteration:
@@ -46,11 +47,11 @@ def overlapped(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[F
                 except NanoTrackError as raised:
                     error = raised
                     break
-                pending.append((frame, pool.submit(detect, frame)))
+                pending.append((frame, pool.submit(detect, frame) if pipeline.is_due(frame) else None))
             if not pending:
                 break
             frame, found = pending.popleft()
-            yield frame, pipeline.follow(frame, found.result())
+            yield frame, pipeline.follow(frame, found.result() if found is not None else None)
     finally:
         pool.shutdown(cancel_futures=True)
     if error is not None:

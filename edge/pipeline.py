@@ -26,10 +26,10 @@ class Pipeline:
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
     pick how the network runs here, see `edge.infer.ladder.Wish`; with `side_by_side` the threads take a frame each, see
-    `edge.overlap`. `method`, `frame_rate`, `preset`, `appearance` and
-    `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else
-    from `reid_model` (None: the appearance network of `model`), `reid`
-    and `reid_budget_ms` are the policy and the budget of `ReidStage`.
+    `edge.overlap`. `method`, `frame_rate`, `preset`, `appearance` and `parameters` are `Tracker`'s. Embeddings come
+    from a joint network itself, else from `reid_model` (None: the appearance network of `model`), `reid` and
+    `reid_budget_ms` are the policy and the budget of `ReidStage`. Only every `detect_every`-th frame is detected in,
+    in the others tracks are where they are expected.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -52,6 +52,7 @@ class Pipeline:
         require: str | None = None,
         threads: int = 1,
         side_by_side: bool = False,
+        detect_every: int = 1,
         spans: Spans | None = None,
         **parameters: float,
     ):
@@ -79,6 +80,10 @@ class Pipeline:
                 self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
             self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
         self.classes = self.detector.description.classes
+        self.detect_every = detect_every
+        self._turns = self.tracker.turns(detect_every)
+        if detect_every > 1 and isinstance(self.detector, JointDetector):
+            raise UsageError("a joint network compares each frame with the one before: detect in every one")
         self.detections = Detections.empty()
         self._track = self.spans["track"]
 
@@ -87,10 +92,21 @@ class Pipeline:
 
         Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last.
         """
-        return self.follow(frame, self.detector(frame.image))
+        return self.follow(frame, self.detector(frame.image) if self.is_due(frame) else None)
 
-    def follow(self, frame: Frame, detections: Detections) -> Tracks:
-        """The second half: the tracks to show for `frame`, in which `detections` were made. Raises InputError."""
+    def is_due(self, frame: Frame) -> bool:
+        """Whether the next frame is to be detected in. Ask once for each."""
+        return self._turns.is_due(frame.time_s)
+
+    def follow(self, frame: Frame, detections: Detections | None) -> Tracks:
+        """The second half: the tracks to show for `frame`, in which `detections` were made, None for no attempt.
+
+        Raises InputError.
+        """
+        if detections is None:
+            self.detections = Detections.empty()
+            with self._track:
+                return self.tracker.predict(frame.time_s)
         self.detections = detections
         if self.reid is not None:
             self.reid(frame.image, self.detections, frame.time_s)

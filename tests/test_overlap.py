@@ -23,6 +23,7 @@ class Chain:
 
     def __init__(self, workers: int, broken: int = -1, opens: bool = True):
         self.workers, self.broken, self.opens = workers, broken, opens
+        self.detect_every = 1
         self.most = self.running = 0
         self.together = threading.Barrier(workers)
         self.lock = threading.Lock()
@@ -38,6 +39,9 @@ class Chain:
         if image[0, 0, 0] == self.broken:
             raise DataError("NaN")
         return Detections(np.full((1, 4), image[0, 0, 0], np.float32), np.ones(1, np.float32))
+
+    def is_due(self, frame: Frame) -> bool:
+        return True
 
     def another_detector(self, number: int) -> Any:
         if not self.opens:
@@ -121,8 +125,21 @@ def test_the_tracks_are_those_of_one_frame_after_another(threads: int, tiny_pack
     assert len(counts) <= threads
 
 
+@pytest.mark.parametrize("every", [2, 4])
+def test_frames_that_are_not_detected_in_keep_their_place(every: int, tiny_pack: Path, tiny_video: Path) -> None:
+    plain = edge.Pipeline(tiny_pack, detect_every=every)
+    beside = edge.Pipeline(tiny_pack, threads=2, side_by_side=True, detect_every=every)
+    one, several = _tracks(plain, tiny_video), _tracks(beside, tiny_video)
+    assert len(one) == 30
+    for number, (a, b) in enumerate(zip(one, several, strict=True)):
+        np.testing.assert_array_equal(a, b)
+        assert (a[:, -1] < 0).all() == (number % every > 0)
+    counts = [span.count for name, span in beside.spans if name.split()[0] == "infer"]
+    assert sum(counts) == -(-30 // every)
+
+
 def _tracks(pipeline: edge.Pipeline, video: Path) -> list[np.ndarray]:
-    ahead = Ahead(open_source(str(video)), pipeline.spans, pipeline.workers + 1)
+    ahead = Ahead(open_source(str(video)), pipeline.spans, pipeline.workers * pipeline.detect_every + 1)
     frames = iter(ahead)
     results = overlapped(pipeline, frames) if pipeline.workers else ((frame, pipeline(frame)) for frame in frames)
     found = [np.column_stack([t.ids, t.boxes_xyxy, t.scores, t.detection_index]) for _, t in results]

@@ -1,10 +1,11 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edge
-from edge.errors import DataError, NotFoundError
+from edge.errors import DataError, NotFoundError, UsageError
 from edge.pipeline import open_detector
 from edge.types import Frame
 from tests import tiny
@@ -53,3 +54,23 @@ def test_packs_that_are_not_whole(tiny_pack: Path, tmp_path: Path) -> None:
     network.unlink()
     with pytest.raises(DataError, match=r"detector\.onnx: cannot be read"):
         open_detector(broken)
+
+
+def test_frames_between_detections_show_the_same_identities_where_they_are_expected(tiny_pack: Path) -> None:
+    every, third = edge.Pipeline(tiny_pack), edge.Pipeline(tiny_pack, detect_every=3)
+    for number in range(1, 25):
+        frame = Frame(tiny.picture(number), number, number / 25)
+        full, tracks = every(frame), third(frame)
+        if number > 6:
+            apart = np.abs(tracks.boxes_xyxy[:, None] - full.boxes_xyxy[None]).max(axis=2)
+            assert apart.min(axis=1).max() < 6
+        if number % 3 == 1:
+            seen = tracks.ids.tolist()
+        assert tracks.ids.tolist() == seen
+        assert (len(third.detections) > 0) == (number % 3 == 1)
+    assert third.spans["infer"].count == 8
+
+
+def test_what_counts_frames_must_see_all_of_them(tiny_pack: Path) -> None:
+    with pytest.raises(UsageError, match="use preset default"):
+        edge.Pipeline(tiny_pack, preset="reference", detect_every=2)

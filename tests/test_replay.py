@@ -37,3 +37,13 @@ def test_detections_below_the_floor_are_left_out_and_late_frames_are_empty() -> 
     assert len(replay.detections) == 1
     assert len(replay(Frame(BLANK, 2, 1 / 30))) == 0
     assert len(replay.detections) == 0
+
+
+def test_only_every_few_frames_are_used() -> None:
+    box, score = np.array([[10, 20, 60, 120]], np.float32), np.array([0.9], np.float32)
+    recorded = [Detections(box + 2 * n, score) for n in range(12)]
+    replay = Replay(recorded, Tracker("bytetrack"), detect_every=4)
+    shown = [replay(Frame(BLANK, n + 1, n / 30)) for n in range(12)]
+    assert [tracks.detection_index.tolist() for tracks in shown] == 3 * [[0], [-1], [-1], [-1]]
+    assert all(tracks.ids.tolist() == [1] for tracks in shown)
+    assert abs(shown[11].boxes_xyxy[0, 0] - 32) < 4

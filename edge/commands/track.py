@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
     )
+    parser.add_argument(
+        "--detect-every", type=int, default=1, metavar="N", help="detect in every N-th frame, predict in the others"
+    )
     parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--show-debug", metavar="A,B", help="draw into it what a joint network saw: heatmap,offsets")
@@ -89,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
             source = stack.enter_context(contextlib.closing(_source(args, recorded)))
             chain = _chain(args, source, recorded, spans)
             sinks = _open_sinks(args, source, chain, stack)
-            frames = stack.enter_context(contextlib.closing(Ahead(source, spans, chain.workers + 1)))
+            in_use = chain.workers * chain.detect_every + 1
+            frames = stack.enter_context(contextlib.closing(Ahead(source, spans, in_use)))
             results = stack.enter_context(contextlib.closing(_tracked(chain, iter(frames))))
             progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
             stack.enter_context(stop)
@@ -127,6 +131,7 @@ def _check(args: argparse.Namespace) -> None:
         ("--threads", args.threads, 1, 256),
         ("--frames", args.frames, 1, sys.maxsize),
         ("--frame-rate", args.frame_rate, 0.01, 10_000),
+        ("--detect-every", args.detect_every, 1, 100),
         ("--reid-budget-ms", args.reid_budget_ms, 0.01, 10_000),
     ):
         if value is not None and not low <= value <= high:
@@ -172,6 +177,7 @@ def _chain(
         require=args.require,
         threads=_threads(args),
         side_by_side=_cores() > 1,
+        detect_every=args.detect_every,
         spans=spans,
     )
 
@@ -200,7 +206,7 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
             raise UsageError("looks of replayed detections need --path, the pictures, and --reid-model; add both")
         wish = Wish(args.backend, args.variant, args.require, _threads(args))
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
-    return Replay(recorded, tracker, floor=args.conf or 0.0, reid=reid, spans=spans)
+    return Replay(recorded, tracker, floor=args.conf or 0.0, reid=reid, detect_every=args.detect_every, spans=spans)
 
 
 def _appearance(args: argparse.Namespace) -> str | None:

@@ -22,7 +22,7 @@ class Embedder:
 
     def __init__(self, description: Reid, backend: Backend, *, spans: Spans | None = None):
         self.description = description
-        self._backend = backend
+        self.backend = backend
         self._crops = backend.inputs[description.input.name]
         self._preprocess = Preprocess(description.input, self._crops)
         self.span = (spans or Spans())["reid"]
@@ -46,7 +46,7 @@ class Embedder:
             for rows in _batches(visible, len(self._crops)):
                 for place, (x1, y1, x2, y2) in enumerate(corners[rows].tolist()):
                     self._preprocess(image[y1:y2, x1:x2], place)
-                self._backend.run(len(rows))
+                self.backend.run(len(rows))
                 vectors[rows] = self._vectors[: len(rows)]
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
             if not np.isfinite(lengths).all():

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge import credentials, modelpack
 from edge.config import Camera, Config, Model
-from edge.errors import NanoTrackError, NotFoundError, OutputError
+from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service import http
 from edge.sinks.mqtt import MqttOutput
@@ -23,7 +23,7 @@ def mistakes(config: Config) -> list[str]:
     """
     checks: list[tuple[str, Callable[[], object]]] = [
         ("model", lambda: _check_model(config.model)),
-        ("tracking", lambda: tracker(config, 30.0)),
+        ("tracking", lambda: _check_tracking(config)),
     ]
     checks += [(f"camera.{camera.name}", _camera_check(camera)) for camera in config.camera]
     if config.jsonl is not None:
@@ -37,11 +37,23 @@ def mistakes(config: Config) -> list[str]:
     return list(_failures(checks))
 
 
-def tracker(config: Config, frame_rate: float) -> Tracker:
-    """A tracker as configured. Raises UsageError."""
+def tracker(config: Config, frame_rate: float, logit_scale: float | None = None) -> Tracker:
+    """A tracker as configured. Raises UsageError.
+
+    `logit_scale` is that of the embeddings, for methods that want it.
+    """
     tracking = config.tracking
     parameters: dict[str, Any] = {**(tracking.parameters or {})}
-    return Tracker(tracking.method, frame_rate, tracking.preset, **parameters)
+    made = Tracker(tracking.method, frame_rate, tracking.preset, appearance=tracking.appearance, **parameters)
+    if logit_scale is None or not made.wants_logit_scale or "logit_scale" in parameters:
+        return made
+    parameters["logit_scale"] = logit_scale
+    return Tracker(tracking.method, frame_rate, tracking.preset, appearance=tracking.appearance, **parameters)
+
+
+def pace(config: Config, camera: Camera) -> int:
+    """Of how many frames of `camera` one is detected in while nothing is too hot."""
+    return config.model.detect_every if camera.detect_every is None else camera.detect_every
 
 
 def _failures(checks: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
@@ -62,6 +74,16 @@ def _check_model(model: Model) -> None:
     unknown = [name for name in model.classes if name not in known]
     if unknown:
         raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
+
+
+def _check_tracking(config: Config) -> None:
+    """Raises for what no tracker can be made of, for looks without a network, and for a pace that it cannot keep."""
+    made = tracker(config, 30.0)
+    for camera in config.camera:
+        made.turns(pace(config, camera))
+    path = Path(config.model.pack)
+    if made.appearance is not None and path.is_dir() and modelpack.read(path).reid is None:
+        raise UsageError(f"{path}: has no appearance network; export it with --reid, or leave appearance out")
 
 
 def _camera_check(camera: Camera) -> Callable[[], None]:

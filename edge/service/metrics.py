@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edge import __version__, board
+from edge import __version__
 from edge.errors import UnavailableError
+from edge.service.status import networks
 
 if TYPE_CHECKING:
     from edge.daemon import Daemon
@@ -42,6 +43,12 @@ class Metrics:
         daemon, streams = self._daemon, self._daemon.streams
         info = Values("nanotrack_build_info", "Release of nanotrack-edge.", labels=["version"])
         info.add_metric([__version__], 1)
+        names = ["network", "pack", "rung", "variant", "version", "passed_over"]
+        backend = Values("nanotrack_backend_info", "Networks, and how they run here.", labels=names)
+        for network in networks(daemon):
+            backend.add_metric([network[name] for name in names], 1)
+        detected = Counts("nanotrack_detected_frames", "Frames that were detected in.", labels=["camera"])
+        every = Values("nanotrack_detect_every", "Of so many frames one is detected in.", labels=["camera"])
         frames = Counts("nanotrack_frames", "Frames by what became of them.", labels=["camera", "outcome"])
         reconnects = Counts("nanotrack_reconnects", "Connections after the first.", labels=["camera"])
         up = Values("nanotrack_camera_up", "Whether good pictures come.", labels=["camera"])
@@ -54,6 +61,8 @@ class Metrics:
             outcomes = {"tracked": stream.tracked, "dropped": capture.slot.dropped, "corrupt": capture.corrupt}
             for outcome, count in outcomes.items():
                 frames.add_metric([name, outcome], count)
+            detected.add_metric([name], stream.detected)
+            every.add_metric([name], stream.detect_every)
             reconnects.add_metric([name], max(0, capture.connects - 1))
             up.add_metric([name], stream.state == "online")
             ages.add_metric([name], stream.age_s)
@@ -70,13 +79,15 @@ class Metrics:
         for output in daemon.outputs.values():
             written.add_metric([output.name], output.written)
             dropped.add_metric([output.name], output.dropped)
+        reading = daemon.heat.reading
         degrees = Values("nanotrack_temperature_celsius", "By thermal zone.", labels=["zone"])
-        for zone, value in board.temperatures().items():
+        for zone, value in reading.temperatures_c.items():
             degrees.add_metric([zone], value)
         clocks = Values("nanotrack_clock_hertz", "What processors run at.", labels=["domain"])
-        for clock in board.clocks():
+        for clock in reading.clocks:
             clocks.add_metric([clock.name], clock.now_mhz * 1e6)
+        hot = Values("nanotrack_too_hot", "Whether the board is too hot.", value=bool(daemon.heat.cause))
         steps = Counts("nanotrack_clock_steps", "How often the wall clock was set.", value=daemon.clock_steps)
         broken = Counts("nanotrack_broken_frames", "Frames the network failed on.", value=daemon.broken)
-        yield from (info, frames, reconnects, up, ages, active, zones, crossings)
-        yield from (stages, written, dropped, degrees, clocks, steps, broken)
+        yield from (info, backend, frames, detected, every, reconnects, up, ages, active, zones, crossings)
+        yield from (stages, written, dropped, degrees, clocks, hot, steps, broken)

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from edge.sinks.events import CameraChanged, ClockStepped, Event, Observed
+from edge.sinks.events import CameraChanged, ClockStepped, Event, Observed, PaceChanged
 from edge.sinks.jsonl import line_of
 
 KEPT = 40
 # People come and go by the hundred; that a camera went must not be lost among them.
-_RARE = (CameraChanged, ClockStepped)
+_RARE = (CameraChanged, ClockStepped, PaceChanged)
 
 
 class Recent:

@@ -1,11 +1,13 @@
 """How the daemon is, as JSON: in short for whoever watches over it, at length for the page."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge import __version__, board
+from edge.infer.backend import Backend
 from edge.infer.resilient import Resilient
 
 if TYPE_CHECKING:
@@ -35,12 +37,12 @@ def health(daemon: "Daemon") -> dict[str, Any]:
 
 def status(daemon: "Daemon") -> dict[str, Any]:
     """What `/status.json` says. Durations are in seconds unless their names say otherwise."""
-    now_s = daemon.clock.mono()
+    now_s, reading = daemon.clock.mono(), daemon.heat.reading
     return {
         "version": __version__,
         "state": state_of(daemon),
         "uptime_s": round(now_s - daemon.began_s, 1),
-        "network": network(daemon),
+        "networks": networks(daemon),
         "cameras": [_camera(stream, now_s) for stream in daemon.streams],
         "stages": [stage for name, span in daemon.spans if (stage := _stage(name, span.recent_ms()))],
         "outputs": [
@@ -48,23 +50,37 @@ def status(daemon: "Daemon") -> dict[str, Any]:
             for o in daemon.outputs.values()
         ],
         "board": {
-            "model": board.model(),
-            "temperatures_c": {zone: round(value, 1) for zone, value in board.temperatures().items()},
-            "clocks_mhz": {clock.name: clock.now_mhz for clock in board.clocks()},
+            "temperatures_c": {zone: round(value, 1) for zone, value in reading.temperatures_c.items()},
+            "clocks_mhz": {clock.name: clock.now_mhz for clock in reading.clocks},
+            "power_w": {rail: round(value, 2) for rail, value in reading.power_w.items()},
             "power_mode": board.power_mode(),
-            "throttled": board.is_throttled(),
+            "throttled": reading.throttled,
+            "too_hot": daemon.heat.cause,
         },
         "events": daemon.recent.list(),
     }
 
 
-def network(daemon: "Daemon") -> dict[str, str]:
-    """Which network detects, and how it runs here: pack, rung of the ladder, and why it is not a better one."""
-    backend = daemon.detector.backend
+def networks(daemon: "Daemon") -> list[dict[str, str]]:
+    """The networks, and how they run here.
+
+    What each is (`network`), the name of its `pack`, the `rung` of the ladder and the `variant`, the `version` of the
+    library, and which rungs were `passed_over` and why.
+    """
+    backends: dict[str, Backend] = {"detector": daemon.detector.backend}
+    if daemon.embedder is not None:
+        backends["reid"] = daemon.embedder.backend
+    pack = Path(daemon.config.model.pack).name
+    return [{"network": name, "pack": pack, **_running(backend)} for name, backend in backends.items()]
+
+
+def _running(backend: Backend) -> dict[str, str]:
     rung, skips = (backend.rung, backend.skips) if isinstance(backend, Resilient) else ("onnxruntime", [])
+    library = sys.modules.get(rung.partition("-")[0])  # imported by now, unless another process runs the network
     return {
-        "pack": Path(daemon.config.model.pack).name,
         "rung": rung,
+        "variant": rung.rpartition("-")[2] if "-" in rung else "",
+        "version": getattr(library, "__version__", ""),
         "passed_over": ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in skips),
     }
 
@@ -83,6 +99,7 @@ def _camera(stream: "Stream", now_s: float) -> dict[str, Any]:
         "fps": round(stream.pace.fps(now_s), 1),
         "age_ms": ages_ms and {"p50": round(ages_ms[0], 1), "p99": round(ages_ms[1], 1)},
         "tracked": stream.tracked,
+        "detect_every": stream.detect_every,
         "dropped": capture.slot.dropped,
         "corrupt": capture.corrupt,
         "reconnects": max(0, capture.connects - 1),

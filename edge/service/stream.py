@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.errors import NanoTrackError
+from edge.reid.stage import ReidStage
 from edge.service.pace import Pace
 from edge.service.view import View
-from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin
+from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
 from edge.track.tracker import Tracker
 from edge.types import Detections, Frame, Image, Tracks
 from edge.video.capture import Capture
@@ -31,9 +32,10 @@ class Clock:
 class Stream:
     """`capture` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `shown` the tracks in the newest of `size` (width, height); `state` is the camera's, for
-    `reason`, since `since_s`; `areas` are its zones and lines; `age_s` is how old the newest frame was when its tracks
-    were ready, `pace` knows the last ones. `view` is for who watches, None where nobody can.
+    `tracked` counts frames, `detected` those that were detected in: every `detect_every`-th. `shown` are the tracks in
+    the newest, of `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones
+    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. `reid`
+    gives detections their looks. `view` is for who watches, None where nobody can.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class Stream:
         origin: Origin,
         emit: Callable[[Event], None],
         clock: Clock,
+        *,
+        reid: ReidStage | None = None,
+        detect_every: int = 1,
         view: View | None = None,
     ):
         self.capture = capture
         self.origin = origin
-        self.tracked = self.shown = 0
+        self.tracked = self.detected = self.shown = 0
         self.size = (0, 0)
         self.age_s = 0.0
         self.pace = Pace(clock.mono())
@@ -56,6 +61,8 @@ class Stream:
         self.since_s = clock.mono()
         self.view = view
         self._tracker = tracker
+        self._reid = reid
+        self._turns = tracker.turns(detect_every)
         self._lives = Lives(origin, tracker.lost_s)
         self.areas = Areas(origin, capture.camera.zone, capture.camera.line)
         self._emit = emit
@@ -67,6 +74,7 @@ class Stream:
         frame = self.capture.slot.take()
         if frame is None:
             return False
+        before = self.detected
         try:
             tracks = self._track(frame, detect)
         except NanoTrackError:
@@ -79,7 +87,7 @@ class Stream:
         self._change("online", "")
         for event in self._lives.observe(frame.number, self.size, tracks, self._moment(frame.time_s)):
             self._publish(event)
-        self._let_go(frame.image, tracks)
+        self._let_go(frame.image, tracks, looked=self.detected > before)
         now_s = self._clock.mono()
         self.age_s = now_s - frame.time_s if self.capture.is_live else 0.0
         self.pace.note(now_s, self.age_s)
@@ -100,6 +108,17 @@ class Stream:
             for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
                 self._publish(event)
 
+    @property
+    def detect_every(self) -> int:
+        """Of how many frames one is detected in."""
+        return self._turns.every
+
+    def change_pace(self, detect_every: int, reason: str) -> None:
+        """Detect in every so many frames from now on; a tracker that counts frames is left as it is."""
+        if detect_every != self._turns.every and self._tracker.follows_time:
+            self._turns.every = detect_every
+            self._emit(PaceChanged(self.origin, self._moment(self._latest_s()), detect_every, reason))
+
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
         self._emit(ClockStepped(self.origin, self._moment(self._latest_s()), seconds))
@@ -119,13 +138,19 @@ class Stream:
         return self.capture.finished and self.capture.slot.is_empty
 
     def _track(self, frame: Frame, detect: Callable[[Image], Detections]) -> Tracks:
+        if not self._turns.is_due(frame.time_s):
+            self._last_s = frame.time_s
+            return self._tracker.predict(frame.time_s)
         detections = detect(frame.image)
+        if self._reid is not None:
+            self._reid(frame.image, detections, frame.time_s)
         self._last_s = frame.time_s
+        self.detected += 1
         return self._tracker.update(detections, frame.time_s)
 
-    def _let_go(self, image: Image, tracks: Tracks) -> None:
-        """The picture was tracked in: it goes to the view, or back to be filled anew."""
-        if self.view is not None:
+    def _let_go(self, image: Image, tracks: Tracks, *, looked: bool) -> None:
+        """The picture was tracked in: it goes to the view, unless its boxes are guesses, or back to be filled anew."""
+        if self.view is not None and looked:
             self.view.offer(image, tracks)
         else:
             self.capture.slot.give_back(image)

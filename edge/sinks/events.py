@@ -78,6 +78,16 @@ class ClockStepped:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """From now on every `detect_every`-th frame is detected in, because of `reason`, "" for no reason any more."""
+
+    origin: Origin
+    at: Moment
+    detect_every: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneChanged:
     """Identity `id` did `action` "enter" or "leave" in a zone with now `count` people; it was there for `dwell_s`."""
 
@@ -103,7 +113,7 @@ class LineCrossed:
     total_out: int
 
 
-Event = Observed | Ended | CameraChanged | ClockStepped | ZoneChanged | LineCrossed
+Event = Observed | Ended | CameraChanged | ClockStepped | PaceChanged | ZoneChanged | LineCrossed
 
 
 @dataclass(slots=True)

@@ -5,7 +5,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.sinks.events import ClockStepped, Ended, Event, LineCrossed, Lives, Moment, Observed, Origin, ZoneChanged
+from edge.sinks.events import (
+    ClockStepped,
+    Ended,
+    Event,
+    LineCrossed,
+    Lives,
+    Moment,
+    Observed,
+    Origin,
+    PaceChanged,
+    ZoneChanged,
+)
 from edge.sinks.lines import LineFile
 from edge.types import Frame, Tracks
 
@@ -68,6 +79,9 @@ def line_of(event: Event) -> str:
         return f'{head},"event":"end","id":{event.id}{clock},{rest}}}\n'
     if isinstance(event, ClockStepped):
         return f'{head},"event":"clock_step"{clock},"seconds":{event.seconds:.3f}}}\n'
+    if isinstance(event, PaceChanged):
+        rest = f'"detect_every":{event.detect_every},"reason":{json.dumps(event.reason)}'
+        return f'{head},"event":"pace"{clock},{rest}}}\n'
     if isinstance(event, ZoneChanged):
         rest = f'"zone":"{event.zone}","action":"{event.action}","dwell_s":{event.dwell_s:.3f},"count":{event.count}'
         return f'{head},"event":"zone","id":{event.id}{clock},{rest}}}\n'

@@ -22,8 +22,9 @@ from edge import config
 from edge.daemon import Daemon
 from edge.service.http import CLIENTS, VIEWERS
 from edge.service.pages import PAGE
+from tests.daemon.setups import camera, write_config
+from tests.field import wait_for
 from tests.service.browser import PROGRAM, Browser
-from tests.test_daemon import camera, wait_for, write_config
 
 pytest.importorskip("prometheus_client")
 
@@ -84,7 +85,7 @@ def site(tiny_pack: Path, tiny_video: Path, tmp_path_factory: pytest.TempPathFac
     )
     path.write_text(path.read_text().replace('[[camera]]\nname = "gone"', AREAS + '[[camera]]\nname = "gone"'))
     site = Site(path)
-    wait_for(lambda: site.stream("live").tracked > 15 and site.stream("gone").state == "offline")
+    wait_for(lambda: site.stream("live").tracked > 15 and site.stream("gone").state == "offline", "no frames")
     yield site
     site.close()
 
@@ -118,6 +119,11 @@ def test_metrics(site: Site) -> None:
     assert values['nanotrack_sink_dropped_total{sink="jsonl"}'] == "0.0"
     assert float(values['nanotrack_zone_people{camera="live",zone="all"}']) >= 1
     assert float(values['nanotrack_line_crossings_total{camera="live",direction="in",line="middle"}']) >= 0
+    assert values['nanotrack_detect_every{camera="live"}'] == "1.0"
+    (backend,) = [line for line in text.splitlines() if line.startswith("nanotrack_backend_info{")]
+    for label in ('network="detector"', 'pack="tiny.pack"', 'rung="onnxruntime-fp32"', 'variant="fp32"'):
+        assert label in backend
+    assert re.search(r'version="\d+\.\d+', backend)
     assert "secret" not in text
 
 
@@ -131,7 +137,8 @@ def test_status(site: Site) -> None:
     assert set(live["lines"]["middle"]) == {"in", "out"}
     assert (gone["state"], gone["fps"], gone["age_ms"]) == ("offline", 0.0, None)
     assert NASTY in gone["reason"]
-    assert status["network"]["rung"] == "onnxruntime-fp32"
+    (network,) = status["networks"]
+    assert (network["network"], network["rung"], network["variant"]) == ("detector", "onnxruntime-fp32", "fp32")
     assert {stage["name"] for stage in status["stages"]} >= {"preprocess", "infer", "decode+nms"}
     kinds = {event["event"] for event in status["events"]}
     assert {"camera", "zone"} <= kinds
@@ -185,7 +192,7 @@ def picture_of(jpeg: bytes) -> Any:
 
 def test_one_picture(site: Site) -> None:
     assert picture_of(site.get("/camera/live.jpg")).shape == (128, 128, 3)
-    wait_for(lambda: site.stream("live").view._watchers == 0)
+    wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
 
 
 def test_the_parts_of_a_stream_are_whole_pictures(site: Site) -> None:
@@ -198,7 +205,7 @@ def test_the_parts_of_a_stream_are_whole_pictures(site: Site) -> None:
             assert answer.readline() == b"\r\n"
             assert picture_of(answer.read(length)).shape == (128, 128, 3)
             assert answer.readline() == b"\r\n"
-    wait_for(lambda: site.stream("live").view._watchers == 0)
+    wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
 
 
 def test_viewers_that_read_nothing_hold_up_neither_tracking_nor_others(site: Site) -> None:
@@ -213,14 +220,14 @@ def test_viewers_that_read_nothing_hold_up_neither_tracking_nor_others(site: Sit
     with contextlib.ExitStack() as stack:
         for _ in range(VIEWERS - 1):
             stack.enter_context(viewer())
-        wait_for(lambda: stream.view._watchers == VIEWERS - 1)
+        wait_for(lambda: stream.view._watchers == VIEWERS - 1, "not all may watch")
         before, began_s = stream.tracked, time.monotonic()
         assert picture_of(site.get("/camera/live.jpg")) is not None
         assert site.status()["cameras"][0]["state"] == "online"
-        wait_for(lambda: stream.tracked > before + 15)
+        wait_for(lambda: stream.tracked > before + 15, "tracking is held up")
         assert stream.age_s < 1.0
         assert time.monotonic() - began_s < 20
-    wait_for(lambda: stream.view._watchers == 0)
+    wait_for(lambda: stream.view._watchers == 0, "it is still drawn for somebody")
     assert CLIENTS > VIEWERS
 
 
@@ -279,7 +286,9 @@ def test_the_page_shows_what_the_cameras_see(site: Site, phone: bool, tmp_path: 
         browser.screenshot(tmp_path / "page.png")
         assert np.std(picture_of((tmp_path / "page.png").read_bytes())) > 20
         assert browser.complaints == []
-    wait_for(lambda: site.stream("live").view._watchers == 0)  # who leaves is not drawn for
+    wait_for(
+        lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody"
+    )  # who leaves is not drawn for
 
 
 @needs_browser

@@ -108,6 +108,9 @@ def test_presets_that_count_frames_must_see_all_of_them() -> None:
     assert not tracker.follows_time
     with pytest.raises(UsageError, match="use preset default"):
         tracker.predict(1.0)
+    with pytest.raises(UsageError, match="detect in every frame"):
+        tracker.turns(2)
+    assert tracker.turns(1).is_due(0.0)
 
 
 def test_boxes_that_would_turn_inside_out_stay_as_they_were() -> None:

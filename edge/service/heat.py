@@ -1,0 +1,77 @@
+"""Whether the board is too hot, and what its sensors say: read by a thread of its own, since some take their time.
+
+Too hot is where the firmware says that it holds the board back, or a thermal zone is as hot as it may be. The end of it
+counts once every zone has been cooler by `COOLER_C` for `CALM_S`: a board at its limit does not change its mind twice a
+minute.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge import board
+
+PERIOD_S = 2.0
+COOLER_C = 5.0
+CALM_S = 20.0
+_STOP_S = 1.0
+
+
+class Heat:
+    """The sensors of the board whose files are under `root`. `reading` is the newest, `cause` says what is too hot.
+
+    `cause` is "" while nothing is. `limit_c` holds for all zones; None leaves to each its own: where the kernel begins
+    to slow the board down for it. A zone that has none never counts.
+    """
+
+    def __init__(
+        self, limit_c: float | None, root: Path = board.ROOT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.limit_c = limit_c
+        self.cause = ""
+        self._root, self._clock = root, clock
+        self._limits_c = board.limits_c(root)
+        self._cool_since_s: float | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sensors", daemon=True)
+        self.read()
+
+    def start(self) -> None:
+        """Begin to read now and then."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; one that hangs in a sensor ends with the process."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def read(self) -> None:
+        """Read all sensors once."""
+        self.reading = board.reading(self._root)
+        cause = self._too_hot(0.0)
+        if cause:
+            self.cause, self._cool_since_s = self.cause or cause, None
+        elif self._too_hot(COOLER_C):
+            self._cool_since_s = None
+        elif self.cause:
+            now_s = self._clock()
+            if self._cool_since_s is None:
+                self._cool_since_s = now_s
+            if now_s - self._cool_since_s >= CALM_S:
+                self.cause = ""
+
+    def _too_hot(self, margin_c: float) -> str:
+        """What is, or was less than `margin_c` ago."""
+        if self.reading.throttled:
+            return "the firmware holds the board back"
+        for zone, degrees_c in self.reading.temperatures_c.items():
+            limit_c = self._limits_c.get(zone) if self.limit_c is None else self.limit_c
+            if limit_c is not None and degrees_c >= limit_c - margin_c:
+                return f"{zone} has {degrees_c:.0f} °C of {limit_c:.0f}"
+        return ""
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_S):
+            self.read()
