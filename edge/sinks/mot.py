@@ -1,9 +1,14 @@
 """Tracks as MOTChallenge text: one row a box, see `edge.motchallenge`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from edge.config import Mot
+from edge.errors import OutputError
 from edge.motchallenge import format_rows
+from edge.sinks.events import CameraChanged, Event, Observed, Origin
 from edge.sinks.lines import LineFile
+from edge.sinks.room import check_room
 from edge.types import Frame, Tracks
 
 
@@ -21,3 +26,44 @@ class MotText:
     def close(self) -> None:
         """See `Sink.close`."""
         self._file.close()
+
+
+class MotFolder:
+    """An `Output` that writes MOTChallenge rows, a file CAMERA-RUN.txt for each run of a camera.
+
+    Such a file is a whole sequence, so none is put aside or removed: there is no end to it but that of the room.
+    Raises OutputError where the folder is gone.
+    """
+
+    def __init__(self, settings: Mot):
+        self._settings = settings
+        self._folder = Path(settings.folder)
+        self._files: dict[str, LineFile] = {}
+        if not self._folder.is_dir():
+            raise OutputError(f"{self._folder}: expected a folder, found none; make it or name another")
+
+    def start(self) -> None:
+        """See `Output.start`."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """See `Output.write`."""
+        check_room(self._folder, self._settings.free_mib)
+        rows: dict[str, list[str]] = {}
+        for event in events:
+            if isinstance(event, Observed):
+                self._open(event.origin)
+                rows.setdefault(event.origin.run, []).append(format_rows(event.number, event.tracks))
+        for run, texts in rows.items():
+            self._files[run].append("".join(texts))
+        for event in events:
+            if isinstance(event, CameraChanged) and event.state == "stopped" and event.origin.run in self._files:
+                self._files.pop(event.origin.run).close()
+
+    def close(self) -> None:
+        """See `Output.close`."""
+        for file in self._files.values():
+            file.close()
+
+    def _open(self, origin: Origin) -> None:
+        if origin.run not in self._files:
+            self._files[origin.run] = LineFile(self._folder / f"{origin.camera}-{origin.run}.txt", resume=True)

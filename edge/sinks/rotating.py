@@ -10,6 +10,7 @@ from edge.errors import OutputError
 from edge.sinks.events import Event
 from edge.sinks.jsonl import line_of
 from edge.sinks.lines import LineFile, check_writable
+from edge.sinks.room import check_room
 
 NEWEST = "tracks.jsonl"
 _OLD = re.compile(r"tracks-(\d{6,})\.jsonl")
@@ -34,7 +35,7 @@ class RotatingLines:
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
-        self._check_room()
+        check_room(self._folder, self._settings.free_mib)
         text = "".join(map(line_of, events))
         file = self._newest()
         if file.length and file.length + len(text) > self._settings.rotate_mib * _MIB:
@@ -53,18 +54,6 @@ class RotatingLines:
             self.close()
             self._file = LineFile(self._folder / NEWEST, resume=True)
         return self._file
-
-    def _check_room(self) -> None:
-        try:
-            disk = os.statvfs(self._folder)
-        except OSError as error:
-            raise OutputError(f"{self._folder}: cannot write there: {error.strerror}") from error
-        free_mib = disk.f_bavail * disk.f_frsize / _MIB
-        if free_mib < self._settings.free_mib:
-            raise OutputError(
-                f"{self._folder}: {free_mib:.1f} MiB are free on the disk, expected at least"
-                f" {self._settings.free_mib:g}; nothing is written until there is room"
-            )
 
     def _rotate(self) -> None:
         """Put the newest file aside and remove the oldest."""

@@ -10,6 +10,7 @@ import pytest
 import edge.daemon
 from edge import config
 from edge.daemon import Daemon
+from edge.motchallenge import read_tracks
 from edge.pipeline import Pipeline
 from edge.service.examine import tracker
 from edge.service.stream import Clock, Stream
@@ -66,6 +67,17 @@ def test_zones_are_watched_and_left_before_the_end(tiny_pack: Path, tiny_video: 
     for id_ in entered:
         assert [action for other, action in events if other == id_] == ["enter", "leave", "end"]
     assert of(lines(tmp_path), "a", "zone")[-1]["count"] == 0
+
+
+def test_rows_of_motchallenge_are_those_of_the_json_lines(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    more = f'[mot]\nfolder = "{tmp_path}"\nfree_mib = 0\n'
+    daemon = Daemon(config.load(write_config(tmp_path, tiny_pack, camera("a", tiny_video), more=more)))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    daemon.close()
+    frames = of(lines(tmp_path), "a", "frame")
+    rows = read_tracks(tmp_path / f"a-{frames[0]['run']}.txt")
+    shown = [(line["frame"], track["id"]) for line in frames for track in line["tracks"]]
+    assert list(zip(rows.frames.tolist(), rows.ids.tolist(), strict=True)) == shown
 
 
 def test_turns_are_fair(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
