@@ -145,7 +145,9 @@ def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> N
         )
     detections = read_detections(sequence.detections, sequence.info.frame_count)
     frame_rate = sequence.info.frame_rate
-    tracker = Tracker(setting.method, frame_rate, setting.preset, appearance=None, **setting.parameters)
+    tracker = Tracker(
+        setting.method, frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
+    )
     rows = []
     for done, number in enumerate(sequence.frames.tolist()):
         tracks = tracker.update(detections[number - 1], (number - 1) / frame_rate if setting.time_aware else None)

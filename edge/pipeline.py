@@ -16,6 +16,7 @@ from edge.modelpack import ModelPack
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
+from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
 from edge.types import Detections, Frame, Tracks
 
@@ -23,13 +24,13 @@ from edge.types import Detections, Frame, Tracks
 class Pipeline:
     """A detector, where looks are followed an embedder, and a tracker in a row, for one stream and thread at a time.
 
-    `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
-    `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`, `require` and `threads`
-    pick how the network runs here, see `edge.infer.ladder.Wish`; with `side_by_side` the threads take a frame each, see
-    `edge.overlap`. `method`, `frame_rate`, `preset`, `appearance` and `parameters` are `Tracker`'s. Embeddings come
-    from a joint network itself, else from `reid_model` (None: the appearance network of `model`), `reid` and
-    `reid_budget_ms` are the policy and the budget of `ReidStage`. Only every `detect_every`-th frame is detected in,
-    in the others tracks are where they are expected.
+    `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow, see
+    `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`, `variant`,
+    `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with `side_by_side` the
+    threads take a frame each, see `edge.overlap`. `method`, `frame_rate`, `preset`, `appearance` and `parameters` are
+    `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model` (None: the appearance network of
+    `model`), `reid` and `reid_budget_ms` are the policy and the budget of `ReidStage`. Only every `detect_every`-th
+    frame is detected in, in the others tracks are where they are expected.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -70,14 +71,17 @@ class Pipeline:
         )
         self.detector = self._open_detector(spans=self.spans)
         self.workers = _workers(self.detector, threads) if side_by_side else 0
-        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+        groups = groups_of(classes, self.detector.description.classes, method, preset)
+        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
         self.reid: ReidStage | None = None
         if self.tracker.appearance is not None and not isinstance(self.detector, JointDetector):
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
             embedder = open_embedder(reid_model or model, wish, self.spans)
             if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
                 parameters["logit_scale"] = embedder.description.logit_scale
-                self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, **parameters)
+                self.tracker = Tracker(
+                    method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters
+                )
             self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
         self.classes = self.detector.description.classes
         self.detect_every = detect_every

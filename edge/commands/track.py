@@ -66,7 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detect-every", type=int, default=1, metavar="N", help="detect in every N-th frame, predict in the others"
     )
-    parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
+    parser.add_argument(
+        "--classes",
+        default="person",
+        metavar="A,B,...",
+        help="what to follow, A+B where they may be the same object; default: person",
+    )
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--show-debug", metavar="A,B", help="draw into it what a joint network saw: heatmap,offsets")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text")

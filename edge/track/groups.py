@@ -15,6 +15,23 @@ from edge.track.state import CLASSES
 METHODS = ("bytetrack", "nanotrack", "sparsetrack")  # those that keep groups apart, in preset "default"
 
 
+def keeps_apart(method: str, preset: str) -> bool:
+    """Whether a tracker can be given groups. Others are the published methods or have a rule of their own."""
+    return method in METHODS and preset == "default"
+
+
+def groups_of(wanted: Sequence[str], known: Sequence[str], method: str, preset: str) -> list[list[int]] | None:
+    """The groups for a tracker that follows the classes `wanted`, names out of `known`: one for each.
+
+    Names joined by + are one group: "car+truck". None where it is all one group, or where none are joined and the
+    method keeps no groups apart.
+    """
+    joined = any("+" in names for names in wanted)
+    if len(wanted) < 2 or not (joined or keeps_apart(method, preset)):
+        return None
+    return [[known.index(name) for name in names.split("+")] for names in wanted]
+
+
 def group_table(class_groups: Iterable[Sequence[int]]) -> npt.NDArray[np.int32]:
     """The group of each class, int32 `[CLASSES]`: -1, -2, … in the order given, or the class itself.
 

@@ -88,7 +88,7 @@ class Tracker:
         if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
             raise UsageError(f"{method}: the published method knows no appearance; leave it out, or use preset default")
         self._groups = None if class_groups is None else groups.group_table(class_groups)
-        if self._groups is not None and not keeps_groups_apart(method, preset):
+        if self._groups is not None and not groups.keeps_apart(method, preset):
             raise UsageError(
                 f"{method}, preset {preset}: keeps no groups of classes apart; leave class_groups out, or use one of "
                 f"{', '.join(groups.METHODS)} with preset default"
@@ -112,7 +112,7 @@ class Tracker:
         run["margin"] = 1.0 if reference else 0.0
         run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
         run["next_id"] = 1
-        run["voting"] = keeps_groups_apart(self.method, self.preset)
+        run["voting"] = groups.keeps_apart(self.method, self.preset)
         run["apart"] = self._groups is not None
         if self._groups is not None:
             run["groups"] = self._groups
@@ -274,11 +274,6 @@ class Tracker:
         if n > len(self._no_classes):
             self._no_classes = np.zeros(2 * n, np.int32)
         return self._no_classes[:n]
-
-
-def keeps_groups_apart(method: str, preset: str) -> bool:
-    """Whether a tracker can be given `class_groups`. Others are the published methods or have a rule of their own."""
-    return method in groups.METHODS and preset == "default"
 
 
 def _least_score(settings: object) -> float:

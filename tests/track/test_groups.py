@@ -84,6 +84,21 @@ def test_one_group_of_all_is_no_group(method: str) -> None:
     assert outputs(Tracker(method, class_groups=[[0]]), stream) == outputs(Tracker(method), stream)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "method", "expected"),
+    [
+        (["person"], "nanotrack", None),
+        (["car+bus"], "nanotrack", None),
+        (["car+bus", "person"], "nanotrack", [[0, 2], [3]]),
+        (["car", "person"], "bytetrack", [[0], [3]]),
+        (["car", "person"], "qdtrack", None),
+        (["car+bus", "person"], "qdtrack", [[0, 2], [3]]),  # asked for: the tracker refuses
+    ],
+)
+def test_groups_of_names(wanted: list[str], method: str, expected: list[list[int]] | None) -> None:
+    assert groups.groups_of(wanted, ["car", "truck", "bus", "person"], method, "default") == expected
+
+
 numbers = st.integers(-5, CLASSES + 5)
 
 
