@@ -155,6 +155,14 @@ class Jsonl:
 
 
 @dataclass(frozen=True)
+class Mot:
+    """`[mot]`: MOTChallenge text in `folder`, a file for each run of a camera; see `edge.sinks.mot`."""
+
+    folder: str
+    free_mib: float = within(0, 1 << 20, 256.0)
+
+
+@dataclass(frozen=True)
 class Mqtt:
     """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's.
 
@@ -231,6 +239,7 @@ class Config:
     tracking: Tracking = Tracking()
     heat: Heat = Heat()
     jsonl: Jsonl | None = None
+    mot: Mot | None = None
     mqtt: Mqtt | None = None
     web: Web | None = None
 

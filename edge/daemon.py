@@ -35,6 +35,7 @@ from edge.service.recent import Recent
 from edge.service.stream import Clock, Stream
 from edge.service.view import View
 from edge.sinks.events import Event, Origin
+from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import Output, Queued
 from edge.sinks.rotating import RotatingLines
@@ -44,7 +45,7 @@ from edge.video.capture import Capture
 logger = logging.getLogger(__name__)
 
 # By the sections of the configuration.
-OUTPUTS: dict[str, Callable[[Any], Output]] = {"jsonl": RotatingLines, "mqtt": MqttOutput}
+OUTPUTS: dict[str, Callable[[Any], Output]] = {"jsonl": RotatingLines, "mot": MotFolder, "mqtt": MqttOutput}
 
 # One bad frame is counted and skipped; so many in a row are a network that is broken.
 BROKEN_IN_A_ROW = 30

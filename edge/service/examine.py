@@ -27,8 +27,9 @@ def mistakes(config: Config) -> list[str]:
     ]
     checks += [(f"camera.{camera.name}", _camera_check(camera)) for camera in config.camera]
     if config.jsonl is not None:
-        folder = Path(config.jsonl.folder)
-        checks.append(("jsonl.folder", lambda: _check_writable(folder)))
+        checks.append(("jsonl.folder", _folder_check(config.jsonl.folder)))
+    if config.mot is not None:
+        checks.append(("mot.folder", _folder_check(config.mot.folder)))
     mqtt, web = config.mqtt, config.web
     if mqtt is not None:
         checks.append(("mqtt", lambda: MqttOutput(mqtt)))
@@ -101,6 +102,10 @@ def _check_camera(camera: Camera) -> None:
             raise NotFoundError(f"{device}: expected a camera, found no such device; is it plugged in?")
         if not os.access(device, os.R_OK | os.W_OK):
             raise NotFoundError(f"{device}: no permission; the user needs the group video")
+
+
+def _folder_check(folder: str) -> Callable[[], None]:
+    return lambda: _check_writable(Path(folder))
 
 
 def _check_writable(folder: Path) -> None:
