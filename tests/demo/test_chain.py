@@ -96,6 +96,31 @@ def test_the_demo_leaves_everything_behind(pack, tmp_path, capsys):
     video.release()
 
 
+@pytest.mark.slow
+def test_both_precisions_follow_the_same_frames(tmp_path, capsys, monkeypatch):
+    """Calibrated on streets of training and shown another, as `make demo` does it, on small pictures."""
+    pytest.importorskip("trackeval")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # which of the two is faster is measured anew
+    streets = [f"demo://?people=20&size=640x352&fps=1&frames=8&seed={seed}" for seed in (100_000, 100_001)]
+    flags = ["--input-size", "320x192", "--boards", "cpu", "--limits", "ap50=0,ap=0,score_bias=1"]
+    target = tmp_path / "both.pack"
+    arguments = ["pack", "--detector", str(WEIGHTS / "detector.pth"), "--calibrate", *streets, *flags]
+    assert nanotrack_export([*arguments, "-o", str(target)]) == 0
+    scene = "demo://?people=10&seed=906&frames=30&size=640x352"
+    assert nanotrack(["demo", "--model", str(target), "--out", str(tmp_path), "--scene", scene]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    (beside,) = report["beside"]
+    assert {report["rung"], beside["rung"]} == {"onnxruntime-int8", "onnxruntime-fp32"}
+    assert abs(report["scores"]["HOTA"] - beside["scores"]["HOTA"]) < 15
+    assert beside["latency_ms"]["infer"]["p50"] > 0
+    shown, other = (tmp_path / name for name in ("tracks.txt", "tracks.beside.txt"))
+    assert len(read_tracks(other, 30)) > 50
+    assert shown.read_bytes() != other.read_bytes()
+    told = capsys.readouterr().out
+    assert "onnxruntime-int8 " in told
+    assert "onnxruntime-fp32 " in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
