@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.results import table, write_section
 
@@ -25,8 +26,25 @@ PACKAGES = "ca-certificates,python3,python3-venv,gcc,libc6-dev,git"
 REQUIREMENTS = ("pytest>=8", "hypothesis>=6.100", "scipy>=1.11")
 # Name resolution, certificates and pip's settings are the host's.
 SHARED_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-# Integer kernels of ONNX Runtime differ by whether the core has dot products of bytes: a Raspberry Pi 4 and a 5.
-CORES = {"cortex-a72": "without dot products", "cortex-a76": "with dot products"}
+
+
+class Core(NamedTuple):
+    """A processor core as /proc/cpuinfo tells it, which user-mode emulation leaves to the host."""
+
+    kind: str
+    features: str
+    part: str
+
+
+# ONNX Runtime's integer kernels differ by whether the core has dot products of bytes: a Raspberry Pi 4 and a 5.
+CORES = {
+    "cortex-a72": Core("without dot products", "fp asimd evtstrm crc32 cpuid", "0xd08"),
+    "cortex-a76": Core(
+        "with dot products",
+        "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp",
+        "0xd0b",
+    ),
+}
 # Compiled kernels, decoding, both precisions on ONNX Runtime; the whole suite takes hours under emulation.
 TESTS = (
     "tests/track/test_boxes.py",
@@ -89,12 +107,24 @@ def make_root(root: Path) -> None:
     for name in SHARED_FILES:
         if Path(name).exists():
             shutil.copyfile(name, root / name.lstrip("/"))
+    for name, core in CORES.items():
+        (root / f"etc/{name}.cpuinfo").write_text(
+            f"processor\t: 0\nFeatures\t: {core.features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+            f"CPU variant\t: 0x0\nCPU part\t: {core.part}\nCPU revision\t: 1\n"
+        )
+    cpus = root / "sys/devices/system/cpu"  # not the host's, whose processors are of another kind
+    cpus.mkdir(parents=True, exist_ok=True)
+    for name in ("possible", "present"):
+        (cpus / name).write_text("0\n")
 
 
-def inside(root: Path, script: str, core: str = "max", *, check: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a shell script in the root on an emulated `core`, with /proc, /sys and /dev, as root."""
-    mounts = " && ".join(
-        [f"mount -t proc proc {root}/proc", *(f"mount --rbind /{name} {root}/{name}" for name in ("sys", "dev"))]
+def inside(
+    root: Path, script: str, core: str = "cortex-a76", *, check: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script in the root on an emulated `core`, with /proc and /dev, as root."""
+    mounts = (
+        f"mount -t proc proc {root}/proc && mount --bind {root}/etc/{core}.cpuinfo {root}/proc/cpuinfo"
+        f" && mount --rbind /dev {root}/dev"
     )
     environ = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     environ |= {"PATH": "/opt/nanotrack/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "OMP_NUM_THREADS": "1"}
@@ -148,13 +178,15 @@ def described(root: Path) -> str:
 def parity(root: Path) -> list[list[str]]:
     """A row for each rung of ONNX Runtime and core: how far the network is from what the host's put out."""
     rows = []
-    for core, kind in CORES.items():
+    for core, told in CORES.items():
         report = json.loads(inside(root, "nanotrack selftest /small.pack --seconds 1 --json", core).stdout)
         for result in report["results"]:
             if result["rung"].startswith("onnxruntime"):
                 if result["error"] is None:
                     sys.exit(f"{result['rung']} on {core}: {result['reason']}: {result['detail']}")
-                rows.append([result["rung"], f"{core}, {kind}", f"{result['error']:.2g}", f"{result['limit']:.2g}"])
+                rows.append(
+                    [result["rung"], f"{core}, {told.kind}", f"{result['error']:.2g}", f"{result['limit']:.2g}"]
+                )
     return rows
 
 
