@@ -96,7 +96,8 @@ def show(console: Console, gpu: Gpu, built: list[Built], skips: list[Skip], path
                 f"{figures.p50_ms[batch]:.2f}",
                 f"{figures.p99_ms[batch]:.2f}",
                 ", ".join(f"{count} {name}" for name, count in layers.items())
-                + f", {figures.reformats[batch]} reformats",
+                + f", {figures.reformats[batch]} reformats"
+                + ("" if batch in figures.unrecorded else ", one CUDA graph"),
                 "unknown" if figures.error is None else f"{figures.error:.2g} of {figures.limit:.2g}",
                 item.verdict.replace("_", " "),
             )

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Measured:
 
     `error` and `limit` as in `golden.Parity`, None where the pack has no golden file. `p50_ms`, `p99_ms` are of one run
     by batch size, copies and waiting included. `layers` is "layers by precision" by batch size, `reformats` how many
-    layers only convert, `device_bytes` what the activations take.
+    layers only convert, `device_bytes` what the activations take, `unrecorded` why a batch size is no CUDA graph, by
+    batch size.
     """
 
     error: float | None
@@ -37,6 +38,7 @@ class Measured:
     layers: dict[str, dict[str, int]]
     reformats: dict[str, int]
     device_bytes: int
+    unrecorded: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_right(self) -> bool:
@@ -74,6 +76,7 @@ def measure(job: Message, report: Report) -> None:
             "layers": {batch: dict(counts) for batch, (counts, _) in inspected.items()},
             "reformats": {batch: reformats for batch, (_, reformats) in inspected.items()},
             "device_bytes": device_bytes,
+            "unrecorded": {str(batch): why for batch, why in backend.unrecorded.items()},
         }
     )
 

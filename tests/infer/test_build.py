@@ -79,6 +79,7 @@ def test_each_family_builds_from_its_own_variants(
     assert int8.measured.layers == {"1": {"int8": 1}}
     assert fp16.measured.layers == {"1": {"fp16": 1}}
     assert int8.measured.reformats == {"1": 1}
+    assert list(int8.measured.unrecorded) == ["1"]  # no driver here that could
     assert 0 < fp16.measured.p50_ms["1"] < int8.measured.p50_ms["1"]
     assert fp16.measured.error == pytest.approx(0, abs=1e-6)
     assert 0 < int8.measured.error < int8.measured.limit  # type: ignore[operator]
