@@ -34,6 +34,8 @@ class Parameters:
     `looks_limit`, `looks_iou`: with appearance, half of 1 - cosine up to this is the first stage's cost if it is
     smaller and the IoU is no less: BoT-SORT's rule. Its limit is .25, which half of all pairs of people pass on
     OSNet; 1 in 100 pass ours (benchmarks/RESULTS.md).
+    `reentry_cosine`, `reentry_s`: with appearance, how alike a new track and one unseen for up to this long must be to
+    be one (on OSNet 1 in 100 pairs of people are more alike, and 97 of 100 pairs of pictures of one person).
     """
 
     track_thresh: float = number(0.6, 0, 1)
@@ -48,6 +50,8 @@ class Parameters:
     fuse_score: int = number(1, 0, 1)
     looks_limit: float = number(0.12, 0, 0.49)
     looks_iou: float = number(0.5, 0, 1)
+    reentry_cosine: float = number(0.75, -1, 1)
+    reentry_s: float = number(30, 0, 1e6)
 
 
 RUN = run_dtype(Parameters)

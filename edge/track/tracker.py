@@ -14,6 +14,7 @@ from edge.track.bridge import Turns, predicted, predicted_boxes
 from edge.track.kalman import XYWH
 from edge.track.lifecycle import BAD_SHAPE
 from edge.track.looks import Looks, Rule, rule_of
+from edge.track.reentry import Reentry
 from edge.track.state import LOST, TRACK, State
 from edge.types import Detections, Tracks
 
@@ -121,6 +122,10 @@ class Tracker:
         self._shown = np.zeros(0, np.int64)
         self._state = State(run, self._track)
         self._looks: Looks | None = self._make_looks and self._make_looks(self.appearance, self.parameters)
+        self._reentry: Reentry | None = None
+        if self._looks is not None and self._looks.in_use and hasattr(self.parameters, "reentry_cosine"):
+            frames = self.parameters.reentry_s * self.frame_rate
+            self._reentry = Reentry(self.parameters.reentry_cosine, frames, self.frame_rate)
         self._no_classes = np.zeros(64, np.int32)
 
     @property
@@ -172,7 +177,10 @@ class Tracker:
         if pairs > state.room_for_pairs:
             state.reserve_pairs(pairs)
         self._shown = ids[:shown].copy()
-        if shown == room:
+        if self._reentry is not None and looks is not None:
+            table = state.table[:alive]
+            ids = self._reentry.follow(table, looks.queries(), self._shown, float(self._run["now"][0]))
+        elif shown == room:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
 
@@ -184,7 +192,10 @@ class Tracker:
         """
         self._check_follows_time()
         frames, _ = self._elapsed(time_s)
-        return predicted(self._state.table[: self._alive], self._shown, frames, self._model)
+        tracks = predicted(self._state.table[: self._alive], self._shown, frames, self._model)
+        if self._reentry is not None:
+            tracks.ids = self._reentry.identities(tracks.ids)
+        return tracks
 
     def turns(self, every: int) -> Turns:
         """Which frames are detected in where that is every `every`-th; in the others ask `predict`.
@@ -211,12 +222,26 @@ class Tracker:
         return self.preset == "default" and hasattr(self.parameters, "logit_scale")
 
     def comparable(self, detections: Detections) -> npt.NDArray[np.int64]:
-        """Rows of the detections whose embeddings `update` would use, best scores first."""
+        """Rows of the detections whose embeddings `update` would use and that show whom they should, best scores first.
+
+        Those hidden by somebody in front do not, but methods that know tracks by looks alone want them too. Raises
+        InputError for boxes of a wrong shape or dtype.
+        """
         if self.appearance is None:
             return np.zeros(0, np.int64)
         scores = detections.scores
         order = np.argsort(-scores, kind="stable")
-        return order[scores[order] >= np.float32(_least_score(self.parameters))]
+        rows = order[scores[order] >= np.float32(_least_score(self.parameters))]
+        if self.needs_embeddings:
+            return rows
+        from edge.track import doubt
+
+        hidden = np.empty(len(rows), np.bool_)
+        try:
+            doubt.find_hidden(detections.boxes_xyxy, rows, hidden)
+        except TypeError:
+            raise _wrong_arrays(detections) from None
+        return rows[~hidden]
 
     def doubtful(self, detections: Detections, time_s: float | None = None) -> npt.NDArray[np.int64]:
         """Those of `comparable` whose embeddings might change what `update` will do at `time_s`, most urgent first.

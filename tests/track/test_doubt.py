@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge import Detections, Tracker
 from edge.errors import InputError
+from edge.track import doubt
 from tests.track.looks_scenes import gathering
 from tests.track.scenes import outputs
 
@@ -89,3 +92,26 @@ def test_methods_of_looks_alone_want_them_all() -> None:
     for method, lowest in (("qdtrack", 0.0), ("jointtrack", 0.4)):
         rows = Tracker(method).doubtful(frame)
         assert sorted(rows.tolist()) == np.flatnonzero(frame.scores >= np.float32(lowest)).tolist()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 60)] * 2), max_size=12))
+def test_who_is_hidden_is_who_has_too_little_left_beside_one_in_front(sizes: list[tuple[int, int, int, int]]) -> None:
+    boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in sizes], np.float32).reshape(-1, 4)
+    rows = np.arange(len(boxes))[::-1].copy()
+    hidden = np.empty(len(rows), np.bool_)
+    doubt.find_hidden(boxes, rows, hidden)
+    for row, found in zip(rows, hidden, strict=True):
+        covered = 0.0
+        for other in boxes[boxes[:, 3] > boxes[row, 3]].astype(float):
+            low, high = np.maximum(other[:2], boxes[row, :2]), np.minimum(other[2:], boxes[row, 2:])
+            covered = max(covered, np.prod(np.maximum(high - low, 0)))
+        assert found == (covered > doubt.HIDDEN * np.prod(boxes[row, 2:] - boxes[row, :2]).astype(float))
+
+
+@METHODS
+def test_the_hidden_get_no_look_unless_looks_are_all_there_is(method: str) -> None:
+    boxes = np.array([[100, 100, 160, 250], [110, 110, 170, 260], [500, 100, 560, 250]], np.float32)
+    frame = Detections(boxes, np.full(3, 0.9, np.float32))
+    assert Tracker(method, appearance="ema").comparable(frame).tolist() == [1, 2]
+    assert Tracker("qdtrack").comparable(frame).tolist() == [0, 1, 2]
