@@ -110,9 +110,10 @@ class Run(NamedTuple):
 def _in_other_precision(pipeline: Pipeline, opened: Callable[..., Pipeline]) -> Pipeline | None:
     """The same chain in float32 beside INT8 and the other way round; None where the pack or this board has but one."""
     try:
-        return opened(variant="fp32" if _rung(pipeline).endswith("int8") else "int8")
+        other = opened(variant="fp32" if _rung(pipeline).endswith("int8") else "int8")
     except UnavailableError:
         return None
+    return other if _rung(other) != _rung(pipeline) else None  # a bare ONNX file has one
 
 
 def _rung(pipeline: Pipeline) -> str:
