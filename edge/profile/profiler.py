@@ -15,9 +15,9 @@ from edge import __version__, board, modelpack
 from edge.infer.backend import BackendName, VariantName
 from edge.infer.resilient import Resilient
 from edge.pipeline import Pipeline
-from edge.profile import bottleneck, measure, trace, trust
+from edge.profile import bottleneck, floors, measure, trace, trust
 from edge.profile.measure import Chain, Plan
-from edge.profile.report import VERSION, Machine, Report, Setup
+from edge.profile.report import VERSION, Machine, Report, Setup, Stage
 from edge.profile.watch import Watch
 from edge.reid.stage import Policy
 from edge.sinks.jsonl import JsonLines
@@ -114,7 +114,10 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
         memory=memory,
         sensors=sensors,
         warnings=trust.warnings(here, sensors, rate, whole, threads, memory),
-        findings=bottleneck.findings(setup, rate, stages, live, here.cores),
+        findings=(
+            *bottleneck.findings(setup, rate, stages, live, here.cores),
+            *_floors(wishes, pipeline, setup, stages),
+        ),
     )
     return Run(report, events)
 
@@ -178,6 +181,19 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
         frame_rate=source.frame_rate,
         sinks=sinks,
     )
+
+
+def _floors(wishes: Wishes, pipeline: Pipeline, setup: Setup, stages: tuple[Stage, ...]) -> tuple[str, ...]:
+    """What the stages would take at the board's best; of a GPU that is not known."""
+    if not setup.rung.startswith("onnxruntime"):
+        return ()
+    detector = pipeline.detector
+    network = wishes.model
+    if network.is_dir():
+        network /= detector.description.variants["fp32"].file  # the same arithmetic in every variant
+    tensor = detector.backend.inputs[detector.description.input.name]
+    work = floors.Work(floors.multiply_adds(network), 3 * setup.width * setup.height, tensor.nbytes)
+    return floors.sentences(work, floors.best(), stages, setup.threads)
 
 
 def pack_name(model: Path) -> str:
