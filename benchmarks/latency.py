@@ -148,10 +148,10 @@ def _text(results: dict[tuple[int, int], Result]) -> str:
         for (cameras, fps), result in results.items()
     ]
     columns = ("cameras", "frames a second", "tracked a second", "replaced by newer", "to disk p50 ms", "p99")
-    return f"""`nanotrack serve` on a looped video of {PICTURE_SIZE} (MPEG-4, the built-in scene, {PEOPLE} people), paced as
-by a camera; the built-in network, input {INPUT_SIZE}, fp32, one thread. From the moment a picture is decoded until a reader
-has its line of the JSON lines, and until an MQTT client has it from mosquitto: {MEASURED_S:g} s after {WARM_UP_S:g} s.
-Broker, client and reader run on the same cores.
+    return f"""`nanotrack serve` on a looped video of {PICTURE_SIZE} (MPEG-4, the built-in scene, {PEOPLE} people),
+paced as by a camera; the built-in network, input {INPUT_SIZE}, fp32, one thread. From the moment a picture is decoded
+until a reader has its line of the JSON lines, and until an MQTT client has it from mosquitto: {MEASURED_S:g} s, after
+{WARM_UP_S:g} s. Broker, client and reader run on the same cores.
 
 {table((*columns, "to MQTT p50 ms", "p99", "cores used"), rows)}"""
 
