@@ -1,3 +1,7 @@
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -110,3 +114,33 @@ def test_a_video_that_breaks_off_gives_its_frames_and_then_an_error(tmp_path: Pa
         assert video.read(buffer) is not None
     with pytest.raises(DataError, match=r"breaks off after frame [234]\d of 60"):
         read_all(video)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed, and OpenCV writes no H.264")
+@pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: _overwritten(data)])
+def test_damaged_h264_is_never_more_than_bad_data(
+    tiny_video: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    """A group of pictures that is cut, or has holes: what can be decoded comes in order, and nothing crashes."""
+    path = tmp_path / "camera.ts"
+    command = ["ffmpeg", "-v", "error", "-i", str(tiny_video), "-c:v", "libx264", "-g", "10", "-bf", "0", str(path)]
+    subprocess.run(command, check=True)
+    path.write_bytes(spoil(path.read_bytes()))
+    source = VideoFile(path)
+    times = []
+    with contextlib.suppress(DataError):
+        while (frame := source.read(np.empty((128, 128, 3), np.uint8))) is not None:
+            assert frame.image.shape == (128, 128, 3)
+            times.append(frame.time_s)
+    source.close()
+    assert 3 <= len(times) <= 30
+    assert times == sorted(times)
+
+
+def _overwritten(data: bytes) -> bytes:
+    """With noise in place of one byte in two hundred, after the first packets, which hold the headers."""
+    spoiled = np.frombuffer(data, np.uint8).copy()
+    random = np.random.default_rng(1)
+    places = random.integers(188 * 8, len(spoiled), len(spoiled) // 200)
+    spoiled[places] = random.integers(0, 256, len(places))
+    return spoiled.tobytes()
