@@ -88,6 +88,7 @@ class Daemon:
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
+        self._hanging: list[Capture] = []
         self.outputs: dict[str, Queued] = {}
         try:
             self.outputs = _open_outputs(config, OUTPUTS)
@@ -106,6 +107,11 @@ class Daemon:
     def is_finished(self) -> bool:
         """Whether every source was a recording that has ended."""
         return all(stream.is_finished for stream in self.streams)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread of a camera that was let go still waits for its driver."""
+        return not all(capture.join(0) for capture in self._hanging)
 
     def cycle(self) -> None:
         """Track at most one frame of every camera: nobody waits longer than one frame of each other.
@@ -194,7 +200,8 @@ class Daemon:
             stream.capture.stop()
         deadline_s = time.monotonic() + _CAPTURES_STOP_S
         for stream in streams:
-            stream.capture.join(max(0.0, deadline_s - time.monotonic()))
+            if not stream.capture.join(max(0.0, deadline_s - time.monotonic())):
+                self._hanging.append(stream.capture)
             stream.stop()
 
     def _replace(self, config: Config) -> None:

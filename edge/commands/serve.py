@@ -10,6 +10,7 @@ for systemd.
 
 import argparse
 import logging
+import os
 import signal
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,19 @@ def run(args: argparse.Namespace) -> None:
                 daemon.cycle()
         finally:
             daemon.close()
+    if daemon.hangs:
+        _leave()
+
+
+def _leave() -> None:
+    """End the process now, successfully, everything being finished and closed.
+
+    A thread that comes back from a driver into an interpreter that is being taken apart would abort the process, and
+    one that never comes back would keep it.
+    """
+    logger.warning("a camera's driver hangs; leaving without it")
+    logging.shutdown()
+    os._exit(0)
 
 
 def _reload(daemon: "Daemon", path: Path) -> None:
