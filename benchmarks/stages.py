@@ -49,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        model = args.model or _exported(Path(folder))
+        model = args.model or exported(Path(folder))
         parts = [_part(video, model, args.frames, Path(folder)) for video in args.video]
     body = "\n".join(parts)
     print(body)
@@ -62,7 +62,8 @@ def main() -> None:
     )
 
 
-def _exported(folder: Path) -> Path:
+def exported(folder: Path) -> Path:
+    """A pack in `folder`, made of the data folder's detector."""
     pack = folder / "person.pack"
     checkpoint = _DATA / "models" / "nanodet-plus-m_416.pth"
     if export.cli.main(["pack", "--detector", str(checkpoint), "-o", str(pack)]):
@@ -86,7 +87,7 @@ def _part(video: Path, model: Path, frames: int, folder: Path) -> str:
             stack.callback(sink.close)
         width, height = source.size
         source.close()
-        for frame in _looped(video, spans, frames):
+        for frame in looped(video, spans, frames):
             tracks = pipeline(frame)
             people += len(tracks)
             for name, sink in sinks.items():
@@ -108,7 +109,7 @@ def _part(video: Path, model: Path, frames: int, folder: Path) -> str:
     )
 
 
-def _looped(video: Path, spans: Spans, count: int) -> Iterator[Frame]:
+def looped(video: Path, spans: Spans, count: int) -> Iterator[Frame]:
     """`count` frames of the video, started again where it ends, numbers and times going on."""
     number, start_s, time_s = 0, 0.0, 0.0
     while number < count:

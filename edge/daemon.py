@@ -263,6 +263,11 @@ class Daemon:
         notify(f"STATUS={self.status}; {fps:.1f} frames a second")
 
     @property
+    def port(self) -> int | None:
+        """Where the web server listens, None without one."""
+        return None if self._server is None else self._server.port
+
+    @property
     def status(self) -> str:
         """The cameras in a few words."""
         online = sum(stream.state == "online" for stream in self.streams)

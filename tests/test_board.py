@@ -81,6 +81,35 @@ def test_an_orin_tells_everything(orin: Path) -> None:
     assert board.is_throttled(orin) is None
 
 
+def test_limits_are_the_lowest_passive_trip_points_that_mean_anything(tmp_path: Path) -> None:
+    def zone(number: int, name: str, *points: tuple[str, int]) -> dict[str, str]:
+        folder = f"sys/class/thermal/thermal_zone{number}"
+        files = {f"{folder}/type": f"{name}\n"}
+        for i, (kind, millidegrees) in enumerate(points):
+            files |= {
+                f"{folder}/trip_point_{i}_type": f"{kind}\n",
+                f"{folder}/trip_point_{i}_temp": f"{millidegrees}\n",
+            }
+        return files
+
+    root = tree(
+        tmp_path,
+        zone(0, "cpu-thermal", ("critical", 104500), ("passive", 99000), ("passive", 95000), ("active", 70000))
+        | zone(1, "x86_pkg_temp", ("passive", 0), ("passive", -273200))
+        | zone(2, "acpitz", ("critical", 105000), ("passive", 20800))
+        | zone(3, "wifi"),
+    )
+    assert board.limits_c(root) == {"cpu-thermal": 95.0}
+
+
+def test_a_reading_is_all_sensors_at_once(orin: Path) -> None:
+    reading = board.reading(orin)
+    assert reading.temperatures_c == board.temperatures(orin)
+    assert reading.clocks == board.clocks(orin)
+    assert reading.power_w == {"VDD_IN": 6.0}
+    assert reading.throttled is None
+
+
 def test_all_facts_survive_json(orin: Path) -> None:
     facts = board.facts(orin)
     assert json.loads(json.dumps(facts)) == facts

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.detect.adopt import detector
+from edge.detect.adopt import detector, reid
 from edge.infer.backend import Port
-from edge.modelpack import MANIFEST, Manifest, Variant, sha256_of
+from edge.modelpack import MANIFEST, Manifest, Reid, Variant, sha256_of
 from edge.types import Image
 from edge.video.opencv import cv2
 
@@ -61,8 +61,32 @@ def write_network(path: Path, *, dead: bool = False) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def write_pack(folder: Path, *, dead: bool = False) -> Path:
-    """A model pack around `write_network`; its folder."""
+def write_embedder(path: Path) -> None:
+    """An appearance network whose embedding is the mean colour of each of four stripes of the crop."""
+    nodes = [
+        helper.make_node("AveragePool", ["crops"], ["stripes"], kernel_shape=[8, 16], strides=[8, 16]),
+        helper.make_node("Flatten", ["stripes"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "stripes",
+        [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 32, 16])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 12])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _reid(network: Path) -> Reid:
+    write_embedder(network)
+    ports = [Port("crops", (None, 3, 32, 16), "float32")], [Port("embedding", (None, 12), "float32")]
+    variant = Variant(network.name, sha256_of(network), opset=13)
+    return dataclasses.replace(reid(network.name, sha256_of(network), *ports), variants={"fp32": variant})
+
+
+def write_pack(folder: Path, *, dead: bool = False, looks: bool = False) -> Path:
+    """A model pack around `write_network`, and `write_embedder` where it knows `looks`; its folder."""
     folder.mkdir()
     network = folder / "detector.onnx"
     write_network(network, dead=dead)
@@ -74,7 +98,7 @@ def write_pack(folder: Path, *, dead: bool = False) -> Path:
     described = dataclasses.replace(
         detector("tiny.onnx", hashlib.sha256(b"").hexdigest(), *ports), variants={"fp32": variant}
     )
-    manifest = Manifest(1, "tiny", "tests", described)
+    manifest = Manifest(1, "tiny", "tests", described, _reid(folder / "reid.onnx") if looks else None)
     (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest)))
     return folder
 

@@ -3,30 +3,17 @@
 import re
 from pathlib import Path
 
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from edge.cli import main
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
 def reid_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network whose embedding is the mean colour of each of four stripes of the crop."""
-    nodes = [
-        helper.make_node("AveragePool", ["crops"], ["stripes"], kernel_shape=[8, 16], strides=[8, 16]),
-        helper.make_node("Flatten", ["stripes"], ["embedding"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "stripes",
-        [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 32, 16])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 12])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.checker.check_model(model)
     path = tmp_path_factory.mktemp("reid") / "stripes.onnx"
-    path.write_bytes(model.SerializeToString())
+    tiny.write_embedder(path)
     return path
 
 

@@ -46,8 +46,8 @@ class Site:
 
     def __init__(self, path: Path):
         self.daemon = Daemon(config.load(path))
-        assert self.daemon._server is not None
-        self.port = self.daemon._server.port
+        assert self.daemon.port is not None
+        self.port = self.daemon.port
         self.address = f"http://127.0.0.1:{self.port}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -100,10 +100,9 @@ def test_health(site: Site) -> None:
 def test_a_loop_that_stands_still_is_not_healthy(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     path = write_config(tmp_path, tiny_pack, camera("a", tiny_video, loop=True), more="[web]\nport = 0\n")
     daemon = Daemon(config.load(path))
-    assert daemon._server is not None
     daemon.cycled_s -= 60
     with pytest.raises(urllib.error.HTTPError, match="503") as caught:
-        urllib.request.urlopen(f"http://127.0.0.1:{daemon._server.port}/healthz", timeout=10)
+        urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/healthz", timeout=10)
     assert json.load(caught.value)["state"] == "stuck"
     caught.value.close()
     daemon.close()
