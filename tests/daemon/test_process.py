@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.setups import SCENE, camera, lines, of, write_config
-from tests.field import Manager, Served, wait_for
+from tests.field import Manager, RtspCamera, Served, has_gstreamer, wait_for
 
 
 @pytest.fixture
@@ -60,6 +60,28 @@ def test_a_hanging_camera_stops_nobody_and_no_password_is_shown(
     assert {line["camera"]: line["state"] for line in found if line.get("event") == "camera"} == dict.fromkeys(
         ("hangs", "refuses", "live"), "stopped"
     )
+
+
+@pytest.mark.skipif(not has_gstreamer(), reason="GStreamer's RTSP server and its Python bindings are not installed")
+def test_a_read_that_hangs_while_the_process_ends_does_not_abort_it(
+    tiny_pack: Path, tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    """The read gives up after `stall_s`: when the interpreter is just being taken apart."""
+    rtsp = RtspCamera()
+    rtsp.start("128x128")
+    try:
+        served = serve(write_config(tmp_path, tiny_pack, camera("door", rtsp.address, stall_s=4.0)))
+        served.hear("READY=1")
+        wait_for(lambda: seen(tmp_path), "nothing is written")
+        rtsp.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        code, took_s, output = served.stop()
+    finally:
+        rtsp.kill()
+    assert code == 0, output
+    assert took_s < 10
+    assert "a camera's driver hangs" in output
+    assert of(lines(tmp_path), "door", "camera")[-1]["state"] == "stopped"
 
 
 def test_sighup_reloads_and_a_bad_file_keeps_the_old_settings(
