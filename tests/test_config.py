@@ -91,6 +91,8 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         (SMALL + '[mqtt]\nhost = "a"\nprefix = "a/#"', "mqtt: prefix: expected the beginning of a topic"),
         (SMALL + '[mqtt]\nhost = "a"\nprefix = ""', "mqtt: prefix: expected the beginning of a topic"),
         (SMALL + '[mqtt]\nhost = "a"\nport = 65536', "mqtt.port: expected a number from 1 to 65535, found 65536"),
+        (SMALL + '[mqtt]\nhost = "a"\nupdate_s = -1', "mqtt.update_s: expected a number from 0 to 3600, found -1"),
+        (SMALL + '[mqtt]\nhost = "a"\nhome_assistant = "yes"', "mqtt.home_assistant: expected true or false"),
         (SMALL + '[mqtt]\nhost = "a"\nca_file = "x"', "mqtt: ca_file: expected tls = true beside it"),
         (SMALL + "stall_s = nan", "from 0.5 to 120, found nan"),
         (SMALL + "stall_s = true", "expected a number, found True"),
