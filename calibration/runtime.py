@@ -25,12 +25,12 @@ class Runner:
     def __init__(self, content: bytes, *, exact: bool = False):
         import onnxruntime
 
-        from edge.infer.onnxrt import EXACT_PRODUCTS
+        from edge.infer.onnxrt import keep_products_exact
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.add_session_config_entry(*EXACT_PRODUCTS)
+        keep_products_exact(options)
         options.log_severity_level = 3
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

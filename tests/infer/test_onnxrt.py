@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import DataError, NotFoundError, UnavailableError
 from edge.infer.backend import Port, open_backend
+from edge.infer.onnxrt import keep_products_exact
 from tests import tiny
 
 
@@ -100,15 +102,47 @@ OVERFLOWING = """
 import sys
 import numpy as np
 import onnxruntime
+from edge.infer import onnxrt
 from edge.infer.backend import open_backend
 from pathlib import Path
 
+onnxrt._has_vnni = lambda: False  # /proc/cpuinfo is the host's
 backend = open_backend(Path(sys.argv[1]), name="onnxruntime", threads=1)
 backend.inputs["x"][...] = 255
 backend.run()
 plain = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 print(backend.outputs["y"].max(), plain.run(None, {"x": np.full((4, 64), 255, np.uint8)})[0].max())
 """
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "exact"),
+    [
+        ("x86_64", "fpu sse4_1 avx2 fma", True),
+        ("x86_64", "fpu avx2 avx512f avx512_vnni", False),  # exact anyway, and the other kernels are slower
+        ("x86_64", "fpu avx2 avx_vnni", False),
+        ("x86_64", None, True),
+        ("aarch64", "asimd", False),
+    ],
+)
+def test_exact_kernels_are_asked_for_only_where_the_fast_ones_overflow(
+    monkeypatch: pytest.MonkeyPatch, machine: str, flags: str | None, exact: bool
+) -> None:
+    def read_text(path: Path, *_: str) -> str:
+        assert str(path) == "/proc/cpuinfo"
+        if flags is None:
+            raise OSError
+        return f"model name\t: some\nflags\t\t: {flags}\n"
+
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", read_text)
+    options = onnxruntime.SessionOptions()
+    keep_products_exact(options)
+    if exact:
+        assert options.get_session_config_entry("session.x64quantprecision") == "1"
+    else:
+        with pytest.raises(RuntimeError):
+            options.get_session_config_entry("session.x64quantprecision")
 
 
 @pytest.mark.slow
