@@ -8,17 +8,13 @@ for a while (the idea of Hybrid-SORT's confidence cue, Yang et al. 2024).
 
 from typing import Any
 
-from edge.track.boxes import iou
 from edge.track.jit import kernel
 
 
 @kernel
-def similarity(run: Any, track: Any, detection: Any) -> float:
-    """Similarity of a track's predicted box and score and a detection's; 0 where they do not overlap."""
+def similarity(run: Any, track: Any, detection: Any, overlap: float) -> float:
+    """Similarity of a track's predicted box and score and a detection's, whose IoU is `overlap`."""
     box, seen, score = track["box"], detection["box"], detection["score"]
-    overlap = iou(box, seen, 0.0)
-    if overlap <= 0.0:
-        return 0.0
     height, seen_height = box[3] - box[1], seen[3] - seen[1]
     size = min(height, seen_height) / max(height, seen_height)
     off = score * (seen[3] - box[3]) / (run["feet_tolerance"] * height)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.track.boxes import iou
 from edge.track.nanotrack import RUN, TRACK, Parameters
 from edge.track.similarity import returning, similarity, worth
 from edge.track.state import DETECTION
@@ -30,24 +31,29 @@ def _twin(box: np.ndarray, seen: np.ndarray, score: float, running: float) -> fl
     return float(overlap * heights.min() / heights.max() * (1 - p.continuity * abs(score - running)) / (1 + off**2))
 
 
+def _similarity(run: np.void, track: np.void, detection: np.void) -> float:
+    overlap = max(iou(track["box"], detection["box"], 0.0), 0.0)
+    return float(similarity(run, track, detection, overlap))
+
+
 @settings(deadline=None)
 @given(boxes, boxes, scores, scores)
 def test_similarity_equals_its_twin(box: np.ndarray, seen: np.ndarray, score: float, running: float) -> None:
-    assert similarity(*_records(box, seen, score, running)) == pytest.approx(_twin(box, seen, score, running))
+    assert _similarity(*_records(box, seen, score, running)) == pytest.approx(_twin(box, seen, score, running))
 
 
 @settings(deadline=None)
 @given(boxes, boxes, scores, st.floats(0.01, 100))
 def test_similarity_has_no_pixels(box: np.ndarray, seen: np.ndarray, score: float, scale: float) -> None:
-    one = similarity(*_records(box, seen, score, 0.5))
+    one = _similarity(*_records(box, seen, score, 0.5))
     assert 0 <= one <= 1
-    assert similarity(*_records(scale * box, scale * seen, score, 0.5)) == pytest.approx(one, abs=1e-9)
+    assert _similarity(*_records(scale * box, scale * seen, score, 0.5)) == pytest.approx(one, abs=1e-9)
 
 
 def test_the_one_in_front_keeps_the_lower_edge() -> None:
     front, behind = np.array([100.0, 100, 160, 300]), np.array([120.0, 90, 180, 270])
     seen = np.array([112.0, 98, 172, 298])
-    assert similarity(*_records(front, seen, 0.9, 0.9)) > 1.4 * similarity(*_records(behind, seen, 0.9, 0.9))
+    assert _similarity(*_records(front, seen, 0.9, 0.9)) > 1.4 * _similarity(*_records(behind, seen, 0.9, 0.9))
 
 
 def test_who_was_always_seen_must_come_back_soon() -> None:
