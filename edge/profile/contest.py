@@ -112,22 +112,27 @@ def _on(rung: str, wishes: Wishes) -> Wishes:
 
 def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
     """Every rung with every number of threads; with one thread every method, and looks where the pack has them."""
+    pack = None if wishes.model.is_file() else modelpack.read(wishes.model)
+    is_joint = pack is not None and pack.detector.head.type == "centernet-joint"
+    has_looks = pack is not None and pack.reid is not None and wishes.method in _BY_MOTION
+    methods = (*_BY_MOTION, "jointtrack") if is_joint else _BY_MOTION
     found = []
-    has_looks = wishes.model.is_dir() and modelpack.read(wishes.model).reid is not None
     for rung in rungs:
         here = _on(rung, wishes)
-        found += [_Entrant(replace(here, threads=n, side_by_side=beside), rung) for n, beside in _threads(here, rung)]
+        for threads, beside in _threads(rung, wishes.threads):
+            if not (beside and is_joint):  # it needs the tracks of the frame before
+                found.append(_Entrant(replace(here, threads=threads, side_by_side=beside), rung))
         one = replace(here, threads=1)
-        found += [_Entrant(replace(one, method=name), rung) for name in _BY_MOTION if name != wishes.method]
-        if has_looks and wishes.method in _BY_MOTION:
+        found += [_Entrant(replace(one, method=name), rung) for name in methods if name != wishes.method]
+        if has_looks:
             found += [_Entrant(replace(one, reid=policy), rung) for policy in _POLICIES]
     return found
 
 
-def _threads(wishes: Wishes, rung: str) -> Iterator[tuple[int, bool]]:
+def _threads(rung: str, most: int) -> Iterator[tuple[int, bool]]:
     """Threads of the network, and whether each has a frame of its own."""
     on_gpu = rung.startswith("tensorrt")
-    for threads in range(1, 2 if on_gpu else wishes.threads + 1):
+    for threads in range(1, 2 if on_gpu else most + 1):
         yield threads, False
         if threads > 1 or on_gpu:
             yield threads, True
