@@ -110,7 +110,7 @@ def _stage(name: str, span: Span, total_ns: int, histogram: Int64s, medians: lis
 def run_free(
     chain: Chain, source: Source, plan: Plan, during: contextlib.AbstractContextManager[object]
 ) -> tuple[Rate, tuple[Stage, ...]]:
-    """Track as fast as it goes, the next frames being decoded meanwhile as in `nanotrack track`.
+    """Track as fast as it goes, one frame after another as the daemon does, the next ones being decoded meanwhile.
 
     `source` must not end; it is closed. `during` is entered when the warm-up is over. Raises what the chain raises.
     """
