@@ -185,7 +185,7 @@ class Daemon:
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
         scale = self.embedder.description.logit_scale if self.embedder else None
-        follower, tracking = tracker(config, capture.frame_rate, scale), config.tracking
+        follower, tracking = tracker(config, capture.frame_rate, scale, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
         every = pace(config, camera)
         return Stream(capture, follower, origin, self._emit, self.clock, reid=reid, detect_every=every, view=view)

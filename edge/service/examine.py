@@ -1,7 +1,8 @@
 """What can be known of a configuration before it runs: every mistake in what it refers to, at once."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service import http
 from edge.sinks.mqtt import MqttOutput
+from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
 from edge.video.live import NETWORK, is_recording
 from edge.video.source import open_source
@@ -38,18 +40,29 @@ def mistakes(config: Config) -> list[str]:
     return list(_failures(checks))
 
 
-def tracker(config: Config, frame_rate: float, logit_scale: float | None = None) -> Tracker:
+def tracker(
+    config: Config, frame_rate: float, logit_scale: float | None = None, known: Sequence[str] | None = None
+) -> Tracker:
     """A tracker as configured. Raises UsageError.
 
-    `logit_scale` is that of the embeddings, for methods that want it.
+    `logit_scale` is that of the embeddings, for methods that want it; `known` are the detector's classes.
     """
     tracking = config.tracking
     parameters: dict[str, Any] = {**(tracking.parameters or {})}
-    made = Tracker(tracking.method, frame_rate, tracking.preset, appearance=tracking.appearance, **parameters)
+    groups = None if known is None else groups_of(config.model.classes, known, tracking.method, tracking.preset)
+    make = partial(
+        Tracker,
+        tracking.method,
+        frame_rate,
+        tracking.preset,
+        appearance=tracking.appearance,
+        class_groups=groups,
+    )
+    made = make(**parameters)
     if logit_scale is None or not made.wants_logit_scale or "logit_scale" in parameters:
         return made
     parameters["logit_scale"] = logit_scale
-    return Tracker(tracking.method, frame_rate, tracking.preset, appearance=tracking.appearance, **parameters)
+    return make(**parameters)
 
 
 def pace(config: Config, camera: Camera) -> int:
@@ -72,7 +85,7 @@ def _check_model(model: Model) -> None:
     if path.is_file():
         return
     known = modelpack.read(path).detector.classes
-    unknown = [name for name in model.classes if name not in known]
+    unknown = [name for names in model.classes for name in names.split("+") if name not in known]
     if unknown:
         raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
 
