@@ -29,7 +29,7 @@ from edge.track.tracker import Tracker
 SHOWN = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 EVERY = (1, 2, 3, 4)
 METHODS = {"NanoTrack": "nanotrack", "ByteTrack": "bytetrack"}
-VIDEO = DATA / "videos" / "mmtracking_demo.mp4"
+VIDEO = DATA / "videos" / "one-by-one-person-detection.mp4"
 ROUNDS = 5
 
 
@@ -37,9 +37,7 @@ def main() -> None:
     """Measure and write the section of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, default=VIDEO, help="for the times")
-    parser.add_argument(
-        "--model", type=Path, help="for the times; default: the data folder's"
-    )
+    parser.add_argument("--model", type=Path, help="for the times; default: the data folder's")
     parser.add_argument("--frames", type=int, default=120, help="of the video in each of five rounds")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
