@@ -57,7 +57,7 @@ TESTS = (
 # Small, since an emulated network of 416x416 takes 17 s a frame.
 SIZE = "256x160"
 STREETS = [f"demo://?people=20&fps=1&frames=16&seed={seed}" for seed in (100_000, 100_001)]
-SCENE = "demo://?people=12&seed=3&frames=20&size=640x400"
+SCENE = "demo://?people=6&seed=3&frames=8&size=320x192"
 
 
 def main() -> None:
