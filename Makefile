@@ -24,14 +24,17 @@ $(VENV)/scores: $(VENV)/runtime
 	@touch $@
 
 WEIGHTS := edge/demo/weights
+METHOD  ?= nanotrack
 # Streets that the demo does not show, nine seconds of each, to calibrate on.
 STREETS := $(foreach seed,100000 100001 100002 100003,'demo://?people=20&fps=1&frames=9&seed=$(seed)')
 
-# The whole chain: the built-in weights become a model pack, which tracks the built-in scene.
+# The whole chain: the built-in weights become model packs, of which one tracks the built-in scene; for the joint network
+# `make demo METHOD=jointtrack`.
 demo: $(VENV)/scores
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --reid $(WEIGHTS)/reid.pth \
 	  --calibrate $(STREETS) --boards cpu --licence Apache-2.0 --force -o out/demo/builtin.pack
-	$(RUN) -m edge.cli demo --out out/demo
+	$(RUN) -m export.cli pack --detector $(WEIGHTS)/joint.pth --licence Apache-2.0 --force -o out/demo/joint.pack
+	$(RUN) -m edge.cli demo --out out/demo --tracking-method $(METHOD)
 
 lint: $(VENV)/develop
 	$(RUN) -m ruff check .
