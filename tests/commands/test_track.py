@@ -75,6 +75,19 @@ def test_frames_ends_the_run_early(tiny_pack: Path, tiny_video: Path, capsys: py
     assert capsys.readouterr().out.startswith("7 frames: ")
 
 
+def test_detect_every_tracks_all_frames_and_detects_in_some(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--path", tiny_video, "--model", tiny_pack, "--mot", tmp_path / "o.txt", "--detect-every", 3]
+    assert main(["track", *map(str, arguments)]) == 0
+    assert set(read_tracks(tmp_path / "o.txt").frames) == set(range(1, 31))
+    capsys.readouterr()
+    assert "--detect-every 0: expected a number from 1" in fails(capsys, 64, *arguments[:-1], 0)
+    assert "use preset default" in fails(
+        capsys, 64, *arguments, "--tracking-method", "bytetrack", "--preset", "reference"
+    )
+
+
 def test_replayed_detections_need_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     det = tmp_path / "det.txt"
     lines = [f"{n},-1,{10 + n},20,30,80,0.9\n" for n in range(1, 21)]
