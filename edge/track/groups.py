@@ -33,16 +33,17 @@ def groups_of(wanted: Sequence[str], known: Sequence[str], method: str, preset: 
 
 
 def group_table(class_groups: Iterable[Sequence[int]]) -> npt.NDArray[np.int32]:
-    """The group of each class, int32 `[CLASSES]`: -1, -2, … in the order given, or the class itself.
+    """The group of each class, int32 `[CLASSES]`: the first class of its group, or itself where it is in none.
 
     Raises UsageError for a number that is no class from 0 on, and for one that is in two groups.
     """
-    table = np.arange(CLASSES, dtype=np.int32)
-    for number, members in enumerate(class_groups, 1):
+    table, known = np.arange(CLASSES, dtype=np.int32), set()
+    for members in class_groups:
         for member in members:
             if not 0 <= member < CLASSES or member != int(member):
                 raise UsageError(f"class_groups: {member!r}: expected the number of a class, from 0 to {CLASSES - 1}")
-            if table[int(member)] < 0:
+            if member in known:
                 raise UsageError(f"class_groups: class {member} is in two groups; leave one of them")
-            table[int(member)] = -number
+            known.add(member)
+            table[int(member)] = members[0]
     return table

@@ -116,7 +116,7 @@ def vote(track: Any, detection: Any) -> None:
 
 @kernel
 def group(run: Any, number: int) -> int:
-    """The group of a class: below 0, or the class itself where it was put into none."""
+    """The group of a class: the first class of it, or the class itself where it was put into none."""
     return run["groups"][number] if 0 <= number < CLASSES else number
 
 
