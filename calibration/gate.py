@@ -182,7 +182,8 @@ class Cells:
         scores, bins = (table[rows].astype(np.float64) for table in _tables(detector, outputs))
         if head.scores == "logits":
             scores = 1 / (1 + np.exp(-scores))
-        weights = np.exp(bins.reshape(len(bins), 4, -1) - bins.reshape(len(bins), 4, -1).max(2, keepdims=True))
+        bins = bins.reshape(len(rows), 4, head.reg_max + 1)
+        weights = np.exp(bins - bins.max(2, keepdims=True))
         sides = weights @ np.arange(head.reg_max + 1) / weights.sum(2)
         return cls(rows, scores, sides)
 

@@ -4,6 +4,7 @@ import pytest
 from calibration import precision
 from calibration.gate import Agreement, Cells, Likeness, Limits
 from calibration.runtime import perturbed
+from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
 from edge.types import Detections
 
 
@@ -75,6 +76,16 @@ def test_the_error_is_zero_for_equal_cells_and_grows_with_distance():
     off = [same.difference(Cells(rows, scores, sides * factor))[0] for factor in (1.01, 1.1, 2.0)]
     assert 0 < off[0] < off[1] < off[2]
     assert same.difference(Cells(rows, scores * 0.9, sides))[0] > 0
+
+
+def test_a_picture_in_which_nothing_is_seen_has_no_cells_and_no_error():
+    head = NanoDetHead("nanodet-plus", ("output",), (8, 16, 32, 64), 7, 0.0, "logits")
+    picture = ImageInput("image", 64, 64, "nhwc-uint8", "bgr", (0.0,) * 3, (1.0,) * 3)
+    detector = Detector(Source("a.pth", "0" * 64, "NanoDet"), picture, head, ("person", "car"), {})
+    outputs = {"output": np.full((1, 85, 2 + 32), -9, np.float32)}
+    nothing = Cells.seeing(detector, outputs)
+    assert len(nothing.rows) == 0
+    assert nothing.difference(Cells.read(detector, outputs, nothing.rows)) == (0, 0)
 
 
 def test_copies_differ_by_less_than_noise_and_by_seed():
