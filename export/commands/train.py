@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import UnavailableError
 
-STEPS = {"detector": 9000, "reid": 5000, "joint": 6500}
+STEPS = {"detector": 9000, "reid": 7500, "joint": 6500}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
