@@ -15,6 +15,8 @@ from tests.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_por
 INPUT_SIZE = "320x192"
 FPS = 4
 DISK_MIB = 16
+# What edge/deploy/nanotrack.service says of memory.
+UNIT_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 CAMERAS = ("lobby", "street", "door", "yard")
 SIZES = ("320x180", "480x270", "640x360")
 _WEIGHTS = Path(__file__).resolve().parents[1] / "edge" / "demo" / "weights" / "detector.pth"
@@ -78,7 +80,7 @@ class Site:
             self.configure(is_changed=False)
             self.manager = Manager(folder / "notify")
             opened.callback(self.manager.close)
-            self.daemon = Served(self.config, self.manager)
+            self.daemon = Served(self.config, self.manager, **UNIT_ENVIRONMENT)
             opened.callback(self.daemon.kill)
             self.daemon.hear("READY=1", _START_S)
             self._opened = opened.pop_all()

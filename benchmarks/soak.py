@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.faults import all_faults, befall
 from benchmarks.results import table, write_section
-from benchmarks.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, Site
+from benchmarks.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, UNIT_ENVIRONMENT, Site
 from benchmarks.verdict import Check, Evidence, by_minute, checks
 from benchmarks.witnesses import Line, Reader, metrics, sign_of
 from edge.sinks.jsonl import SCHEMA
@@ -114,7 +114,9 @@ def soak(minutes: float, seed: int) -> Evidence:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         site = Site(Path(name))
         try:
-            evidence = Evidence(time.monotonic())
+            evidence = Evidence(
+                time.monotonic(), heaps=f"{UNIT_ENVIRONMENT['MALLOC_ARENA_MAX']}, as the service's unit says"
+            )
             reader = Reader(site.disk.folder, check)
             watch = Watch(site, evidence, reader)
             for outcome in befall(site, all_faults(), Random(seed), evidence.began_s + 60 * minutes):
@@ -169,6 +171,7 @@ four cameras of {FPS} frames a second: two `demo://`, two RTSP (H.264, from GStr
 a file system of {DISK_MIB} MiB, MQTT to mosquitto, the web server with a steady viewer ({evidence.pictures} pictures).
 The two outputs are each other's witness: what one received and the other did not is lost.
 {len(evidence.outcomes)} faults, one at a time, seeded. The process used {cpu:.2f} cores; other work ran on the machine.
+Heaps of the allocator: {evidence.heaps}.
 
 {_aligned(table(("promise", "", "expected", "found"), promises))}
 {table(("fault", "", "times", "recovered after, median s", "longest s"), faults)}

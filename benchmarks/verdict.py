@@ -43,6 +43,7 @@ class Evidence:
     stop_s: float = 0.0
     last_status: str = ""
     pictures: int = 0
+    heaps: str = "as many as glibc makes"
 
     def windows(self, *victims: str) -> list[tuple[float, float]]:
         """When a fault of one of those was at work, with the margin; one that never ended lasts to the end."""
