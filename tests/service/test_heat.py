@@ -99,7 +99,7 @@ def test_a_board_that_tells_nothing_is_never_too_hot(tmp_path: Path) -> None:
 def test_while_the_board_is_too_hot_the_network_rests(
     board: Path, tiny_pack: Path, tiny_video: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "edge")
     cameras = [
         camera("a", tiny_video, loop=True, frame_rate=40.0),
         camera("slow", tiny_video, loop=True, frame_rate=40.0, detect_every=5),
