@@ -195,19 +195,16 @@ def _draw(evidence: Evidence) -> None:
         return
     figure = Figure(figsize=(8.4, 4.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    above.plot(
-        [(sign.at_s - evidence.began_s) / 60 for sign in evidence.signs],
-        [sign.rss_mib for sign in evidence.signs],
-        color="#d6336c",
-        lw=1.2,
-    )
+    signs = evidence.signs[:: max(1, len(evidence.signs) // 300)]
+    minutes = [(sign.at_s - evidence.began_s) / 60 for sign in signs]
+    above.plot(minutes, [sign.rss_mib for sign in signs], color="#d6336c", lw=1.2)
     above.set_ylim(0)
     above.set_title("resident memory, MiB", loc="left", fontsize=10)
-    minutes, ms = by_minute(evidence, 50, 99)
+    whole, ms = by_minute(evidence, 50, 99)
     for column, label, colour in ((0, "median", "#d6336c"), (1, "p99", "#868e96")):
-        below.plot(minutes + 0.5, ms[:, column], color=colour, lw=1.4, label=label)
+        below.plot(whole + 0.5, ms[:, column], color=colour, lw=1.4, label=label)
     below.set_ylim(0)
-    below.legend(frameon=False, fontsize=8)
+    below.legend(frameon=False, fontsize=8, loc="upper right")
     below.set_title("from capture to arrival over MQTT, ms", loc="left", fontsize=10)
     below.set_xlabel("minutes; grey: a fault at work")
     for axes in (above, below):
