@@ -15,6 +15,7 @@ Where it is asked for, Home Assistant is told of every state under `homeassistan
 
 import logging
 import secrets
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -92,6 +93,7 @@ class MqttOutput:
         client.will_set(self._topic("status"), "offline", qos=1, retain=True)
         client.reconnect_delay_set(*_RETRY_S)
         client.max_queued_messages_set(_KEPT_EVENTS)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
@@ -164,3 +166,8 @@ class MqttOutput:
 
     def _on_connect_fail(self, client: "paho.Client", data: Any) -> None:
         self._trouble = "does not answer"
+
+
+def _send_at_once(client: "paho.Client", data: Any, connection: Any) -> None:
+    """A line must not wait for the broker to acknowledge the one before, which takes it 40 ms."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
