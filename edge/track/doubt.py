@@ -7,7 +7,7 @@ change nothing either. The others, most urgent first:
 - contested: a second track overlaps the detection, or a second detection its track, nearly as well;
 - a lost track lies there: it may be the one who returns;
 - born: no track overlaps that is not better met by another, so a memory begins here;
-- stale: the memory of its track is old or empty.
+- stale: the memory of its track is old or empty, or the track is not shown yet.
 
 Whatever the policy, who is hidden by somebody in front gets none: the crop shows the other one, and both the comparison
 and the memory would suffer.
@@ -26,7 +26,7 @@ CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
 MARGIN = 0.35  # a rival that overlaps less than the best one by this much of IoU is none
 OVERLAP = 0.4  # of rivals, for methods that hear looks wherever boxes overlap
 SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
-STALE_S = 1.0  # after so long a look is taken anew
+STALE_S = 0.5  # after so long a look is taken anew
 HIDDEN = 0.4  # of a box inside one in front; from .25 to .6 tracks are the same within the noise
 
 

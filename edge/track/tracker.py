@@ -259,7 +259,9 @@ class Tracker:
         taken = self._looks.taken() if self._looks else np.zeros(0)
         if len(taken) != len(table):
             taken = np.full(len(table), -1.0)
-        lost, stale = table["status"] == LOST, (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
+        lost = table["status"] == LOST
+        # The looks of the new are asked once, when they are first shown, and should be known well by then.
+        stale = ~table["confirmed"] | (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
         boxes = predicted_boxes(table, frames, self._model)
         reach = getattr(self.parameters, "looks_iou", doubt.OVERLAP) - doubt.SLACK

@@ -49,13 +49,13 @@ def test_where_somebody_was_lost_looks_are_wanted(method: str) -> None:
 
 
 @METHODS
-def test_a_look_is_taken_anew_after_a_second(method: str) -> None:
+def test_a_look_is_taken_anew_after_half_a_second(method: str) -> None:
     tracker, asked = _settled(method, 100), []
     for frame in range(70):
         rows = tracker.doubtful(_frame((100, None)))
         asked += [frame] * len(rows)
         tracker.update(_frame((100, A if len(rows) else None)))
-    assert asked == [30, 61]
+    assert asked == [15, 31, 47, 63]
 
 
 @METHODS
@@ -115,3 +115,12 @@ def test_the_hidden_get_no_look_unless_looks_are_all_there_is(method: str) -> No
     frame = Detections(boxes, np.full(3, 0.9, np.float32))
     assert Tracker(method, appearance="ema").comparable(frame).tolist() == [1, 2]
     assert Tracker("qdtrack").comparable(frame).tolist() == [0, 1, 2]
+
+
+@METHODS
+def test_newcomers_are_looked_at_until_they_are_shown(method: str) -> None:
+    tracker, shown = _settled(method, 100), 1
+    for _ in range(30):
+        assert (1 in tracker.doubtful(_frame((100, None), (400, None)))) == (shown == 1)
+        shown = len(tracker.update(_frame((100, A), (400, A))))
+    assert shown == 2
