@@ -49,7 +49,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An identity that will not come back, shown in `frames` frames."""
+    """An identity that motion alone will not bring back, shown in `frames` frames; by its looks it may start again."""
 
     origin: Origin
     at: Moment
