@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from calibration.network import Network, attribute
 from calibration.ranges import Histogram
-from calibration.runtime import Array, Runner
+from calibration.runtime import Feed, Runner
 
 Floats = npt.NDArray[np.float32]
 
@@ -20,14 +20,14 @@ class Extremes(NamedTuple):
     highs: Floats
 
 
-def float_tensors(network: Network, example: Array) -> list[str]:
+def float_tensors(network: Network, example: Feed) -> list[str]:
     """The tensors that nodes of `network` compute in float32."""
     names = [name for node in network.nodes for name in node.output if name]
     found = Runner(network.showing(names))(example)
     return [name for name in names if found[name].dtype == np.float32]
 
 
-def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Array]) -> dict[str, Extremes]:
+def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Feed]) -> dict[str, Extremes]:
     """The extremes of every one of `tensors` over `inputs`; channels are axis 1 of a map, else all is one channel."""
     rows: dict[str, list[tuple[Floats, Floats]]] = {name: [] for name in tensors}
     for found in Runner(network.showing(tensors)).each(inputs):
@@ -38,7 +38,7 @@ def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Array]) 
 
 
 def histograms(
-    network: Network, limits: Mapping[str, tuple[float, float]], inputs: Iterable[Array]
+    network: Network, limits: Mapping[str, tuple[float, float]], inputs: Iterable[Feed]
 ) -> dict[str, Histogram]:
     """Histograms of the tensors in `limits`, between these limits."""
     found = {name: Histogram.empty(low, high, negative_slope(network, name)) for name, (low, high) in limits.items()}

@@ -7,17 +7,18 @@ from typing import Any, Literal, get_args
 
 import onnx
 
-from calibration import half, lint, material, placement, recipe, sensitivity, tail
+from calibration import half, lint, material, pairs, placement, recipe, sensitivity, tail
 from calibration.activations import Extremes
 from calibration.frames import FEWEST, Frames, halves
-from calibration.gate import DetectorJudge, Judge, Limits, ReidJudge, Verdict
+from calibration.gate import Judge, Limits, ReidJudge, Verdict
+from calibration.joint_gate import judge_of
 from calibration.material import Material
 from calibration.network import Network, opset_of
 from calibration.precision import compared
 from calibration.recipe import Calibrated, Subject, Target
-from calibration.runtime import Array, Runner
+from calibration.runtime import Array, Feed, Runner
 from calibration.sensitivity import Unit
-from edge.errors import DataError, UsageError
+from edge.errors import DataError
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
 
@@ -57,7 +58,7 @@ class Outcome:
     calibrated: dict[str, Calibrated] = field(default_factory=dict)
     floats: dict[str, dict[str, str]] = field(default_factory=dict)  # by form: layer and why
     ranking: list[Unit] = field(default_factory=list)
-    held_out: list[Array] = field(default_factory=list)
+    held_out: list[Feed] = field(default_factory=list)
     labelled: dict[str, dict[str, float]] = field(default_factory=dict)  # by form: AP against labels
 
     def calibration(self) -> dict[str, Any]:
@@ -128,17 +129,16 @@ def calibrate(
     """Calibrate `detector` and, where given, `reid`; `contents` are their float files by these names.
 
     `labels` are the true boxes of each of `frames`, in pixels of the detector's input.
-    `progress` hears what is being done. Raises UsageError for a network that can be no integers, DataError
+    `progress` hears what is being done. Raises DataError for a network that can be no integers and
     for a result that TensorRT would refuse.
     """
-    if detector.head.type == "centernet-joint":
-        raise UsageError(
-            f"--calibrate: {detector.source.file} is a joint network, which is exported in float32 only; leave the flag"
-            " out"
-        )
     progress("pictures")
-    cropped = reid if "tensorrt" in settings.boards else None
-    seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), cropped)
+    crops: list[list[Array]] = []
+    if detector.head.type == "centernet-joint":
+        seen = pairs.gather(frames.pairs(), detector, contents["detector"])
+    else:
+        cropped = reid if "tensorrt" in settings.boards else None
+        seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), cropped)
     outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}
     if labels is not None:
         progress("labels")
@@ -154,8 +154,8 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
     reference = Runner(content)
     first, second = halves(len(seen.tensors))
     inputs, held_out = ([seen.tensors[i] for i in part] for part in (first, second))
-    tuning = DetectorJudge(detector, reference, inputs[: recipe.FOR_CHOICES])
-    gate = DetectorJudge(detector, reference, held_out)
+    tuning = judge_of(detector, reference, inputs[: recipe.FOR_CHOICES])
+    gate = judge_of(detector, reference, held_out)
     subject = Subject(network, inputs, [seen.objects[i] for i in first], tuning)
     outcome = Outcome(held_out=held_out)
     on_cpu = Subject(tail.as_products(network), inputs, subject.objects, tuning)
@@ -177,7 +177,7 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
 
 def _compare(outcome: Outcome, content: bytes, detector: Detector, truths: Sequence[Detections]) -> None:
     """Average precision of every form against labels of the held-out pictures."""
-    judge = DetectorJudge(detector, Runner(content), [])
+    judge = judge_of(detector, Runner(content), [])
     for form, file in [("fp32", content), *((r.form, r.content) for r in outcome.renderings)]:
         found = [judge.detections(outputs) for outputs in Runner(file).each(outcome.held_out)]
         ap50, ap, _ = compared(truths, found)
@@ -193,7 +193,7 @@ def _reid(
         return Outcome(notes=[NO_CPU_REID])
     first, second = halves(len(crops))
     inputs, held_out = material.batches(crops, first), material.batches(crops, second)
-    outcome = Outcome(notes=[NO_CPU_REID], held_out=held_out)
+    outcome = Outcome(notes=[NO_CPU_REID], held_out=[*held_out])
     if min(len(inputs), len(held_out)) * material.CROP_BATCH < FEWEST:
         found = sum(map(len, crops))
         outcome.notes.append(f"not calibrated: the detector found only {found} crops of people in the pictures")
@@ -240,7 +240,7 @@ def _integer(
     exact = target is recipe.TENSORRT
     placed = set(target.place(subject.network, ()).integer)
     always = [node.output[0] for node in subject.network.weighted() if node.output[0] not in placed]
-    taken = [unit for unit in outcome.ranking if unit.pays]
+    taken = sensitivity.paying(outcome.ranking)
     floats = [name for unit in taken for name in unit.layers if name in placed]
     result = recipe.calibrate(subject, target, floats, seen, lambda text: progress(f"{form}: {text}"))
     outcome.calibrated[form] = result
@@ -248,7 +248,7 @@ def _integer(
     verdict = gate.verdict(result.run(floats, exact=exact), settings.copies)
     if not verdict.passes(settings.limits) and not outcome.ranking:
         outcome.ranking = sensitivity.ranked(result, subject.tuning, (), subject.inputs[0])
-    for unit in [u for u in outcome.ranking if not u.pays and u.gain > 0][:MOST_UNITS]:
+    for unit in [u for u in outcome.ranking if u not in taken and u.gain > 0][:MOST_UNITS]:
         if verdict.passes(settings.limits):
             break
         progress(f"{form}: gate with {unit.name} in float")

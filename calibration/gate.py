@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibration.precision import compared
-from calibration.runtime import Array, Arrays, Runner, perturbed
+from calibration.runtime import Array, Arrays, Feed, Runner, perturbed
 from edge.detect.nanodet import NanoDetDecoder
 from edge.detect.nms import survivors
 from edge.modelpack import Detector, Reid
@@ -35,6 +35,10 @@ class Limits:
     # Whoever takes one network's detections for truth finds the other's a little lower: float32 beside itself with one
     # and two grey levels of noise is off by -.002 and -.005 (NanoDet-Plus-m 416 on mot17_mini).
     score_bias: float = 0.01
+    # Of a joint network: float32 beside itself with two grey levels of noise is off by .003 of a box's size and moves
+    # one peak in fifty (the built-in one on its scene).
+    way_back: float = 0.02
+    moved: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class DetectorJudge:
     those whose detections count, None for all."""
 
     def __init__(
-        self, detector: Detector, reference: Runner, tensors: Sequence[Array], classes: Sequence[int] | None = None
+        self, detector: Detector, reference: Runner, tensors: Sequence[Feed], classes: Sequence[int] | None = None
     ):
         self._detector = detector
         self._classes = classes
@@ -110,7 +114,7 @@ class DetectorJudge:
         """Agreement averaged over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
-            tensors = _copies(self._tensors, copy)
+            tensors = copies_of(self._tensors, copy)
             if copy not in self._truths:
                 self._truths[copy] = [self.detections(o, TRUTH_SCORE) for o in self._reference.each(tensors)]
             truth = self._truths[copy]
@@ -128,7 +132,7 @@ class DetectorJudge:
 class ReidJudge:
     """Judges variants of `reid` on input `tensors`, one crop each."""
 
-    def __init__(self, reid: Reid, reference: Runner, tensors: Sequence[Array]):
+    def __init__(self, reid: Reid, reference: Runner, tensors: Sequence[Feed]):
         self._output = reid.output
         self._reference = reference
         self._tensors = tensors
@@ -136,25 +140,25 @@ class ReidJudge:
 
     def error(self, variant: Runner) -> float:
         """One minus the mean cosine."""
-        return float(1 - np.mean(_cosines(self._expected[0], self._embeddings(variant, self._tensors))))
+        return float(1 - np.mean(cosines(self._expected[0], self._embeddings(variant, self._tensors))))
 
     def verdict(self, variant: Runner, copies: int) -> Likeness:
         """Likeness over `copies` perturbed copies of the inputs, the first as it is."""
         found = []
         for copy in range(copies):
-            tensors = _copies(self._tensors, copy)
+            tensors = copies_of(self._tensors, copy)
             if copy == len(self._expected):
                 self._expected.append(self._embeddings(self._reference, tensors))
-            found.append(_cosines(self._expected[copy], self._embeddings(variant, tensors)))
-        cosines = np.concatenate(found)
-        crops = len(cosines) // copies
-        return Likeness(_digits(float(np.mean(cosines))), _digits(float(np.percentile(cosines, 1))), crops, copies)
+            found.append(cosines(self._expected[copy], self._embeddings(variant, tensors)))
+        likeness = np.concatenate(found)
+        crops = len(likeness) // copies
+        return Likeness(_digits(float(np.mean(likeness))), _digits(float(np.percentile(likeness, 1))), crops, copies)
 
-    def _embeddings(self, run: Runner, tensors: Iterable[Array]) -> Floats:
+    def _embeddings(self, run: Runner, tensors: Iterable[Feed]) -> Floats:
         return np.concatenate([outputs[self._output] for outputs in run.each(tensors)]).astype(np.float64)
 
 
-def _copies(tensors: Sequence[Array], copy: int) -> list[Array]:
+def copies_of(tensors: Sequence[Feed], copy: int) -> list[Feed]:
     """Copy number `copy` of the inputs; number 0 is as it is."""
     return [perturbed(t, 1000 * copy + i) if copy else t for i, t in enumerate(tensors)]
 
@@ -235,9 +239,11 @@ def _iou_of_sides(a: Floats, b: Floats) -> Floats:
     return both / np.maximum(areas[0] + areas[1] - both, 1e-9)
 
 
-def _cosines(a: Floats, b: Floats) -> Floats:
+def cosines(a: Array, b: Array) -> Floats:
+    """The cosine of each row of `a` and the same row of `b`."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.sum(a * b, axis=1) / np.maximum(lengths, 1e-12)
+    return np.asarray(np.sum(a * b, axis=1) / np.maximum(lengths, 1e-12))
 
 
 def _digits(value: float) -> float:

@@ -8,6 +8,10 @@ from calibration.network import opset_of
 
 QDQ_OPSET = 19  # the first whose Q/DQ have float16 scales
 _QDQ_IR = 9
+# Those whose axes were an attribute up to opset 17.
+_REDUCTIONS = {
+    f"Reduce{kind}" for kind in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
+}
 # Inputs that stay float32 by the operator's definition.
 _FLOAT32_INPUTS = {"Resize": (1, 2)}
 
@@ -39,9 +43,24 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         for entry in half.opset_import:
             if entry.domain in ("", "ai.onnx"):
                 entry.version = QDQ_OPSET
+        _take_axes_as_inputs(graph)
         half.ir_version = max(half.ir_version, _QDQ_IR)
     onnx.checker.check_model(half, full_check=True)
     return half
+
+
+def _take_axes_as_inputs(graph: onnx.GraphProto) -> None:
+    """What changed between the opsets 17 and 19: reductions get their axes as an input, a Split into equal parts says
+    how many."""
+    for node in graph.node:
+        axes = next((a for a in node.attribute if a.name == "axes"), None)
+        if node.op_type in _REDUCTIONS and axes is not None:
+            name = f"{node.output[0]}.axes"
+            graph.initializer.append(numpy_helper.from_array(np.array(axes.ints, np.int64), name))
+            node.input.append(name)
+            node.attribute.remove(axes)
+        if node.op_type == "Split" and len(node.input) == 1:
+            node.attribute.append(helper.make_attribute("num_outputs", len(node.output)))
 
 
 def _cast_inputs(graph: onnx.GraphProto) -> list[NodeProto]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from calibration.gate import Postprocess
 from calibration.rounding import Points
-from calibration.runtime import Array, Runner
+from calibration.runtime import Array, Feed, Runner
 from edge.detect.preprocess import Preprocess
 from edge.modelpack import Detector, ImageInput, Reid
 from edge.types import Image
@@ -24,9 +24,9 @@ NOWHERE: Points = np.empty((0, 2))
 
 @dataclass(frozen=True)
 class Material:
-    """What a network is calibrated on: a tensor for each picture, and the centres of objects in it, in 0..1."""
+    """What a network is calibrated on: what it reads for each picture, and the centres of objects in it, in 0..1."""
 
-    tensors: list[Array]
+    tensors: list[Feed]
     objects: list[Points]
 
 

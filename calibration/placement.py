@@ -16,15 +16,31 @@ from calibration.network import Network, attribute
 
 # Only move or select values: input and output are the same grid.
 SAME_GRID = frozenset(
-    {"MaxPool", "Split", "Resize", "Reshape", "Transpose", "Slice", "Flatten", "Squeeze", "Unsqueeze", "Identity"}
+    {
+        "MaxPool",
+        "Split",
+        "Resize",
+        "Reshape",
+        "Transpose",
+        "Slice",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Gather",
+    }
 )
 _FOLLOWING = SAME_GRID | {"LeakyRelu", "Relu", "AveragePool", "GlobalAveragePool"}
 _JOINING = frozenset({"Concat", "Add"})
 _MATRIX = frozenset({"Gemm", "MatMul"})
 
-# Convolutions on fewer input channels than this are faster in float: int8 im2col of three colours took 1.65-2.1 ms
-# where float took 1.25 (NanoDet-Plus-m 416, x86 with VNNI), and they lose most.
-FEWEST_CHANNELS = 4
+# Convolutions on fewer input channels than this are faster in float, and they lose most: int8 im2col of three colours
+# took 1.65-2.1 ms where float took 1.25 (NanoDet-Plus-m 416, x86 with VNNI), of the six of two pictures 5.4 instead of
+# 3.7, and 16 ms more for the means, which ONNX Runtime then subtracts from colours that lie side by side (the built-in
+# joint network).
+FEWEST_CHANNELS = 8
+# Results that are places and not values: they lead to what is read next, but nothing is computed from them.
+_PLACES = {"TopK": 1, "ArgMax": 0, "ArgMin": 0, "NonZero": 0, "NonMaxSuppression": 0, "Shape": 0}
 # TensorRT has no fast int8 kernels for fewer (ModelOpt 0.47's filters, see `_worth_tensorrt`).
 _TENSORRT_CHANNELS = 16
 
@@ -138,16 +154,16 @@ def _last(network: Network, node: NodeProto) -> bool:
                 return False
             if reader.output[0] not in seen:
                 seen.add(reader.output[0])
-                todo += reader.output
+                todo += reader.output[: _PLACES.get(reader.op_type)]
     return True
 
 
 def _swallowed(network: Network, tensor: str, integer: set[str]) -> bool:
-    """Whether `tensor` exists only between a convolution and its ReLU, which the clamp at zero replaces."""
+    """Whether `tensor` exists only between a convolution or sum and its ReLU, which the clamp at zero replaces."""
     maker, readers = network.maker(tensor), network.readers(tensor)
     return (
         maker is not None
-        and maker.op_type == "Conv"
+        and maker.op_type in ("Conv", "Add")
         and len(readers) == 1
         and readers[0].op_type == "Relu"
         and readers[0].output[0] in integer

@@ -20,18 +20,24 @@ def compared(truth: Sequence[Detections], found: Sequence[Detections]) -> tuple[
     """
     hits, scores, biases = [], [], []
     for true, seen in zip(truth, found, strict=True):
-        ious = iou_matrix(seen.boxes_xyxy, true.boxes_xyxy)
-        ious[_classes(seen)[:, None] != _classes(true)] = 0
-        pairs = [_matched(ious, limit) for limit in IOUS]
-        hits.append(np.stack([p >= 0 for p in pairs], 1))
+        ious = _within_classes(true, seen)
+        matches = [_matched(ious, limit) for limit in IOUS]
+        hits.append(np.stack([m >= 0 for m in matches], 1))
         scores.append(seen.scores)
-        paired = pairs[0] >= 0
-        biases.append((seen.scores[paired] - true.scores[pairs[0][paired]]).astype(np.float64))
+        paired = matches[0] >= 0
+        biases.append((seen.scores[paired] - true.scores[matches[0][paired]]).astype(np.float64))
     order = np.argsort(-np.concatenate(scores), kind="stable")
     total = sum(map(len, truth))
     precisions = [_average_precision(column[order], total) for column in np.concatenate(hits).T]
     bias = np.concatenate(biases)
     return precisions[0], float(np.mean(precisions)), float(bias.mean()) if len(bias) else 0.0
+
+
+def pairs(true: Detections, seen: Detections) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of `true` and of `seen` that are the same object: IoU of at least .5 within a class, best scores first."""
+    columns = _matched(_within_classes(true, seen), float(IOUS[0]))
+    rows = np.flatnonzero(columns >= 0)
+    return columns[rows], rows
 
 
 def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Floats:
@@ -41,6 +47,13 @@ def iou_matrix(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Floats
     inter = np.prod(np.maximum(high - low, 0), axis=2)
     areas = [np.prod(boxes[:, 2:].astype(np.float64) - boxes[:, :2], axis=1) for boxes in (a, b)]
     return inter / np.maximum(areas[0][:, None] + areas[1] - inter, 1e-9)
+
+
+def _within_classes(true: Detections, seen: Detections) -> Floats:
+    """IoU `[seen, true]`, 0 between classes."""
+    ious = iou_matrix(seen.boxes_xyxy, true.boxes_xyxy)
+    ious[_classes(seen)[:, None] != _classes(true)] = 0
+    return ious
 
 
 def _matched(ious: Floats, limit: float) -> npt.NDArray[np.int64]:

@@ -21,7 +21,7 @@ from calibration.placement import Placement
 from calibration.quantize import Family, Rounded
 from calibration.ranges import Histogram, Method, Range
 from calibration.rounding import Points
-from calibration.runtime import Array, Runner, on_all_cores
+from calibration.runtime import Feed, Runner, on_all_cores
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
@@ -64,7 +64,7 @@ class Subject:
     """A float network with what it is calibrated on: `inputs`, and the `objects` that it sees in each of them."""
 
     network: Network
-    inputs: Sequence[Array]
+    inputs: Sequence[Feed]
     objects: Sequence[Points]
     tuning: Judge
 

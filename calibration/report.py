@@ -11,9 +11,10 @@ import numpy as np
 
 from calibration import charts
 from calibration.calibrate import Calibration, Outcome
-from calibration.gate import TRUTH_SCORE, Agreement, DetectorJudge, Verdict
+from calibration.gate import TRUTH_SCORE, Agreement, Verdict
+from calibration.joint_gate import JointAgreement, judge_of
 from calibration.recipe import Calibrated
-from calibration.runtime import Array, Runner
+from calibration.runtime import Array, Feed, Runner
 from edge.modelpack import Detector
 
 SHOWN_PICTURES = 6
@@ -28,6 +29,7 @@ h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em
 p.lead, p.note { color: #55616f; margin: .2em 0 .8em; max-width: 52em; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: #55616f; }
 th, td { padding: .22em 1.1em .22em 0; vertical-align: top; } table.figures tr + tr { border-top: 1px solid #e7ebf0; }
+tr.limits td { color: #55616f; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.name, code { font: 13px/1.5 ui-monospace, monospace; }
 table.bars td { padding: .05em 1em .05em 0; vertical-align: middle; }
@@ -39,6 +41,31 @@ svg line.limit { stroke: #c8372d; stroke-width: 1.5; } svg text { font: 11px sys
 figcaption { font-size: 12.5px; color: #55616f; max-width: 330px; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5em; margin: .4em 0 1.2em; } .pair img { width: 100%; }
 """
+
+
+class _Column(NamedTuple):
+    """A figure of a verdict and of the limits: its title and name in both, how it is written and what is best."""
+
+    title: str
+    name: str
+    form: str
+    sign: str
+    perfect: str
+
+
+_JOINT_COLUMNS = (
+    _Column("AP .5", "ap50", ".3f", "&ge;", "1"),
+    _Column("AP .5:.95", "ap", ".3f", "&ge;", "1"),
+    _Column("score bias", "score_bias", "+.4f", "&plusmn;", "0"),
+    _Column("way back", "way_back", ".4f", "&le;", "0"),
+    _Column("moved", "moved", ".3f", "&le;", "0"),
+    _Column("cosine mean", "cosine_mean", ".4f", "&ge;", "1"),
+    _Column("cosine 1st pct.", "cosine_p1", ".4f", "&ge;", "1"),
+)
+_WAY_BACK = (
+    " Way back: how far off the step to the frame before is, as a share of the box's size."
+    " Moved: the share of peaks in another cell, whose looks are not compared."
+)
 
 
 class Timing(NamedTuple):
@@ -75,14 +102,14 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
     return "\n".join(parts)
 
 
-def timed(contents: Sequence[bytes], tensor: Array, rounds: int = _ROUNDS) -> list[Timing]:
+def timed(contents: Sequence[bytes], feed: Feed, rounds: int = _ROUNDS) -> list[Timing]:
     """Run times of several files on one thread, in turns, so that other load hits all of them alike."""
     runners = [Runner(content) for content in contents]
     times = np.zeros((rounds + 1, len(runners)))
     for row in times:
         for column, runner in enumerate(runners):
             start = time.perf_counter()
-            runner(tensor)
+            runner(feed)
             row[column] = time.perf_counter() - start
     return [Timing(*np.percentile(column, (50, 90)) * 1000) for column in times[1:].T]
 
@@ -90,27 +117,36 @@ def timed(contents: Sequence[bytes], tensor: Array, rounds: int = _ROUNDS) -> li
 def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> str:
     """A row for each variant: agreement, verdict, size, and time where a CPU can run it as it is meant."""
     on_cpu = [r for r in outcome.renderings if r.form == "int8"]
-    tensor = outcome.held_out[0] if outcome.held_out else None
-    times = timed([reference, *(r.content for r in on_cpu)], tensor) if tensor is not None else []
+    feed = outcome.held_out[0] if outcome.held_out else None
+    times = timed([reference, *(r.content for r in on_cpu)], feed) if feed is not None else []
     by_form = dict(zip(["fp32", *(r.form for r in on_cpu)], times, strict=False))
-    limits = calibration.settings.limits
-    detector = any(isinstance(r.verdict, Agreement) for r in outcome.renderings)
-    heads = ("AP .5", "AP .5:.95", "score bias") if detector else ("cosine mean", "cosine 1st pct.", "")
-    wanted = (limits.ap50, limits.ap) if detector else (limits.cosine_mean, limits.cosine_p1)
-    rows = [_row("fp32", ("1", "1", "0" if detector else ""), "reference", len(reference), by_form.get("fp32"), times)]
+    columns = _columns([r.verdict for r in outcome.renderings])
+    rows = [_row("fp32", [c.perfect for c in columns], "reference", len(reference), by_form.get("fp32"), times)]
     for r in outcome.renderings:
         verdict = "<span class=yes>passed</span>" if r.passed else "<span class=no>failed: never automatic</span>"
-        rows.append(_row(r.form, _figures(r.verdict), verdict, len(r.content), by_form.get(r.form), times))
-    titles = "".join(f"<th class=number>{title}</th>" for title in heads)
+        figures = [format(getattr(r.verdict, c.name), c.form) for c in columns]
+        rows.append(_row(r.form, figures, verdict, len(r.content), by_form.get(r.form), times))
+    titles = "".join(f"<th class=number>{c.title}</th>" for c in columns)
+    limits = "".join(
+        f"<td class=number>{c.sign} {getattr(calibration.settings.limits, c.name):g}</td>" for c in columns
+    )
     return (
-        f"<table class=figures><tr><th>variant</th>{titles}<th>gate (&ge; {wanted[0]:.2f}, {wanted[1]:.2f})</th>"
+        f"<table class=figures><tr><th>variant</th>{titles}<th>gate</th>"
         f"<th class=number>size</th><th class=number>p50 ms</th><th class=number>p90 ms</th><th class=number>speed</th>"
-        f"</tr>{''.join(rows)}</table><p class=note>Agreement with float32 on held-out pictures,"
+        f"</tr>{''.join(rows)}<tr class=limits><td class=name>limits</td>{limits}</tr></table>"
+        f"<p class=note>Agreement with float32 on held-out pictures,"
         f" taking its detections of at least {TRUTH_SCORE} as truth"
         " (embeddings: cosine), averaged over slightly perturbed copies. Times: one thread, in turns, this machine;"
         " TensorRT's forms are not timed here. A float32 detector whose camera adds one grey level of noise agrees"
-        " with itself to about .98.</p>"
+        f" with itself to about .98.{_WAY_BACK if _JOINT_COLUMNS[3] in columns else ''}</p>"
     )
+
+
+def _columns(verdicts: Sequence[Verdict]) -> Sequence[_Column]:
+    """The figures that these verdicts have."""
+    if any(isinstance(v, JointAgreement) for v in verdicts):
+        return _JOINT_COLUMNS
+    return _JOINT_COLUMNS[:3] if any(isinstance(v, Agreement) for v in verdicts) else _JOINT_COLUMNS[5:]
 
 
 def _labelled(outcome: Outcome) -> str:
@@ -125,12 +161,6 @@ def _labelled(outcome: Outcome) -> str:
         "<table class=figures><tr><th>variant</th><th class=number>AP .5</th><th class=number>AP .5:.95</th></tr>"
         f"{rows}</table>"
     )
-
-
-def _figures(verdict: Verdict) -> tuple[str, str, str]:
-    if isinstance(verdict, Agreement):
-        return f"{verdict.ap50:.3f}", f"{verdict.ap:.3f}", f"{verdict.score_bias:+.4f}"
-    return f"{verdict.cosine_mean:.4f}", f"{verdict.cosine_p1:.4f}", ""
 
 
 def _row(
@@ -165,14 +195,14 @@ def _pictures(outcome: Outcome, reference: bytes, detector: Detector) -> list[st
     """Held-out pictures with the detections of float32 beside those of the first integer variant."""
     variant = outcome.renderings[0]
     run, other = Runner(reference), Runner(variant.content)
-    judge = DetectorJudge(detector, run, [])
+    judge = judge_of(detector, run, [])
     parts = [f"<h2>Detections: float32 left, {variant.form} right</h2>"]
     parts.append(f"<p class=note>Held-out pictures, scores of at least {TRUTH_SCORE}.</p>")
     scored = [(len(judge.detections(run(t), TRUTH_SCORE)), i) for i, t in enumerate(outcome.held_out)]
     for _, i in sorted(scored, reverse=True)[:SHOWN_PICTURES]:
-        tensor = outcome.held_out[i]
-        image = _image(tensor, detector)
-        sides = [charts.drawn(image, judge.detections(r(tensor)), TRUTH_SCORE, detector.classes) for r in (run, other)]
+        feed = outcome.held_out[i]
+        image = _image(feed[detector.input.name] if isinstance(feed, Mapping) else feed, detector)
+        sides = [charts.drawn(image, judge.detections(r(feed)), TRUTH_SCORE, detector.classes) for r in (run, other)]
         pair = [charts.picture(side, name) for side, name in zip(sides, ("float32", variant.form), strict=True)]
         parts.append(f"<div class=pair>{''.join(pair)}</div>")
     return parts
@@ -223,8 +253,8 @@ def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
     return [*parts, "</div>"]
 
 
-def signal_to_noise(result: Calibrated, floats: Collection[str], tensors: Sequence[Array]) -> dict[str, float]:
-    """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `tensors`."""
+def signal_to_noise(result: Calibrated, floats: Collection[str], feeds: Sequence[Feed]) -> dict[str, float]:
+    """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `feeds`."""
     from calibration.network import Network
 
     integer = Network.parse(result.content(floats))
@@ -232,8 +262,8 @@ def signal_to_noise(result: Calibrated, floats: Collection[str], tensors: Sequen
     noisy = Runner(integer.showing([f"{name}.dq" for name in names]), exact=True)
     clean = Runner(result.network.showing(names))
     powers = np.zeros((len(names), 2))
-    for tensor in tensors:
-        found, expected = noisy(tensor), clean(tensor)
+    for feed in feeds:
+        found, expected = noisy(feed), clean(feed)
         for row, name in zip(powers, names, strict=True):
             row += np.sum(expected[name] ** 2), np.sum((found[f"{name}.dq"] - expected[name]) ** 2)
     ratios = 10 * np.log10(np.maximum(powers[:, 0], 1e-12) / np.maximum(powers[:, 1], 1e-12))

@@ -13,7 +13,7 @@ from onnx import NodeProto
 
 from calibration.network import Array, Network, attribute
 from calibration.quantize import Family, Rounded, nearest, weight_scales
-from calibration.runtime import Runner
+from calibration.runtime import Feed, Runner
 
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ JITTER = 0.02  # of the picture, around an object's centre
 
 
 def moments(
-    network: Network, layers: Sequence[str], inputs: Iterable[Array], objects: Sequence[Points], seed: int = 0
+    network: Network, layers: Sequence[str], inputs: Iterable[Feed], objects: Sequence[Points], seed: int = 0
 ) -> dict[str, Floats]:
     """X'X of what each layer reads, `[K, K]`, for a depthwise layer `[channels, K, K]`.
 

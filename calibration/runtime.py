@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+Feed = Array | Mapping[str, Array]  # what one run reads: the network's only input, or several by name
 T = TypeVar("T")
 
 MOST_WORKERS = 8
+_INPUT_SEED = 1_000_000  # between the seeds of a feed's inputs, which are otherwise small
 
 
 class Runner:
@@ -25,7 +27,7 @@ class Runner:
     def __init__(self, content: bytes, *, exact: bool = False):
         import onnxruntime
 
-        from edge.infer.onnxrt import keep_products_exact
+        from edge.infer.onnxrt import CPU, DISABLED, keep_products_exact
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -34,24 +36,25 @@ class Runner:
         options.log_severity_level = 3
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        (self._input,) = (i.name for i in self._session.get_inputs())
+        self._session = onnxruntime.InferenceSession(content, options, providers=[CPU], disabled_optimizers=DISABLED)
+        self._inputs: Sequence[str] = [i.name for i in self._session.get_inputs()]
         self._outputs: Sequence[str] = [o.name for o in self._session.get_outputs()]
 
-    def __call__(self, tensor: Array) -> Arrays:
-        """All outputs by name for input `tensor`."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: tensor}), strict=True))
+    def __call__(self, feed: Feed) -> Arrays:
+        """All outputs by name for what it reads."""
+        named = feed if isinstance(feed, Mapping) else dict(zip(self._inputs, [feed], strict=True))
+        return dict(zip(self._outputs, self._session.run(self._outputs, named), strict=True))
 
-    def each(self, tensors: Iterable[Array]) -> Iterator[Arrays]:
-        """The outputs for one tensor after the other, computed ahead by as many threads as there are cores.
+    def each(self, feeds: Iterable[Feed]) -> Iterator[Arrays]:
+        """The outputs for one feed after the other, computed ahead by as many threads as there are cores.
 
         Each run is still one thread's work, and no more than two runs a thread are held in memory.
         """
         workers = _workers()
         waiting: deque[Future[Arrays]] = deque()
         with ThreadPoolExecutor(workers) as pool:
-            for tensor in tensors:
-                waiting.append(pool.submit(self, tensor))
+            for feed in feeds:
+                waiting.append(pool.submit(self, feed))
                 if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -69,11 +72,17 @@ def _workers() -> int:
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
-def perturbed(tensor: Array, seed: int) -> Array:
-    """A copy of an input tensor with a change far below what a camera's noise does.
+def perturbed(feed: Feed, seed: int) -> Feed:
+    """A copy of what a network reads with a change far below what a camera's noise does, another in each input.
 
     Pixels: one value in a hundred moves by one grey level. Normalised planes: a relative change of a millionth.
     """
+    if isinstance(feed, Mapping):
+        return {name: _perturbed(tensor, seed + _INPUT_SEED * i) for i, (name, tensor) in enumerate(feed.items())}
+    return _perturbed(feed, seed)
+
+
+def _perturbed(tensor: Array, seed: int) -> Array:
     random = np.random.default_rng(seed)
     if tensor.dtype == np.uint8:
         moved = tensor.reshape(-1).copy()

@@ -15,7 +15,7 @@ from calibration import placement
 from calibration.gate import Judge
 from calibration.network import Network
 from calibration.recipe import Calibrated
-from calibration.runtime import Array, Runner, on_all_cores
+from calibration.runtime import Feed, Runner, on_all_cores
 
 # Nanoseconds on one core of an AMD EPYC (AVX512-VNNI), ONNX Runtime 1.31, NanoDet-Plus-m 416 (2026-11-20): dense
 # convolutions run 43 GMAC/s in float and 150 in int8; depthwise ones take as long in both, but then the activation is
@@ -43,11 +43,6 @@ class Unit:
         """Error saved for each microsecond; what costs nothing is worth most."""
         return self.gain / max(self.cost_us, 1.0)
 
-    @property
-    def pays(self) -> bool:
-        """Whether it saves a larger share of the error than it costs of the time, and more than measurement noise."""
-        return self.gain_share > max(self.cost_share, LEAST_GAIN)
-
 
 def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
     """Layers that can be integer by block: the name up to its first number, as `backbone.stage2.0`, `head.cls_convs.1`.
@@ -62,7 +57,7 @@ def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example: Array) -> list[Unit]:
+def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example: Feed) -> list[Unit]:
     """The units of a calibrated network, the most worthwhile first, measured one by one with all others integer."""
     network = calibrated.network
     base = judge.error(calibrated.run(floats))
@@ -79,7 +74,20 @@ def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example:
     return sorted(found, key=lambda unit: (-unit.worth, unit.name))
 
 
-def _sizes(network: Network, example: Array) -> dict[str, int]:
+def paying(ranking: Sequence[Unit]) -> list[Unit]:
+    """Those that save a larger share of the error than they cost of the time, and more than measurement noise.
+
+    Each was measured alone, but what one saves the next cannot: a share counts of what those taken before have left.
+    """
+    taken, left = [], 1.0
+    for unit in ranking:
+        if unit.gain_share * left > max(unit.cost_share, LEAST_GAIN):
+            taken.append(unit)
+            left *= 1 - min(unit.gain_share, 1.0)
+    return taken
+
+
+def _sizes(network: Network, example: Feed) -> dict[str, int]:
     names = {name for node in network.weighted() for name in (*network.activations(node), *node.output)}
     return {name: values.size for name, values in Runner(network.showing(sorted(names)))(example).items()}
 

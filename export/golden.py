@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.infer.backend import open_backend
+from edge.infer.golden import fill
 from edge.modelpack import ImageInput
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -54,7 +55,7 @@ def outputs(path: Path, tensor: npt.NDArray[Any]) -> Arrays:
     One thread: the order of the sums, and with it the last bits, must not depend on how many cores there are.
     """
     backend = open_backend(path, name="onnxruntime", threads=1, max_batch=len(tensor))
-    next(iter(backend.inputs.values()))[:] = tensor  # further inputs, a joint network's frame before, are zeros
+    fill(backend, tensor)
     backend.run()
     found = {name: array.copy() for name, array in backend.outputs.items()}
     backend.close()

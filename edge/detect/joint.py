@@ -6,7 +6,8 @@ of the input and lies in its middle; the network also gets the picture of the fr
 a heat map of where tracks were.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,30 +97,40 @@ class JointDetector:
                 draw_gaussian(canvas, box)
 
     def _decoded(self) -> Detections:
-        scores, classes, peaks, edges, offsets, embeddings = (self.backend.outputs[name][0] for name in OUTPUTS[:6])
-        if not np.isfinite(scores).all():
+        if not np.isfinite(self.backend.outputs["scores"]).all():
             raise DataError(
                 f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
             )
-        classes = classes.astype(np.int32)
-        rows = np.flatnonzero((scores >= np.float32(self._floor)) & np.isin(classes, self._wanted))
-        to_pixels = np.array([self.scale.x, self.scale.y], np.float32) * np.float32(self.stride)
-        corner = self._shift()[:2]
-        peaks = peaks[rows]
-        boxes = np.concatenate([peaks, peaks], 1) + edges[rows]
-        embeddings = embeddings[rows]
-        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        return Detections(
-            boxes * np.tile(to_pixels, 2) + np.tile(corner, 2),
-            scores[rows],
-            classes[rows],
-            np.divide(embeddings, lengths, out=np.zeros_like(embeddings), where=lengths > 0),
-            offsets[rows] * to_pixels,
-            peaks * to_pixels + corner,
-        )
+        return decoded(self.backend.outputs, self.stride, self.scale, self._floor, self._wanted)
 
     def _shift(self) -> Float32s:
         return np.array([self.scale.left, self.scale.top] * 2, np.float32)
+
+
+def decoded(
+    outputs: Mapping[str, npt.NDArray[Any]], stride: int, scale: Scale, floor: float, wanted: Sequence[int]
+) -> Detections:
+    """The detections of at least `floor` and of the classes `wanted` in a joint network's `outputs`, as fresh arrays.
+
+    A cell is `stride` pixels of the input wide; `scale` leads from there to the pixels that boxes are in.
+    """
+    scores, classes, peaks, edges, offsets, embeddings = (outputs[name][0] for name in OUTPUTS[:6])
+    classes = classes.astype(np.int32)
+    rows = np.flatnonzero((scores >= np.float32(floor)) & np.isin(classes, wanted))
+    to_pixels = np.array([scale.x, scale.y], np.float32) * np.float32(stride)
+    corner = np.array([scale.left, scale.top], np.float32)
+    peaks = peaks[rows]
+    boxes = np.concatenate([peaks, peaks], 1) + edges[rows]
+    embeddings = embeddings[rows]
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return Detections(
+        boxes * np.tile(to_pixels, 2) + np.tile(corner, 2),
+        scores[rows],
+        classes[rows],
+        np.divide(embeddings, lengths, out=np.zeros_like(embeddings), where=lengths > 0),
+        offsets[rows] * to_pixels,
+        peaks * to_pixels + corner,
+    )
 
 
 def draw_gaussian(canvas: npt.NDArray[np.float32], box: npt.NDArray[np.floating]) -> None:

@@ -16,6 +16,10 @@ from edge.infer.reasons import Reason, RungError
 
 CPU = "CPUExecutionProvider"
 
+# ONNX Runtime computes a float convolution between two grids in integers, with weights that it rounds itself; the
+# layers that a pack leaves in float are to stay that.
+DISABLED = ("WeightBiasQuantization",)
+
 # The runtime's errors share no base class of their own.
 _ERRORS = (
     native.EngineError,
@@ -113,7 +117,9 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     options.log_severity_level = 3  # errors only; they are raised as well
     try:
         path.open("rb").close()
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(dict.fromkeys([provider, CPU])))
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=list(dict.fromkeys([provider, CPU])), disabled_optimizers=DISABLED
+        )
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     except _ERRORS as error:

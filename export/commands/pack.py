@@ -93,7 +93,8 @@ def _calibration(
     except TypeError:
         known = ", ".join(f.name for f in fields(Limits))
         raise UsageError(f"--limits {','.join(args.limits)}: expected some of {known}") from None
-    frames = find(PICTURES, *args.calibrate)
+    joint = detector.description.head.type == "centernet-joint"
+    frames = find(PICTURES, *args.calibrate, in_pairs=joint)
     if frames.distinct < 2 * FEWEST:
         logger.warning(
             "--calibrate %s: only %d of %d pictures differ from the others; ranges may be too narrow for other scenes",

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,10 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from calibration import frames, lint, recipe
-from calibration.calibrate import Settings, calibrate
+from calibration import lint, recipe
 from edge import modelpack
-from edge.errors import UsageError
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.reasons import Reason, RungError
 from export import cli
@@ -176,11 +173,3 @@ def test_only_the_boards_that_are_wanted_get_variants(
     for form in forms:
         name = f"detector.{form}.onnx"
         assert (tmp_path / "toy.pack" / name).read_bytes() == (exported / name).read_bytes()
-
-
-def test_a_joint_network_stays_float(exported: Path, material: Path) -> None:
-    described = modelpack.read(exported).detector
-    joint = replace(described, head=replace(described.head, type="centernet-joint"))
-    chosen = frames.find(16, str(material / "pictures"))
-    with pytest.raises(UsageError, match="float32 only"):
-        calibrate({"detector": b""}, joint, None, chosen, Settings(), lambda _: None)

@@ -95,3 +95,49 @@ def test_halves_are_disjoint_and_whole():
     first, second = frames.halves(9)
     assert sorted(first + second) == list(range(9))
     assert abs(len(first) - len(second)) <= 1
+
+
+def test_pairs_of_a_video_are_neighbours(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"FFV1"), 10, (64, 48))
+    for i in range(40):
+        writer.write(np.full((48, 64, 3), 6 * i, np.uint8))
+    writer.release()
+    found = frames.find(16, str(tmp_path / "v.avi"), in_pairs=True)
+    assert len(found.chosen) == 16
+    assert 0 not in found.chosen  # the first has none before it
+    for picture, before in found.pairs():
+        assert int(picture[0, 0, 0]) - int(before[0, 0, 0]) == pytest.approx(6, abs=1)
+
+
+def test_pairs_of_files_are_neighbours_in_a_folder_that_show_one_scene(tmp_path):
+    for name in "abcd":
+        grey = np.random.default_rng(ord(name)).integers(40, 200, (40, 60, 3))
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            cv2.imwrite(str(tmp_path / name / f"{i}.png"), (grey + 3 * i).astype(np.uint8))
+    found = frames.find(40, str(tmp_path), in_pairs=True)
+    assert len(found.chosen) == 20  # all but the first of each
+    differences = [picture.astype(int) - before for picture, before in found.pairs()]
+    assert all((difference == 3).all() for difference in differences)
+
+
+def test_what_lies_before_is_part_of_the_hash(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    grey = np.random.default_rng(0).integers(40, 200, (40, 60, 3)).astype(np.uint8)
+    for i in range(20):
+        cv2.imwrite(str(folder / f"{i:02}.png"), grey + 2 * i)
+    first = frames.find(40, str(folder), in_pairs=True)
+    cv2.imwrite(str(folder / "00.png"), grey + 1)  # itself not among the chosen
+    assert 0 not in first.chosen
+    assert frames.find(40, str(folder), in_pairs=True).sha256 != first.sha256
+
+
+def test_unlike_pictures_are_taken_alone(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for i in range(20):
+        cv2.imwrite(str(folder / f"{i:02}.png"), np.full((40, 60, 3), (i * 89) % 250, np.uint8))
+    found = frames.find(40, str(folder), in_pairs=True)
+    assert len(found.chosen) == 20
+    assert sum(before is not None for _, before in found.pairs()) < 4
