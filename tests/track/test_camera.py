@@ -55,7 +55,7 @@ def test_widened_boxes_grow_on_every_side(box: list[float], reach: float) -> Non
 def _pairs(tracks: np.ndarray, seen: np.ndarray, reach: float) -> np.ndarray:
     """Every pair's IoU of widened boxes, as records."""
     wide = [np.array([widened(box, reach) for box in boxes]) for boxes in (tracks, seen)]
-    overlap = iou_matrix(*wide, 0.0)
+    overlap = iou_matrix(wide[0], wide[1], 0.0)
     pairs = np.zeros(overlap.size, PAIR)
     pairs["row"], pairs["column"] = np.unravel_index(np.arange(overlap.size), overlap.shape)
     pairs["iou"] = np.maximum(overlap, 0.0).ravel()
