@@ -1,7 +1,10 @@
 """Crops of people of the built-in scene, each seen at several times and distances."""
 
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -29,20 +32,27 @@ class Crop:
         return self.image.shape[0]
 
 
-def collect(seeds: Iterable[int], people: int = PEOPLE, shots: int = SHOTS) -> list[Crop]:
-    """Crops of everybody who is seen well enough, `shots` times a street."""
+def collect(seeds: Iterable[int], people: int = PEOPLE, shots: int = SHOTS, workers: int = 1) -> list[Crop]:
+    """Crops of everybody who is seen well enough, `shots` times a street; `workers` processes draw them."""
+    draw = partial(_street, people=people, shots=shots)
+    if workers == 1:
+        return [crop for seed in seeds for crop in draw(seed)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        return [crop for street in pool.map(draw, seeds) for crop in street]
+
+
+def _street(seed: int, people: int, shots: int) -> list[Crop]:
     crops = []
-    for seed in seeds:
-        rng = np.random.default_rng([seed, 97])
-        stage = Options(people=people, seed=seed).stage()
-        for shot in range(shots):
-            time_s = shot * INTERVAL_S
-            stage.advance(time_s)
-            image, truth = stage.shoot(1 / 30)
-            tall = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
-            for i in np.flatnonzero((truth.visibility >= LEAST_VISIBLE) & (tall >= LEAST_HEIGHT_PX)).tolist():
-                cut = _cut(image, truth.boxes_xyxy[i], rng)
-                crops.append(Crop(cut, seed * 1000 + int(truth.ids[i]), time_s))
+    rng = np.random.default_rng([seed, 97])
+    stage = Options(people=people, seed=seed).stage()
+    for shot in range(shots):
+        time_s = shot * INTERVAL_S
+        stage.advance(time_s)
+        image, truth = stage.shoot(1 / 30)
+        tall = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
+        for i in np.flatnonzero((truth.visibility >= LEAST_VISIBLE) & (tall >= LEAST_HEIGHT_PX)).tolist():
+            cut = _cut(image, truth.boxes_xyxy[i], rng)
+            crops.append(Crop(cut, seed * 1000 + int(truth.ids[i]), time_s))
     return crops
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,33 +11,51 @@ from torch.utils.data import IterableDataset
 
 from export.train import frames, losses
 from export.train.assign import assign
+from export.train.frames import Sample
 from export.train.nanodet import STRIDES, NanoDetPlus
-from export.train.progress import fit, release
+from export.train.progress import STREETS_APART, Compute, fit, release, worker
 
 MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR, as NanoDet-Plus is published
-BATCH = 10
-PEAK = 2e-3
+BATCH = 32
+PEAK = 3e-3
 WEIGHT_DECAY = 0.05
 QUALITY_WEIGHT, BOX_WEIGHT, DISTRIBUTION_WEIGHT = 1.0, 2.0, 0.25
 
-Batch = tuple[Tensor, list[Tensor], list[Tensor]]
+
+class Batch(NamedTuple):
+    """B pictures of at most G people: `images` uint8 `[B, H, W, 3]`, `boxes` float32 `[B, G, 4]`.
+
+    `there` bool `[B, G]` says which rows are people to be found, `ignored` bool `[B, G]` which are people who need not.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    there: Tensor
+    ignored: Tensor
+
+
+def batch(samples: list[Sample]) -> Batch:
+    """`samples` together."""
+    most = max(1, *(len(s.boxes_xyxy) for s in samples))
+    boxes = np.zeros((len(samples), most, 4), np.float32)
+    there, ignored = np.zeros((2, len(samples), most), bool)
+    for b, sample in enumerate(samples):
+        rows = slice(len(sample.boxes_xyxy))
+        boxes[b, rows], there[b, rows], ignored[b, rows] = sample.boxes_xyxy, ~sample.ignored, sample.ignored
+    images = np.stack([s.image for s in samples])
+    return Batch(*map(torch.from_numpy, (images, boxes, there, ignored)))
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches: images uint8 `[B, H, W, 3]`, boxes and ignored flags per image."""
+    """Endless batches of `BATCH` pictures."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def __iter__(self) -> Iterator[Batch]:
-        source = frames.samples(self._seed)
+        source = frames.samples(self._seed + STREETS_APART * worker())
         while True:
-            batch = [next(source) for _ in range(BATCH)]
-            yield (
-                torch.from_numpy(np.stack([s.image for s in batch])),
-                [torch.from_numpy(s.boxes_xyxy) for s in batch],
-                [torch.from_numpy(s.ignored) for s in batch],
-            )
+            yield batch([next(source) for _ in range(BATCH)])
 
 
 def normalised(images: Tensor) -> Tensor:
@@ -65,35 +84,30 @@ def boxes_of(net: NanoDetPlus, sides: Tensor, priors: Tensor, strides: Tensor) -
 
 def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> dict[str, Tensor]:
     """The parts of a batch's loss."""
-    images, truths, ignored = batch
-    output = net.logits(normalised(images).contiguous(memory_format=torch.channels_last))
+    output = net.logits(normalised(batch.images))
     logits, sides = output[..., 0], output[..., 1:]
     boxes = boxes_of(net, sides, priors, strides)
-    quality, counted = torch.zeros_like(logits), torch.ones_like(logits)
-    rows, wanted = [], []
-    for b, (truth, ignore) in enumerate(zip(truths, ignored, strict=True)):
-        person, iou = assign(priors, strides, logits[b].detach(), boxes[b].detach(), truth[~ignore])
-        mine = (person >= 0).nonzero()[:, 0]
-        quality[b, mine] = iou[mine]
-        counted[b] = (~_inside(priors, truth[ignore]) | (person >= 0)).float()
-        rows.append(mine + b * len(priors))
-        wanted.append(truth[~ignore][person[mine]])
-    index, target = torch.cat(rows), torch.cat(wanted)
-    cell = index % len(priors)
-    weight = logits.detach().sigmoid().flatten()[index]  # a box matters as much as its score
+    person, iou = assign(priors, strides, logits.detach(), boxes.detach(), batch.boxes, batch.there)
+    seen = person >= 0
+    counted = seen | ~_inside(priors, batch.boxes, batch.ignored)
+    picture, cell = seen.nonzero(as_tuple=True)
+    target = batch.boxes[picture, person[seen]]
+    weight = logits.detach()[seen].sigmoid()  # a box matters as much as its score
     share = weight.sum().clamp(min=1)
-    giou = losses.overlaps(boxes.flatten(0, 1)[index], target)[1]
+    giou = losses.overlaps(boxes[seen], target)[1]
     distances = torch.cat([priors[cell] - target[:, :2], target[:, 2:] - priors[cell]], 1) / strides[cell, None]
-    bins = sides.flatten(0, 1)[index].unflatten(1, (4, -1))
+    bins = sides[seen].unflatten(1, (4, -1))
     return {
-        "quality": QUALITY_WEIGHT * (losses.quality_focal(logits, quality) * counted).sum() / max(1, len(index)),
+        "quality": QUALITY_WEIGHT * (losses.quality_focal(logits, iou) * counted).sum() / max(1, len(cell)),
         "box": BOX_WEIGHT * ((1 - giou) * weight).sum() / share,
         "distribution": DISTRIBUTION_WEIGHT * (losses.distribution_focal(bins, distances) * weight).sum() / share,
     }
 
 
-def _inside(priors: Tensor, boxes: Tensor) -> Tensor:
-    return ((priors[:, None] > boxes[:, :2]) & (priors[:, None] < boxes[:, 2:])).all(-1).any(1)
+def _inside(priors: Tensor, boxes: Tensor, which: Tensor) -> Tensor:
+    """Which cells `[B, N]` lie in one of the boxes `[B, G, 4]` named by `which` `[B, G]`."""
+    inside = (priors[:, None] > boxes[:, None, :, :2]) & (priors[:, None] < boxes[:, None, :, 2:])
+    return (inside.all(-1) & which[:, None]).any(2)
 
 
 def prepare(net: NanoDetPlus) -> None:
@@ -104,18 +118,19 @@ def prepare(net: NanoDetPlus) -> None:
         torch.nn.init.constant_(last.bias[: net.num_classes], -4.595)
 
 
-def train(folder: Path, steps: int, seed: int = 0) -> Path:
+def train(folder: Path, steps: int, compute: Compute, seed: int = 0) -> Path:
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
     net = NanoDetPlus("0.5x", num_classes=1)
     prepare(net)
-    priors, strides = cells(*frames.WINDOW)
+    priors, strides = (x.to(compute.device) for x in cells(*frames.INPUT))
     average = fit(
         net,
         lambda batch: loss_of(net, batch, priors, strides),
         lambda first: Batches(seed + 10_000 * first),  # going on draws other frames than the first ones again
         folder,
         steps,
+        compute,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
     )

@@ -12,14 +12,12 @@ from torch.utils.data import IterableDataset
 from edge.detect.joint import draw_gaussian
 from export.train import losses, pairs
 from export.train.detector import MEAN, STD
-from export.train.frames import INPUT
 from export.train.jointnet import STRIDE, JointNet
-from export.train.pairs import Pair
-from export.train.progress import fit, release
+from export.train.pairs import IDENTITIES, INPUT, Pair
+from export.train.progress import STREETS_APART, Compute, fit, release, worker
 
-COUPLES = 4  # of windows, in a batch
+COUPLES = 16  # of windows, in a batch
 BESIDE = 0.3  # of the cells that the heads are asked at
-IDENTITIES = 16384  # training knows apart at once; by the time a number comes again, its street has long gone
 PEAK = 2e-3
 WEIGHT_DECAY = 0.05
 OVERLAP_WEIGHT, EDGE_WEIGHT, BACK_WEIGHT, IDENTITY_WEIGHT, TRIPLET_WEIGHT = 2.0, 0.1, 1.0, 0.5, 1.0
@@ -50,8 +48,9 @@ class Batches(IterableDataset[Batch]):
         self._seed = seed
 
     def __iter__(self) -> Iterator[Batch]:
-        source = pairs.couples(self._seed)
-        rng = np.random.default_rng([self._seed, 94])
+        seed = self._seed + STREETS_APART * worker()
+        source = pairs.couples(seed)
+        rng = np.random.default_rng([seed, 94])
         while True:
             yield batch([pair for _ in range(COUPLES) for pair in next(source)], rng)
 
@@ -74,7 +73,7 @@ def batch(windows: list[Pair], rng: np.random.Generator) -> Batch:
         beside = rng.integers(-1, 2, cells.shape) * (rng.random((len(cells), 1)) < BESIDE)
         cells = np.clip(cells + beside, 0, [width - 1, height - 1])
         before = (pair.before_xyxy[wanted, :2] + pair.before_xyxy[wanted, 2:]) / (2 * STRIDE)
-        labels = np.where(pair.clear, pair.identities % IDENTITIES, -1)[wanted]
+        labels = np.where(pair.clear, pair.identities, -1)[wanted]
         rows.append((np.full(len(wanted), b), cells, boxes[wanted] - np.tile(cells, 2), before - cells, labels))
     counted |= heat == 1
     images = np.stack([np.concatenate([pair.image, pair.before], 2) for pair in windows])
@@ -87,12 +86,13 @@ def batch(windows: list[Pair], rng: np.random.Generator) -> Batch:
 
 def normalised(images: Tensor) -> Tensor:
     """Network input `[B, 6, H, W]` from uint8 `[B, H, W, 6]`."""
-    return ((images.float() - torch.tensor(MEAN * 2)) / torch.tensor(STD * 2)).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(v * 2, device=images.device) for v in (MEAN, STD))
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def loss_of(net: JointNet, batch: Batch) -> dict[str, Tensor]:
     """The parts of a batch's loss."""
-    seen = net(normalised(batch.images).contiguous(memory_format=torch.channels_last))
+    seen = net(normalised(batch.images))
     known = net.at(seen, batch.picture, batch.cells)
     people = max(1, len(batch.picture))
     heat = (losses.heatmap_focal(seen.heat[:, 0], batch.heat) * batch.counted).sum() / people
@@ -121,7 +121,7 @@ def prepare(net: JointNet) -> None:
         net.ltrb_amodal.bias.copy_(torch.tensor([-2.0, -5.0, 2.0, 5.0]))
 
 
-def train(folder: Path, steps: int, seed: int = 0) -> Path:
+def train(folder: Path, steps: int, compute: Compute, seed: int = 0) -> Path:
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
     net = JointNet(identities=IDENTITIES)
@@ -129,9 +129,10 @@ def train(folder: Path, steps: int, seed: int = 0) -> Path:
     average = fit(
         net,
         lambda batch: loss_of(net, batch),
-        lambda first: Batches(seed + 10_000 * first),  # going on draws other streets than the first ones again
+        lambda first: Batches(seed + 10_000 * first),  # going on draws other times than the first ones again
         folder,
         steps,
+        compute,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
     )

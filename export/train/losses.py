@@ -72,6 +72,6 @@ def triplet(embeddings: Tensor, labels: Tensor) -> Tensor:
     distances = (2 - 2 * unit @ unit.T).clamp(min=1e-9).sqrt()
     same = labels[:, None] == labels[None]
     positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    gaps = distances[:, :, None] - distances[:, None, :] + MARGIN
-    gaps = gaps[positive[:, :, None] & ~same[:, None, :]].relu()
+    gaps = (distances[:, :, None] - distances[:, None, :] + MARGIN).relu()
+    gaps = torch.where(positive[:, :, None] & ~same[:, None, :], gaps, 0.0)  # picking them out would cost a GPU a sort
     return gaps.sum() / (gaps > 0).sum().clamp(min=1)

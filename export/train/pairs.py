@@ -14,13 +14,16 @@ import numpy.typing as npt
 from edge.demo.truth import Truth
 from edge.types import Float32s, Image, Int64s
 from export.train.crops import LEAST_VISIBLE
-from export.train.frames import INPUT, WINDOW, streets
+from export.train.frames import MOST_PEOPLE, street
 
+INPUT = (640, 352)  # width and height of the network's pictures: 1280 x 720 by 2, and multiples of 32
+WINDOW = (320, 192)  # what a training step sees of a picture: more people a pixel than in whole ones
+WORLD = 450  # streets, visited again and again: looks are learned from people who come back
+IDENTITIES = WORLD * MOST_PEOPLE
 APART_FRAMES = (1, 1, 1, 2, 3)  # of a pair, at 30 frames a second, each as often as it stands here
-PAIRS_PER_STREET = 12
+PAIRS_PER_STREET = 24
 STREETS = 28  # at hand
-SERVED = 12  # windows for each pair that is drawn
-MOST_PEOPLE = 36  # in a street
+SERVED = 24  # windows for each pair that is drawn
 LEAST_LEFT = 0.4  # of a person in a window who is not ignored
 
 
@@ -29,8 +32,8 @@ class Pair:
     """A picture and the one before it, uint8 BGR, and the G people in the picture.
 
     `boxes_xyxy` and `before_xyxy` float32 `[G, 4]` say where they are and were, NaN for who was not there. `identities`
-    int64 `[G]` are unique over streets. `ignored` bool `[G]`: too hidden or too small to be expected; `clear` bool
-    `[G]`: seen well enough to be known again.
+    int64 `[G]` are unique in the world, below `IDENTITIES`. `ignored` bool `[G]`: too hidden or too small to be
+    expected; `clear` bool `[G]`: seen well enough to be known again.
     """
 
     image: Image
@@ -43,19 +46,20 @@ class Pair:
 
 
 def couples(seed: int) -> Iterator[tuple[Pair, Pair]]:
-    """Endless couples of windows, from the newest `STREETS` streets."""
+    """Endless couples of windows, from the newest `STREETS` visits to streets of the world."""
     rng = np.random.default_rng([seed, 95])
     albums: deque[list[Pair]] = deque(maxlen=STREETS)
-    for number, (stage, street_rng) in enumerate(streets(seed)):
+    while True:
         albums.append([])
-        time_s = 0.0
+        number = int(rng.integers(WORLD))
+        stage, time_s = street(number), 0.0
         for _ in range(PAIRS_PER_STREET):
-            time_s += float(street_rng.uniform(0.5, 3.0))
+            time_s += float(rng.uniform(0.5, 3.0))
             stage.advance(time_s)
             earlier = stage.shoot(1 / 30)
-            time_s += float(street_rng.choice(APART_FRAMES)) / 30
+            time_s += float(rng.choice(APART_FRAMES)) / 30
             stage.advance(time_s)
-            albums[-1].append(_pair(stage.shoot(1 / 30), earlier, (seed + number) * MOST_PEOPLE))
+            albums[-1].append(_pair(stage.shoot(1 / 30), earlier, number * MOST_PEOPLE))
             for _ in range(SERVED // 2):
                 yield _couple(albums[rng.integers(len(albums))], rng)
 

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,26 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 LOG_EVERY = 20  # steps
-KEEP_EVERY = 100  # steps between checkpoints
+KEEP_EVERY = 200  # steps between checkpoints
+STREETS_APART = 10**9  # between the seeds of two processes that draw
 LARGEST_GRADIENT = 35.0
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What training may use: a `device` of PyTorch for the network, and `workers`, processes that draw the batches."""
+
+    device: str = "cpu"
+    workers: int = 1
+
+
+def worker() -> int:
+    """The number of the process that draws, from 0; 0 outside of any."""
+    info = get_worker_info()
+    return info.id if info else 0
 
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: int = 100) -> float:
@@ -37,11 +53,11 @@ class Average:
     def update(self, net: nn.Module, step: int) -> None:
         """Take in the weights after `step` steps; the first ones count more."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for mine, other in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(other, 1 - decay)
-            else:
-                mine.copy_(other)
+        pairs = list(zip(self.net.state_dict().values(), net.state_dict().values(), strict=True))
+        mine, other = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+        torch._foreach_lerp_(mine, other, 1 - decay)
+        for mine, other in (pair for pair in pairs if not pair[0].is_floating_point()):
+            mine.copy_(other)
 
 
 class Log:
@@ -92,6 +108,7 @@ def fit(
     batches: Callable[[int], IterableDataset[Any]],
     folder: Path,
     steps: int,
+    compute: Compute,
     *,
     peak: float,
     weight_decay: float,
@@ -99,20 +116,23 @@ def fit(
     """Train `net` for `steps` batches in all and return its average.
 
     The loss is the sum of what `loss_of` gives. Goes on from `folder`/state.pt where it exists; `batches(first)` are
-    those from step `first` on, drawn by a process of their own.
+    those from step `first` on, NamedTuples of tensors, drawn by processes of their own.
     """
-    net.to(memory_format=torch.channels_last)
+    net.to(compute.device, memory_format=torch.channels_last)
     average = Average(net)
     optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=weight_decay)
     log, state, first = Log(folder), folder / "state.pt", 0
     if state.exists():
-        kept = torch.load(state, weights_only=True)
+        kept = torch.load(state, weights_only=True, map_location=compute.device)
         net.load_state_dict(kept["net"])
         average.net.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
         first = kept["step"]
-    source = DataLoader(batches(first), batch_size=None, num_workers=1, prefetch_factor=4)
-    for step, batch in zip(range(first, steps), source, strict=False):
+    source = DataLoader(
+        batches(first), batch_size=None, num_workers=compute.workers, prefetch_factor=4, worker_init_fn=_alone
+    )
+    for step, drawn in zip(range(first, steps), source, strict=False):
+        batch = type(drawn)(*(part.to(compute.device, non_blocking=True) for part in drawn))
         net.train()
         rate = learning_rate(step, steps, peak)
         for group in optimiser.param_groups:
@@ -134,6 +154,11 @@ def fit(
     return average.net
 
 
+def _alone(_: int) -> None:
+    """Each drawing process uses one core."""
+    cv2.setNumThreads(1)
+
+
 def save(path: Path, **state: Any) -> None:
     """Write a checkpoint to resume from, whole or not at all."""
     part = path.with_suffix(".part")
@@ -144,6 +169,8 @@ def save(path: Path, **state: Any) -> None:
 def release(net: nn.Module, path: Path, **meta: Any) -> None:
     """Write the weights alone in half precision, without a classifier: `{"state_dict": ..., "meta": ...}`."""
     weights = {
-        k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items() if "classifier" not in k
+        k: (v.half() if v.is_floating_point() else v).cpu()
+        for k, v in net.state_dict().items()
+        if "classifier" not in k
     }
     torch.save({"state_dict": weights, "meta": meta}, path)

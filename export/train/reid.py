@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,29 +11,35 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from edge.demo.scene import TRAINING_SEEDS
+from edge.types import Image
 from export.train import losses
 from export.train.crops import Crop, collect
 from export.train.osnet import OSNet
-from export.train.progress import fit, release
+from export.train.progress import STREETS_APART, Compute, fit, release, worker
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
 INPUT = (64, 128)  # width and height: half of the published ones, as small as people of the scene appear
-STREETS = 50  # of 30 people each: unseen people are told apart only after many have been seen
-IDENTITIES, CROPS = 16, 4  # of a batch: people, and pictures of each
+STREETS = 300  # of 30 people each: unseen people are told apart only after many have been seen
+IDENTITIES, CROPS = 64, 4  # of a batch: people, and pictures of each
 PEAK = 2e-3
 WEIGHT_DECAY = 5e-4
 
-Batch = tuple[Tensor, Tensor]
+
+class Batch(NamedTuple):
+    """B crops: `images` uint8 `[B, 128, 64, 3]` RGB and whom they show, `labels` int64 `[B]`."""
+
+    images: Tensor
+    labels: Tensor
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches: crops uint8 `[B, 128, 64, 3]` RGB and their labels `[B]`."""
+    """Endless batches of `IDENTITIES` people."""
 
     def __init__(self, crops: list[Crop], seed: int) -> None:
         self._seed = seed
-        groups: dict[int, list[Crop]] = {}
+        groups: dict[int, list[Image]] = {}
         for crop in crops:
-            groups.setdefault(crop.identity, []).append(crop)
+            groups.setdefault(crop.identity, []).append(fitted(crop.image))
         self._people = [group for group in groups.values() if len(group) >= CROPS]
 
     @property
@@ -41,24 +48,23 @@ class Batches(IterableDataset[Batch]):
         return len(self._people)
 
     def __iter__(self) -> Iterator[Batch]:
-        rng = np.random.default_rng([self._seed, 96])
+        rng = np.random.default_rng([self._seed + STREETS_APART * worker(), 96])
         while True:
             labels = np.repeat(rng.choice(self.identities, IDENTITIES, replace=False), CROPS)
             images = []
             for label in labels[::CROPS]:
                 group = self._people[label]
-                images += [augment(group[k].image, rng) for k in rng.choice(len(group), CROPS, replace=False)]
-            yield torch.from_numpy(np.stack(images)), torch.from_numpy(labels)
+                images += [augment(group[k], rng) for k in rng.choice(len(group), CROPS, replace=False)]
+            yield Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(labels))
 
 
-def fitted(image: np.ndarray) -> np.ndarray:
+def fitted(image: Image) -> Image:
     """A crop as the network takes it: squashed to `INPUT`, RGB."""
     return cv2.cvtColor(cv2.resize(image, INPUT), cv2.COLOR_BGR2RGB)
 
 
-def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirror, change brightness and tint a little, and hide a part, each now and then."""
-    image = fitted(image)
+def augment(image: Image, rng: np.random.Generator) -> Image:
+    """A crop mirrored, of other brightness and tint, partly hidden, each now and then."""
     if rng.random() < 0.5:
         image = cv2.flip(image, 1)
     if rng.random() < 0.5:
@@ -73,25 +79,25 @@ def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Network input `[B, 3, 128, 64]` from uint8 RGB `[B, 256, 128, 3]`."""
-    return ((images.float() - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
+    """Network input `[B, 3, 128, 64]` from uint8 RGB `[B, 128, 64, 3]`."""
+    mean, std = (torch.tensor(v, device=images.device) for v in (MEAN, STD))
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def loss_of(net: OSNet, batch: Batch) -> dict[str, Tensor]:
     """The parts of a batch's loss."""
-    images, labels = batch
-    embeddings = net(normalised(images).contiguous(memory_format=torch.channels_last))
+    embeddings = net(normalised(batch.images))
     return {
-        "identity": losses.identity(embeddings, net.classifier.weight, labels),
-        "triplet": losses.triplet(embeddings, labels),
+        "identity": losses.identity(embeddings, net.classifier.weight, batch.labels),
+        "triplet": losses.triplet(embeddings, batch.labels),
     }
 
 
-def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Path:
+def train(folder: Path, steps: int, compute: Compute, seed: int = 0) -> Path:
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
     first_street = TRAINING_SEEDS + 50_000 + 1000 * seed
-    crops = collect(range(first_street, first_street + streets))
+    crops = collect(range(first_street, first_street + STREETS), workers=compute.workers)
     net = OSNet(0.25, identities=Batches(crops, seed).identities)
     average = fit(
         net,
@@ -99,6 +105,7 @@ def train(folder: Path, steps: int, seed: int = 0, streets: int = STREETS) -> Pa
         lambda first: Batches(crops, seed + 10_000 * first),  # going on draws other batches than the first ones again
         folder,
         steps,
+        compute,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
     )

@@ -16,7 +16,7 @@ from export import networks, pack  # noqa: E402
 from export.train import frames, joint, losses, pairs, progress, score_joint  # noqa: E402
 from export.train.jointnet import JointNet  # noqa: E402
 from export.train.pairs import Pair  # noqa: E402
-from export.train.progress import release  # noqa: E402
+from export.train.progress import Compute, release  # noqa: E402
 
 RED = (30, 40, 220)
 
@@ -56,10 +56,10 @@ def batch(*windows, beside=0.0, monkeypatch=None):
 
 
 def test_couples_are_windows_of_training_streets_around_the_same_people(seeds):
-    served = list(islice(pairs.couples(0), 120))
+    served = list(islice(pairs.couples(0), pairs.PAIRS_PER_STREET * pairs.SERVED))
     assert len(set(seeds)) >= 2
     assert min(seeds) >= scene.TRAINING_SEEDS
-    width, height = frames.WINDOW
+    width, height = pairs.WINDOW
     moved = []
     for window in (window for couple in served for window in couple):
         assert window.image.shape == window.before.shape == (height, width, 3)
@@ -148,7 +148,7 @@ def test_the_loss_of_the_heat_map_spares_the_surroundings_of_a_peak():
 
 def test_who_is_ignored_and_who_is_new_cost_nothing(monkeypatch):
     torch.manual_seed(0)
-    net = JointNet(identities=joint.IDENTITIES).eval()
+    net = JointNet(identities=pairs.IDENTITIES).eval()
     nobody = joint.loss_of(net, batch(pair(), monkeypatch=monkeypatch))
     assert nobody["heat"] > 1
     assert nobody["overlap"] == nobody["edge"] == nobody["back"] == nobody["identity"] == nobody["triplet"] == 0
@@ -168,7 +168,7 @@ def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path,
     torch.set_num_threads(1)
     window = pair((60, 20, 7))
     image, moved = window.image, batch(window, pair((20, 30, 8), moved=0), monkeypatch=monkeypatch)
-    net = JointNet(identities=joint.IDENTITIES)
+    net = JointNet(identities=pairs.IDENTITIES)
     joint.prepare(net)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
     history = []
@@ -194,11 +194,10 @@ def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path,
 def test_training_goes_on_where_it_was_and_releases_what_is_scored(tmp_path, monkeypatch, seeds):
     torch.set_num_threads(1)
     monkeypatch.setattr(joint, "COUPLES", 1)
-    monkeypatch.setattr(joint, "IDENTITIES", 64)
     monkeypatch.setattr(progress, "LOG_EVERY", 1)
     monkeypatch.setattr(progress, "DataLoader", lambda batches, **_: batches)
-    joint.train(tmp_path, 1)
-    path = joint.train(tmp_path, 2)
+    joint.train(tmp_path, 1, Compute())
+    path = joint.train(tmp_path, 2, Compute())
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert steps == [0, 1]
     assert path.stat().st_size < 1_200_000
@@ -207,7 +206,7 @@ def test_training_goes_on_where_it_was_and_releases_what_is_scored(tmp_path, mon
     assert {v.dtype for v in kept.values() if v.is_floating_point()} == {torch.float16}
     description = networks.detector(path).description
     assert description.classes == ("person",)
-    assert (description.input.width, description.input.height) == frames.INPUT
+    assert (description.input.width, description.input.height) == pairs.INPUT
     assert description.head.type == "centernet-joint"
 
 
