@@ -66,7 +66,8 @@ def fitted(sample: Sample) -> Sample:
     """The sample squashed to `INPUT` as the runtime does it."""
     height, width = sample.image.shape[:2]
     scale = np.array([INPUT[0] / width, INPUT[1] / height] * 2, np.float32)
-    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(INPUT * 2, np.float32))  # rounding may lead out of the picture
+    # Rounding may lead out of the picture.
+    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(INPUT * 2, np.float32))
     return replace(sample, image=cv2.resize(sample.image, INPUT), boxes_xyxy=boxes)
 
 
