@@ -46,7 +46,7 @@ def main() -> None:
         pack, export_s = _pack(Path(folder))
         pictures = frames.find(1000, str(DATA / "images/mot17_mini"))
         speed = _speed(pack, Path(folder))
-        parts = [_export_text(export_s), _accuracy(pack, pictures), speed, _appearance(pack), _builtin()]
+        parts = [_export_text(export_s), accuracy(pack, pictures), speed, _appearance(pack), _builtin()]
     body = "\n\n".join(parts)
     print(body)
     command = "python -m benchmarks.int8" + (" PACK" if len(sys.argv) > 1 else "")
@@ -68,7 +68,7 @@ def _export_text(export_s: float | None) -> str:
     return text + (f" Export with calibration and report: {export_s:.0f} s of wall time." if export_s else "")
 
 
-def _accuracy(pack: ModelPack, pictures: frames.Frames) -> str:
+def accuracy(pack: ModelPack, pictures: frames.Frames) -> str:
     """Agreement on people and recall of real pedestrians for each form, on frames unlike those of calibration."""
     detector = replace(pack.detector, variants={})
     tensors = [material.tensor(detector.input, [picture]) for picture in pictures.pictures()]
@@ -129,7 +129,7 @@ def _speed(pack: ModelPack, folder: Path) -> str:
     if importlib.util.find_spec("openvino"):
         runs |= _openvino(planes)
     runs |= ncnn_peer.runs(PUBLISHED, planes, folder)
-    times = _in_turns(list(runs.values()))
+    times = in_turns(list(runs.values()))
     rows = [[name, "", f"{ms:.2f}", f"{times[0] / ms:.2f}x"] for name, ms in zip(runs, times, strict=True)]
     text = f"One thread, median CPU time of {ROUNDS} rounds in turns."
     if any(name.startswith("ncnn") for name in runs):
@@ -154,7 +154,7 @@ def _builtin() -> str:
     size = described.input
     picture = np.random.default_rng(0).integers(0, 256, (1, size.height, size.width, 3)).astype(np.uint8)
     runs = [Runner(network.content), Runner(rendering.content)]
-    float_ms, integer_ms = _in_turns([lambda r=r: r(picture) for r in runs])  # type: ignore[misc]
+    float_ms, integer_ms = in_turns([lambda r=r: r(picture) for r in runs])  # type: ignore[misc]
     return (
         f"The built-in {described.source.architecture}, {size.width}x{size.height}, calibrated on 18 pictures of the"
         f" built-in scene, held-out ones: AP .5 {verdict.ap50:.3f}, AP .5:.95 {verdict.ap:.3f}, score bias"
@@ -167,7 +167,8 @@ def _quiet(text: str) -> None:
     """Progress that nobody watches."""
 
 
-def _in_turns(runs: Sequence[Callable[[], object]]) -> list[float]:
+def in_turns(runs: Sequence[Callable[[], object]]) -> list[float]:
+    """Median CPU time of each in milliseconds, of `ROUNDS` in turns."""
     times = np.zeros((ROUNDS, len(runs)))
     for run in runs:
         run()
@@ -211,7 +212,7 @@ def _appearance(pack: ModelPack) -> str:
     rows = []
     for size in (1, 16):
         batch = np.concatenate([*batches, *batches])[:size]
-        float_ms, integer_ms = _in_turns([lambda r=r, b=batch: r(b) for r in runs])  # type: ignore[misc]
+        float_ms, integer_ms = in_turns([lambda r=r, b=batch: r(b) for r in runs])  # type: ignore[misc]
         rows.append([f"batch {size}", "", f"{float_ms:.2f}", f"{integer_ms:.2f}", f"{float_ms / integer_ms:.2f}x"])
     return (
         f"OSNet x0.25 on this CPU, everything in integers: {likeness}. {NO_CPU_REID[0].upper()}{NO_CPU_REID[1:]}.\n\n"

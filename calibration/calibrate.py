@@ -36,6 +36,11 @@ NO_CPU_REID = (
     "no int8 variant for CPUs: measured on x86, every integer form of this architecture is slower than float32"
     " (x0.25: .74 to .95 of its speed; layers of 16 to 32 channels, gates between float and integer)"
 )
+JOINT_ON_CPU = (
+    "whether int8 is a joint network's faster form on a CPU depends on the processor, so each board times both once and"
+    " takes that: the built-in one's int8 runs at .87 of float32's speed on x86 without VNNI (AMD EPYC of 2021, ONNX"
+    " Runtime 1.32)"
+)
 
 
 @dataclass(frozen=True)
@@ -134,12 +139,15 @@ def calibrate(
     """
     progress("pictures")
     crops: list[list[Array]] = []
-    if detector.head.type == "centernet-joint":
+    joint = detector.head.type == "centernet-joint"
+    if joint:
         seen = pairs.gather(frames.pairs(), detector, contents["detector"])
     else:
         cropped = reid if "tensorrt" in settings.boards else None
         seen, crops = material.gather(frames.pictures(), detector, Runner(contents["detector"]), cropped)
     outcomes = {"detector": _detector(contents["detector"], detector, seen, settings, progress)}
+    if joint:
+        outcomes["detector"].notes += _notes_on_pairs(seen, settings)
     if labels is not None:
         progress("labels")
         _, held_out = halves(len(labels))
@@ -173,6 +181,19 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
     if "tensorrt" in settings.boards:
         _tensorrt(outcome, subject, gate, settings, progress)
     return outcome
+
+
+def _notes_on_pairs(seen: Material, settings: Settings) -> list[str]:
+    """What is to be known of a joint network's calibration."""
+    alone = sum(pairs.stands_still(feed) for feed in seen.tensors)
+    notes = [JOINT_ON_CPU] if "cpu" in settings.boards else []
+    if 2 * alone > len(seen.tensors):
+        notes.append(
+            f"{alone} of {len(seen.tensors)} pictures follow no other: the network saw each as the first of a stream,"
+            " in which nothing moves; calibrate on videos or on folders of frames"
+        )
+        logger.warning("--calibrate: %s", notes[-1])
+    return notes
 
 
 def _compare(outcome: Outcome, content: bytes, detector: Detector, truths: Sequence[Detections]) -> None:
@@ -276,5 +297,5 @@ def _rendering(form: str, content: bytes, verdict: Verdict, limits: Limits) -> R
 
 def _why(target: Target) -> str:
     if target is recipe.CPU:
-        return "first convolution (three colours: integers are slower and worse) or a result's last convolution"
+        return "first convolution (a few colours: integers are slower and worse) or a result's last convolution"
     return "too few channels for TensorRT's integer kernels, or a result's last layer"

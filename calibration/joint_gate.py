@@ -19,7 +19,6 @@ from edge.detect.preprocess import Scale
 from edge.modelpack import Detector
 from edge.types import Detections
 
-NEAR = 1  # cells to each side that a peak may move and be the same
 AS_IT_IS = Scale(1.0, 1.0)
 
 
@@ -57,8 +56,8 @@ class JointJudge:
 
     def error(self, variant: Runner) -> float:
         """Mean over the float network's peaks, weighted by score, of |heat difference| + 1 - IoU + the difference of
-        the ways back as a share of the box's size + 1 - cosine. Of a peak that moved by a cell only the heat counts, or
-        the measure would jump; one that is gone is wrong in everything."""
+        the ways back as a share of the box's size + 1 - cosine. Of a peak that moved only the heat where it was counts,
+        or the measure would jump."""
         total = weight = 0.0
         for outputs, expected in zip(variant.each(self._feeds), self._expected, strict=True):
             total += float(np.sum(expected.scores * expected.differences(outputs)))
@@ -133,12 +132,10 @@ class _Peaks:
         """How different everything at these peaks is in another network's outputs, `[N]`."""
         other = _Peaks.seen(outputs, 0.0)
         off = np.abs(_heat(outputs, self.cells) - self.heat)
-        far = np.abs(self.cells[:, None] - other.cells).max(2)
-        far[self.classes[:, None] != other.classes] = np.inf
-        nearest = far.argmin(1)
-        distance = far[np.arange(len(far)), nearest]
-        a, b = np.flatnonzero(distance == 0), nearest[distance == 0]
-        rest = np.where(distance > NEAR, 3.0, 0.0)
+        same = np.all(self.cells[:, None] == other.cells, axis=2) & (self.classes[:, None] == other.classes)
+        a = np.flatnonzero(same.any(1))
+        b = same[a].argmax(1)
+        rest = np.zeros(len(off))
         ious = iou_matrix(self.boxes[a], other.boxes[b]).diagonal()
         ways = np.minimum(_way(self.offsets[a], other.offsets[b], self.boxes[a]), 1)
         rest[a] = 1 - ious + ways + 1 - cosines(self.embeddings[a], other.embeddings[b])

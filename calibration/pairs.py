@@ -4,7 +4,7 @@ Where the network also reads where tracks were, it gets what the float network s
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from calibration.frames import Pair
 from calibration.material import CROP_SCORE, OBJECT_SCORE, Material
 from calibration.runtime import Feed
+from edge.detect.adopt_joint import BEFORE, IMAGE
 from edge.detect.joint import JointDetector
 from edge.infer.backend import open_backend
 from edge.modelpack import Detector
@@ -39,6 +40,11 @@ def gather(pairs: Iterable[Pair], detector: Detector, content: bytes) -> Materia
             material.objects.append(np.clip(within / (detector.input.width, detector.input.height), 0, 1))
         backend.close()
     return material
+
+
+def stands_still(feed: Feed) -> bool:
+    """Whether the picture before is the picture itself, as at the beginning of a stream."""
+    return isinstance(feed, Mapping) and np.array_equal(feed[BEFORE], feed[IMAGE])
 
 
 def _tracks(seen: Detections) -> Tracks:

@@ -13,6 +13,7 @@ from calibration import charts
 from calibration.calibrate import Calibration, Outcome
 from calibration.gate import TRUTH_SCORE, Agreement, Verdict
 from calibration.joint_gate import JointAgreement, judge_of
+from calibration.network import Network
 from calibration.recipe import Calibrated
 from calibration.runtime import Array, Feed, Runner
 from edge.modelpack import Detector
@@ -28,7 +29,7 @@ h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em
   padding-top: .8em; } h3 { font-size: 1em; margin: 1.4em 0 .3em; }
 p.lead, p.note { color: #55616f; margin: .2em 0 .8em; max-width: 52em; }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: #55616f; }
-th, td { padding: .22em 1.1em .22em 0; vertical-align: top; } table.figures tr + tr { border-top: 1px solid #e7ebf0; }
+th, td { padding: .22em .7em .22em 0; vertical-align: top; } table.figures tr + tr { border-top: 1px solid #e7ebf0; }
 tr.limits td { color: #55616f; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.name, code { font: 13px/1.5 ui-monospace, monospace; }
@@ -254,11 +255,11 @@ def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
 
 
 def signal_to_noise(result: Calibrated, floats: Collection[str], feeds: Sequence[Feed]) -> dict[str, float]:
-    """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `feeds`."""
-    from calibration.network import Network
-
+    """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `feeds`; without those that
+    hold other places in each variant."""
     integer = Network.parse(result.content(floats))
-    names = [name for name in result.ranges(floats) if integer.maker(f"{name}.dq") is not None]
+    elsewhere = _read_where_found(result.network)
+    names = [n for n in result.ranges(floats) if integer.maker(f"{n}.dq") is not None and n not in elsewhere]
     noisy = Runner(integer.showing([f"{name}.dq" for name in names]), exact=True)
     clean = Runner(result.network.showing(names))
     powers = np.zeros((len(names), 2))
@@ -268,6 +269,16 @@ def signal_to_noise(result: Calibrated, floats: Collection[str], feeds: Sequence
             row += np.sum(expected[name] ** 2), np.sum((found[f"{name}.dq"] - expected[name]) ** 2)
     ratios = 10 * np.log10(np.maximum(powers[:, 0], 1e-12) / np.maximum(powers[:, 1], 1e-12))
     return {name: float(ratio) for name, ratio in zip(names, ratios, strict=True)}
+
+
+def _read_where_found(network: Network) -> set[str]:
+    """Tensors whose rows are read at places that the network itself finds, other ones in each variant."""
+    found: set[str] = set()
+    for node in network.nodes:
+        places = node.op_type == "Gather" and node.input[1] not in network.weights
+        if places or not found.isdisjoint(node.input):
+            found.update(node.output)
+    return found
 
 
 def _machine() -> str:

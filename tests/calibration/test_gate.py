@@ -4,6 +4,7 @@ import pytest
 from calibration import precision
 from calibration.gate import Agreement, Cells, Likeness, Limits
 from calibration.runtime import perturbed
+from calibration.sensitivity import Unit, paying
 from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
 from edge.types import Detections
 
@@ -100,3 +101,13 @@ def test_copies_differ_by_less_than_noise_and_by_seed():
     moved = perturbed(planes, 1)
     assert moved.dtype == np.float32
     assert 0 < np.abs(moved - planes).max() < 1e-4
+
+
+def test_what_one_layer_saves_the_next_cannot():
+    def unit(name: str, gain_share: float, cost_share: float) -> Unit:
+        return Unit(name, (name,), 10 * cost_share, cost_share, 0.0, gain_share, gain_share)
+
+    free, dear, noise = unit("free", 0.5, 0.0), unit("dear", 0.3, 0.2), unit("noise", 0.019, 0.0)
+    assert paying([free, dear, noise]) == [free]  # of the half that is left .3 is .15
+    assert paying([dear, noise]) == [dear]
+    assert paying([]) == []

@@ -11,6 +11,8 @@ from calibration.quantize import Family
 from calibration.ranges import Range
 from calibration.runtime import Runner
 from calibration.tail import as_products
+from edge.infer.onnxrt import CPU, DISABLED
+from export.graph import Graph
 from tests.calibration import toy
 
 
@@ -38,7 +40,7 @@ def _kinds(model: onnx.ModelProto, tmp_path) -> list[str]:
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[CPU], disabled_optimizers=DISABLED)
     return [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
 
 
@@ -63,6 +65,65 @@ def test_layers_named_float_are_float(tmp_path):
     kept = {tensor.name for tensor in model.graph.initializer}
     assert {f"{name}.weight" for name in floats} <= kept
     assert "body.1.in.weight" not in kept
+
+
+def test_a_float_layer_between_grids_is_not_quantized_by_the_runtime(tmp_path):
+    """ONNX Runtime would round its weights itself; then what is measured of a layer in float is not true."""
+    network = as_products(toy.network())
+    model = _quantized(network, placement.for_cpu(network, ["body.0.deep"]), quantize.CPU)
+    kinds = _kinds(model, tmp_path)
+    assert kinds.count("QLinearConv") == 5
+    assert sum(kind in ("Conv", "FusedConv") for kind in kinds) == 2
+
+
+def _summed() -> Network:
+    """Two convolutions on one, their sum through a ReLU into a last one; the maximum of each row comes out."""
+    random = np.random.default_rng(0)
+    graph = Graph()
+
+    def conv(x: str, name: str) -> str:
+        weights = [graph.constant(f"{name}.weight", random.normal(0, 0.3, (16, 16, 1, 1)))]
+        return graph.add("Conv", [x, *weights, graph.constant(f"{name}.bias", random.normal(0, 0.3, 16))], name)
+
+    x = conv(graph.input("x", [1, 16, 16, 16]), "first")
+    x = graph.add("Relu", [graph.add("Add", [conv(x, "left"), conv(x, "right")], "sum")], "active")
+    graph.add("ReduceMax", [conv(x, "last")], "highest", axes=[3], keepdims=0)
+    graph.output("highest", [1, 16, 16])
+    return Network(graph.model("toy"))
+
+
+def test_a_sum_before_a_relu_needs_no_grid_of_its_own(tmp_path):
+    network = _summed()
+    placed = placement.for_cpu(network)
+    assert "sum" in placed.integer
+    assert "sum" not in placed.gridded
+    assert {"left", "right", "active"} <= set(placed.gridded)
+    images = [np.random.default_rng(i).normal(0, 1, (1, 16, 16, 16)).astype(np.float32) for i in range(8)]
+    grids = {}
+    for name, seen in activations.extremes(network, placed.gridded, images).items():
+        grids[name] = quantize.grid(Range(min(seen.lows.min(), 0), max(seen.highs.max(), 0)), quantize.CPU)
+    weights = rounding.rounded(network, {}, quantize.CPU)
+    model = quantize.quantized(network, placed, grids, weights, quantize.CPU)
+    kinds = _kinds(model, tmp_path)
+    assert kinds.count("QLinearAdd") == 1
+    assert "Relu" not in kinds
+    found, expected = (Runner(c)(images[0])["highest"] for c in (model.SerializeToString(), network.content))
+    assert toy.off(found, expected) < 0.03
+
+
+def test_float16_grids_take_a_newer_opset_and_reductions_with_them():
+    """Up to opset 17 their axes are an attribute, from 18 on an input."""
+    network = _summed()
+    image = np.random.default_rng(0).normal(0, 1, (1, 16, 16, 16)).astype(np.float32)
+    names = placement.for_tensorrt(network)
+    limits = activations.extremes(network, names.gridded, [image])
+    grids = {n: quantize.grid(Range(e.lows.min(), e.highs.max()), quantize.TENSORRT) for n, e in limits.items()}
+    weights = rounding.rounded(network, {}, quantize.TENSORRT)
+    halved = half.halved(quantize.quantized(network, names, grids, weights, quantize.TENSORRT))
+    assert opset_of(halved) == half.QDQ_OPSET
+    found, expected = (Runner(c)(image)["highest"] for c in (halved.SerializeToString(), network.content))
+    assert found.dtype == np.float32
+    assert toy.off(found, expected) < 0.05
 
 
 def test_without_a_product_at_the_end_the_last_convolution_stays_float():

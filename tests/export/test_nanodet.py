@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
 
+from benchmarks.int8_lifted import nanodet_m
 from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR, cell_counts
 from edge.errors import DataError, UsageError
 from export import checkpoint, nanodet
@@ -57,10 +57,7 @@ def test_real_weights_agree_with_the_published_onnx_file_on_real_images(publishe
 def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(images, data):
     """No checkpoint of NanoDet v0.x is at hand; its ONNX file has the weights in the order of the layers."""
     file = data / "models" / "object_detection_nanodet_2022nov.onnx"
-    graph = onnx.load(str(file)).graph
-    constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
-    convolutions = [[constants[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
-    model = _built(_state_of_v0(convolutions), 416, 416)
+    model = _built(nanodet_m(file), 416, 416)
     outputs = ["792", "814", "836", "795", "817", "839"]
     for image in images[::3]:
         expected = run(str(file), **{"input.1": normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR).astype("f4")})
@@ -68,32 +65,6 @@ def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(im
         found = run(model, image=image)
         assert np.abs(sigmoid(found["class_logits"]) - np.concatenate(levels[:3], 1)).max() < SCORES
         assert np.abs(found["distances"] - np.concatenate(levels[3:], 1)).max() < LOGITS
-
-
-def _state_of_v0(convolutions: list[list[np.ndarray]]) -> checkpoint.Tensors:
-    """The parameters of NanoDet-m by their names; batch norm, which is folded already, as the identity."""
-    names = [("backbone.conv1.0", "backbone.conv1.1")]
-    for stage, blocks in ((2, 4), (3, 8), (4, 4)):
-        for block in range(blocks):
-            at = f"backbone.stage{stage}.{block}"
-            names += [(f"{at}.branch1.{i}", f"{at}.branch1.{i + 1}") for i in (0, 2) if block == 0]
-            names += [(f"{at}.branch2.{i}", f"{at}.branch2.{i + 1}") for i in (0, 3, 5)]
-    names += [(f"fpn.lateral_convs.{i}.conv", "") for i in range(3)]
-    for level in range(3):
-        for i in range(2):
-            at = f"head.cls_convs.{level}.{i}"
-            names += [(f"{at}.depthwise", f"{at}.dwnorm"), (f"{at}.pointwise", f"{at}.pwnorm")]
-        names.append((f"head.gfl_cls.{level}", ""))
-    state = {}
-    for (layer, norm), (weight, bias) in zip(names, convolutions, strict=True):
-        state[f"{layer}.weight"] = weight
-        if norm:
-            ones, zeros = np.ones(len(weight)), np.zeros(len(weight))
-            state |= {f"{norm}.weight": ones, f"{norm}.bias": bias, f"{norm}.running_mean": zeros}
-            state[f"{norm}.running_var"] = ones - 1e-5
-        else:
-            state[f"{layer}.bias"] = bias
-    return state
 
 
 @pytest.mark.parametrize("width", ["0.5x", "1.0x", "1.5x"])
