@@ -2,13 +2,13 @@
 
     python -m benchmarks.crowds [--pack out/demo/builtin.pack]
 
-Two sequences of MOT17's half-validation laid on top of each other, detections and truth, and, with a pack for it, the
-built-in scene with 20 and with 150 people. Needs what benchmarks/accuracy.py needs.
+Sequences of MOT17's half-validation laid on top of each other or of their own mirror image, detections and truth, and,
+with a pack for it, the built-in scene with 20 and with 150 people. Needs what benchmarks/accuracy.py needs.
 """
 
 import argparse
-import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,60 +17,73 @@ import numpy as np
 
 from benchmarks.accuracy import SETS
 from benchmarks.results import table, write_section
+from benchmarks.trials import JITTER, METRICS, Run, measure, workers
 from edge.benchmark import Sequence
 from edge.demo.scene import Scene
 from edge.detect.detector import Detector
-from edge.evaluate import Job, Setting, evaluate
-from edge.judge import COMBINED, COUNTS, Scores
+from edge.evaluate import Setting
+from edge.judge import COUNTS, Scores
 from edge.motchallenge import SequenceInfo, format_detections
 from edge.pipeline import open_detector
 
-OVERLAID = (("MOT17-04", "MOT17-02"), ("MOT17-04", "MOT17-09"))
-SCENES = ((20, 300, (3, 4, 5)), (150, 150, (6,)))  # people, frames, seeds, none of them seen in tuning
-METHODS = (
-    ("NanoTrack", Setting("nanotrack")),
-    ("NanoTrack as published, .45", Setting("nanotrack", "published")),
-    ("ByteTrack .6", Setting("bytetrack")),
-    ("ByteTrack .3", Setting("bytetrack", "default", {"track_thresh": 0.3, "birth_margin": 0.1})),
-    ("SparseTrack .6", Setting("sparsetrack")),
-    ("SparseTrack .3", Setting("sparsetrack", "default", {"track_thresh": 0.3, "birth_margin": 0.1})),
-)
-SHOWN = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "FP", "FN")
+OVERLAID = (("MOT17-04", "MOT17-02"), ("MOT17-04", "MOT17-09"), ("MOT17-04", "mirrored"))
+SCENES = ((20, 300, (33, 34, 35)), (150, 150, (36,)))  # people, frames, seeds, none of them seen in tuning
+DRAWS = 4  # of jitter
+METHODS = {
+    "NanoTrack": Setting("nanotrack"),
+    "NanoTrack as published, .45": Setting("nanotrack", "published"),
+    "ByteTrack .6": Setting("bytetrack"),
+    "ByteTrack .3": Setting("bytetrack", "default", {"track_thresh": 0.3, "birth_margin": 0.1}),
+    "SparseTrack .6": Setting("sparsetrack"),
+    "SparseTrack .3": Setting("sparsetrack", "default", {"track_thresh": 0.3, "birth_margin": 0.1}),
+}
 
 
 def main() -> None:
     """Overlay, shoot, track, score, print and write the section of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, help="detector for the built-in scene; make demo makes one")
-    pack = parser.parse_args().pack
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        crowds = dict(_overlaid(folder))
-        if pack:
-            for people, frames, seeds in SCENES:
-                crowds[f"built-in scene, {people} people"] = [_shot(pack, people, frames, s, folder) for s in seeds]
-        jobs = [
-            Job(f"{crowd}/{name}", sequence, "MOT17", folder / f"tracks/{number}_{name}_{sequence.name}.txt", setting)
-            for number, (crowd, sequences) in enumerate(crowds.items())
-            for name, setting in METHODS
-            for sequence in sequences
-        ]
-        scores = evaluate(jobs, len(os.sched_getaffinity(0)))
-    body = _text(crowds, scores)
+    pack, begun = parser.parse_args().pack, time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary, workers() as pool:
+        crowds = overlaid(Path(temporary)) | (shot(pack, Path(temporary)) if pack else {})
+        runs = [Run(setting, JITTER, seed) for setting in METHODS.values() for seed in range(DRAWS)]
+        scores = measure(pool, crowds, runs)
+    body = _text({name: scores[k * DRAWS : (k + 1) * DRAWS] for k, name in enumerate(METHODS)})
     print(body)
-    write_section(
-        "crowds",
-        "Crowds",
-        body,
-        f"python -m benchmarks.crowds{' --pack out/demo/builtin.pack' if pack else ''}",
-        ("nanotrack-edge", "numba", "trackeval"),
-    )
+    command = f"python -m benchmarks.crowds{' --pack out/demo/builtin.pack' if pack else ''}"
+    write_section("crowds", "Crowds", body, command, ("nanotrack-edge", "numba", "scipy"))
+    print(f"{time.monotonic() - begun:.0f} s")
 
 
-def _overlaid(folder: Path) -> list[tuple[str, list[Sequence]]]:
+def overlaid(folder: Path) -> dict[str, list[Sequence]]:
+    """The crowds made of half-validation, by name."""
     half = {s.name: s for s in next(s for s in SETS if s.key == "mot17_half").sequences()}
-    pairs = [(half[one], half[other]) for one, other in OVERLAID]
-    return [(f"{one.name} and {other.name[-2:]}, half-val", [overlay(one, other, folder)]) for one, other in pairs]
+    crowds = {}
+    for one, other in OVERLAID:
+        with_ = half[other] if other in half else mirrored(half[one], folder)
+        crowds[f"{one} and {other.removeprefix('MOT17-')}, half-val"] = [overlay(half[one], with_, folder)]
+    return crowds
+
+
+def shot(pack: Path, folder: Path) -> dict[str, list[Sequence]]:
+    """The built-in scene as the pack's detector sees it, by name."""
+    return {
+        f"built-in scene, {people} people": [_shot(pack, people, frames, seed, folder) for seed in seeds]
+        for people, frames, seeds in SCENES
+    }
+
+
+def mirrored(sequence: Sequence, folder: Path) -> Sequence:
+    """The sequence seen in a mirror: left is right."""
+    if sequence.detections is None:
+        raise ValueError("detections: expected some, found none")
+    paths = []
+    for kind, file in (("gt", sequence.ground_truth), ("det", sequence.detections)):
+        rows = np.loadtxt(file, delimiter=",", ndmin=2)
+        rows[:, 2] = sequence.info.width - rows[:, 2] - rows[:, 4]
+        paths.append(folder / f"{sequence.name}.mirrored.{kind}.txt")
+        np.savetxt(paths[-1], rows, fmt="%.6g", delimiter=",")
+    return replace(sequence, name=f"{sequence.name}-mirrored", ground_truth=paths[0], detections=paths[1])
 
 
 def overlay(one: Sequence, other: Sequence, folder: Path) -> Sequence:
@@ -114,16 +127,21 @@ def _shot(pack: Path, people: int, frames: int, seed: int, folder: Path) -> Sequ
     return Sequence(name, info, np.arange(1, frames + 1), *paths, None)
 
 
-def _text(crowds: Mapping[str, list[Sequence]], scores: Mapping[str, Mapping[str, Scores]]) -> str:
+def _text(scores: Mapping[str, list[dict[str, Scores]]]) -> str:
+    """`scores`: of every draw by crowd, by method."""
     rows = []
-    for crowd in crowds:
-        for name, _ in METHODS:
-            values = scores[f"{crowd}/{name}"][COMBINED]
-            cells = [f"{values[m]:.0f}" if m in COUNTS else f"{values[m]:.1f}" for m in SHOWN]
-            rows.append((crowd if name == METHODS[0][0] else "", name, *cells))
+    for crowd in scores[next(iter(METHODS))][0]:
+        for place, (name, draws) in enumerate(scores.items()):
+            means = {m: float(np.mean([draw[crowd][m] for draw in draws])) for m in METRICS}
+            spread = float(np.std([draw[crowd]["HOTA"] for draw in draws], ddof=1))
+            cells = [f"{means[m]:.0f}" if m in COUNTS else f"{means[m]:.1f}" for m in METRICS]
+            cells[0] += f" ± {spread:.1f}"
+            rows.append((crowd if place == 0 else "", name, *cells))
     return f"""Each method with its defects repaired, on the same detections; .3 are the thresholds for light detectors.
+Mean of {DRAWS} draws of {100 * JITTER:g} % jitter of the boxes, and the standard deviation of a draw. No people laid on
+top hide those below from the detector.
 
-{table(("crowd", "tracker", *SHOWN), rows)}"""
+{table(("crowd", "tracker", *METRICS), rows)}"""
 
 
 if __name__ == "__main__":

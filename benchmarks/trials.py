@@ -25,7 +25,8 @@ from edge.motchallenge import SequenceInfo, read_detections, read_ground_truth
 from edge.track.tracker import Tracker
 from edge.types import Detections
 
-SHOWN = ("HOTA", "MOTA", "IDF1", "IDSW")
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "FP", "FN")
+JITTER = 0.005  # of a box: what two runs of a detector on nearly the same picture differ by
 _ALPHAS = np.arange(0.05, 0.99, 0.05)
 _EPS = float(np.finfo("float").eps)
 _PERSON, _DISTRACTORS = 1, (2, 7, 8, 12)  # classes of MOT17's ground truth, as TrackEval groups them
@@ -136,18 +137,22 @@ class Trial:
 
 
 def total(counts: Iterable[Counts]) -> Scores:
-    """`SHOWN` over some sequences, as if they were one; percentages 0..100."""
+    """`METRICS` over some sequences, as if they were one; percentages 0..100."""
     first, *others = counts
     for other in others:
         first = first + other
     detected = first.tp / np.maximum(1, first.tp + first.fn + first.fp)
     associated = first.ass / np.maximum(1, first.tp)
-    pairs, boxes, false, switches = first.clear
+    pairs, boxes, false, switches = map(float, first.clear)
     return {
         "HOTA": 100 * float(np.sqrt(detected * associated).mean()),
-        "MOTA": 100 * float(pairs - false - switches) / max(1.0, boxes),
+        "DetA": 100 * float(detected.mean()),
+        "AssA": 100 * float(associated.mean()),
+        "MOTA": 100 * (pairs - false - switches) / max(1.0, boxes),
         "IDF1": 100 * 2 * float(first.identity[0]) / max(1.0, float(first.identity[1])),
-        "IDSW": float(switches),
+        "IDSW": switches,
+        "FP": false,
+        "FN": boxes - pairs,
     }
 
 
@@ -158,7 +163,7 @@ def workers() -> ProcessPoolExecutor:
 
 
 def measure(pool: Executor, sets: Mapping[str, list[Sequence]], runs: Iterable[Run]) -> list[dict[str, Scores]]:
-    """For each of `runs` the scores (`SHOWN`) by set, over all its sequences."""
+    """For each of `runs` the scores (`METRICS`) by set, over all its sequences."""
     running = [{key: [pool.submit(_run, s, run) for s in members] for key, members in sets.items()} for run in runs]
     return [
         {key: total(future.result() for future in futures) for key, futures in by_set.items()} for by_set in running

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.crowds import overlay
+from benchmarks.crowds import mirrored, overlay
 from edge.benchmark import Sequence
 from edge.motchallenge import SequenceInfo
 
@@ -31,3 +31,17 @@ def test_overlay(tmp_path: Path) -> None:
     seen = np.loadtxt(both.detections, delimiter=",")
     assert seen[:, 0].tolist() == sorted(seen[:, 0])
     assert sorted(seen[seen[:, 0] == 1, 6]) == [0.03, 0.05]
+
+
+def test_mirrored(tmp_path: Path) -> None:
+    sequence = _sequence(tmp_path, "a", 5, 9)
+    mirror = mirrored(sequence, tmp_path)
+    assert (mirror.name, mirror.frames.tolist()) == ("a-mirrored", [5, 6, 7, 8, 9])
+    assert sequence.detections is not None
+    assert mirror.detections is not None
+    for file, image in ((sequence.ground_truth, mirror.ground_truth), (sequence.detections, mirror.detections)):
+        rows, mirror_rows = (np.loadtxt(f, delimiter=",") for f in (file, image))
+        assert np.allclose(mirror_rows[:, 2], 64 - 5 - rows[:, 2])  # pictures are 64 wide, boxes 5
+        assert np.array_equal(np.delete(mirror_rows, 2, 1), np.delete(rows, 2, 1))
+    again = mirrored(mirror, tmp_path)
+    assert np.allclose(np.loadtxt(again.ground_truth, delimiter=","), np.loadtxt(sequence.ground_truth, delimiter=","))
