@@ -15,10 +15,15 @@ Written by the commands named in each section; nothing here is copied by hand.
 """
 
 
-def write_section(name: str, title: str, body: str, command: str, packages: Iterable[str]) -> None:
-    """Replace the section `name` of RESULTS.md, or add it at the end."""
+def write_section(
+    name: str, title: str, body: str, command: str, packages: Iterable[str], elsewhere: str | None = None
+) -> None:
+    """Replace the section `name` of RESULTS.md, or add it at the end.
+
+    `elsewhere` names machine, versions and date of figures that come from another machine.
+    """
     head, tail = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    measured = f"`{command}` on {machine()}, {versions(packages)}, {datetime.date.today()}."
+    measured = f"`{command}` on {elsewhere or f'{machine()}, {versions(packages)}, {datetime.date.today()}'}."
     section = f"{head}\n## {title}\n\n{measured}\n\n{body.strip()}\n{tail}"
     text = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEAD
     pattern = re.compile(re.escape(head) + ".*?" + re.escape(tail), re.DOTALL)

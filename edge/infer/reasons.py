@@ -45,8 +45,8 @@ class Reason(Enum):
 _REMEDIES = {
     Reason.NO_DRIVER: "a Jetson gets its driver with JetPack, a workstation from NVIDIA; "
     "a container needs --runtime nvidia",
-    Reason.NO_TENSORRT: "on a Jetson: apt install nvidia-jetpack, and a virtual environment made with "
-    "--system-site-packages",
+    Reason.NO_TENSORRT: "on a Jetson: apt install nvidia-jetpack; elsewhere NVIDIA's packages; then a virtual "
+    "environment made with --system-site-packages",
     Reason.TENSORRT_UNSUPPORTED: "JetPack 6 or newer brings a TensorRT that fits",
     Reason.TENSORRT_BROKEN: "install driver and TensorRT from the same JetPack or CUDA release",
     Reason.NO_PYCUDA: "pip install 'nanotrack-edge[jetson]', with nvcc on the PATH",
