@@ -67,13 +67,27 @@ search from there finds on the half it is tuned on; *default* is what is shipped
 the half it never saw is what tuning gives; what it gains more on its own half is fitted to that half; and as far as the
 default is above *found* there, it may be fitted to the half that judges.
 
-{table(("half", "parameters", *titles, "mean", "values"), rows)}"""
+{table(("half", "parameters", *titles, "mean", "values"), rows)}
+{conclusion([float(row[-2]) for row in rows])}"""
     print(body)
     write_section(
         "low_scores_halves", "Low scores: tuned on one half, judged by the other", body, "python -m benchmarks.halves",
         ("nanotrack-edge", "numba", "scipy"),
     )  # fmt: skip
     print(f"{time.monotonic() - begun:.0f} s")
+
+
+def conclusion(means: list[float]) -> str:
+    """What the means say: of what was spoilt, found and shipped, on the half not seen and the one tuned on, twice."""
+    unseen, own = (np.array([means[k : k + 3], means[k + 6 : k + 9]]).mean(0) for k in (0, 3))
+    worth, above = unseen[2] - unseen[0], (unseen[2] - unseen[1], own[2] - own[1])
+    gained = unseen[1] - unseen[0], own[1] - own[0]
+    told = "gave nothing" if gained[0] <= NOISE else "helped"
+    return f"""On average of both halves, HOTA: parameters off by up to {SPOILT:g} times cost {worth:.2f}. The search {told}:
+{gained[0]:+.2f} on the half it never saw, {gained[1]:+.2f} on its own, so that {gained[1] - gained[0]:.2f} was fitted.
+The default is {above[0]:.2f} above what was found where that was not looked at, and {above[1]:.2f} above it where it was:
+the search is weaker than the one that made the default, and the first is the most that the default's values can owe to
+having been chosen with both halves in sight."""
 
 
 def spoilt(seed: int) -> Values:

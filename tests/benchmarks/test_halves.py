@@ -48,3 +48,12 @@ def test_what_is_spoilt_is_off_everywhere_and_by_no_more_than_said() -> None:
     assert max(factors) > 1.2
     assert len({round(factor, 6) for factor in factors}) == len(factors)
     Parameters(**values)
+
+
+def test_the_conclusion_adds_up() -> None:
+    """Twice: spoilt, found, default, on the half not seen and then on its own."""
+    text = " ".join(halves.conclusion([50, 51, 53, 40, 43, 44, 60, 61, 63, 30, 33, 34]).split())
+    assert "cost 3.00" in text
+    assert "The search helped: +1.00 on the half it never saw, +3.00 on its own, so that 2.00 was fitted" in text
+    assert "2.00 above what was found where that was not looked at, and 1.00 above it where it was" in text
+    assert "gave nothing: -1.00" in halves.conclusion([50, 49, 53, 40, 43, 44, 60, 59, 63, 30, 33, 34])
