@@ -83,11 +83,11 @@ def conclusion(means: list[float]) -> str:
     worth, above = unseen[2] - unseen[0], (unseen[2] - unseen[1], own[2] - own[1])
     gained = unseen[1] - unseen[0], own[1] - own[0]
     told = "gave nothing" if gained[0] <= NOISE else "helped"
-    return f"""On average of both halves, HOTA: parameters off by up to {SPOILT:g} times cost {worth:.2f}. The search {told}:
-{gained[0]:+.2f} on the half it never saw, {gained[1]:+.2f} on its own, so that {gained[1] - gained[0]:.2f} was fitted.
-The default is {above[0]:.2f} above what was found where that was not looked at, and {above[1]:.2f} above it where it was:
-the search is weaker than the one that made the default, and the first is the most that the default's values can owe to
-having been chosen with both halves in sight."""
+    return f"""On average of both halves, HOTA: parameters off by up to {SPOILT:g} times cost {worth:.2f}.
+The search {told}: {gained[0]:+.2f} on the half it never saw, {gained[1]:+.2f} on its own, so that
+{gained[1] - gained[0]:.2f} was fitted. The default is {above[0]:.2f} above what was found where that was not looked at,
+and {above[1]:.2f} above it where it was: the search is weaker than the one that made the default, and the first is the
+most that the default's values can owe to having been chosen with both halves in sight."""
 
 
 def spoilt(seed: int) -> Values:
