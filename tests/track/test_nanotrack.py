@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge import Detections, Tracker
+from edge.track.nanotrack import Parameters
 from tests.track.scenes import crowd, ids
 
 OTHER = (0.95, 600, 100, 660, 280)
@@ -118,3 +119,21 @@ def test_the_same_pace_at_any_frame_rate() -> None:
         for _ in range(int(2.5 * rate)):
             ids(tracker)
         assert ids(tracker, (0.8, 60.0 * 5)) == set()
+
+
+@pytest.mark.parametrize("rate", [10.0, 15.0, 30.0, 60.0])
+def test_the_running_score_follows_by_the_second(rate: float) -> None:
+    """After a fall from .9 to .4, what is left of it is e^-1 after `score_memory_s`, however many frames that was."""
+    tracker = Tracker(frame_rate=rate, score_memory_s=0.6)
+    for _ in range(10):
+        ids(tracker, (0.9,))
+    before = float(tracker._state.table[0]["score"])
+    for _ in range(round(0.6 * rate)):
+        ids(tracker, (0.4,))
+    assert before == pytest.approx(0.9)
+    assert float(tracker._state.table[0]["score"]) == pytest.approx(0.4 + 0.5 / np.e, abs=1e-6)
+
+
+def test_every_parameter_is_explained() -> None:
+    for name in vars(Parameters()):
+        assert f"`{name}`" in (Parameters.__doc__ or "")
