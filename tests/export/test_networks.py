@@ -109,7 +109,7 @@ def _saying(path, monkeypatch, **said):
 
 def test_a_checkpoint_names_its_own_input_and_classes():
     found = networks.detector(WEIGHTS / "detector.pth").description
-    assert (found.input.width, found.input.height) == (640, 352)
+    assert (found.input.width, found.input.height) == (832, 480)
     assert found.classes == ("person",)
 
 

@@ -104,7 +104,7 @@ def test_inspect_says_what_a_published_file_holds(data, capsys, name, facts):
 def test_inspect_shows_what_a_checkpoint_says_of_itself(capsys):
     assert main(["inspect", str(Path(edge.demo.__file__).with_name("weights") / "detector.pth")]) == 0
     shown = capsys.readouterr().out
-    assert "640x352" in shown
+    assert "832x480" in shown
     assert "1: person" in shown
 
 
