@@ -1,9 +1,12 @@
 """Dense crowds: NanoTrack's default beside the other methods where boxes hide each other.
 
-    python -m benchmarks.crowds [--pack out/demo/builtin.pack]
+    python -m benchmarks.crowds [--pack builtin.pack]
 
 Sequences of MOT17's half-validation laid on top of each other or of their own mirror image, detections and truth, and,
-with a pack for it, the built-in scene with 20 and with 150 people. Needs what benchmarks/accuracy.py needs.
+with a pack for it, the built-in scene with 20 and with 150 people. Needs what benchmarks/accuracy.py needs. The pack
+is that of the built-in detector at its own size, not the one of `make demo`:
+
+    nanotrack-export pack --detector edge/demo/weights/detector.pth -o builtin.pack
 """
 
 import argparse
@@ -42,7 +45,7 @@ METHODS = {
 def main() -> None:
     """Overlay, shoot, track, score, print and write the section of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", type=Path, help="detector for the built-in scene; make demo makes one")
+    parser.add_argument("--pack", type=Path, help="detector for the built-in scene")
     pack, begun = parser.parse_args().pack, time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, workers() as pool:
         crowds = overlaid(Path(temporary)) | (shot(pack, Path(temporary)) if pack else {})
@@ -50,7 +53,7 @@ def main() -> None:
         scores = measure(pool, crowds, runs)
     body = _text({name: scores[k * DRAWS : (k + 1) * DRAWS] for k, name in enumerate(METHODS)})
     print(body)
-    command = f"python -m benchmarks.crowds{' --pack out/demo/builtin.pack' if pack else ''}"
+    command = f"python -m benchmarks.crowds{' --pack builtin.pack' if pack else ''}"
     write_section("crowds", "Crowds", body, command, ("nanotrack-edge", "numba", "scipy"))
     print(f"{time.monotonic() - begun:.0f} s")
 

@@ -1,10 +1,11 @@
 """NanoTrack's default beside the best published method on every set, each component left out, and dropped frames.
 
     python -m benchmarks.low_scores
-    python -m benchmarks.low_scores --ablation [--pack out/demo/builtin.pack]
+    python -m benchmarks.low_scores --ablation [--pack builtin.pack]
 
-Needs what benchmarks/accuracy.py needs. The light sets are **simulated** detections, made by `light_detections.py` of
-the reference folder: seeds 0 to 2 were used for tuning, 20 to 22 only once everything was fixed.
+Needs what benchmarks/accuracy.py needs; benchmarks/crowds.py says what pack. The light sets are **simulated**
+detections, made by `light_detections.py` of the reference folder: seeds 0 to 2 were used for tuning, 20 to 22 only once
+everything was fixed.
 """
 
 import argparse
@@ -93,9 +94,7 @@ def main() -> None:
     """Track, score, print and write the sections of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ablation", action="store_true", help="leave out every component in turn; takes long")
-    parser.add_argument(
-        "--pack", type=Path, help="detector for the built-in scene, with --ablation; make demo makes one"
-    )
+    parser.add_argument("--pack", type=Path, help="detector for the built-in scene, with --ablation")
     args = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -105,7 +104,7 @@ def main() -> None:
             crowds = overlaid(folder) | (shot(args.pack, folder) if args.pack else {})
             body = f"{_ablation({s.title.split(':')[0]: sets[s.key] for s in SETS} | crowds)}\n{TRIED}"
             name, title, command = "low_scores_ablation", "Low scores, component by component", " --ablation"
-            command += " --pack out/demo/builtin.pack" if args.pack else ""
+            command += " --pack builtin.pack" if args.pack else ""
         else:
             scores = evaluate(_reached_jobs(sets, folder), len(os.sched_getaffinity(0)))
             body = f"{_reached(scores)}\n{_drops(scores)}"
