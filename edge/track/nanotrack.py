@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from edge.track import perspective, state
+from edge.track import camera, perspective, state
 from edge.track.assignment import arrange, solve
 from edge.track.boxes import Records, iou, overlapping, sort_spans, span
-from edge.track.camera import consensus, shift, widened
 from edge.track.evidence import FIRST_S, doubts, first, gained
 from edge.track.jit import entry, given, kernel
 from edge.track.kalman import XYWH, correct, measurement, predict, start, write_box
@@ -43,14 +42,13 @@ class Parameters:
     `high_score`: detections from here on are matched first. `low_score`: the least used at all.
     `birth_score`: least score of a track's first detection, and of one that speaks for the camera.
     `similarity_floor`: least score^2 * similarity of a match; `similarity_enough`: a similarity that always is.
-    `new_similarity`: least similarity for tracks not yet confirmed.
     `revive_ratio`: a low detection revives a lost track from this fraction of the track's running score on.
     `absence_s`: how long someone with score 1 must be gone for the similarity to halve; see similarity.py.
     `continuity`: weight of the jump from the running score in the similarity; `score_memory_s`: time constant of that.
     `feet_tolerance`: offset of the lower edge, in h, that halves the similarity; inf to ignore it.
     `position_noise` h/sqrt(s), `velocity_noise` h/s/sqrt(s): how freely objects move; `measurement_noise` h: of boxes.
     `score_noise`, `overlap_noise`: measurement noise is (1 + this * (1 - score)) and (1 + this * overlap) times that.
-    `start_noise` h, `start_velocity_noise` h/s: standard deviations at birth.
+    `start_velocity_noise` h/s: how fast objects move, as a standard deviation, when they are first seen.
     `camera_noise` h: how far single objects stray from the camera's motion; 0 for a camera that never moves.
     `camera_reach`: how far pairs are sought for it, in box sizes beyond every side.
     `confirm_evidence`, `drop_evidence`: log-odds at which a track is confirmed, or given up; a confirmed one is shown
@@ -71,7 +69,6 @@ class Parameters:
     birth_score: float = number(0.25, 0, 1)
     similarity_floor: float = number(0.1, 0, 1)
     similarity_enough: float = number(0.5, 0, 1)
-    new_similarity: float = number(0.05, 0, 1)
     revive_ratio: float = number(0.3, 0, 100)
     absence_s: float = number(2, 1e-6, math.inf)
     continuity: float = number(0.35, 0, 1)
@@ -82,7 +79,6 @@ class Parameters:
     measurement_noise: float = number(0.04, 1e-6, 1e6)
     score_noise: float = number(4, 0, 1e6)
     overlap_noise: float = number(1, 0, 1e6)
-    start_noise: float = number(0.1, 1e-6, 1e6)
     start_velocity_noise: float = number(1.2, 0, 1e6)
     camera_noise: float = number(0.04, 0, 1e6)
     camera_reach: float = number(0.15, 0, 10)
@@ -117,7 +113,7 @@ TRACK = np.dtype(
     ],
     align=True,
 )
-RUN = run_dtype(Parameters, [("shown", "i8"), *perspective.FIELDS])
+RUN = run_dtype(Parameters, [("shown", "i8"), *camera.FIELDS, *perspective.FIELDS])
 
 
 @kernel
@@ -139,10 +135,10 @@ def _candidates(work: Work) -> Any:
     run, spans = work.run[0], work.spans
     reach, tracks, usable = run["camera_reach"], run["tracks"], 0
     for i in range(tracks):
-        span(spans[0][i], i, widened(work.table[i]["box"], reach), 0.0)
+        span(spans[0][i], i, camera.widened(work.table[i]["box"], reach), 0.0)
     for j in range(work.n):
         if work.detections[j]["pool"] != NOWHERE:
-            span(spans[1][usable], j, widened(work.detections[j]["box"], reach), 0.0)
+            span(spans[1][usable], j, camera.widened(work.detections[j]["box"], reach), 0.0)
             usable += 1
     sort_spans(spans[0], tracks, spans[2], run["digits"])
     sort_spans(spans[1], usable, spans[2], run["digits"])
@@ -196,7 +192,7 @@ def _gain(run: Any, stage: int, track: Any, detection: Any, alike: float) -> flo
         if detection["pool"] != LOW or (lost and score < run["revive_ratio"] * track["score"]):
             return 0.0
         return worth(run, alike, score)
-    return 0.0 if track["confirmed"] else alike - run["new_similarity"]
+    return 0.0 if track["confirmed"] else alike
 
 
 @kernel
@@ -237,11 +233,16 @@ def _find_overlaps(work: Work, pairs: Records, count: int) -> None:
 
 
 @kernel
+def _noise(run: Any, detection: Any, height: float) -> float:
+    """Standard deviation of a detection's box for an object of this `height`, in pixels."""
+    unsure = 1.0 + run["score_noise"] * (1.0 - detection["score"])
+    return run["measurement_noise"] * height * unsure * (1.0 + run["overlap_noise"] * detection["overlap"])
+
+
+@kernel
 def _correct(run: Any, track: Any, detection: Any) -> None:
     """Move the track to its detection: the less, the lower its score and the more it is overlapped."""
-    noise = run["measurement_noise"] * track["position"][3]
-    noise *= 1.0 + run["score_noise"] * (1.0 - detection["score"])
-    noise *= 1.0 + run["overlap_noise"] * detection["overlap"]
+    noise = _noise(run, detection, track["position"][3])
     width, height = track["position"][2], track["position"][3]
     correct(track, measurement(detection["box"], XYWH), (noise, noise, noise, noise))
     track["position"][2] = max(track["position"][2], _LEAST_SHRINK * width)
@@ -311,7 +312,7 @@ def _start(work: Work, j: int, evidence: float) -> None:
     track["status"], track["start"], track["last"] = TRACKED, run["now"], run["now"]
     track["confirmed"], track["evidence"] = False, evidence
     z = measurement(detection["box"], XYWH)
-    p, v = run["start_noise"] * z[3], run["start_velocity_noise"] * z[3] / run["frame_rate"]
+    p, v = _noise(run, detection, z[3]), run["start_velocity_noise"] * z[3] / run["frame_rate"]
     start(track, z, (p, p, p, p), (v, v, 0.0, 0.0))
     write_box(track, XYWH)
     _confirm(run, track)
@@ -367,9 +368,9 @@ def step(
         return error, 0, 0
     begin_frame(run, table, frames)
     _predict(work, frames)
+    camera.go_on(work, frames)
     met, count = _candidates(work)
-    x, y = consensus(work, met, count)
-    shift(work, x, y)
+    camera.follow(work, met, count, frames)
     close = _compare(work, met)
     _heed_looks(work, met, close, cosines)
     for stage in range(3):

@@ -192,7 +192,7 @@ class Tracker:
         """
         self._check_follows_time()
         frames, _ = self._elapsed(time_s)
-        tracks = predicted(self._state.table[: self._alive], self._shown, frames, self._model)
+        tracks = predicted(self._run, self._state.table[: self._alive], self._shown, frames, self._model)
         if self._reentry is not None:
             tracks.ids = self._reentry.identities(tracks.ids)
         return tracks
@@ -263,7 +263,7 @@ class Tracker:
         # The looks of the new are asked once, when they are first shown, and should be known well by then.
         stale = ~table["confirmed"] | (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
-        boxes = predicted_boxes(table, frames, self._model)
+        boxes = predicted_boxes(self._run, table, frames, self._model)
         reach = getattr(self.parameters, "looks_iou", doubt.OVERLAP) - doubt.SLACK
         try:
             doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
