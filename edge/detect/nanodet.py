@@ -167,6 +167,17 @@ def _means(factors: Float32s, scales: Float32s, bins: int, means: Float32s) -> N
         means[i] = mean / total
 
 
+@kernel
+def _squash(values: Float32s, factors: Float32s, powers: Int32s) -> None:
+    """Logits into probabilities, in place; `factors` and `powers` are room for as many numbers."""
+    for i in range(values.shape[0]):
+        factors[i] = -values[i]
+    _exponentials(factors, powers)
+    scales = powers.view(np.float32)
+    for i in range(values.shape[0]):
+        values[i] = float32(1) / (float32(1) + factors[i] * scales[i])
+
+
 @entry(
     buffer(np.float32, 2), buffer(np.float32, 2), int64, buffer(np.int64, 2),
     float32, int64, buffer(np.int32), float32, boolean, float32, float32,
@@ -185,7 +196,8 @@ def _decode_table(
     found = _passing(scores, wanted, floor, cells)
     factors, powers = np.empty(4 * bins * _AT_ONCE, np.float32), np.empty(4 * bins * _AT_ONCE, np.int32)
     scales, means = powers.view(np.float32), np.empty(4 * _AT_ONCE, np.float32)
-    level = first = 0
+    level = first = row = 0
+    begun = count
     for low in range(0, found, _AT_ONCE):
         part = cells[low : min(low + _AT_ONCE, found)]
         size = 4 * bins * part.shape[0]
@@ -199,10 +211,11 @@ def _decode_table(
         for k in range(part.shape[0]):
             cell = part[k]
             while cell >= levels[level, 0]:
-                first = levels[level, 0]
+                first, row = levels[level, 0], 0
                 level += 1
             stride, columns = levels[level, 1], levels[level, 2]
-            row = (cell - first) // columns
+            while cell - first >= (row + 1) * columns:  # cells rise: cheaper than a division
+                row += 1
             x, y = (cell - first - row * columns + offset) * stride, (row + offset) * stride
             for class_ in wanted:
                 score = scores[cell, class_]
@@ -214,7 +227,11 @@ def _decode_table(
                 boxes_out[count, 1] = min(max(y - means[4 * k + 1] * stride, 0), height)
                 boxes_out[count, 2] = min(max(x + means[4 * k + 2] * stride, 0), width)
                 boxes_out[count, 3] = min(max(y + means[4 * k + 3] * stride, 0), height)
-                scores_out[count] = 1 / (1 + math.exp(-score)) if logits else score
+                scores_out[count] = score
                 classes_out[count] = class_
                 count += 1
+    if logits:
+        for low in range(begun, count, factors.shape[0]):
+            some = scores_out[low : min(low + factors.shape[0], count)]
+            _squash(some, factors[: some.shape[0]], powers)
     return count

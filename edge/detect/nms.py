@@ -1,10 +1,12 @@
 """Non-maximum suppression: greedy, class by class."""
 
 import numpy as np
-from numba import float32, int32, int64
+from numba import float32, int32, int64, uint64
 
 from edge.track.jit import buffer, entry, kernel
 from edge.types import Float32s, Int32s
+
+_BLOCK = 32  # boxes compared between two looks at whether one was hit
 
 
 @kernel
@@ -53,21 +55,24 @@ def survivors(
     Of the first `count` rows, one is dropped if its IoU with a better kept one of its class is above `iou_limit`.
     Of equal scores the earlier row is the better. Boxes have x2 >= x1 and y2 >= y1, scores are not negative.
     """
-    # The survivors, column by column: the inner loop has no branch and becomes vector instructions, twice as fast as
-    # one that stops at the first hit (58 us against 117 for 993 boxes, 311 kept).
-    best = np.empty((5, count), np.float32)
+    # The survivors, column by column: the inner loop has no branch and becomes vector instructions. It stops at the end
+    # of a block with a hit, for most boxes are dropped by one of the first; blocks of one length leave no remainder to
+    # be done one by one, and behind the last survivor are empty boxes, which overlap nothing.
+    best = np.zeros((5, count + _BLOCK), np.float32)
     x1s, y1s, x2s, y2s, areas = best[0], best[1], best[2], best[3], best[4]
-    best_classes, kept = np.empty(count, np.int32), np.empty(count, np.int32)
+    best_classes, kept = np.zeros(count + _BLOCK, np.int32), np.empty(count, np.int32)
     number = 0
     for row in _best_first(scores[:count]):
         x1, y1, x2, y2 = boxes_xyxy[row, 0], boxes_xyxy[row, 1], boxes_xyxy[row, 2], boxes_xyxy[row, 3]
         area, class_ = (x2 - x1) * (y2 - y1), classes[row]
-        hits = int32(0)
-        for i in range(number):
-            width = max(min(x2, x2s[i]) - max(x1, x1s[i]), float32(0))
-            height = max(min(y2, y2s[i]) - max(y1, y1s[i]), float32(0))
-            inter = width * height
-            hits += int32((inter > iou_limit * (area + areas[i] - inter)) & (best_classes[i] == class_))
+        hits, low = int32(0), uint64(0)
+        while hits == 0 and low < number:
+            for i in range(low, low + uint64(_BLOCK)):
+                width = max(min(x2, x2s[i]) - max(x1, x1s[i]), float32(0))
+                height = max(min(y2, y2s[i]) - max(y1, y1s[i]), float32(0))
+                inter = width * height
+                hits += int32((inter > iou_limit * (area + areas[i] - inter)) & (best_classes[i] == class_))
+            low += uint64(_BLOCK)
         if hits == 0:
             x1s[number], y1s[number], x2s[number], y2s[number] = x1, y1, x2, y2
             areas[number], best_classes[number] = area, class_
