@@ -25,7 +25,6 @@ from edge.motchallenge import SequenceInfo, format_rows
 from edge.pipeline import open_detector
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
-from edge.spans import Spans
 from edge.track.tracker import Tracker
 from edge.types import Detections, Float32s, Image
 
@@ -64,7 +63,6 @@ class Recall:
 
     def __init__(self, description: Any) -> None:
         self.description = description
-        self.span = Spans()["reid"]
         self.frame = Detections.empty()
 
     def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:

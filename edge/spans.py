@@ -2,7 +2,7 @@
 
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter_ns
 from types import TracebackType
 
@@ -28,7 +28,7 @@ class Span:
     """A context manager that measures its body; one thread at a time.
 
     `count` and `total_ns` cover everything since the start, `histogram()` as well; `recent_ms()` and `recent_ns()` the
-    last `KEPT` measurements. `thread` is the name of the thread that was measured first.
+    last `KEPT` measurements. `thread` is the name of the thread that was measured first, or of the device.
     """
 
     __slots__ = ("_durations_ns", "_histogram", "_start_ns", "_starts_ns", "count", "thread", "total_ns")
@@ -50,7 +50,12 @@ class Span:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         start_ns = self._start_ns
-        elapsed_ns = perf_counter_ns() - start_ns
+        self.add(start_ns, perf_counter_ns() - start_ns)
+        if not self.thread:
+            self.thread = threading.current_thread().name
+
+    def add(self, start_ns: int, elapsed_ns: int) -> None:
+        """Count what something else measured: when it started (of `time.perf_counter_ns`) and how long it took."""
         count = self.count
         place = count % KEPT
         self._durations_ns[place] = elapsed_ns
@@ -61,8 +66,6 @@ class Span:
         self._histogram[elapsed_ns if octave <= 0 else (octave << _BITS) + (elapsed_ns >> octave)] += 1
         self.total_ns += elapsed_ns
         self.count = count + 1
-        if not count:
-            self.thread = threading.current_thread().name
 
     def recent_ns(self) -> tuple[Int64s, Int64s]:
         """Start (of `time.perf_counter_ns`) and duration of the latest measurements, oldest first; copies."""
@@ -116,6 +119,15 @@ class Spans:
     def __getitem__(self, name: str) -> Span:
         name += self._behind
         return self._spans.setdefault(name, Span()) if name not in self._spans else self._spans[name]
+
+    def add_device(self, stages_ms: Mapping[str, float], device: str = "GPU") -> None:
+        """Count what a device did by its own clock: stages one after another, of which the last has just ended."""
+        start_ns = perf_counter_ns() - round(1e6 * sum(stages_ms.values()))
+        for name, duration_ms in stages_ms.items():
+            span, elapsed_ns = self[name], round(1e6 * duration_ms)
+            span.add(start_ns, elapsed_ns)
+            span.thread = device
+            start_ns += elapsed_ns
 
     def __iter__(self) -> Iterator[tuple[str, Span]]:
         return iter(list(self._spans.items()))

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -128,3 +129,17 @@ def test_memory_is_fixed() -> None:
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 4096
+
+
+def test_what_a_device_measured_is_counted_one_after_another_on_a_thread_of_its_own() -> None:
+    spans = Spans()
+    before_ns = time.perf_counter_ns()
+    spans.beside(2).add_device({"gpu copy in": 0.25, "gpu infer": 4.0})
+    (copied, (copy_ns, copy_took_ns)), (computed, (infer_ns, infer_took_ns)) = (
+        (name, span.recent_ns()) for name, span in spans
+    )
+    assert [copied, computed] == ["gpu copy in 2", "gpu infer 2"]
+    assert (copy_took_ns.item(), infer_took_ns.item()) == (250_000, 4_000_000)
+    assert infer_ns.item() == copy_ns.item() + 250_000
+    assert before_ns <= infer_ns.item() + 4_000_000 <= time.perf_counter_ns()
+    assert {span.thread for _, span in spans} == {"GPU"}

@@ -44,6 +44,7 @@ class Detector:
             description.score_floor if floor is None else floor,
         )
         self._nms_iou = description.nms_iou if nms_iou is None else nms_iou
+        self._all_spans = spans
         self._spans = spans["preprocess"], spans["infer"], spans["decode+nms"]
 
     def __call__(self, image: Image) -> Detections:
@@ -56,6 +57,8 @@ class Detector:
             scale = self._preprocess(image)
         with infer:
             self.backend.run()
+        if stages_ms := self.backend.stages_ms:
+            self._all_spans.add_device(stages_ms)
         with postprocess:
             return self._detections(scale)
 

@@ -58,7 +58,8 @@ class JointDetector:
         self._preprocess = Preprocess(description.input, self._image)
         self._wanted = class_numbers(classes, description.classes)
         self._floor = description.score_floor if floor is None else floor
-        self._spans = spans["preprocess"], spans["infer"], spans["decode"]
+        self._all_spans = spans
+        self._spans = spans["preprocess"], spans["infer"], spans["decode+nms"]
         self.reset()
 
     def reset(self) -> None:
@@ -84,6 +85,8 @@ class JointDetector:
                 self._first = False
         with infer:
             self.backend.run()
+        if stages_ms := self.backend.stages_ms:
+            self._all_spans.add_device(stages_ms)
         with decode:
             return self._decoded()
 

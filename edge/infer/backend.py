@@ -38,6 +38,10 @@ class Backend(Protocol):
     inputs: Mapping[str, npt.NDArray[Any]]
     outputs: Mapping[str, npt.NDArray[Any]]
 
+    @property
+    def stages_ms(self) -> Mapping[str, float]:
+        """Milliseconds of each stage of the last run by the device's own clock; empty where there is none."""
+
     def run(self, batch: int | None = None) -> None:
         """Compute `outputs` from `inputs`; `batch` rows of a dynamic batch, None for all. Raises DataError."""
 

@@ -1,23 +1,16 @@
 """CUDA graphs: work that was recorded on a stream once, launched again and again as one call.
 
-A small network is bound by the CPU that launches its hundred kernels one by one; a graph is one launch. pycuda 2026.1
-has no binding for recording, so these are calls of the driver itself, which pycuda has loaded, by their names and
-numbers in cuda.h. What that saves on a board has not been measured.
+A small network is bound by the CPU that launches its hundred kernels one by one; a graph is one launch. What that saves
+on a board has not been measured.
 """
 
+import contextlib
 import ctypes
 from collections.abc import Callable
 
-_LIBRARY = "libcuda.so.1"
+from edge.infer.libcuda import Driver, DriverError
+
 _THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do meanwhile on their streams is no mistake
-
-
-class NotRecordedError(Exception):
-    """Work that cannot become a graph; the message says why."""
-
-
-class LaunchError(Exception):
-    """A graph that could not be launched; the message says why."""
 
 
 class Graph:
@@ -29,46 +22,30 @@ class Graph:
     """
 
     def __init__(self, stream: int, work: Callable[[], None]) -> None:
-        """Record. Raises NotRecordedError where the driver refuses, and what `work` raises; the stream is whole."""
+        """Record. Raises DriverError where the driver refuses, and what `work` raises; the stream is whole."""
+        self._driver = Driver()
         self._stream = ctypes.c_void_p(stream)
         self._runnable = ctypes.c_void_p()
-        try:
-            self._driver = ctypes.CDLL(_LIBRARY)
-        except OSError as error:
-            raise NotRecordedError(str(error)) from error
-        self._do("cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_THREAD_LOCAL))
+        self._driver.call("cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_THREAD_LOCAL))
         graph = ctypes.c_void_p()
+        end = "cuStreamEndCapture", self._stream, ctypes.byref(graph)
         try:
             work()
-        finally:  # or the stream would go on recording
-            ended = self._driver.cuStreamEndCapture(self._stream, ctypes.byref(graph))
-        if ended:
-            raise NotRecordedError(f"cuStreamEndCapture: {self._words(ended)}")
+        except BaseException:  # or the stream would go on recording
+            with contextlib.suppress(DriverError):
+                self._driver.call(*end)
+            raise
+        self._driver.call(*end)
         try:
-            self._do("cuGraphInstantiateWithFlags", ctypes.byref(self._runnable), graph, ctypes.c_ulonglong(0))
+            self._driver.call("cuGraphInstantiateWithFlags", ctypes.byref(self._runnable), graph, ctypes.c_ulonglong(0))
         finally:
-            self._driver.cuGraphDestroy(graph)
+            self._driver.call("cuGraphDestroy", graph)
 
     def launch(self) -> None:
-        """Queue the work on its stream. Raises LaunchError."""
-        status = self._driver.cuGraphLaunch(self._runnable, self._stream)
-        if status:
-            raise LaunchError(f"cuGraphLaunch: {self._words(status)}")
+        """Queue the work on its stream. Raises DriverError."""
+        self._driver.call("cuGraphLaunch", self._runnable, self._stream)
 
     def close(self) -> None:
-        """Forget the work."""
-        self._driver.cuGraphExecDestroy(self._runnable)
-
-    def _do(self, name: str, *arguments: object) -> None:
-        try:
-            function = getattr(self._driver, name)
-        except AttributeError as error:
-            raise NotRecordedError(f"this driver has no {name}") from error
-        status = function(*arguments)
-        if status:
-            raise NotRecordedError(f"{name}: {self._words(status)}")
-
-    def _words(self, status: int) -> str:
-        text = ctypes.c_char_p()
-        self._driver.cuGetErrorString(ctypes.c_int(status), ctypes.byref(text))
-        return f"{text.value.decode() if text.value else 'unknown'} ({status})"
+        """Forget the work; a dead GPU has forgotten it."""
+        with contextlib.suppress(DriverError):
+            self._driver.call("cuGraphExecDestroy", self._runnable)

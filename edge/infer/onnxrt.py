@@ -61,6 +61,11 @@ class OnnxRuntime:
         self._bindings: dict[int, Any] = {}  # one for each batch size in use
         self._dynamic = {port.name for port in self.input_ports + self.output_ports if port.shape[:1] == (None,)}
 
+    @property
+    def stages_ms(self) -> Mapping[str, float]:
+        """None: the library runs on the caller's clock."""
+        return {}
+
     def run(self, batch: int | None = None) -> None:
         """See `Backend.run`."""
         rows = self._max_batch if batch is None else batch

@@ -53,6 +53,11 @@ class Resilient:
         """The name of the rung in use."""
         return self._rungs[0][0]
 
+    @property
+    def stages_ms(self) -> Mapping[str, float]:
+        """See `Backend.stages_ms`."""
+        return self._active.stages_ms
+
     def run(self, batch: int | None = None) -> None:
         """See `Backend.run`. Raises NoRungError when the last rung fails for good."""
         while True:

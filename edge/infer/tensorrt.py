@@ -16,11 +16,15 @@ import numpy.typing as npt
 
 from edge.infer.backend import Port
 from edge.infer.cuda import Buffer, Device, Stream
-from edge.infer.graph import Graph, LaunchError, NotRecordedError
+from edge.infer.graph import Graph
+from edge.infer.libcuda import DriverError
 from edge.infer.reasons import Reason, RungError
+from edge.infer.stopwatch import MarkError, Stopwatch
 
 logger = logging.getLogger(__name__)
 
+# What a run consists of; memory that both sides share is not copied.
+_STAGES = ("gpu copy in", "gpu infer", "gpu copy out")
 _DRIVER_TOO_OLD = "cudaError 35"  # cudaErrorInsufficientDriver, as TensorRT's log writes it
 
 
@@ -37,20 +41,24 @@ class TensorRT:
         """Load the engines, allocate all memory, run and record each once. Raises RungError with the reason."""
         self._device = Device()
         self._streams: list[Stream] = []
+        self._watches: list[Stopwatch] = []  # one, or none where the driver has no such events
         self.engines: dict[int, Any] = {}  # by batch size, as are the contexts
         self._contexts: dict[int, Any] = {}
         self._graphs: dict[int, Graph] = {}
         self._buffers: dict[str, Buffer] = {}
         self.unrecorded: dict[int, str] = {}
+        self._stages_ms: Mapping[str, float] = {}
         self.inputs: Mapping[str, npt.NDArray[Any]] = {}
         self.outputs: Mapping[str, npt.NDArray[Any]] = {}
         # Also when nobody closes: pycuda must not meet live objects at the end of the process.
         self._release = weakref.finalize(
-            self, _release, self._device, self._graphs, self._contexts, self.engines, self._buffers, self._streams
-        )
+            self, _release, self._device, self._graphs, self._contexts, self.engines, self._buffers, self._watches,
+            self._streams,
+        )  # fmt: skip
         try:
             with self._device.current() as cuda:
                 self._streams.append(Stream(cuda))
+                self._start_watch()
                 for batch, plan in sorted(plans.items()):
                     self.engines[batch] = load_engine(plan)
                 self._make_buffers(cuda, self.engines[max(self.engines)])
@@ -71,37 +79,77 @@ class TensorRT:
             raise ValueError(f"batch {rows}: expected 1 to {max(self._contexts)}")
         (stream,) = self._streams
         with self._device.current():
-            if bucket in self._graphs:
-                try:
+            try:
+                if bucket in self._graphs:
                     self._graphs[bucket].launch()
-                except LaunchError as error:
-                    raise RungError(Reason.BACKEND_FAILED, str(error)) from error
-            else:
-                self._enqueue(bucket, stream)
+                else:
+                    self._enqueue(bucket, stream)
+            except DriverError as error:
+                raise RungError(Reason.BACKEND_FAILED, str(error)) from error
             stream.mark()
             stream.wait()
+            self._stages_ms = self._read_watch()
+
+    @property
+    def stages_ms(self) -> Mapping[str, float]:
+        """See `Backend.stages_ms`."""
+        return self._stages_ms
 
     def close(self) -> None:
         """See `Backend.close`."""
         self._release()
 
-    def _enqueue(self, bucket: int, stream: Stream) -> None:
+    def _enqueue(self, bucket: int, stream: Stream, *, recording: bool = False) -> None:
+        def mark(number: int) -> None:
+            for watch in self._watches:
+                watch.mark(number, stream.handle, recording=recording)
+
+        mark(0)
         for name in self.inputs:
             self._buffers[name].upload(stream.queue)
+        mark(1)
         context = self._contexts[bucket]
         if not context.execute_async_v3(stream.handle):
             raise RungError(Reason.BACKEND_FAILED, "TensorRT could not enqueue the network")
+        mark(2)
         for name in self.outputs:
             self._buffers[name].download(stream.queue)
+        mark(3)
+
+    def _start_watch(self) -> None:
+        try:
+            self._watches.append(Stopwatch(len(_STAGES) + 1))
+        except DriverError as error:
+            self._stop_watch(error)
+
+    def _stop_watch(self, error: DriverError) -> None:
+        """Go on without the GPU's own times, which nobody needs to track."""
+        logger.info("the GPU's own times are not available: %s", error)
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
+
+    def _read_watch(self) -> Mapping[str, float]:
+        try:
+            stages_ms = {n: ms for watch in self._watches for n, ms in zip(_STAGES, watch.between_ms(), strict=True)}
+        except DriverError as error:
+            self._stop_watch(error)
+            return {}
+        return {n: stages_ms[n] for n in stages_ms if n == "gpu infer" or not self._device.is_integrated}
 
     def _record(self, bucket: int) -> None:
         """Make the graph of `bucket`; an engine that waits or allocates while it runs, or a driver without graphs,
         refuses, and then it stays as it was."""
         (stream,) = self._streams
+        work = partial(self._enqueue, bucket, stream, recording=True)
         try:
             with self._device.current():
-                self._graphs[bucket] = Graph(stream.handle, partial(self._enqueue, bucket, stream))
-        except (NotRecordedError, RungError) as error:
+                try:
+                    self._graphs[bucket] = Graph(stream.handle, work)
+                except MarkError as error:
+                    self._stop_watch(error)
+                    self._graphs[bucket] = Graph(stream.handle, work)
+        except (DriverError, RungError) as error:
             self.unrecorded[bucket] = str(error)
             logger.info("batch %d: no CUDA graph, its kernels are launched one by one: %s", bucket, error)
 
@@ -138,6 +186,7 @@ def _release(
     contexts: dict[int, Any],
     engines: dict[int, Any],
     buffers: dict[str, Buffer],
+    watches: list[Stopwatch],
     streams: list[Stream],
 ) -> None:
     """Free everything in the order in which it depends on each other, the device last; a dead GPU has freed it all."""
@@ -151,6 +200,9 @@ def _release(
             for buffer in buffers.values():
                 buffer.free()
             buffers.clear()
+            for watch in watches:
+                watch.close()
+            watches.clear()
             streams.clear()
     except RungError as error:
         logger.debug("nothing to free: %s", error)

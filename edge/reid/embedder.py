@@ -25,7 +25,8 @@ class Embedder:
         self.backend = backend
         self._crops = backend.inputs[description.input.name]
         self._preprocess = Preprocess(description.input, self._crops)
-        self.span = (spans or Spans())["reid"]
+        self._all_spans = spans or Spans()
+        self._spans = self._all_spans["crops"], self._all_spans["reid"]
         self._vectors = backend.outputs[description.output]
         if self._vectors.shape != (len(self._crops), description.embedding):
             raise DataError(
@@ -39,21 +40,25 @@ class Embedder:
         Crops are cut at whole pixels inside the picture, as the reference does; a box without a pixel in it gets a
         vector of zeros, which is like nothing.
         """
-        with self.span:
-            vectors = np.zeros((len(boxes_xyxy), self.description.embedding), np.float32)
-            corners = _whole_pixels(boxes_xyxy, image)
-            visible = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
-            for rows in _batches(visible, len(self._crops)):
+        crops, reid = self._spans
+        vectors = np.zeros((len(boxes_xyxy), self.description.embedding), np.float32)
+        corners = _whole_pixels(boxes_xyxy, image)
+        visible = np.flatnonzero((corners[:, 2:] > corners[:, :2]).all(axis=1))
+        for rows in _batches(visible, len(self._crops)):
+            with crops:
                 for place, (x1, y1, x2, y2) in enumerate(corners[rows].tolist()):
                     self._preprocess(image[y1:y2, x1:x2], place)
+            with reid:
                 self.backend.run(len(rows))
-                vectors[rows] = self._vectors[: len(rows)]
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            if not np.isfinite(lengths).all():
-                raise DataError(
-                    f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
-                )
-            return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+            if stages_ms := self.backend.stages_ms:
+                self._all_spans.add_device({f"{name}, reid": ms for name, ms in stages_ms.items()})
+            vectors[rows] = self._vectors[: len(rows)]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all():
+            raise DataError(
+                f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
+            )
+        return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
 
 
 def _batches(rows: np.ndarray, room: int) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, CAPT
 enum { SM_COUNT = 16, INTEGRATED = 18, UNIFIED_ADDRESSING = 41, SM_MAJOR = 75, SM_MINOR = 76 };
 
 static __thread int depth; /* contexts pushed on this thread */
-static char context, stream, event;
+static char context, stream;
 struct copy { void *to; const void *from; size_t bytes; }; /* never freed: a graph may want it again */
 static struct copy pending[64];
 static int queued;
@@ -64,9 +64,11 @@ struct graph { int count; struct { work run; void *argument; } steps[64]; };
 static struct graph *recording;
 static int broken;
 static long graphs;
+static float clock_ms; /* every piece of work takes one millisecond */
+static void tick(work run, void *argument) { clock_ms += 1; run(argument); }
 
 int host_cuda_queue(work run, void *argument) { /* tests queue the kernels of the simulated TensorRT */
-    if (!recording) { run(argument); return OK; }
+    if (!recording) { tick(run, argument); return OK; }
     if (recording->count == 64) return INVALID_VALUE;
     recording->steps[recording->count].run = run;
     recording->steps[recording->count++].argument = argument;
@@ -90,7 +92,7 @@ int cuGraphInstantiateWithFlags(void **made, void *graph, unsigned long long fla
 int cuGraphLaunch(void *made, void *s) {
     struct graph *graph = made;
     if (setting("HOST_CUDA_LAUNCH", OK)) return setting("HOST_CUDA_LAUNCH", OK);
-    for (int i = 0; i < graph->count; i++) graph->steps[i].run(graph->steps[i].argument);
+    for (int i = 0; i < graph->count; i++) tick(graph->steps[i].run, graph->steps[i].argument);
     return OK;
 }
 int cuGraphDestroy(void *graph) { free(graph); return OK; }
@@ -102,9 +104,31 @@ long host_cuda_allocated(void) { return allocated; } /* read by tests */
 
 int cuStreamCreate(void **made, unsigned flags) { *made = &stream; return depth > 0 ? OK : INVALID_CONTEXT; }
 int cuStreamDestroy_v2(void *s) { return OK; }
-int cuEventCreate(void **made, unsigned flags) { *made = &event; return depth > 0 ? OK : INVALID_CONTEXT; }
-int cuEventDestroy_v2(void *e) { return OK; }
-int cuEventRecord(void *e, void *s) { return depth > 0 ? OK : INVALID_CONTEXT; }
+struct event { float at_ms; int recorded; };
+static long events;
+int cuEventCreate(void **made, unsigned flags) {
+    if (setting("HOST_CUDA_EVENT", OK)) return setting("HOST_CUDA_EVENT", OK);
+    if (depth <= 0) return INVALID_CONTEXT;
+    *made = calloc(1, sizeof(struct event));
+    events++;
+    return OK;
+}
+int cuEventDestroy_v2(void *e) { free(e); events--; return OK; }
+static void stamp(void *e) { *(struct event *)e = (struct event){--clock_ms, 1}; } /* takes no time */
+int cuEventRecord(void *e, void *s) { /* in a recording it is no work, only an order */
+    if (!recording) { clock_ms += 1; stamp(e); }
+    return depth > 0 ? OK : INVALID_CONTEXT;
+}
+int cuEventRecordWithFlags(void *e, void *s, unsigned flags) {
+    if (setting("HOST_CUDA_MARK", OK)) return setting("HOST_CUDA_MARK", OK);
+    return flags == 1 && recording ? host_cuda_queue(stamp, e) : INVALID_VALUE;
+}
+int cuEventElapsedTime(float *ms, void *before, void *after) {
+    struct event *b = before, *a = after;
+    *ms = a->at_ms - b->at_ms;
+    return a->recorded && b->recorded ? OK : INVALID_VALUE;
+}
+long host_cuda_events(void) { return events; }
 static struct copy *copy(void *to, const void *from, size_t bytes) {
     struct copy *made = malloc(sizeof *made);
     *made = (struct copy){to, from, bytes};

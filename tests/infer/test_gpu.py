@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.infer.graph import Graph, NotRecordedError
+from edge.infer.graph import Graph
+from edge.infer.libcuda import DriverError
 from edge.infer.reasons import Reason, RungError
+from edge.infer.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.gpu
 
@@ -115,6 +117,38 @@ def test_another_thread_works_and_leaves_no_context_behind(device: Any, launch: 
     assert cuda.Context.get_current() is None
 
 
+@pytest.mark.parametrize("recorded", [False, True], ids=["queued", "a graph"])
+def test_the_gpu_times_its_own_copies(device: Any, recorded: bool) -> None:
+    from edge.infer.cuda import Buffer, Stream
+
+    with device.current() as cuda:
+        stream, watch = Stream(cuda), Stopwatch(3)
+        small, large = (Buffer(cuda, (size,), np.uint8, mapped=False) for size in (1 << 20, 64 << 20))
+
+        def work() -> None:
+            watch.mark(0, stream.handle, recording=recorded)
+            small.upload(stream.queue)
+            watch.mark(1, stream.handle, recording=recorded)
+            large.upload(stream.queue)
+            watch.mark(2, stream.handle, recording=recorded)
+
+        graph = Graph(stream.handle, work) if recorded else None
+        for _ in range(3):
+            if graph:
+                graph.launch()
+            else:
+                work()
+            stream.mark()
+            stream.wait()
+            first_ms, second_ms = watch.between_ms()
+            assert 0 < first_ms < second_ms
+        if graph:
+            graph.close()
+        watch.close()
+        small.free()
+        large.free()
+
+
 @pytest.mark.parametrize("what", ["allocate", "wait"])
 def test_what_no_graph_can_hold_is_refused_and_the_stream_goes_on(device: Any, what: str) -> None:
     from edge.infer.cuda import Buffer, Stream
@@ -122,7 +156,7 @@ def test_what_no_graph_can_hold_is_refused_and_the_stream_goes_on(device: Any, w
     with device.current() as cuda:
         stream = Stream(cuda)
         forbidden = {"allocate": lambda: cuda.mem_alloc(1 << 20), "wait": lambda: stream.queue.synchronize()}[what]
-        with pytest.raises((NotRecordedError, cuda.Error)):
+        with pytest.raises((DriverError, cuda.Error)):
             Graph(stream.handle, forbidden)
         buffer = Buffer(cuda, (SIZE,), np.uint8, mapped=False)
         buffer.upload(stream.queue)

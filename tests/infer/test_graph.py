@@ -4,6 +4,7 @@ Nothing here says what a graph saves on a GPU.
 """
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.infer import graph
-from edge.infer.graph import Graph, LaunchError, NotRecordedError
+from edge.infer import libcuda
+from edge.infer.graph import Graph
+from edge.infer.libcuda import DriverError
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt import TensorRT
 from tests.infer.test_tensorrt import expected, live, plan
@@ -24,12 +26,15 @@ WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def driver(host_graphs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ctypes.CDLL]:
     """The driver of host memory, used by graphs and by the simulated TensorRT and pycuda; all graphs closed after."""
     path = str(host_graphs)
-    monkeypatch.setattr(graph, "_LIBRARY", path)
+    monkeypatch.setattr(libcuda, "_LIBRARY", path)
     monkeypatch.setenv("FAKE_CUDA_DRIVER", path)
     library = ctypes.CDLL(path)
-    library.host_cuda_graphs.restype = ctypes.c_long
+    library.host_cuda_graphs.restype = library.host_cuda_events.restype = ctypes.c_long
+    library.cuCtxPushCurrent_v2(None)  # the simulated pycuda keeps its contexts to itself
     yield library
+    library.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
     assert library.host_cuda_graphs() == 0
+    assert library.host_cuda_events() == 0
 
 
 def test_work_is_recorded_and_not_done_until_it_is_launched(driver: ctypes.CDLL) -> None:
@@ -45,12 +50,12 @@ def test_work_is_recorded_and_not_done_until_it_is_launched(driver: ctypes.CDLL)
 
 def test_a_driver_that_refuses_says_why(driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST_CUDA_CAPTURE", "801")
-    with pytest.raises(NotRecordedError, match=r"cuStreamBeginCapture_v2: an error .* \(801\)"):
+    with pytest.raises(DriverError, match=r"cuStreamBeginCapture_v2: an error .* \(801\)"):
         Graph(7, lambda: None)
 
 
 def test_work_that_waits_for_the_gpu_is_refused_and_the_stream_works_on(driver: ctypes.CDLL) -> None:
-    with pytest.raises(NotRecordedError, match=r"cuStreamEndCapture: .* \(901\)"):
+    with pytest.raises(DriverError, match=r"cuStreamEndCapture: .* \(901\)"):
         Graph(7, driver.cuCtxSynchronize)
     done: list[int] = []
     driver.host_cuda_queue(WORK(lambda _: done.append(1)), None)
@@ -71,15 +76,15 @@ def test_work_that_fails_leaves_a_stream_that_does_not_record(driver: ctypes.CDL
 def test_a_launch_that_fails_says_why(driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Graph(7, lambda: None)
     monkeypatch.setenv("HOST_CUDA_LAUNCH", "719")
-    with pytest.raises(LaunchError, match="719"):
+    with pytest.raises(DriverError, match="719"):
         recorded.launch()
     recorded.close()
 
 
 @pytest.mark.parametrize("name", ["libno-such-driver.so", "libc.so.6"], ids=["no driver", "no graphs in it"])
 def test_a_machine_without_graphs_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(graph, "_LIBRARY", name)
-    with pytest.raises(NotRecordedError, match=r"cannot open shared object|no cuStreamBeginCapture_v2"):
+    monkeypatch.setattr(libcuda, "_LIBRARY", name)
+    with pytest.raises(DriverError, match=r"cannot open shared object|no cuStreamBeginCapture_v2"):
         Graph(7, lambda: None)
 
 
@@ -106,6 +111,39 @@ class TestBackend:
         assert enqueued == []
         backend.close()
         assert live() == 0
+
+    @pytest.mark.parametrize("engine", ["", "waits"], ids=["a graph", "no graph"])
+    def test_the_gpu_says_how_long_each_stage_took(
+        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch, engine: str
+    ) -> None:
+        monkeypatch.setenv("FAKE_TENSORRT", engine)
+        backend = TensorRT({1: plan(1)})
+        assert bool(backend.unrecorded) == bool(engine)
+        for _ in range(2):
+            backend.run()  # a millisecond for every piece of work, says the simulated driver
+            copies = {"gpu copy in": 1.0, "gpu copy out": 1.0} if os.environ["FAKE_CUDA_INTEGRATED"] == "0" else {}
+            assert backend.stages_ms == {"gpu infer": 1.0, **copies}
+        backend.close()
+
+    def test_a_driver_without_such_events_runs_the_network_all_the_same(
+        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOST_CUDA_EVENT", "2")
+        backend = TensorRT({1: plan(1)})
+        backend.run()
+        assert backend.unrecorded == {}
+        assert backend.stages_ms == {}
+        backend.close()
+
+    def test_where_a_graph_holds_no_events_it_is_recorded_without(
+        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOST_CUDA_MARK", "801")
+        backend = TensorRT({1: plan(1)})
+        backend.run()
+        assert backend.unrecorded == {}
+        assert backend.stages_ms == {}
+        backend.close()
 
     def test_an_engine_that_waits_is_launched_kernel_by_kernel(
         self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch

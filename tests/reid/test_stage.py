@@ -14,18 +14,24 @@ IMAGE = np.zeros((10, 10, 3), np.uint8)
 
 
 class FakeEmbedder:
-    """Looks that tell the box's x; each costs `cost_ms` on a clock of its own."""
+    """Looks that tell the box's x; each costs `cost_ms` on a clock of its own, `now_ns`."""
+
+    now_ns = 0
 
     def __init__(self, cost_ms: float = 2.0) -> None:
         self.description = SimpleNamespace(embedding=8)
-        self.span = SimpleNamespace(total_ns=0)
         self.cost_ms = cost_ms
         self.asked: list[list[float]] = []
 
     def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:
         self.asked.append(boxes_xyxy[:, 0].tolist())
-        self.span.total_ns += int(self.cost_ms * 1e6 * len(boxes_xyxy))
+        FakeEmbedder.now_ns += int(self.cost_ms * 1e6 * len(boxes_xyxy))
         return np.eye(8, dtype=np.float32)[(boxes_xyxy[:, 0] / 100).astype(int) % 8]
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.reid.stage.perf_counter_ns", lambda: FakeEmbedder.now_ns)
 
 
 def _people(*places: float, score: float = 0.9) -> Detections:
