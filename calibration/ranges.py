@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import float32
+from numba import float32, int32
 
-from edge.track.jit import buffer, entry, given
+from edge.track.jit import buffer, entry
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["max", "percentile", "entropy", "l2", "l3"]
@@ -52,7 +52,7 @@ class Histogram:
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Count `values`; those outside count at the ends."""
-        _count(np.ascontiguousarray(values).ravel(), self.low, BINS / (self.high - self.low), self.counts)
+        _count(np.require(values, np.float32, ["C", "W"]).ravel(), self.low, BINS / (self.high - self.low), self.counts)
 
     @property
     def centres(self) -> Floats:
@@ -61,13 +61,33 @@ class Histogram:
         return np.asarray(self.low + width * (np.arange(BINS) + 0.5), np.float64)
 
 
-@entry(given(np.float32), float32, float32, buffer(np.float64))
+_TABLES, _AT_ONCE = 4, 1024
+
+
+@entry(buffer(np.float32), float32, float32, buffer(np.float64))
 def _count(values: npt.NDArray[np.float32], low: float, scale: float, counts: Floats) -> None:
-    """Add each value that is not zero to its bin of `counts`: ten times the speed of numpy's three passes."""
-    last = len(counts) - 1
-    for value in values:
-        if value != 0:
-            counts[min(max(int((value - low) * scale), 0), last)] += 1
+    """Add each value that is not zero to its bin of `counts`: .5 ns a value, where NumPy takes 11.
+
+    The bins of many values at a time, by vector instructions; zeros, which no processor predicts, have one of their
+    own. Then tables in turns, since neighbours often fall into one bin and a sum would wait for the one before.
+    """
+    zeros = len(counts)
+    tables = np.zeros((_TABLES, zeros + 1), np.int32)
+    places = np.empty(_AT_ONCE, np.int32)
+    for first in range(0, len(values), _AT_ONCE):
+        part = values[first : first + _AT_ONCE]
+        for i in range(len(part)):
+            place = min(max(int32((part[i] - low) * scale), int32(0)), int32(zeros - 1))
+            places[i] = place if part[i] != 0 else zeros
+        rest = len(part) % _TABLES
+        for i in range(rest, len(part), _TABLES):
+            for table in range(_TABLES):
+                tables[table, places[i + table]] += 1
+        for i in range(rest):
+            tables[0, places[i]] += 1
+    for table in range(_TABLES):
+        for place in range(zeros):
+            counts[place] += tables[table, place]
 
 
 def merged(histograms: Iterable[Histogram]) -> Histogram:

@@ -83,7 +83,10 @@ def test_an_exception_shows_its_last_line() -> None:
 
 
 def test_a_child_that_hangs_is_killed_with_its_own_children(tmp_path: Path) -> None:
-    outcome = call(hang, str(tmp_path / "pid"), timeout_s=1.5)
+    begun_s = time.monotonic()
+    call(fail)
+    start_s = time.monotonic() - begun_s  # of a process, which takes seconds on an emulated board
+    outcome = call(hang, str(tmp_path / "pid"), timeout_s=1 + 4 * start_s)
     assert outcome.timed_out
     with pytest.raises(RungError) as caught:
         outcome.require("hanging", Reason.BACKEND_FAILED)
