@@ -43,6 +43,22 @@ def test_two_blocks_are_followed_from_their_second_sighting_on(pack: Path, pictu
     assert np.diff(walker[:, 2]) == pytest.approx(8)
 
 
+@pytest.mark.parametrize(("classes", "identities"), [("person,car", 2), ("person+car", 1), ("car+person", 1)])
+def test_what_may_be_one_object_keeps_its_identity_when_its_class_changes(
+    pack: Path, tmp_path: Path, classes: str, identities: int
+) -> None:
+    for number in range(16):
+        image = np.full((108, 192, 3), (0, 0, 200), np.uint8)
+        image[46:54, 96:104] = 255 if number < 8 else (255, 0, 0)  # white is a person to the network, blue a car
+        cv2.imwrite(str(tmp_path / f"{number:03}.png"), image)
+    out = tmp_path / "out.txt"
+    command = ["track", "--path", str(tmp_path), "--model", str(pack), "--classes", classes, "--conf", "0.9"]
+    assert main([*command, "--mot", str(out)]) == 0
+    rows = np.loadtxt(out, delimiter=",")
+    assert set(rows[:, 0]) == set(range(1, 17))
+    assert len(set(rows[:, 1])) == identities
+
+
 def test_the_heat_map_and_the_way_back_are_drawn(pack: Path, pictures: Path, tmp_path: Path) -> None:
     videos = {}
     for views in ("", "heatmap", "offsets"):
