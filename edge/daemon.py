@@ -199,6 +199,7 @@ class Daemon:
         for stream in streams:
             stream.capture.stop()
         deadline_s = time.monotonic() + _CAPTURES_STOP_S
+        self._hanging = [capture for capture in self._hanging if not capture.join(0)]
         for stream in streams:
             if not stream.capture.join(max(0.0, deadline_s - time.monotonic())):
                 self._hanging.append(stream.capture)

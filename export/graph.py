@@ -15,6 +15,11 @@ from edge import __version__
 OPSET = 17
 IR_VERSION = 8
 
+# Weights below this feel like zero to every sum, and are written as that. Training leaves such in dead channels, and
+# some processors (Intel's) take a hundred cycles for each product too small for a normal float: the published OSNet
+# x0.25 has 498 of 201,235, with which it takes 9.5 ms there instead of 1.9.
+LEAST = 1e-20
+
 Shape = Sequence[int | str]
 
 
@@ -37,8 +42,11 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
 
     def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
-        """Store `values` under `name`."""
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values, dtype), name)
+        """Store `values` under `name`; numbers smaller than `LEAST` as zero."""
+        kept = np.ascontiguousarray(values, dtype)
+        if kept.dtype.kind == "f":
+            kept = np.where(np.abs(kept) < LEAST, kept.dtype.type(0), kept)
+        self._constants[name] = numpy_helper.from_array(kept, name)
         return name
 
     def add(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:

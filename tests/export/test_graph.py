@@ -30,6 +30,14 @@ def test_the_same_calls_give_the_same_bytes():
     assert _doubler().SerializeToString() == _doubler().SerializeToString()
 
 
+def test_weights_that_no_sum_can_feel_are_zero():
+    graph = Graph()
+    graph.constant("w", [1.0, -1e-21, 1e-40, 2e-20, 0.0])
+    graph.output(graph.add("Identity", ["w"], "out"), [5])
+    (stored,) = graph.model("g").graph.initializer
+    assert onnx.numpy_helper.to_array(stored).tolist() == [1, 0, 0, np.float32(2e-20), 0]
+
+
 def test_a_graph_with_a_loose_end_is_not_finished():
     graph = Graph()
     graph.add("Relu", ["nowhere"], "y")
