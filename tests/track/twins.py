@@ -16,16 +16,18 @@ from edge.track.kalman import XYAH
 Array = npt.NDArray[Any]
 
 
-def boxes(max_size: int = 30) -> st.SearchStrategy[Array]:
+def boxes(max_size: int = 30, *, min_size: int = 0, largest: float = 2.0**70) -> st.SearchStrategy[Array]:
     """Boxes float64 `[N, 4]` with float32 values: on a coarse grid (so that many touch, tie or are equal) or huge."""
     grid = st.integers(-3, 12).map(lambda k: 10.0 * k)
-    wide = st.floats(-(2.0**70), 2.0**70, width=32)
+    wide = st.floats(-largest, largest, width=32)
     fine = st.floats(0, 100, width=32)
     number = st.one_of(grid, grid, fine, wide)
     box = st.tuples(number, number, number, number).map(
         lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3]))
     )
-    return st.lists(box, max_size=max_size).map(lambda rows: np.array(rows, np.float64).reshape(-1, 4))
+    return st.lists(box, min_size=min_size, max_size=max_size).map(
+        lambda rows: np.array(rows, np.float64).reshape(-1, 4)
+    )
 
 
 def iou_matrix(a: Array, b: Array, margin: float) -> Array:
