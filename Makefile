@@ -25,15 +25,14 @@ $(VENV)/scores: $(VENV)/runtime
 
 WEIGHTS := edge/demo/weights
 METHOD  ?= nanotrack
-# Streets that the demo does not show, nine seconds of each, to calibrate on.
-STREETS := $(foreach seed,100000 100001 100002 100003,'demo://?people=20&fps=1&frames=9&seed=$(seed)')
+# Streets that the demo does not show, seven seconds of each, to calibrate on.
+STREETS := $(foreach seed,100000 100001 100002 100003,'demo://?people=20&fps=1&frames=7&seed=$(seed)')
 
 # The whole chain: the built-in weights become model packs, of which one tracks the built-in scene; for the joint network
-# `make demo METHOD=jointtrack`. At half of the street's size it takes a minute; without --input-size the detector has
-# its own, 832x480, and is better and slower.
+# `make demo METHOD=jointtrack`. A minute on two cores.
 demo: $(VENV)/scores
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --reid $(WEIGHTS)/reid.pth \
-	  --input-size 640x352 --calibrate $(STREETS) --boards cpu --licence Apache-2.0 --force -o out/demo/builtin.pack
+	  --calibrate $(STREETS) --boards cpu --licence Apache-2.0 --force -o out/demo/builtin.pack
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/joint.pth --licence Apache-2.0 --force -o out/demo/joint.pack
 	$(RUN) -m edge.cli demo --out out/demo --tracking-method $(METHOD)
 

@@ -140,7 +140,7 @@ def _speed(pack: ModelPack, folder: Path) -> str:
 
 
 def _builtin() -> str:
-    """The built-in detector, a 0.5x with one class, calibrated as `make demo` does it: agreement and speed."""
+    """The built-in detector, a 0.5x with one class, calibrated on nine seconds of four streets: agreement and speed."""
     weights = Path(edge.demo.__file__).with_name("weights") / "detector.pth"
     network = networks.detector(weights)
     streets = [f"demo://?people=20&fps=1&frames=9&seed={seed}" for seed in range(100_000, 100_004)]
