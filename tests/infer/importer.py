@@ -69,11 +69,11 @@ class Importer:
         return json.loads(done.stdout.splitlines()[-1])
 
     def accepts(self, path: Path, batch: int = 1) -> list[str]:
-        """The errors that an ONNX file with one image input gets, its batch fixed to `batch`; none when it is built."""
+        """The errors that an ONNX file gets, the batch of its inputs fixed to `batch`; none when it is built."""
         import onnx
 
-        (value,) = onnx.load(path, load_external_data=False).graph.input
-        sizes = [d.dim_value or batch for d in value.type.tensor_type.shape.dim]
-        errors = self.build(path, {value.name: tuple(sizes)})["errors"]
+        inputs = onnx.load(path, load_external_data=False).graph.input
+        shapes = {i.name: tuple(d.dim_value or batch for d in i.type.tensor_type.shape.dim) for i in inputs}
+        errors = self.build(path, shapes)["errors"]
         assert isinstance(errors, list)
         return errors
