@@ -57,8 +57,7 @@ class Detector:
             scale = self._preprocess(image)
         with infer:
             self.backend.run()
-        if stages_ms := self.backend.stages_ms:
-            self._all_spans.add_device(stages_ms)
+        self._all_spans.add_device(self.backend.stages_ms)
         with postprocess:
             return self._detections(scale)
 

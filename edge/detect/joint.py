@@ -85,8 +85,7 @@ class JointDetector:
                 self._first = False
         with infer:
             self.backend.run()
-        if stages_ms := self.backend.stages_ms:
-            self._all_spans.add_device(stages_ms)
+        self._all_spans.add_device(self.backend.stages_ms)
         with decode:
             return self._decoded()
 

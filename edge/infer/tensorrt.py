@@ -41,7 +41,8 @@ class TensorRT:
         """Load the engines, allocate all memory, run and record each once. Raises RungError with the reason."""
         self._device = Device()
         self._streams: list[Stream] = []
-        self._watches: list[Stopwatch] = []  # one, or none where the driver has no such events
+        self._watches: list[Stopwatch] = []  # one, which recorded graphs may hold, or none
+        self._is_timed = True
         self.engines: dict[int, Any] = {}  # by batch size, as are the contexts
         self._contexts: dict[int, Any] = {}
         self._graphs: dict[int, Graph] = {}
@@ -101,7 +102,7 @@ class TensorRT:
 
     def _enqueue(self, bucket: int, stream: Stream, *, recording: bool = False) -> None:
         def mark(number: int) -> None:
-            for watch in self._watches:
+            for watch in self._watches if self._is_timed else ():
                 watch.mark(number, stream.handle, recording=recording)
 
         mark(0)
@@ -125,11 +126,11 @@ class TensorRT:
     def _stop_watch(self, error: DriverError) -> None:
         """Go on without the GPU's own times, which nobody needs to track."""
         logger.info("the GPU's own times are not available: %s", error)
-        for watch in self._watches:
-            watch.close()
-        self._watches.clear()
+        self._is_timed = False
 
     def _read_watch(self) -> Mapping[str, float]:
+        if not self._is_timed:
+            return {}
         try:
             stages_ms = {n: ms for watch in self._watches for n, ms in zip(_STAGES, watch.between_ms(), strict=True)}
         except DriverError as error:

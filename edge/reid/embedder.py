@@ -50,8 +50,7 @@ class Embedder:
                     self._preprocess(image[y1:y2, x1:x2], place)
             with reid:
                 self.backend.run(len(rows))
-            if stages_ms := self.backend.stages_ms:
-                self._all_spans.add_device({f"{name}, reid": ms for name, ms in stages_ms.items()})
+            self._all_spans.add_device({f"{name}, reid": ms for name, ms in self.backend.stages_ms.items()})
             vectors[rows] = self._vectors[: len(rows)]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(lengths).all():

@@ -44,15 +44,16 @@ def go_on(work: Work, frames: float) -> None:
 def follow(work: Work, pairs: Records, count: int, frames: float) -> None:
     """Shift all tracks by what the camera did differently, and remember how it moved in these `frames`.
 
-    Where too few agree it is taken to have stood still.
+    Where too few agree it is taken to have stood still. Less than a frame counts as one: a clock that jumps would make
+    a race of a tremble.
     """
     velocity = work.run[0]["camera_velocity"]
     agreed, x, y = consensus(work, pairs, count)
     if not agreed:
         x, y = -frames * velocity[0], -frames * velocity[1]
     _shift(work, x, y)
-    velocity[0] += x / frames
-    velocity[1] += y / frames
+    velocity[0] += x / max(frames, 1.0)
+    velocity[1] += y / max(frames, 1.0)
 
 
 @kernel

@@ -125,20 +125,11 @@ class TestBackend:
             assert backend.stages_ms == {"gpu infer": 1.0, **copies}
         backend.close()
 
+    @pytest.mark.parametrize(("setting", "status"), [("HOST_CUDA_EVENT", "2"), ("HOST_CUDA_MARK", "801")])
     def test_a_driver_without_such_events_runs_the_network_all_the_same(
-        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
+        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch, setting: str, status: str
     ) -> None:
-        monkeypatch.setenv("HOST_CUDA_EVENT", "2")
-        backend = TensorRT({1: plan(1)})
-        backend.run()
-        assert backend.unrecorded == {}
-        assert backend.stages_ms == {}
-        backend.close()
-
-    def test_where_a_graph_holds_no_events_it_is_recorded_without(
-        self, driver: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HOST_CUDA_MARK", "801")
+        monkeypatch.setenv(setting, status)
         backend = TensorRT({1: plan(1)})
         backend.run()
         assert backend.unrecorded == {}

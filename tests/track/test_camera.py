@@ -137,3 +137,14 @@ def test_a_camera_on_which_too_few_agree_stands_still() -> None:
     tracker = Tracker("nanotrack")
     _pan(tracker, range(8), people=2)
     assert not tracker._run["camera_velocity"].any()
+
+
+@pytest.mark.parametrize("later_s", [0.0, 1e-6])
+def test_two_frames_of_one_moment_leave_the_camera_as_it_was(later_s: float) -> None:
+    tracker = Tracker("nanotrack")
+    before = _pan(tracker, range(8))
+    velocity = tracker._run["camera_velocity"].copy()
+    trembling = before.boxes_xyxy + np.float32(1)
+    tracker.update(Detections(trembling, np.full(12, 0.9, np.float32)), 7 / 30 + later_s)
+    assert tracker._run["camera_velocity"] == pytest.approx(velocity, abs=2)
+    assert sorted(_pan(tracker, [9, 10]).ids) == list(range(1, 13))
