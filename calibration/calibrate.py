@@ -139,7 +139,7 @@ def calibrate(
     """
     progress("pictures")
     crops: list[list[Array]] = []
-    joint = detector.head.type == "centernet-joint"
+    joint = detector.is_joint
     if joint:
         seen = pairs.gather(frames.pairs(), detector, contents["detector"])
     else:

@@ -95,7 +95,7 @@ class JointJudge:
 
 def judge_of(detector: Detector, reference: Runner, feeds: Sequence[Feed]) -> DetectorJudge | JointJudge:
     """The judge of variants of `detector` on `feeds`; `reference` is its float network."""
-    kind = JointJudge if detector.head.type == "centernet-joint" else DetectorJudge
+    kind = JointJudge if detector.is_joint else DetectorJudge
     return kind(detector, reference, feeds)
 
 

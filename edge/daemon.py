@@ -20,7 +20,8 @@ from edge import board
 from edge.config import Camera, Config, Model
 from edge.credentials import redacted
 from edge.detect.detector import Detector
-from edge.errors import DataError, NanoTrackError, UsageError
+from edge.detect.joint import JointDetector
+from edge.errors import DataError, NanoTrackError
 from edge.infer.ladder import Wish
 from edge.pipeline import open_detector
 from edge.reid.embedder import Embedder
@@ -84,7 +85,7 @@ class Daemon:
         self.heat = Heat(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
         self.detector = _open_detector(config.model, self.spans)
-        self.embedder = _open_embedder(config, self.spans)
+        self.embedder = _open_embedder(config, self.detector, self.spans)
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
@@ -158,7 +159,7 @@ class Daemon:
     def _step(self, stream: Stream) -> bool:
         before = stream.detected
         try:
-            tracked = stream.step(self.detector)
+            tracked = stream.step()
         except DataError as error:
             self.broken += 1
             self._broken_in_a_row += 1
@@ -188,7 +189,10 @@ class Daemon:
         follower, tracking = tracker(config, capture.frame_rate, scale, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
         every = pace(config, camera)
-        return Stream(capture, follower, origin, self._emit, self.clock, reid=reid, detect_every=every, view=view)
+        detector = self.detector.beside() if isinstance(self.detector, JointDetector) else self.detector
+        return Stream(
+            capture, detector, follower, origin, self._emit, self.clock, reid=reid, detect_every=every, view=view
+        )
 
     def _start(self, streams: Sequence[Stream]) -> None:
         for stream in streams:
@@ -210,7 +214,7 @@ class Daemon:
         old = self.config
         detector = self.detector if config.model == old.model else _open_detector(config.model, self.spans)
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
-        embedder = self.embedder if keeps_trackers else _open_embedder(config, self.spans)
+        embedder = self.embedder if keeps_trackers else _open_embedder(config, detector, self.spans)
         before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
@@ -240,7 +244,11 @@ class Daemon:
         if bool(cause) != self._was_hot:
             self._was_hot = bool(cause)
             if cause:
-                logger.warning("too hot: %s; the network looks at every %d. frame", cause, hot_every)
+                logger.warning(
+                    "too hot: %s; the network looks at every %d. frame, if the tracker can do without the others",
+                    cause,
+                    hot_every,
+                )
             else:
                 logger.info("cool again: the network looks at as many frames as before")
 
@@ -280,7 +288,7 @@ class Daemon:
         return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
 
 
-def _open_detector(model: Model, spans: Spans) -> Detector:
+def _open_detector(model: Model, spans: Spans) -> Detector | JointDetector:
     """The network, warm: its first real frame is as quick as all others."""
     detector = open_detector(
         model.pack,
@@ -292,18 +300,16 @@ def _open_detector(model: Model, spans: Spans) -> Detector:
         threads=_threads(model),
         spans=spans,
     )
-    if not isinstance(detector, Detector):
-        raise UsageError(
-            f"{model.pack}: a joint network remembers the frame before, and here cameras take turns; serve a NanoDet"
-            " pack, or track one stream with nanotrack track"
-        )
     detector(np.zeros((64, 64, 3), np.uint8))
     return detector
 
 
-def _open_embedder(config: Config, spans: Spans) -> Embedder | None:
-    """The appearance network of the pack, where looks are followed. Raises UsageError for a pack without one."""
-    if tracker(config, 30.0).appearance is None:
+def _open_embedder(config: Config, detector: Detector | JointDetector, spans: Spans) -> Embedder | None:
+    """The appearance network of the pack, where looks are followed and `detector` does not give them itself.
+
+    Raises UsageError for a pack without one.
+    """
+    if isinstance(detector, JointDetector) or tracker(config, 30.0).appearance is None:
         return None
     model = config.model
     wish = Wish(model.backend, model.variant, model.require, _threads(model))

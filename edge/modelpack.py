@@ -117,6 +117,11 @@ class Detector:
     score_floor: float = 0.1
     nms_iou: float = 0.6
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether it compares each frame with the one before, and gives offsets and looks as well."""
+        return self.head.type == "centernet-joint"
+
 
 @dataclass(frozen=True)
 class Reid:

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge import modelpack
 from edge.detect import adopt, adopt_joint
 from edge.detect.detector import Detector
-from edge.detect.joint import JointDetector
+from edge.detect.joint import EVERY_FRAME, JointDetector
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
@@ -87,7 +87,7 @@ class Pipeline:
         self.detect_every = detect_every
         self._turns = self.tracker.turns(detect_every)
         if detect_every > 1 and isinstance(self.detector, JointDetector):
-            raise UsageError("a joint network compares each frame with the one before: detect in every one")
+            raise UsageError(EVERY_FRAME)
         self.detections = Detections.empty()
         self._track = self.spans["track"]
 
@@ -171,9 +171,9 @@ def open_detector(
             raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
         pack = model if isinstance(model, ModelPack) else modelpack.read(model)
         description = pack.detector
-        if side_by_side and description.head.type == "centernet-joint":
+        if side_by_side and description.is_joint:
             wish = Wish(backend, variant, require, threads)
         network = Ladder(wish).open(pack, "detector")
-    if description.head.type == "centernet-joint":
+    if description.is_joint:
         return JointDetector(description, network, classes=classes, floor=floor, spans=spans)
     return Detector(description, network, classes=classes, floor=floor, spans=spans)

@@ -61,7 +61,7 @@ def _disagreements(path: Path, said: Detector | Reid, entry: Variant) -> list[st
     _, model = onnxfile.load(path)
     ports = onnxfile.ports(model)
     facts = _facts(said, entry, *ports)
-    if isinstance(said, Detector) and said.head.type == "centernet-joint":
+    if isinstance(said, Detector) and said.is_joint:
         facts = _joint_facts(said, *ports)
     pairs: list[_Fact] = [("opset", entry.opset, onnxfile.opset(model)), *facts]
     return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]

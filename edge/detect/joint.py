@@ -6,6 +6,7 @@ of the input and lies in its middle; the network also gets the picture of the fr
 a heat map of where tracks were.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,11 +22,12 @@ from edge.modelpack import Detector as Description
 from edge.spans import Spans
 from edge.types import Detections, Float32s, Image, Tracks
 
+EVERY_FRAME = "a joint network compares each frame with the one before: detect in every one"
 _LEAST_OVERLAP = 0.7  # by which CenterTrack sizes its Gaussians
 
 
 class JointDetector:
-    """A joint network with everything around it, for one stream and one thread at a time.
+    """A joint network with everything around it, for one stream; `beside` makes one for another. One thread at a time.
 
     `classes` are names out of the description's, `floor` replaces its threshold. `heatmap` is that of the last frame,
     float32 `[h, w]` in 0..1, one cell for `stride` pixels of the input, the best over the classes; `scale` leads back
@@ -64,9 +66,15 @@ class JointDetector:
 
     def reset(self) -> None:
         """Begin another stream: the next frame has none before it."""
-        self._first = True
-        if TRACKS_BEFORE in self.backend.inputs:
-            self.backend.inputs[TRACKS_BEFORE][:] = 0
+        self._before: npt.NDArray[Any] | None = None
+        looks_at_tracks = TRACKS_BEFORE in self.backend.inputs
+        self._tracks = np.zeros_like(self.backend.inputs[TRACKS_BEFORE]) if looks_at_tracks else None
+
+    def beside(self) -> "JointDetector":
+        """The same network for another stream, with a frame before of its own; both take turns in one thread."""
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     def __call__(self, image: Image) -> Detections:
         """The detections of `image` (uint8 `[H, W, 3]`, BGR), best first, in its pixels. Arrays are fresh copies.
@@ -75,14 +83,14 @@ class JointDetector:
         Raises DataError if the network puts out NaN.
         """
         preprocess, infer, decode = self._spans
-        before = self.backend.inputs[BEFORE]
         with preprocess:
-            if not self._first:
-                np.copyto(before, self._image)
             self.scale = self._preprocess(image)
-            if self._first:
-                np.copyto(before, self._image)
-                self._first = False
+            if self._before is None:
+                self._before = self._image.copy()
+            np.copyto(self.backend.inputs[BEFORE], self._before)
+            np.copyto(self._before, self._image)
+            if self._tracks is not None:
+                np.copyto(self.backend.inputs[TRACKS_BEFORE], self._tracks)
         with infer:
             self.backend.run()
         self._all_spans.add_device(self.backend.stages_ms)
@@ -91,8 +99,8 @@ class JointDetector:
 
     def see(self, tracks: Tracks) -> None:
         """Draw `tracks`, those of the frame just detected, for the next one, if the network looks at them."""
-        if TRACKS_BEFORE in self.backend.inputs:
-            canvas = self.backend.inputs[TRACKS_BEFORE][0, 0]
+        if self._tracks is not None:
+            canvas = self._tracks[0, 0]
             canvas[:] = 0
             boxes = (tracks.boxes_xyxy - self._shift()) / np.array([self.scale.x, self.scale.y] * 2)
             for box in boxes:

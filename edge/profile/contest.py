@@ -113,7 +113,7 @@ def _on(rung: str, wishes: Wishes) -> Wishes:
 def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
     """Every rung with every number of threads; with one thread every method, and looks where the pack has them."""
     pack = None if wishes.model.is_file() else modelpack.read(wishes.model)
-    is_joint = pack is not None and pack.detector.head.type == "centernet-joint"
+    is_joint = pack is not None and pack.detector.is_joint
     has_looks = pack is not None and pack.reid is not None and wishes.method in _BY_MOTION
     methods = (*_BY_MOTION, "jointtrack") if is_joint else _BY_MOTION
     found = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge import credentials, modelpack
 from edge.config import Camera, Config, Model
+from edge.detect.joint import EVERY_FRAME
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service import http
@@ -93,10 +94,17 @@ def _check_model(model: Model) -> None:
 def _check_tracking(config: Config) -> None:
     """Raises for what no tracker can be made of, for looks without a network, and for a pace that it cannot keep."""
     made = tracker(config, 30.0)
-    for camera in config.camera:
-        made.turns(pace(config, camera))
+    paces = [pace(config, camera) for camera in config.camera]
+    for every in paces:
+        made.turns(every)
     path = Path(config.model.pack)
-    if made.appearance is not None and path.is_dir() and modelpack.read(path).reid is None:
+    if not path.is_dir():
+        return
+    pack = modelpack.read(path)
+    if pack.detector.is_joint:
+        if max(paces) > 1:
+            raise UsageError(EVERY_FRAME)
+    elif made.appearance is not None and pack.reid is None:
         raise UsageError(f"{path}: has no appearance network; export it with --reid, or leave appearance out")
 
 

@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.errors import NanoTrackError
+from edge.detect.detector import Detector
+from edge.detect.joint import EVERY_FRAME, JointDetector
+from edge.errors import NanoTrackError, UsageError
 from edge.reid.stage import ReidStage
 from edge.service.pace import Pace
 from edge.service.view import View
 from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
 from edge.track.tracker import Tracker
-from edge.types import Detections, Frame, Image, Tracks
+from edge.types import Frame, Image, Tracks
 from edge.video.capture import Capture
 from edge.zones import Areas
 
@@ -30,17 +32,19 @@ class Clock:
 
 
 class Stream:
-    """`capture` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
+    """`capture`, `detector` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
 
     `tracked` counts frames, `detected` those that were detected in: every `detect_every`-th. `shown` are the tracks in
     the newest, of `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones
-    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. `reid`
-    gives detections their looks. `view` is for who watches, None where nobody can.
+    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. A joint
+    detector is this stream's own, others serve several. `reid` gives detections their looks. `view` is for who
+    watches, None where nobody can. Raises UsageError for a pace that detector or tracker cannot keep.
     """
 
     def __init__(
         self,
         capture: Capture,
+        detector: Detector | JointDetector,
         tracker: Tracker,
         origin: Origin,
         emit: Callable[[Event], None],
@@ -50,6 +54,8 @@ class Stream:
         detect_every: int = 1,
         view: View | None = None,
     ):
+        if detect_every > 1 and isinstance(detector, JointDetector):
+            raise UsageError(EVERY_FRAME)
         self.capture = capture
         self.origin = origin
         self.tracked = self.detected = self.shown = 0
@@ -60,6 +66,7 @@ class Stream:
         self.reason = ""
         self.since_s = clock.mono()
         self.view = view
+        self._detector = detector
         self._tracker = tracker
         self._reid = reid
         self._turns = tracker.turns(detect_every)
@@ -69,14 +76,14 @@ class Stream:
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0
 
-    def step(self, detect: Callable[[Image], Detections]) -> bool:
+    def step(self) -> bool:
         """Track the newest frame; whether there was one. Raises DataError where the network puts out nonsense."""
         frame = self.capture.slot.take()
         if frame is None:
             return False
         before = self.detected
         try:
-            tracks = self._track(frame, detect)
+            tracks = self._track(frame)
         except NanoTrackError:
             self.capture.slot.give_back(frame.image)
             raise
@@ -114,10 +121,14 @@ class Stream:
         return self._turns.every
 
     def change_pace(self, detect_every: int, reason: str) -> None:
-        """Detect in every so many frames from now on; a tracker that counts frames is left as it is."""
-        if detect_every != self._turns.every and self._tracker.follows_time:
+        """Detect in every so many frames from now on; who counts frames or compares each with the last needs all."""
+        if detect_every != self._turns.every and not self._needs_all:
             self._turns.every = detect_every
             self._emit(PaceChanged(self.origin, self._moment(self._latest_s()), detect_every, reason))
+
+    @property
+    def _needs_all(self) -> bool:
+        return isinstance(self._detector, JointDetector) or not self._tracker.follows_time
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
@@ -137,16 +148,19 @@ class Stream:
         """Whether a recording was tracked to its end."""
         return self.capture.finished and self.capture.slot.is_empty
 
-    def _track(self, frame: Frame, detect: Callable[[Image], Detections]) -> Tracks:
+    def _track(self, frame: Frame) -> Tracks:
         if not self._turns.is_due(frame.time_s):
             self._last_s = frame.time_s
             return self._tracker.predict(frame.time_s)
-        detections = detect(frame.image)
+        detections = self._detector(frame.image)
         if self._reid is not None:
             self._reid(frame.image, detections, frame.time_s)
         self._last_s = frame.time_s
         self.detected += 1
-        return self._tracker.update(detections, frame.time_s)
+        tracks = self._tracker.update(detections, frame.time_s)
+        if isinstance(self._detector, JointDetector):
+            self._detector.see(tracks)
+        return tracks
 
     def _let_go(self, image: Image, tracks: Tracks, *, looked: bool) -> None:
         """The picture was tracked in: it goes to the view, unless its boxes are guesses, or back to be filled anew."""

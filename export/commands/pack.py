@@ -93,7 +93,7 @@ def _calibration(
     except TypeError:
         known = ", ".join(f.name for f in fields(Limits))
         raise UsageError(f"--limits {','.join(args.limits)}: expected some of {known}") from None
-    joint = detector.description.head.type == "centernet-joint"
+    joint = detector.description.is_joint
     frames = find(PICTURES, *args.calibrate, in_pairs=joint)
     if frames.distinct < 2 * FEWEST:
         logger.warning(

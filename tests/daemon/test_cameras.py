@@ -108,10 +108,9 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
         clock=mono,
         connect=FakeCamera([], mono).connect,  # never started
     )
-    stream = Stream(
-        capture, tracker(settings, 25.0), Origin("r", "door", ["person"]), events.append, Clock(mono, lambda: 0.0)
-    )
     detector = edge.daemon.open_detector(tiny_pack)
+    origin, clock = Origin("r", "door", ["person"]), Clock(mono, lambda: 0.0)
+    stream = Stream(capture, detector, tracker(settings, 25.0), origin, events.append, clock)
 
     def show(frames: range) -> set[int]:
         ids: set[int] = set()
@@ -119,7 +118,7 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
             mono.now_s += 0.04
             capture.good_s = mono()
             capture.slot.put(Frame(picture(), number, mono()))
-            assert stream.step(detector)
+            assert stream.step()
             stream.watch()
             assert isinstance(events[-1], Observed)
             ids |= set(events[-1].tracks.ids.tolist())
@@ -138,7 +137,7 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
     mono.now_s += 4.0  # the loop had no time for it
     stream.watch()
     assert not any(isinstance(event, Ended) for event in events[before:])
-    assert stream.step(detector)
+    assert stream.step()
     for _ in range(60):
         mono.now_s += 0.1
         stream.watch()

@@ -10,7 +10,8 @@ from edge.daemon import Daemon
 from edge.errors import UsageError
 from edge.service.status import networks
 from tests import tiny
-from tests.daemon.setups import camera, cycle_until, write_config
+from tests.daemon.setups import camera, cycle_until, lines, of, write_config
+from tests.sinks.schema import lines_of
 
 EMA = '[tracking]\nmethod = "bytetrack"\nappearance = "ema"\n'
 
@@ -37,6 +38,24 @@ def test_looks_are_computed_as_the_policy_says(
     found = shares(write_config(tmp_path, pack, *cameras, more=f'{EMA}reid = "{reid}"\n'))
     assert len(found) == 2
     assert [least <= share <= most for share in found] == [True, True], found
+
+
+@pytest.mark.parametrize("method", ["nanotrack", "bytetrack", "sparsetrack", "qdtrack"])
+def test_methods_see_what_they_see_outside_of_the_daemon(
+    pack: Path, tiny_video: Path, tmp_path: Path, method: str
+) -> None:
+    """The fifth method wants a joint network: tests/daemon/test_joint.py."""
+    path = write_config(tmp_path, pack, camera("a", tiny_video), more=f'[tracking]\nmethod = "{method}"\n')
+    assert main(["check", "--config", str(path)]) == 0
+    daemon = Daemon(config.load(path))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    daemon.close()
+    alone = tmp_path / "alone.jsonl"
+    flags = ["--model", str(pack), "--tracking-method", method, "--jsonl", str(alone)]
+    assert main(["track", "--path", str(tiny_video), *flags]) == 0
+    outside = [line["tracks"] for line in lines_of(alone) if "frame" in line]
+    assert [line["tracks"] for line in of(lines(tmp_path), "a", "frame")] == outside
+    assert [len(tracks) > 2 for tracks in outside] == [True] * 30
 
 
 def test_without_being_asked_for_looks_cost_nothing(pack: Path, tiny_video: Path, tmp_path: Path) -> None:

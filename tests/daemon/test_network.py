@@ -28,7 +28,8 @@ class BrokenDetector:
 
 
 def broken(daemon: Daemon, failing: Callable[[int], bool]) -> None:
-    daemon.detector = BrokenDetector(daemon.detector, failing)  # type: ignore[assignment]
+    for stream in daemon.streams:
+        stream._detector = BrokenDetector(stream._detector, failing)  # type: ignore[assignment,arg-type]
 
 
 def test_bad_frames_are_counted_and_skipped(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
