@@ -133,32 +133,36 @@ def calibrate(
 ) -> Calibrated:
     """`subject` calibrated for `target`. `seen` are the float network's extremes on its inputs; alternatives are
     compared with the layers `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
-    tried: dict[str, float] = {}
+    errors: dict[Strengths, float] = {}
     sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
 
     def error(strengths: Strengths) -> float:
-        progress(f"equalisation {_text(strengths)}")
         return subject.tuning.error(started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
 
-    strengths: Strengths = (None,) * len(sections)
-    best = tried["equalisation none"] = error(strengths)
+    def best_of(candidates: Sequence[Strengths]) -> Strengths:
+        new = [strengths for strengths in candidates if strengths not in errors]
+        errors.update(zip(new, on_all_cores(error, new), strict=True))
+        return min(candidates, key=errors.__getitem__)
+
     # Everywhere the same first, then section by section where there is a choice.
-    everywhere = [(range(len(sections)), target.strengths[0])] if sections else []
-    somewhere = [(range(i, i + 1), strength) for i in range(len(sections)) for strength in target.strengths[1:]]
-    for places, strength in everywhere + somewhere:
-        new = tuple(strength if i in places else old for i, old in enumerate(strengths))
-        found = tried[f"equalisation {_text(new)}"] = error(new)
-        if found < best:
-            best, strengths = found, new
+    everywhere = (None, target.strengths[0]) if sections else (None,)
+    progress("equalisation")
+    strengths = best_of([(strength,) * len(sections) for strength in everywhere])
+    for i in range(len(sections)) if target.strengths[1:] else ():
+        progress(f"equalisation of section {i + 1} of {len(sections)}, after {_text(strengths)}")
+        before, after = strengths[:i], strengths[i + 1 :]
+        strengths = best_of([strengths, *((*before, strength, *after) for strength in target.strengths[1:])])
     final = started(subject, target, seen, sections, strengths, FOR_RANGES)
     progress("rounding")
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
     final = replace(final, weights=rounding.rounded(final.network, moments, target.family))
     progress("ranges")
-    errors = on_all_cores(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
-    tried |= {f"ranges {choice}": error for choice, error in zip(CHOICES, errors, strict=True)}
-    chosen = min(CHOICES, key=lambda choice: tried[f"ranges {choice}"])
+    judged = on_all_cores(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
+    by_choice = dict(zip(CHOICES, judged, strict=True))
+    chosen = min(CHOICES, key=by_choice.__getitem__)
+    tried = {f"equalisation {_text(strengths)}": error for strengths, error in errors.items()}
+    tried |= {f"ranges {choice}": error for choice, error in by_choice.items()}
     return replace(final, choice=chosen, tried=tried)
 
 

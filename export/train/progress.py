@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from edge.running import Progress
+
 LOG_EVERY = 20  # steps
 KEEP_EVERY = 200  # steps between checkpoints
 STREETS_APART = 10**9  # between the seeds of two processes that draw
@@ -131,26 +133,28 @@ def fit(
     source = DataLoader(
         batches(first), batch_size=None, num_workers=compute.workers, prefetch_factor=4, worker_init_fn=_alone
     )
-    for step, drawn in zip(range(first, steps), source, strict=False):
-        batch = type(drawn)(*(part.to(compute.device, non_blocking=True) for part in drawn))
-        net.train()
-        rate = learning_rate(step, steps, peak)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        parts = loss_of(batch)
-        loss = torch.stack(list(parts.values())).sum()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
-        optimiser.step()
-        average.update(net, step)
-        if step % LOG_EVERY == 0 or step + 1 == steps:
-            named = {name: float(value.detach()) for name, value in parts.items()}
-            log.write(step=step, rate=rate, loss=float(loss.detach()), **named)
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
-            weights = {"net": net.state_dict(), "average": average.net.state_dict()}
-            save(state, step=step + 1, optimiser=optimiser.state_dict(), **weights)
-            log.draw()
+    with Progress(steps - first) as progress:
+        for step, drawn in zip(range(first, steps), source, strict=False):
+            batch = type(drawn)(*(part.to(compute.device, non_blocking=True) for part in drawn))
+            net.train()
+            rate = learning_rate(step, steps, peak)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            parts = loss_of(batch)
+            loss = torch.stack(list(parts.values())).sum()
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+            optimiser.step()
+            average.update(net, step)
+            if step % LOG_EVERY == 0 or step + 1 == steps:
+                named = {name: float(value.detach()) for name, value in parts.items()}
+                log.write(step=step, rate=rate, loss=float(loss.detach()), **named)
+            if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
+                weights = {"net": net.state_dict(), "average": average.net.state_dict()}
+                save(state, step=step + 1, optimiser=optimiser.state_dict(), **weights)
+                log.draw()
+            progress.advance("batches")
     return average.net
 
 
