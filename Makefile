@@ -26,7 +26,7 @@ $(VENV)/scores: $(VENV)/runtime
 WEIGHTS := edge/demo/weights
 METHOD  ?= nanotrack
 # Streets that the demo does not show, seven seconds of each, to calibrate on.
-STREETS := $(foreach seed,100000 100001 100002 100003,'demo://?people=20&fps=1&frames=7&seed=$(seed)')
+STREETS := $(foreach seed,100000 100001,'demo://?people=20&fps=1&frames=14&seed=$(seed)')
 
 # The whole chain: the built-in weights become model packs, of which one tracks the built-in scene; for the joint network
 # `make demo METHOD=jointtrack`. A minute on two cores.

@@ -62,6 +62,22 @@ def test_crops_show_the_same_people_at_several_times(seeds):
     assert max(len(t) for t in times.values()) >= 3
 
 
+def test_people_and_things_hide_a_crop_now_and_then_and_never_half_of_it():
+    rng = np.random.default_rng(0)
+    image, other = np.full((128, 64, 3), 100, np.uint8), np.full((128, 64, 3), (1, 2, 3), np.uint8)
+    by_people, by_things = [], []
+    for _ in range(300):
+        made = reid.augment(image, other, rng)
+        assert made.shape == image.shape
+        pixels, counts = np.unique(made.reshape(-1, 3), axis=0, return_counts=True)
+        hidden = 1 - counts.max() / counts.sum()
+        (by_people if (pixels == (1, 2, 3)).all(1).any() else by_things).append(hidden)
+    assert max(by_people + by_things) < 0.5
+    assert 0.1 < len(by_people) / 300 < 0.3
+    assert 0.1 < np.mean(np.array(by_things) > 0) < 0.4
+    assert (image == 100).all()
+
+
 def test_the_detector_learns_a_picture_by_heart():
     torch.manual_seed(0)
     torch.set_num_threads(1)
