@@ -25,11 +25,11 @@ $(VENV)/scores: $(VENV)/runtime
 
 WEIGHTS := edge/demo/weights
 METHOD  ?= nanotrack
-# Streets that the demo does not show, seven seconds of each, to calibrate on.
+# Streets that the demo does not show, fourteen seconds of each, to calibrate on.
 STREETS := $(foreach seed,100000 100001,'demo://?people=20&fps=1&frames=14&seed=$(seed)')
 
 # The whole chain: the built-in weights become model packs, of which one tracks the built-in scene; for the joint network
-# `make demo METHOD=jointtrack`. A minute on two cores.
+# `make demo METHOD=jointtrack`. One to two minutes on two cores, as the processor is.
 demo: $(VENV)/scores
 	$(RUN) -m export.cli pack --detector $(WEIGHTS)/detector.pth --reid $(WEIGHTS)/reid.pth \
 	  --calibrate $(STREETS) --boards cpu --licence Apache-2.0 --force -o out/demo/builtin.pack

@@ -140,15 +140,14 @@ def calibrate(
         return subject.tuning.error(started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
 
     def best_of(candidates: Sequence[Strengths]) -> Strengths:
-        new = [strengths for strengths in candidates if strengths not in errors]
+        new = [strengths for strengths in dict.fromkeys(candidates) if strengths not in errors]
         errors.update(zip(new, on_all_cores(error, new), strict=True))
         return min(candidates, key=errors.__getitem__)
 
-    # Everywhere the same first, then section by section where there is a choice.
-    everywhere = (None, target.strengths[0]) if sections else (None,)
+    # Everywhere the same first, then section by section.
     progress("equalisation")
-    strengths = best_of([(strength,) * len(sections) for strength in everywhere])
-    for i in range(len(sections)) if target.strengths[1:] else ():
+    strengths = best_of([(strength,) * len(sections) for strength in (None, target.strengths[0])])
+    for i in range(len(sections)):
         progress(f"equalisation of section {i + 1} of {len(sections)}, after {_text(strengths)}")
         before, after = strengths[:i], strengths[i + 1 :]
         strengths = best_of([strengths, *((*before, strength, *after) for strength in target.strengths[1:])])

@@ -97,8 +97,7 @@ def _calibration(
     frames = find(PICTURES, *args.calibrate, in_pairs=joint)
     if frames.distinct < 2 * FEWEST:
         logger.warning(
-            "--calibrate %s: only %d of %d pictures differ from the others; ranges may be too narrow for other scenes",
-            " ".join(args.calibrate),
+            "--calibrate: %d of %d pictures differ from all others, which is few; other scenes want more of them",
             frames.distinct,
             len(frames.chosen),
         )
