@@ -189,9 +189,16 @@ class Daemon:
         follower, tracking = tracker(config, capture.frame_rate, scale, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
         every = pace(config, camera)
-        detector = self.detector.beside() if isinstance(self.detector, JointDetector) else self.detector
         return Stream(
-            capture, detector, follower, origin, self._emit, self.clock, reid=reid, detect_every=every, view=view
+            capture,
+            self.detector.beside(),
+            follower,
+            origin,
+            self._emit,
+            self.clock,
+            reid=reid,
+            detect_every=every,
+            view=view,
         )
 
     def _start(self, streams: Sequence[Stream]) -> None:
@@ -309,7 +316,7 @@ def _open_embedder(config: Config, detector: Detector | JointDetector, spans: Sp
 
     Raises UsageError for a pack without one.
     """
-    if isinstance(detector, JointDetector) or tracker(config, 30.0).appearance is None:
+    if detector.description.is_joint or tracker(config, 30.0).appearance is None:
         return None
     model = config.model
     wish = Wish(model.backend, model.variant, model.require, _threads(model))

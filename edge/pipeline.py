@@ -74,7 +74,7 @@ class Pipeline:
         groups = groups_of(classes, self.detector.description.classes, method, preset)
         self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
         self.reid: ReidStage | None = None
-        if self.tracker.appearance is not None and not isinstance(self.detector, JointDetector):
+        if self.tracker.appearance is not None and not self.detector.description.is_joint:
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
             embedder = open_embedder(reid_model or model, wish, self.spans)
             if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
@@ -86,7 +86,7 @@ class Pipeline:
         self.classes = self.detector.description.classes
         self.detect_every = detect_every
         self._turns = self.tracker.turns(detect_every)
-        if detect_every > 1 and isinstance(self.detector, JointDetector):
+        if detect_every > 1 and self.detector.description.is_joint:
             raise UsageError(EVERY_FRAME)
         self.detections = Detections.empty()
         self._track = self.spans["track"]
@@ -116,8 +116,7 @@ class Pipeline:
             self.reid(frame.image, self.detections, frame.time_s)
         with self._track:
             tracks = self.tracker.update(self.detections, frame.time_s)
-        if isinstance(self.detector, JointDetector):
-            self.detector.see(tracks)
+        self.detector.see(tracks)
         return tracks
 
     def another_detector(self, number: int) -> Detector | JointDetector:
@@ -130,7 +129,7 @@ def _workers(detector: Detector | JointDetector, threads: int) -> int:
 
     A GPU has one queue: one thread keeps it busy, while the main one tracks, draws and writes.
     """
-    if isinstance(detector, JointDetector):
+    if detector.description.is_joint:
         return 0
     on_gpu = isinstance(detector.backend, Resilient) and not detector.backend.rung.startswith("onnxruntime-")
     return 1 if on_gpu else threads

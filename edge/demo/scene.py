@@ -18,6 +18,7 @@ from edge.errors import UsageError
 from edge.types import Frame
 
 TRAINING_SEEDS = 100_000
+LONGEST_FRAME_S = 1 / 30  # a camera that takes fewer pictures does not open its shutter for longer
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Scene:
         number = 0
         while self.frame_count is None or number < self.frame_count:
             stage.advance(number / self.frame_rate)
-            image, truth = stage.shoot(1 / self.frame_rate)
+            image, truth = stage.shoot(min(1 / self.frame_rate, LONGEST_FRAME_S))
             number += 1
             yield Frame(image, number, stage.time_s), truth
 

@@ -23,7 +23,7 @@ class Sensor:
         self._noise = np.clip(np.round((noise + 4) * NOISE), 0, 255).astype(np.uint8)
 
     def expose(self, picture: Image, time_s: float, motion: npt.NDArray[np.float64]) -> Image:
-        """The picture as the sensor gives it; `motion` `[2, 3]` is the camera's since the previous frame."""
+        """The picture as the sensor gives it; `motion` `[2, 3]` is the camera's in the time of a frame."""
         height, width = picture.shape[:2]
         centre = np.array([width / 2, height / 2])
         shift = np.abs(motion[:, :2] @ centre + motion[:, 2] - centre) * SHUTTER

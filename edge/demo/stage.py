@@ -81,7 +81,10 @@ class Stage:
             self._traffic.step(self._crowd.time_s, STEP_S)
 
     def shoot(self, frame_s: float) -> tuple[Image, Truth]:
-        """The picture (uint8 BGR, a new array) and the truth of now; `frame_s` is the time a frame takes."""
+        """The picture (uint8 BGR, a new array) and the truth of now.
+
+        `frame_s` is the time a frame takes: the shutter is open for a share of it.
+        """
         view = self.camera.view(self.time_s)
         motion = between(self._view, view)
         self._view = view
@@ -93,7 +96,8 @@ class Stage:
         self._cast_shadows(picture, ends, view)
         numbers, silhouettes = self._draw(picture, people, positions, view, frame_s)
         truth = _truth(people.boxes_xyxy, self.camera, numbers, silhouettes, motion)
-        return self._sensor.expose(picture, self.time_s, motion), truth
+        smear = between(self.camera.view(self.time_s - frame_s), view)
+        return self._sensor.expose(picture, self.time_s, smear), truth
 
     def _bodies(self) -> tuple[Float64s, gait.Joints]:
         """Positions `[P, 2]` and joints between the last two steps of the crowd."""

@@ -12,7 +12,7 @@ from edge.infer.backend import Backend
 from edge.modelpack import Detector as Description
 from edge.modelpack import ImageInput
 from edge.spans import Spans
-from edge.types import Detections, Image
+from edge.types import Detections, Image, Tracks
 
 
 class Detector:
@@ -60,6 +60,16 @@ class Detector:
         self._all_spans.add_device(self.backend.stages_ms)
         with postprocess:
             return self._detections(scale)
+
+    def see(self, tracks: Tracks) -> None:
+        """What was made of the detections, which is nothing to a network that knows one frame only."""
+
+    def reset(self) -> None:
+        """Begin another stream: nothing is to be forgotten."""
+
+    def beside(self) -> "Detector":
+        """The detector for another stream that takes turns with this one: the same."""
+        return self
 
     def _detections(self, scale: Scale) -> Detections:
         count = self._decode()

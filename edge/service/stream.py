@@ -54,7 +54,7 @@ class Stream:
         detect_every: int = 1,
         view: View | None = None,
     ):
-        if detect_every > 1 and isinstance(detector, JointDetector):
+        if detect_every > 1 and detector.description.is_joint:
             raise UsageError(EVERY_FRAME)
         self.capture = capture
         self.origin = origin
@@ -109,6 +109,7 @@ class Stream:
         if silence_s > stall_s:
             self.shown = 0
             self._change("offline", self.capture.trouble or "no picture comes")
+            self._detector.reset()  # what was there before shows nothing of how people move
         elif silence_s > stall_s / 2 and self.state == "online":
             self._change("degraded", self.capture.trouble or "no picture comes")
         if silence_s > _IN_FLIGHT_S and self.capture.slot.is_empty:  # while frames come, they tell what has ended
@@ -128,7 +129,7 @@ class Stream:
 
     @property
     def _needs_all(self) -> bool:
-        return isinstance(self._detector, JointDetector) or not self._tracker.follows_time
+        return self._detector.description.is_joint or not self._tracker.follows_time
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
@@ -158,8 +159,7 @@ class Stream:
         self._last_s = frame.time_s
         self.detected += 1
         tracks = self._tracker.update(detections, frame.time_s)
-        if isinstance(self._detector, JointDetector):
-            self._detector.see(tracks)
+        self._detector.see(tracks)
         return tracks
 
     def _let_go(self, image: Image, tracks: Tracks, *, looked: bool) -> None:

@@ -1,5 +1,6 @@
 """A joint network in the daemon: cameras take turns at it, and each is compared with its own frame before."""
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,16 @@ from edge import config
 from edge.cli import main
 from edge.daemon import Daemon
 from edge.errors import UsageError
+from edge.pipeline import open_detector
+from edge.service.examine import tracker
+from edge.service.stream import Clock, Stream
+from edge.sinks.events import Origin
+from edge.types import Frame
+from edge.video.capture import Capture
 from export.cli import main as export
 from tests import joint_net
 from tests.daemon.setups import camera, cycle_until, lines, of, write_config
+from tests.video.fakes import FakeCamera, FakeClock
 
 JOINT = '[tracking]\nmethod = "jointtrack"\n'
 
@@ -77,6 +85,32 @@ def test_it_detects_in_every_frame_or_says_why_not(
         Daemon(config.load(path))
     assert main(["check", "--config", str(path)]) == 78
     assert "tracking: a joint network compares each frame with the one before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("away_s", [0.5, 6.0])
+def test_after_an_outage_a_frame_is_not_compared_with_the_one_before_it(
+    pack: Path, tmp_path: Path, away_s: float
+) -> None:
+    settings = config.load(write_config(tmp_path, pack, camera("door", "rtsp://x"), more=JOINT))
+    mono = FakeClock()
+    capture = Capture(
+        settings.camera[0],
+        threading.Event(),
+        clock=mono,
+        connect=FakeCamera([], mono).connect,  # never started
+    )
+    detector = open_detector(pack)
+    origin = Origin("r", "door", ["person"])
+    stream = Stream(capture, detector, tracker(settings, 25.0), origin, lambda event: None, Clock(mono, lambda: 0.0))
+    here, there = np.zeros((2, 108, 192, 3), np.uint8)
+    here[22:38, 96:112], there[22:38, 120:136] = 255, 240
+    capture.slot.put(Frame(here, 1, mono()))
+    assert stream.step()
+    mono.now_s += away_s
+    stream.watch()
+    assert stream.state == ("offline" if away_s > settings.camera[0].stall_s else "online")
+    afresh = np.array_equal(detector(there).offsets, detector.beside()(there).offsets)
+    assert afresh == (stream.state == "offline")
 
 
 def test_heat_does_not_change_its_pace(pack: Path, videos: list[Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from edge import config
 from edge.daemon import BROKEN_IN_A_ROW, Daemon
 from edge.detect.detector import Detector
 from edge.errors import DataError, UnavailableError
-from edge.types import Detections, Image
+from edge.types import Detections, Image, Tracks
 from tests.daemon.setups import SCENE, camera, cycle_until, lines, of, write_config
 
 
@@ -25,6 +25,9 @@ class BrokenDetector:
         if self._failing(next(self._calls)):
             raise DataError("tiny.onnx: the network put out NaN")
         return self._detector(image)
+
+    def see(self, tracks: Tracks) -> None:
+        self._detector.see(tracks)
 
 
 def broken(daemon: Daemon, failing: Callable[[int], bool]) -> None:

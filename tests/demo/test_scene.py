@@ -68,6 +68,15 @@ def test_the_frame_rate_does_not_change_what_happens():
         np.testing.assert_allclose(a.boxes_xyxy, b.boxes_xyxy, atol=1e-3)
 
 
+@pytest.mark.parametrize("camera", ["still", "moving"])
+def test_a_slow_frame_rate_does_not_blur(camera):
+    def at_one_second(fps):
+        scene = Scene.from_url(f"demo://?people=20&seed=2&size=640x360&camera={camera}&fps={fps}")
+        return next(frame.image for frame, _ in scene if frame.time_s >= 1 - 1e-9)
+
+    np.testing.assert_array_equal(at_one_second(1), at_one_second(30))
+
+
 def test_truth_is_consistent():
     for _, truth in Scene.from_url("demo://?people=20&seed=8&frames=5&size=480x270&fps=1"):
         count = len(truth.ids)
