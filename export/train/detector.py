@@ -16,7 +16,7 @@ from export.train.nanodet import STRIDES, NanoDetPlus
 from export.train.progress import STREETS_APART, Compute, fit, release, worker
 
 MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR, as NanoDet-Plus is published
-BATCH = 32
+BATCH = 16
 PEAK = 3e-3
 WEIGHT_DECAY = 0.05
 QUALITY_WEIGHT, BOX_WEIGHT, DISTRIBUTION_WEIGHT = 1.0, 2.0, 0.25
@@ -47,7 +47,7 @@ def batch(samples: list[Sample]) -> Batch:
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of `BATCH` pictures."""
+    """Endless batches of `BATCH` windows."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -123,7 +123,7 @@ def train(folder: Path, steps: int, compute: Compute, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     net = NanoDetPlus("0.5x", num_classes=1)
     prepare(net)
-    priors, strides = (x.to(compute.device) for x in cells(*frames.INPUT))
+    priors, strides = (x.to(compute.device) for x in cells(*frames.WINDOW))
     average = fit(
         net,
         lambda batch: loss_of(net, batch, priors, strides),

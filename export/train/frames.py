@@ -12,12 +12,14 @@ from edge.demo.stage import Stage
 from edge.types import Float32s, Image
 
 INPUT = (832, 480)  # width and height: multiples of 32; at half of 1280 x 720 boxes are less exact, HOTA 4 lower
+WINDOW = (320, 224)  # what a training step sees of a picture: more people a pixel than in whole ones
+AROUND_SOMEBODY = 0.85  # of the windows
 SIZES = ((1280, 720), (960, 540), (640, 360))
 MOST_PEOPLE = 36  # fewer than this many are in a street
 FRAMES_PER_STREET = 24
 POOL = 300  # frames at hand, each served about SERVED times
 SERVED = 10
-LEAST_SHARE = 0.6  # of a picture's sides: nearer than that nobody is brought
+LEAST_SHARE = 0.6  # of a window's sides: nearer than that nobody is brought
 
 
 @dataclass(frozen=True)
@@ -62,33 +64,34 @@ def samples(seed: int) -> Iterator[Sample]:
                 yield augment(pool[rng.integers(len(pool))], rng)
 
 
-def fitted(sample: Sample) -> Sample:
-    """The sample squashed to `INPUT` as the runtime does it."""
-    height, width = sample.image.shape[:2]
-    scale = np.array([INPUT[0] / width, INPUT[1] / height] * 2, np.float32)
-    # Rounding may lead out of the picture.
-    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(INPUT * 2, np.float32))
-    return replace(sample, image=cv2.resize(sample.image, INPUT), boxes_xyxy=boxes)
-
-
 def augment(sample: Sample, rng: np.random.Generator) -> Sample:
-    """A picture of size `INPUT`, now and then a part brought nearer, mirrored, of other brightness and tint."""
-    if rng.random() < 0.5:
-        height, width = sample.image.shape[:2]
-        share = rng.uniform(LEAST_SHARE, 1.0)
-        w, h = round(width * share), round(height * share)
-        sample = cut(sample, int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1)), w, h)
-    sample = fitted(sample)
+    """A `WINDOW` at the scale of `INPUT`, now and then nearer, mirrored, of other brightness and tint."""
+    picture = np.array(sample.image.shape[1::-1])
+    size = picture / INPUT * WINDOW * (rng.uniform(LEAST_SHARE, 1.0) if rng.random() < 0.5 else 1.0)
+    corner = rng.uniform(0, 1, 2) * (picture - size)
+    if len(sample.boxes_xyxy) and rng.random() < AROUND_SOMEBODY:
+        box = sample.boxes_xyxy[rng.integers(len(sample.boxes_xyxy))]
+        corner = np.clip((box[:2] + box[2:]) / 2 - rng.uniform(0.2, 0.8, 2) * size, 0, picture - size)
+    sample = fitted(cut(sample, *corner.astype(int).tolist(), *size.astype(int).tolist()))
     image, boxes = sample.image, sample.boxes_xyxy
     if rng.random() < 0.5:
         image = cv2.flip(image, 1)
         boxes = boxes.copy()
-        boxes[:, [0, 2]] = INPUT[0] - boxes[:, [2, 0]]
+        boxes[:, [0, 2]] = WINDOW[0] - boxes[:, [2, 0]]
     if rng.random() < 0.5:
         gains = rng.uniform(0.75, 1.25) * rng.uniform(0.94, 1.06, 3)
         table = np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8)
         image = cv2.LUT(image, table[:, None])
     return Sample(image, boxes, sample.ignored)
+
+
+def fitted(sample: Sample) -> Sample:
+    """The sample resized to `WINDOW`."""
+    height, width = sample.image.shape[:2]
+    scale = np.array([WINDOW[0] / width, WINDOW[1] / height] * 2, np.float32)
+    # Rounding may lead out of the picture.
+    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(WINDOW * 2, np.float32))
+    return replace(sample, image=cv2.resize(sample.image, WINDOW), boxes_xyxy=boxes)
 
 
 def cut(sample: Sample, x: int, y: int, width: int, height: int) -> Sample:

@@ -2,7 +2,8 @@
 
 Quality focal loss and distribution focal loss: Li et al. 2020, "Generalized Focal Loss". GIoU: Rezatofighi et al. 2019.
 Focal loss of heat maps: Zhou et al. 2019, "Objects as Points".
-Triplet loss over a batch: Hermans et al. 2017. Label smoothing: Szegedy et al. 2016.
+Triplet loss over a batch: Hermans et al. 2017. N-pair loss: Sohn 2016, "Improved Deep Metric Learning with Multi-class
+N-pair Loss Objective". Label smoothing: Szegedy et al. 2016.
 """
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 GAMMA = 2.0  # focusing exponent of both focal losses
 FADE = 4.0  # exponent by which the heat map's loss spares the surroundings of a peak
-COSINE_SCALE = 16.0  # of the identity loss
+COSINE_SCALE = 16.0  # of the losses on cosines
 MARGIN = 0.3  # of the triplet loss, on distances of unit vectors
 
 
@@ -61,6 +62,21 @@ def identity(embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
     """
     cosines = functional.normalize(embeddings) @ functional.normalize(prototypes).T
     return functional.cross_entropy(COSINE_SCALE * cosines, labels, label_smoothing=0.1)
+
+
+def contrast(embeddings: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each picture's likeness to one other picture of its person against all of other people.
+
+    Mean over all pairs of one person in the batch, on scaled cosines: the N-pair loss (Sohn 2016) with the unit
+    vectors and all positives of supervised contrast (Khosla et al. 2020). It knows no prototypes that have to be
+    learned first, so that with thousands of people it teaches from the first batch on.
+    """
+    unit = functional.normalize(embeddings)
+    alike = COSINE_SCALE * unit @ unit.T
+    same = labels[:, None] == labels[None]
+    positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    others = torch.where(same, -1e9, alike).logsumexp(1, keepdim=True)
+    return (functional.softplus(others - alike) * positive).sum() / positive.sum().clamp(min=1)
 
 
 def triplet(embeddings: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training of the built-in appearance network: OSNet x0.25 with identity and triplet losses, from nothing."""
+"""Training of the built-in appearance network: OSNet x0.25 with contrast, identity and triplet losses, from nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +20,10 @@ from export.train.progress import STREETS_APART, Compute, fit, release, worker
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # RGB, ImageNet's, as torchreid normalises
 INPUT = (64, 128)  # width and height: half of the published ones, as small as people of the scene appear
 STREETS = 300  # of 30 people each: unseen people are told apart only after many have been seen
-IDENTITIES, CROPS = 64, 4  # of a batch: people, and pictures of each
+IDENTITIES, CROPS = 32, 4  # of a batch: people, and pictures of each
 PEAK = 2e-3
 WEIGHT_DECAY = 5e-4
+IDENTITY_WEIGHT = 0.5  # its prototypes of thousands of people mean little for long; contrast and triplets teach first
 
 
 class Batch(NamedTuple):
@@ -97,7 +98,8 @@ def loss_of(net: OSNet, batch: Batch) -> dict[str, Tensor]:
     """The parts of a batch's loss."""
     embeddings = net(normalised(batch.images))
     return {
-        "identity": losses.identity(embeddings, net.classifier.weight, batch.labels),
+        "contrast": losses.contrast(embeddings, batch.labels),
+        "identity": IDENTITY_WEIGHT * losses.identity(embeddings, net.classifier.weight, batch.labels),
         "triplet": losses.triplet(embeddings, batch.labels),
     }
 

@@ -1,5 +1,6 @@
 """The losses pull where they should."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -43,3 +44,39 @@ def test_triplets_are_settled_when_people_are_apart():
     assert losses.triplet(apart, labels) == 0
     mixed = torch.tensor([[1.0, 0], [0, 1], [1, 0.1], [0.1, 1]])
     assert losses.triplet(mixed, labels) > losses.MARGIN
+
+
+def test_contrast_is_each_pair_of_a_person_against_everybody_else():
+    torch.manual_seed(0)
+    embeddings, labels = torch.randn(7, 5), torch.tensor([0, 0, 1, 1, 1, 2, 2])
+    unit = (embeddings / embeddings.norm(dim=1, keepdim=True)).numpy()
+    losses_of_pairs = []
+    for i in range(7):
+        for j in range(7):
+            if i != j and labels[i] == labels[j]:
+                rivals = [losses.COSINE_SCALE * unit[i] @ unit[k] for k in range(7) if labels[k] != labels[i]]
+                own = losses.COSINE_SCALE * unit[i] @ unit[j]
+                losses_of_pairs.append(np.log(np.exp(own) + np.exp(rivals).sum()) - own)
+    assert float(losses.contrast(embeddings, labels)) == pytest.approx(np.mean(losses_of_pairs), rel=1e-5)
+
+
+def test_contrast_brings_people_together_and_apart():
+    torch.manual_seed(0)
+    labels = torch.arange(16) // 4
+    embeddings = torch.randn(16, 8, requires_grad=True)
+    optimiser = torch.optim.Adam([embeddings], 0.1)
+    for _ in range(200):
+        optimiser.zero_grad()
+        losses.contrast(embeddings, labels).backward()
+        optimiser.step()
+    unit = torch.nn.functional.normalize(embeddings.detach())
+    alike, same = unit @ unit.T, labels[:, None] == labels[None]
+    assert alike[same].min() > alike[~same].max() + 0.3
+
+
+def test_contrast_of_people_seen_once_is_nothing():
+    embeddings = torch.randn(3, 8, requires_grad=True)
+    loss = losses.contrast(embeddings, torch.arange(3))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert torch.isfinite(embeddings.grad).all()

@@ -34,7 +34,7 @@ def test_samples_are_pictures_of_training_streets(seeds, monkeypatch):
     samples = list(islice(frames.samples(0), 2 * frames.FRAMES_PER_STREET * frames.SERVED))
     assert len(set(seeds)) >= 2
     assert min(seeds) >= scene.TRAINING_SEEDS
-    width, height = frames.INPUT
+    width, height = frames.WINDOW
     for sample in samples:
         assert sample.image.shape == (height, width, 3)
         assert len(sample.boxes_xyxy) == len(sample.ignored)
@@ -42,6 +42,27 @@ def test_samples_are_pictures_of_training_streets(seeds, monkeypatch):
         assert (sample.boxes_xyxy >= 0).all()
         assert (sample.boxes_xyxy <= np.array([width, height] * 2)).all()
     assert np.mean([len(s.boxes_xyxy) - s.ignored.sum() for s in samples]) > 2
+
+
+def test_windows_show_people_as_large_as_the_network_will_see_them_or_nearer():
+    rng = np.random.default_rng(0)
+    image = np.zeros((720, 1280, 3), np.uint8)
+    image[300:345, 600:618] = 255
+    sample = frames.Sample(image, np.array([[600, 300, 618, 345]], np.float32), np.array([False]))
+    shown, nearer = [], []
+    for _ in range(200):
+        window = frames.augment(sample, rng)
+        if len(window.boxes_xyxy) and not window.ignored[0]:
+            x0, y0, x1, y1 = window.boxes_xyxy[0]
+            lit = window.image[round(float(y0)) + 1 : round(float(y1)) - 1, round(float(x0)) + 1 : round(float(x1)) - 1]
+            assert lit.min() > 150
+            if y0 > 2 and y1 < frames.WINDOW[1] - 2:
+                nearer.append((y1 - y0) / (45 * frames.INPUT[1] / 720))
+            shown.append(True)
+    assert len(shown) > 150
+    assert min(nearer) > 0.95
+    assert max(nearer) < 1.05 / frames.LEAST_SHARE
+    assert 0.3 < np.mean(np.array(nearer) < 1.05) < 0.7
 
 
 def test_the_same_seed_draws_the_same_samples(monkeypatch):
