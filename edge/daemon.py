@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from edge import board
 from edge.config import Camera, Config, Model
+from edge.countdown import countdown
 from edge.credentials import redacted
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
@@ -89,8 +90,10 @@ class Daemon:
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
-        self._hanging: list[Capture] = []
         self.outputs: dict[str, Queued] = {}
+        # Told to end, and perhaps not there yet.
+        self._gone_captures: list[Capture] = []
+        self._gone_outputs: list[Queued] = []
         try:
             self.outputs = _open_outputs(config, OUTPUTS)
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
@@ -99,10 +102,8 @@ class Daemon:
         except NanoTrackError:
             self.close()
             raise
-        for output in self.outputs.values():
-            output.start()
+        self._start(self.streams, self.outputs)
         self.heat.start()
-        self._start(self.streams)
 
     @property
     def is_finished(self) -> bool:
@@ -112,7 +113,7 @@ class Daemon:
     @property
     def hangs(self) -> bool:
         """Whether the thread of a camera that was let go still waits for its driver."""
-        return not all(capture.join(0) for capture in self._hanging)
+        return not all(capture.join(0) for capture in self._gone_captures)
 
     def cycle(self) -> None:
         """Track at most one frame of every camera: nobody waits longer than one frame of each other.
@@ -127,6 +128,7 @@ class Daemon:
             stream.watch()
         self._watch_clock()
         self._watch_heat()
+        self._forget_gone()
         self._report()
         self.cycled_s = self.clock.mono()
         self._watchdog.feed()
@@ -134,6 +136,7 @@ class Daemon:
     def reload(self, config: Config) -> None:
         """Go over to `config`: what did not change goes on undisturbed, identities included.
 
+        It waits for no camera and no output, not even for those that hang: what takes the place of one waits by itself.
         Raises NanoTrackError, and everything goes on as before, where something new cannot be opened.
         """
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -149,8 +152,12 @@ class Daemon:
         """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
         notify("STOPPING=1")
         self.is_stopping = True
-        self._stop(self.streams)
-        _close(self.outputs.values())
+        self._end(self.streams)
+        for capture, left_s in zip(self._gone_captures, countdown(_CAPTURES_STOP_S), strict=False):
+            capture.join(left_s)
+        outputs = (*self.outputs.values(), *self._gone_outputs)
+        for output, left_s in zip(outputs, countdown(_OUTPUTS_STOP_S), strict=False):
+            output.close(left_s)
         self.heat.close()
         if self._server is not None:
             self._server.close()
@@ -201,20 +208,24 @@ class Daemon:
             view=view,
         )
 
-    def _start(self, streams: Sequence[Stream]) -> None:
+    def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
+        """Begin with what is new, each once what went before it is at its end."""
+        for name, output in outputs.items():
+            output.start([gone for gone in self._gone_outputs if gone.name == name])
         for stream in streams:
             logger.info("camera %s: %s", stream.origin.camera, redacted(stream.capture.camera.source))
-            stream.capture.start()
+            stream.capture.start(tuple(self._gone_captures))
 
-    def _stop(self, streams: Sequence[Stream]) -> None:
+    def _end(self, streams: Sequence[Stream]) -> None:
+        """Let go of cameras, without waiting for them."""
         for stream in streams:
             stream.capture.stop()
-        deadline_s = time.monotonic() + _CAPTURES_STOP_S
-        self._hanging = [capture for capture in self._hanging if not capture.join(0)]
-        for stream in streams:
-            if not stream.capture.join(max(0.0, deadline_s - time.monotonic())):
-                self._hanging.append(stream.capture)
             stream.stop()
+            self._gone_captures.append(stream.capture)
+
+    def _forget_gone(self) -> None:
+        self._gone_captures = [capture for capture in self._gone_captures if not capture.join(0)]
+        self._gone_outputs = [output for output in self._gone_outputs if not output.is_finished]
 
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
@@ -232,13 +243,13 @@ class Daemon:
             self.detector, self.embedder = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
-        self._stop(gone)
-        _close([output for name, output in self.outputs.items() if name in changed])
+        self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
+        for output in (output for name, output in self.outputs.items() if name in changed):
+            output.finish()
+            self._gone_outputs.append(output)
         self.outputs = {name: o for name, o in self.outputs.items() if name not in changed} | outputs
-        for output in outputs.values():
-            output.start()
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
-        self._start(list(fresh.values()))
+        self._start(list(fresh.values()), outputs)
         self.config = config
         self.heat.limit_c = config.heat.limit_c
 
@@ -332,9 +343,3 @@ def _threads(model: Model) -> int:
 def _open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
     """Those of `OUTPUTS` that are configured, not yet started."""
     return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}
-
-
-def _close(outputs: Iterable[Queued]) -> None:
-    deadline_s = time.monotonic() + _OUTPUTS_STOP_S
-    for output in outputs:
-        output.close(max(0.0, deadline_s - time.monotonic()))

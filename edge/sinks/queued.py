@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from edge.countdown import countdown
 from edge.errors import OutputError
 from edge.sinks.events import Event, Observed
 
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 # About half a minute of one camera.
 CAPACITY = 1024
+HAND_OVER_S = 5.0
 _RETRY_S = 1.0
 
 
@@ -52,10 +54,17 @@ class Queued:
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._after: Sequence[Queued] = ()
         self._thread = threading.Thread(target=self._run, name=f"output {name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to write."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is written any more."""
+        return not self._thread.is_alive()
+
+    def start(self, after: Sequence["Queued"] = ()) -> None:
+        """Begin to write, in a thread that first waits up to `HAND_OVER_S` for the ends of those in `after`."""
+        self._after = after
         self._thread.start()
 
     def put(self, event: Event) -> None:
@@ -66,12 +75,16 @@ class Queued:
             self._events.append(event)
             self._changed.notify()
 
-    def close(self, timeout_s: float) -> bool:
-        """Write what is left and finish the output; False where that takes longer than `timeout_s`."""
+    def finish(self) -> None:
+        """Write what is left and finish the output, without anybody waiting for it."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        if not self._thread.is_alive():
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what is left and finish the output; False where that takes longer than `timeout_s`."""
+        self.finish()
+        if self.is_finished:
             return True
         self._thread.join(timeout_s)
         if self._thread.is_alive():
@@ -87,6 +100,9 @@ class Queued:
             logger.warning("output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY)
 
     def _run(self) -> None:
+        for output, left_s in zip(self._after, countdown(HAND_OVER_S), strict=False):
+            output.close(left_s)
+        self._after = ()
         self._guarded(self._output.start)
         while True:
             with self._changed:

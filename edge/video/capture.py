@@ -5,9 +5,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from edge.config import Camera
+from edge.countdown import countdown
 from edge.credentials import redacted
 from edge.errors import NanoTrackError
 from edge.types import Frame, Image
@@ -16,6 +17,7 @@ from edge.video.live import Recording, Stream, is_recording, open_stream
 
 logger = logging.getLogger(__name__)
 
+HAND_OVER_S = 2.0
 _LONGEST_PAUSE_S = 30.0
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
@@ -74,10 +76,15 @@ class Capture:
         self.slot = Latest(ready, waits=not self.is_live)
         self._ready = ready
         self._stop = threading.Event()
+        self._after: Sequence[Capture] = ()
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to read."""
+    def start(self, after: Sequence["Capture"] = ()) -> None:
+        """Begin to read, in a thread that first waits up to `HAND_OVER_S` for those in `after`.
+
+        They have been told to stop; a device that one of them still holds could not be opened.
+        """
+        self._after = after
         self._thread.start()
 
     def stop(self) -> None:
@@ -87,10 +94,14 @@ class Capture:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; whether it did. One that hangs in a driver ends with the process."""
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():  # else it ended, or was never started
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        for capture, left_s in zip(self._after, countdown(HAND_OVER_S), strict=False):
+            capture.join(left_s)
+        self._after = ()
         pauses = pauses_s()
         while not self._stop.is_set():
             before = self.good_s

@@ -20,7 +20,7 @@ COUPLES = 16  # of windows, in a batch
 BESIDE = 0.3  # of the cells that the heads are asked at
 PEAK = 2e-3
 WEIGHT_DECAY = 0.05
-OVERLAP_WEIGHT, EDGE_WEIGHT, BACK_WEIGHT, IDENTITY_WEIGHT, TRIPLET_WEIGHT = 2.0, 0.1, 1.0, 0.5, 1.0
+OVERLAP_WEIGHT, EDGE_WEIGHT, BACK_WEIGHT, IDENTITY_WEIGHT, CONTRAST_WEIGHT = 2.0, 0.1, 1.0, 0.5, 1.0
 
 
 class Batch(NamedTuple):
@@ -109,7 +109,7 @@ def loss_of(net: JointNet, batch: Batch) -> dict[str, Tensor]:
         "edge": EDGE_WEIGHT * edge,
         "back": BACK_WEIGHT * back,
         "identity": IDENTITY_WEIGHT * identity,
-        "triplet": TRIPLET_WEIGHT * losses.triplet(embeddings, labels),
+        "contrast": CONTRAST_WEIGHT * losses.contrast(embeddings, labels),
     }
 
 

@@ -1,12 +1,17 @@
 """Configurations of daemons under test, and what they wrote."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.config import Camera
 from edge.daemon import Daemon
+from edge.types import Image
+from edge.video.capture import Capture
+from edge.video.live import open_stream
 from tests.sinks.schema import lines_of
 
 SCENE = "demo://?people=2&size=128x96&fps=20"
@@ -42,3 +47,29 @@ def cycle_until(daemon: Daemon, done: Callable[[], bool], timeout_s: float = 30)
     while not done():
         daemon.cycle()
         assert time.monotonic() < limit_s, "it did not happen in time"
+
+
+class HangingCamera:
+    """A device whose driver never comes back, as no camera on this machine can be made to."""
+
+    def __init__(self) -> None:
+        self.reads, self.leave = threading.Event(), threading.Event()
+
+    def instead_of(self, name: str) -> Callable[..., Capture]:
+        """Captures of which that of the camera `name` reads from here."""
+
+        def open_capture(camera: Camera, ready: threading.Event, clock: Callable[[], float]) -> Capture:
+            return Capture(camera, ready, clock=clock, connect=self.connect if camera.name == name else open_stream)
+
+        return open_capture
+
+    def connect(self, camera: Camera, clock: Callable[[], float]) -> "HangingCamera":
+        return self
+
+    def read(self, spare: Image | None) -> tuple[Image, float] | None:
+        self.reads.set()
+        self.leave.wait(60)
+        return None
+
+    def close(self) -> None:
+        pass

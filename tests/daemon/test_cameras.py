@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +9,16 @@ import pytest
 
 import edge.daemon
 from edge import config
-from edge.config import Camera
 from edge.daemon import Daemon
 from edge.motchallenge import read_tracks
 from edge.pipeline import Pipeline
 from edge.service.examine import tracker
 from edge.service.stream import Clock, Stream
 from edge.sinks.events import CameraChanged, Ended, Event, Observed, Origin
-from edge.types import Frame, Image
+from edge.types import Frame
 from edge.video.capture import Capture
-from edge.video.live import open_stream
 from edge.video.source import open_source
-from tests.daemon.setups import SCENE, camera, cycle_until, lines, of, write_config
+from tests.daemon.setups import SCENE, HangingCamera, camera, cycle_until, lines, of, write_config
 from tests.video.fakes import FakeCamera, FakeClock, picture
 
 
@@ -149,33 +146,11 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
     assert stream.state == "online"
 
 
-class HangingCamera:
-    """A device whose driver never comes back, as no camera on this machine can be made to."""
-
-    def __init__(self) -> None:
-        self.reads, self.leave = threading.Event(), threading.Event()
-
-    def connect(self, camera: Camera, clock: Callable[[], float]) -> "HangingCamera":
-        return self
-
-    def read(self, spare: Image | None) -> tuple[Image, float] | None:
-        self.reads.set()
-        self.leave.wait(60)
-        return None
-
-    def close(self) -> None:
-        pass
-
-
 def test_a_driver_that_hangs_for_ever_costs_its_own_camera_only(
     tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = HangingCamera()
-
-    def open_capture(camera: Camera, ready: threading.Event, clock: Callable[[], float]) -> Capture:
-        return Capture(camera, ready, clock=clock, connect=hanging.connect if camera.name == "usb" else open_stream)
-
-    monkeypatch.setattr(edge.daemon, "Capture", open_capture)
+    monkeypatch.setattr(edge.daemon, "Capture", hanging.instead_of("usb"))
     cameras = [camera("usb", "/dev/video0", stall_s=0.5), camera("live", SCENE)]
     daemon = Daemon(config.load(write_config(tmp_path, tiny_pack, *cameras)))
     usb, live = daemon.streams

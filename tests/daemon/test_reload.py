@@ -1,14 +1,20 @@
 """A new configuration for a daemon that runs."""
 
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+import edge.daemon
 from edge import config
 from edge.daemon import Daemon
 from edge.errors import NanoTrackError
-from tests.daemon.setups import SCENE, camera, cycle_until, lines, of, write_config
+from edge.sinks.events import Event
+from edge.sinks.rotating import RotatingLines
+from tests.daemon.setups import SCENE, HangingCamera, camera, cycle_until, lines, of, write_config
 
 
 def test_reload_keeps_what_did_not_change(tiny_pack: Path, tmp_path: Path) -> None:
@@ -47,3 +53,65 @@ def test_a_reload_that_fails_changes_nothing(tiny_pack: Path, tmp_path: Path, ch
     before = stream.tracked
     cycle_until(daemon, lambda: stream.tracked > before + 2)
     daemon.close()
+
+
+def test_a_reload_waits_for_no_camera_that_hangs(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = HangingCamera()
+    monkeypatch.setattr(edge.daemon, "Capture", hanging.instead_of("usb"))
+    live = camera("live", SCENE)
+    daemon = Daemon(config.load(write_config(tmp_path, tiny_pack, camera("usb", "/dev/video0"), live)))
+    assert hanging.reads.wait(10)
+    cycle_until(daemon, lambda: daemon.streams[1].tracked > 2)
+    renamed = config.load(write_config(tmp_path, tiny_pack, live, camera("new", SCENE)))
+    began_s = time.monotonic()
+    daemon.reload(renamed)
+    assert time.monotonic() - began_s < 0.5
+    kept, new = daemon.streams
+    before = kept.tracked
+    cycle_until(daemon, lambda: kept.tracked > before + 2)
+    assert new.capture.connects == 0  # its device may be the one that the old camera still holds
+    hanging.leave.set()
+    cycle_until(daemon, lambda: new.tracked > 2)
+    daemon.close()
+    assert not daemon.hangs
+
+
+def test_a_reload_waits_for_no_output_that_hangs_and_nothing_is_lost(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    class Slow(RotatingLines):
+        """As a disk that stands still for a while."""
+
+        def write(self, events: Sequence[Event]) -> None:
+            asked.set()
+            go.wait(60)
+            super().write(events)
+
+    monkeypatch.setitem(edge.daemon.OUTPUTS, "jsonl", Slow)
+    path = write_config(tmp_path, tiny_pack, camera("a", SCENE))
+    daemon = Daemon(config.load(path))
+    stream = daemon.streams[0]
+    cycle_until(daemon, lambda: asked.is_set() and stream.tracked > 5)
+    path.write_text(path.read_text().replace("free_mib = 0", "free_mib = 0\nkeep = 3"))
+    began_s = time.monotonic()
+    daemon.reload(config.load(path))
+    assert time.monotonic() - began_s < 0.5
+    before = stream.tracked
+    cycle_until(daemon, lambda: stream.tracked > before + 5)
+    go.set()
+    daemon.close()
+    frames = [line["frame"] for line in of(lines(tmp_path), "a", "frame")]
+    assert len(frames) == stream.tracked
+    assert frames == sorted(frames)
+
+
+def test_a_port_that_is_taken_is_said_and_everything_is_closed(tiny_pack: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        web = f"[web]\nport = {taken.getsockname()[1]}\n"
+        path = write_config(tmp_path, tiny_pack, camera("a", SCENE), more=web)
+        with pytest.raises(NanoTrackError, match="in use"):
+            Daemon(config.load(path))
