@@ -103,7 +103,8 @@ class RefusedError(Exception):
     """A pickle asked for something outside `_GLOBALS`."""
 
 
-class Reader(pickle.Unpickler):
+# Not the faster one in C, which makes room for as many memos as a damaged file says that there are, up to 32 GB.
+class Reader(pickle._Unpickler):
     """An unpickler that imports nothing. `storages` collects every storage that the pickle refers to."""
 
     def __init__(self, file: IO[bytes], storages: dict[str, Storage]) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import hmac
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -74,7 +75,8 @@ class Server:
             self._socket = socket.create_server((settings.address, settings.port), family=family)
         except OSError as error:
             raise UnavailableError(
-                f"web: cannot listen on {settings.address} port {settings.port}: {error.strerror}; choose another"
+                f"web: cannot listen on {settings.address} port {settings.port}: {os.strerror(error.errno or 0)};"
+                " choose another"
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._clients = self._viewers = 0

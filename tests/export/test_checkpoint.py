@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
 
@@ -193,6 +194,18 @@ def test_a_tensor_that_its_storage_cannot_hold_is_refused(tmp_path, shape, strid
     body = tf.mapping({"a": tf.tensor("FloatStorage", "0", 6, offset, shape, strides)})
     with pytest.raises(DataError, match="truncated or damaged"):
         checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()}))
+
+
+@forms
+def test_a_number_that_is_wrong_takes_no_memory(tmp_path, form):
+    """As a damaged file may say that it has two thousand million memos."""
+    memo = pickle.EMPTY_DICT + pickle.LONG_BINPUT + (1 << 23).to_bytes(4, "little") + pickle.POP
+    path = _write(tmp_path / "c.pth", form, memo + MATRIX, FLOATS.tobytes(), 6)
+    tracemalloc.start()
+    assert "a.weight" in checkpoint.read(path).tensors
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 @forms
