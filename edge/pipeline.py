@@ -8,7 +8,7 @@ from edge import modelpack
 from edge.detect import adopt, adopt_joint
 from edge.detect.detector import Detector
 from edge.detect.joint import EVERY_FRAME, JointDetector
-from edge.errors import NotFoundError, UsageError
+from edge.errors import InputError, NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.resilient import Resilient
@@ -94,8 +94,11 @@ class Pipeline:
     def __call__(self, frame: Frame) -> Tracks:
         """The tracks to show for `frame`; `detections` holds what they were made from until the next call.
 
-        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last.
+        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last or is none.
         """
+        if not isinstance(frame, Frame):
+            found = type(frame).__name__
+            raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
         return self.follow(frame, self.detector(frame.image) if self.is_due(frame) else None)
 
     def is_due(self, frame: Frame) -> bool:

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 import edge
-from edge.errors import DataError, NotFoundError, UsageError
+from edge.errors import DataError, InputError, NotFoundError, UsageError
 from edge.pipeline import open_detector
 from edge.types import Frame
 from tests import tiny
@@ -74,3 +75,27 @@ def test_frames_between_detections_show_the_same_identities_where_they_are_expec
 def test_what_counts_frames_must_see_all_of_them(tiny_pack: Path) -> None:
     with pytest.raises(UsageError, match="use preset default"):
         edge.Pipeline(tiny_pack, preset="reference", detect_every=2)
+
+
+def test_a_bare_picture_is_told_what_it_lacks(tiny_pack: Path) -> None:
+    pipeline = edge.Pipeline(tiny_pack)
+    with pytest.raises(InputError, match=r"frame: expected an edge.Frame, found ndarray; make one: Frame\(image,"):
+        pipeline(tiny.picture(1))
+
+
+def test_the_readme_runs_as_written(
+    tiny_pack: Path,
+    tiny_video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(tiny_pack, tmp_path / "person.pack")
+    shutil.copy(tiny_video, tmp_path / "street.mp4")
+    monkeypatch.chdir(tmp_path)
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.+?)```", readme, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    assert re.findall(r"^(\d+) \[ *1 ", capsys.readouterr().out, re.MULTILINE) == [str(n) for n in range(1, 31)]

@@ -20,7 +20,8 @@ CPU = "CPUExecutionProvider"
 # layers that a pack leaves in float are to stay that.
 DISABLED = ("WeightBiasQuantization",)
 
-# The runtime's errors share no base class of their own.
+# The runtime's errors share no base class of their own; what fails while it runs on bound arrays is a RuntimeError, and
+# names that are no UTF-8 end in a UnicodeDecodeError.
 _ERRORS = (
     native.EngineError,
     native.EPFail,
@@ -30,6 +31,8 @@ _ERRORS = (
     native.InvalidProtobuf,
     native.NotImplemented,
     native.RuntimeException,
+    RuntimeError,
+    UnicodeDecodeError,
 )
 _DTYPES = {
     "tensor(float)": "float32",
@@ -123,7 +126,11 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     try:
         path.open("rb").close()
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=list(dict.fromkeys([provider, CPU])), disabled_optimizers=DISABLED
+            str(path),
+            options,
+            providers=list(dict.fromkeys([provider, CPU])),
+            disabled_optimizers=DISABLED,
+            enable_fallback=0,  # it would try again with all optimizers, and print so
         )
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
@@ -158,11 +165,16 @@ def _has_vnni() -> bool:
 
 
 def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:
-    for argument in arguments:
+    try:
+        names = [argument.name for argument in arguments]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected names of inputs and outputs in UTF-8: {error}; export it anew") from error
+    for name, argument in zip(names, arguments, strict=True):
         if argument.type not in _DTYPES:
-            raise DataError(f"{path}: input or output {argument.name} has unsupported type {argument.type}")
+            raise DataError(f"{path}: input or output {name} has unsupported type {argument.type}")
     return tuple(
-        Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type]) for a in arguments
+        Port(name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type])
+        for name, a in zip(names, arguments, strict=True)
     )
 
 

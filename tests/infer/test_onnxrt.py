@@ -93,6 +93,32 @@ def test_files_that_are_no_network(tmp_path: Path) -> None:
         open_backend(tmp_path / "cut.onnx")
 
 
+def test_names_that_are_no_text_are_one_clear_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write_doubler(tmp_path / "d.onnx", [2, 3])
+    path.write_bytes(path.read_bytes().replace(b"\x01y", b"\x01\xff"))
+    with pytest.raises(DataError, match=r"d\.onnx: expected names of inputs and outputs in UTF-8"):
+        open_backend(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_that_fails_is_an_error_from_which_a_ladder_goes_on(tmp_path: Path) -> None:
+    shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [2])
+    numbers = helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [2, 3])
+    six = numpy_helper.from_array(np.arange(6, dtype=np.float32), "six")
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["six", "shape"], ["numbers"])], "g", [shape], [numbers], [six]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "r.onnx")
+    backend = open_backend(tmp_path / "r.onnx")
+    backend.inputs["shape"][:] = 2, 3
+    backend.run()
+    np.testing.assert_array_equal(backend.outputs["numbers"], [[0, 1, 2], [3, 4, 5]])
+    backend.inputs["shape"][:] = 4, 3
+    with pytest.raises(DataError, match=r"r\.onnx: ONNX Runtime cannot run it: .*Reshape"):
+        backend.run()
+
+
 def test_a_bare_file_is_not_for_tensorrt(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="bare ONNX file"):
         open_backend(tmp_path / "any.onnx", name="tensorrt")
