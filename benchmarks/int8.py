@@ -204,8 +204,7 @@ def _appearance(pack: ModelPack) -> str:
     batches = material.batches(crops, range(len(crops)))
     content = pack.path(pack.reid.variants["fp32"]).read_bytes()
     subject = Subject(Network.parse(content), batches, [], ReidJudge(pack.reid, Runner(content), batches))
-    seen = recipe.extremes(subject)
-    started = recipe.started(subject, recipe.CPU, seen, [], (), len(batches))
+    started = recipe.started(subject, recipe.CPU, recipe.observed(subject, recipe.CPU), [], ())
     integer = replace(started, choice=Choice("percentile", "percentile")).content()
     likeness = subject.tuning.verdict(Runner(integer), 1)
     runs = [Runner(content), Runner(integer)]

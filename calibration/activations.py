@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from calibration.network import Network, attribute
-from calibration.ranges import Histogram
-from calibration.runtime import Feed, Runner
+from calibration.network import Array, Network, attribute
+from calibration.ranges import ChannelHistograms
+from calibration.runtime import Feed, Runner, in_turn
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,23 +29,33 @@ def float_tensors(network: Network, example: Feed) -> list[str]:
 
 def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Feed]) -> dict[str, Extremes]:
     """The extremes of every one of `tensors` over `inputs`; channels are axis 1 of a map, else all is one channel."""
-    rows: dict[str, list[tuple[Floats, Floats]]] = {name: [] for name in tensors}
-    for found in Runner(network.showing(tensors)).each(inputs):
-        for name, values in found.items():
-            by_channel = values.reshape(*values.shape[:2], -1) if values.ndim == 4 else values.reshape(1, 1, -1)
-            rows[name].append((by_channel.min((0, 2)), by_channel.max((0, 2))))
-    return {name: Extremes(*map(np.stack, zip(*pairs, strict=True))) for name, pairs in rows.items()}
+    runner = Runner(network.showing(tensors))
+
+    def of_one(feed: Feed) -> dict[str, tuple[Floats, Floats]]:
+        channels = {name: _by_channel(values) for name, values in runner(feed).items()}
+        return {name: (values.min(1), values.max(1)) for name, values in channels.items()}
+
+    found = list(in_turn(of_one, inputs))
+    return {name: Extremes(*map(np.stack, zip(*(row[name] for row in found), strict=True))) for name in tensors}
 
 
 def histograms(
-    network: Network, limits: Mapping[str, tuple[float, float]], inputs: Iterable[Feed]
-) -> dict[str, Histogram]:
-    """Histograms of the tensors in `limits`, between these limits."""
-    found = {name: Histogram.empty(low, high, negative_slope(network, name)) for name, (low, high) in limits.items()}
+    network: Network, limits: Mapping[str, Extremes], inputs: Iterable[Feed]
+) -> dict[str, ChannelHistograms]:
+    """Histograms of the channels of every tensor in `limits`, between the extremes that these say, over `inputs`."""
+    found = {
+        name: ChannelHistograms.empty(seen.lows.min(0), seen.highs.max(0), negative_slope(network, name))
+        for name, seen in limits.items()
+    }
     for values in Runner(network.showing(limits)).each(inputs):
         for name, histogram in found.items():
-            histogram.add(values[name])
+            histogram.add(_by_channel(values[name]))
     return found
+
+
+def _by_channel(values: Array) -> Floats:
+    """`values` as `[channels, N]`; what is no map is one channel."""
+    return np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) if values.ndim == 4 else values.reshape(1, -1)
 
 
 def negative_slope(network: Network, tensor: str) -> float:

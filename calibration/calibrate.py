@@ -8,14 +8,13 @@ from typing import Any, Literal, get_args
 import onnx
 
 from calibration import half, lint, material, pairs, placement, recipe, sensitivity, tail
-from calibration.activations import Extremes
 from calibration.frames import FEWEST, Frames, halves
 from calibration.gate import Judge, Limits, ReidJudge, Verdict
 from calibration.joint_gate import judge_of
 from calibration.material import Material
 from calibration.network import Network, opset_of
 from calibration.precision import compared
-from calibration.recipe import Calibrated, Subject, Target
+from calibration.recipe import Calibrated, Observed, Subject, Target
 from calibration.runtime import Array, Feed, Runner
 from calibration.sensitivity import Unit
 from edge.errors import DataError
@@ -173,7 +172,7 @@ def _detector(content: bytes, detector: Detector, seen: Material, settings: Sett
             " without --calibrate"
         )
     progress("sensitivity")
-    seen_on_cpu = recipe.extremes(on_cpu)
+    seen_on_cpu = recipe.observed(on_cpu, recipe.CPU)
     rough = recipe.rough(on_cpu, recipe.CPU, seen_on_cpu)
     outcome.ranking = sensitivity.ranked(rough, tuning, (), inputs[0])
     if "cpu" in settings.boards:
@@ -230,8 +229,9 @@ def _reid(
 def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Settings, progress: Progress) -> None:
     """The three forms for TensorRT: Q/DQ in float32 and in float16, and float16 without pairs."""
     settings = replace(settings, copies=EXACT_COPIES)
-    progress("qdq: extremes")
-    _integer(outcome, "qdq", subject, recipe.TENSORRT, recipe.extremes(subject), gate, settings, progress)
+    progress("qdq: activations")
+    seen = recipe.observed(subject, recipe.TENSORRT)
+    _integer(outcome, "qdq", subject, recipe.TENSORRT, seen, gate, settings, progress)
     content = outcome.renderings[-1].content
     progress("float16")
     for form, model in (("fp16", subject.network.model), ("qdq_fp16", onnx.load_from_string(content))):
@@ -251,7 +251,7 @@ def _integer(
     form: str,
     subject: Subject,
     target: Target,
-    seen: Mapping[str, Extremes],
+    seen: Observed,
     gate: Judge,
     settings: Settings,
     progress: Progress,

@@ -1,16 +1,16 @@
 """From a float network to an integer one, step by step; every choice between alternatives is made by measured error.
 
-1. Extremes of all channels on the calibration inputs; equalisation of several strengths, the best kept, first
-   everywhere the same and then for each of a few sections of the network.
-2. Histograms of the equalised network; GPTQ-rounded weights.
+1. Extremes and histograms of all channels on the calibration inputs.
+2. Equalisation of several strengths, the best kept, first everywhere the same and then for each of a few sections of
+   the network; GPTQ-rounded weights.
 3. How ranges are chosen: of several methods, for the trunk and for the last stretches, the best kept.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from calibration import activations, equalise, placement, quantize, ranges, rounding
 from calibration.activations import Extremes
@@ -19,13 +19,12 @@ from calibration.gate import Judge
 from calibration.network import Network
 from calibration.placement import Placement
 from calibration.quantize import Family, Rounded
-from calibration.ranges import Histogram, Method, Range
+from calibration.ranges import ChannelHistograms, Histogram, Method, Range
 from calibration.rounding import Points
 from calibration.runtime import Feed, Runner, on_all_cores
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
-FOR_STRENGTHS = 12  # histograms of a strength that is only compared
 
 # Found on NanoDet-Plus-m 416: a weight of the negative side of 1/3 and a share of .4 is the best for all tensors at
 # once; for some sections of the network another is better, by up to a tenth of the error.
@@ -67,6 +66,13 @@ class Subject:
     inputs: Sequence[Feed]
     objects: Sequence[Points]
     tuning: Judge
+
+
+class Observed(NamedTuple):
+    """What flows through a float network: extremes of its tensors, and histograms of those that may get a grid."""
+
+    extremes: Mapping[str, Extremes]
+    histograms: Mapping[str, ChannelHistograms]
 
 
 @dataclass(frozen=True)
@@ -128,16 +134,16 @@ def calibrate(
     subject: Subject,
     target: Target,
     floats: Collection[str],
-    seen: Mapping[str, Extremes],
+    seen: Observed,
     progress: Callable[[str], None],
 ) -> Calibrated:
-    """`subject` calibrated for `target`. `seen` are the float network's extremes on its inputs; alternatives are
-    compared with the layers `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
+    """`subject` calibrated for `target`. `seen` is what was observed of it; alternatives are compared with the layers
+    `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
     errors: dict[Strengths, float] = {}
     sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
 
     def error(strengths: Strengths) -> float:
-        return subject.tuning.error(started(subject, target, seen, sections, strengths, FOR_STRENGTHS).run(floats))
+        return subject.tuning.error(started(subject, target, seen, sections, strengths).run(floats))
 
     def best_of(candidates: Sequence[Strengths]) -> Strengths:
         new = [strengths for strengths in dict.fromkeys(candidates) if strengths not in errors]
@@ -151,7 +157,7 @@ def calibrate(
         progress(f"equalisation of section {i + 1} of {len(sections)}, after {_text(strengths)}")
         before, after = strengths[:i], strengths[i + 1 :]
         strengths = best_of([strengths, *((*before, strength, *after) for strength in target.strengths[1:])])
-    final = started(subject, target, seen, sections, strengths, FOR_RANGES)
+    final = started(subject, target, seen, sections, strengths)
     progress("rounding")
     layers = [name for name in placement.candidates(final.network) if name not in floats]
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
@@ -165,16 +171,19 @@ def calibrate(
     return replace(final, choice=chosen, tried=tried)
 
 
-def rough(subject: Subject, target: Target, seen: Mapping[str, Extremes]) -> Calibrated:
+def rough(subject: Subject, target: Target, seen: Observed) -> Calibrated:
     """`subject` calibrated quickly, without a search: good enough to see which layers matter."""
     sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
-    return started(subject, target, seen, sections, (target.strengths[0],) * len(sections), FOR_STRENGTHS)
+    return started(subject, target, seen, sections, (target.strengths[0],) * len(sections))
 
 
-def extremes(subject: Subject) -> dict[str, Extremes]:
-    """The extremes of every float tensor of a network on its inputs."""
-    names = activations.float_tensors(subject.network, subject.inputs[0])
-    return activations.extremes(subject.network, names, subject.inputs[:FOR_RANGES])
+def observed(subject: Subject, target: Target) -> Observed:
+    """What flows through the network of `subject`, where `target` may want a grid."""
+    network, inputs = subject.network, subject.inputs[:FOR_RANGES]
+    extremes = activations.extremes(network, activations.float_tensors(network, inputs[0]), inputs)
+    wanted = dict.fromkeys(_source(network, name) for name in target.place(network, ()).gridded)
+    limits = {name: extremes[name] for name in wanted if name in extremes}
+    return Observed(extremes, activations.histograms(network, limits, inputs))
 
 
 def _sections(network: Network) -> list[list[int]]:
@@ -200,25 +209,22 @@ def _text(strengths: Strengths) -> str:
 
 
 def started(
-    subject: Subject,
-    target: Target,
-    seen: Mapping[str, Extremes],
-    sections: Sequence[Sequence[int]],
-    strengths: Strengths,
-    count: int,
+    subject: Subject, target: Target, seen: Observed, sections: Sequence[Sequence[int]], strengths: Strengths
 ) -> Calibrated:
-    """Equalised with the strength of each section, histograms of `count` inputs, weights rounded to nearest."""
-    network, limits = subject.network, {name: _limits(found, 1.0) for name, found in seen.items()}
+    """Equalised with the strength of each section, weights rounded to nearest."""
+    network, divisors = subject.network, {}
     by_group = {group: s for groups, s in zip(sections, strengths, strict=True) if s for group in groups}
     if by_group:
         channels = equalise.Channels(network)
-        divisors = equalise.factors(network, channels, seen, by_group)
-        network = equalise.equalised(network, channels, divisors)
-        for name, found in seen.items():
-            if name in channels.of and found.lows.shape[1] == len(channels.of[name]):
-                limits[name] = _limits(found, divisors[channels.of[name]])
-    gridded = target.place(network, ()).gridded
-    histograms = activations.histograms(network, {n: limits[n] for n in gridded if n in limits}, subject.inputs[:count])
+        factors = equalise.factors(network, channels, seen.extremes, by_group)
+        network = equalise.equalised(network, channels, factors)
+        divisors = {name: factors[ids] for name, ids in channels.of.items()}
+    sources = {name: _source(network, name) for name in target.place(network, ()).gridded}
+    histograms = {
+        name: seen.histograms[source].together(divisors.get(source, 1.0))
+        for name, source in sources.items()
+        if source in seen.histograms
+    }
     return Calibrated(
         target,
         network,
@@ -231,5 +237,7 @@ def started(
     )
 
 
-def _limits(found: Extremes, divisors: npt.NDArray[np.float64] | float) -> tuple[float, float]:
-    return float(np.min(found.lows / divisors)), float(np.max(found.highs / divisors))
+def _source(network: Network, tensor: str) -> str:
+    """The tensor that `tensor` is in another shape, in which channels can be told; itself if it was not reshaped."""
+    maker = network.maker(tensor)
+    return _source(network, maker.input[0]) if maker is not None and maker.op_type == "Reshape" else tensor

@@ -13,7 +13,7 @@ from onnx import NodeProto
 
 from calibration.network import Array, Network, attribute
 from calibration.quantize import Family, Rounded, nearest, weight_scales
-from calibration.runtime import Feed, Runner
+from calibration.runtime import Feed, Runner, in_turn
 
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
@@ -32,14 +32,16 @@ def moments(
     """
     nodes = {node.output[0]: node for node in network.weighted() if node.output[0] in set(layers)}
     reads = {name: network.activations(node)[0] for name, node in nodes.items()}
-    found: dict[str, Floats] = {}
-    random = np.random.default_rng(seed)
     runner = Runner(network.showing(dict.fromkeys(reads.values())))
-    for centres, values in zip(objects, runner.each(inputs), strict=False):
-        points = _points(centres, random)
-        for name, node in nodes.items():
-            moment = _moment(network, node, values[reads[name]], points)
-            found[name] = found[name] + moment if name in found else moment
+
+    def of_one(feed: Feed, points: Points) -> dict[str, Floats]:
+        values = runner(feed)
+        return {name: _moment(network, node, values[reads[name]], points) for name, node in nodes.items()}
+
+    random = np.random.default_rng(seed)
+    found: dict[str, Floats] = {}
+    for moments in in_turn(of_one, inputs, (_points(centres, random) for centres in objects)):
+        found = {name: found[name] + moment for name, moment in moments.items()} if found else moments
     return found
 
 

@@ -46,19 +46,22 @@ class Runner:
         return dict(zip(self._outputs, self._session.run(self._outputs, named), strict=True))
 
     def each(self, feeds: Iterable[Feed]) -> Iterator[Arrays]:
-        """The outputs for one feed after the other, computed ahead by as many threads as there are cores.
+        """The outputs for one feed after the other, computed ahead as `in_turn` does; each run is one thread's work."""
+        return in_turn(self, feeds)
 
-        Each run is still one thread's work, and no more than two runs a thread are held in memory.
-        """
-        workers = _workers()
-        waiting: deque[Future[Arrays]] = deque()
-        with ThreadPoolExecutor(workers) as pool:
-            for feed in feeds:
-                waiting.append(pool.submit(self, feed))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
+
+def in_turn(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
+    """What `function` returns for each row of `arguments`, in their order, computed ahead by as many threads as there
+    are cores. No more than two results a thread are held in memory."""
+    workers = _workers()
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for row in zip(*arguments, strict=False):
+            waiting.append(pool.submit(function, *row))
+            if len(waiting) > workers:
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def on_all_cores(function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:

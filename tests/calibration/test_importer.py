@@ -29,7 +29,7 @@ def _calibrated(target: Target) -> Calibrated:
     network = Network.parse(content)
     network = as_products(network) if target is recipe.CPU else network
     subject = Subject(network, images, [], DetectorJudge(described, Runner(content), images))
-    return recipe.rough(subject, target, recipe.extremes(subject))
+    return recipe.rough(subject, target, recipe.observed(subject, target))
 
 
 def test_the_forms_for_tensorrt_are_accepted(tensorrt_importer: Importer, tmp_path: Path) -> None:

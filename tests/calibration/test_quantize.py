@@ -19,8 +19,7 @@ from tests.calibration import toy
 def _quantized(network: Network, placed: Placement, family: Family) -> onnx.ModelProto:
     images = toy.images(8)
     seen = activations.extremes(network, placed.gridded, images)
-    limits = {name: (float(e.lows.min()), float(e.highs.max())) for name, e in seen.items()}
-    counts = activations.histograms(network, limits, images)
+    counts = {name: found.together() for name, found in activations.histograms(network, seen, images).items()}
     members: dict[str, list[str]] = {}
     for name, root in placement.grids(network, placed.gridded).items():
         members.setdefault(root, []).append(name)

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibration.ranges import BINS, METHODS, Histogram, choose, merged
+from calibration.ranges import BINS, METHODS, ChannelHistograms, Histogram, _clipped, choose, merged
 
 
 def _counted(values: np.ndarray, slope: float = 1.0) -> Histogram:
-    found = Histogram.empty(float(values.min()), float(values.max()), slope)
-    found.add(values.astype(np.float32))
-    return found
+    found = ChannelHistograms.empty(values.min(keepdims=True), values.max(keepdims=True), slope)
+    found.add(values[None].astype(np.float32))
+    return found.together()
 
 
 def _error(values: np.ndarray, low: float, high: float, exponent: int) -> float:
@@ -72,3 +72,39 @@ def test_merged_histograms_hold_all_counts_and_both_ends():
     both = merged([a, b])
     assert (both.low, both.high) == (-8, 2)
     assert both.counts.sum() == 6
+
+
+@given(seed=st.integers(0, 1000), channels=st.integers(1, 6))
+@settings(max_examples=30, deadline=None)
+def test_channels_counted_once_give_the_histogram_of_any_equalisation(seed, channels):
+    random = np.random.default_rng(seed)
+    values = random.normal(0, random.uniform(0.1, 30, (channels, 1)), (channels, 4000)).astype(np.float32)
+    values[random.random(values.shape) < 0.2] = 0
+    if channels > 1 and seed % 3 == 0:
+        values[0] = 0  # a channel that training switched off
+    divisors = random.uniform(0.05, 20, channels)
+    counted = ChannelHistograms.empty(values.min(1), values.max(1))
+    for part in np.split(values, 4, axis=1):
+        counted.add(part)
+    found = counted.together(divisors)
+    scaled = values / divisors[:, None]
+    assert (found.low, found.high) == pytest.approx((scaled.min(), scaled.max()), rel=1e-6)
+    kept = np.sort(scaled[values != 0])
+    assert found.counts.sum() == len(kept)
+    # Nothing moves by more than a bin: the sums up to any place lie between those a bin before and behind it.
+    edges = np.linspace(found.low, found.high, BINS + 1)
+    below, above = (np.searchsorted(kept, edges[1:] + shift * (edges[1] - edges[0])) for shift in (-1.01, 1.01))
+    sums = np.cumsum(found.counts)
+    assert (below <= sums).all()
+    assert (sums <= above).all()
+
+
+@given(seed=st.integers(0, 1000), exponent=st.sampled_from([2, 3]))
+@settings(max_examples=30, deadline=None)
+def test_running_sums_give_what_clipping_costs(seed, exponent):
+    random = np.random.default_rng(seed)
+    centres = np.sort(random.uniform(-50, 80, 2048))
+    counts = random.integers(0, 1000, 2048) * np.exp(-((centres / 20) ** 2)) + (random.random(2048) < 0.01)
+    cuts = np.linspace(centres[0], centres[-1], 96)
+    slow = (np.maximum(cuts[:, None] - centres, 0) ** exponent * counts).sum(1)
+    np.testing.assert_allclose(_clipped(centres, counts, cuts, exponent), slow, rtol=1e-6, atol=1e-9 * slow.max())

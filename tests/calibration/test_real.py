@@ -27,7 +27,7 @@ def test_published_detectors_stay_right(data: Path, file: str) -> None:
     parsed = Network.parse(network.content)
     for target, floats in ((recipe.CPU, as_products(parsed)), (recipe.TENSORRT, parsed)):
         subject = Subject(floats, tensors[:12], [], judge)
-        content = recipe.rough(subject, target, recipe.extremes(subject)).content()
+        content = recipe.rough(subject, target, recipe.observed(subject, target)).content()
         found = judge.verdict(Runner(content), 1)
         assert isinstance(found, Agreement)
         assert found.ap50 > 0.9
