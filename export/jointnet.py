@@ -53,7 +53,7 @@ def build(
     decoder = Decoder(weights.file, shape)
     levels = [(fine, shape[2:]), (coarse, [side // 2 for side in shape[2:]])]
     embedding = _heads(decoder, weights, levels)
-    weights.finish(ARCHITECTURE, [r"^classifier\."])
+    weights.finish(ARCHITECTURE, [])
     wanted = ImageInput(IMAGE, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
     head = NanoDetHead("centernet-joint", OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
     return decoder.joined(graph.model(ARCHITECTURE), embedding), wanted, head

@@ -13,14 +13,15 @@ from edge.detect.joint import draw_gaussian
 from export.train import losses, pairs
 from export.train.detector import MEAN, STD
 from export.train.jointnet import STRIDE, JointNet
-from export.train.pairs import IDENTITIES, INPUT, Pair
+from export.train.pairs import INPUT, Pair
 from export.train.progress import STREETS_APART, Compute, fit, release, worker
 
 COUPLES = 16  # of windows, in a batch
 BESIDE = 0.3  # of the cells that the heads are asked at
 PEAK = 2e-3
 WEIGHT_DECAY = 0.05
-OVERLAP_WEIGHT, EDGE_WEIGHT, BACK_WEIGHT, IDENTITY_WEIGHT, CONTRAST_WEIGHT = 2.0, 0.1, 1.0, 0.5, 1.0
+OVERLAP_WEIGHT, EDGE_WEIGHT, BACK_WEIGHT = 2.0, 0.1, 1.0
+CONTRAST_WEIGHT = 0.1  # of 1, it takes the layers that all heads share from those that find people
 
 
 class Batch(NamedTuple):
@@ -101,15 +102,12 @@ def loss_of(net: JointNet, batch: Batch) -> dict[str, Tensor]:
     moved = batch.back.isfinite().all(1)
     back = (known.back - batch.back)[moved].abs().sum() / moved.sum().clamp(min=1)
     clear = batch.labels >= 0
-    embeddings, labels = known.embeddings[clear], batch.labels[clear]
-    identity = losses.identity(embeddings, net.classifier.weight, labels) if len(labels) else embeddings.sum()
     return {
         "heat": heat,
         "overlap": OVERLAP_WEIGHT * overlap,
         "edge": EDGE_WEIGHT * edge,
         "back": BACK_WEIGHT * back,
-        "identity": IDENTITY_WEIGHT * identity,
-        "contrast": CONTRAST_WEIGHT * losses.contrast(embeddings, labels),
+        "contrast": CONTRAST_WEIGHT * losses.contrast(known.embeddings[clear], batch.labels[clear]),
     }
 
 
@@ -124,7 +122,7 @@ def prepare(net: JointNet) -> None:
 def train(folder: Path, steps: int, compute: Compute, seed: int = 0) -> Path:
     """Train for `steps` batches in all, going on from `folder`/state.pt where it exists; returns the released file."""
     torch.manual_seed(seed)
-    net = JointNet(identities=IDENTITIES)
+    net = JointNet()
     prepare(net)
     average = fit(
         net,

@@ -63,12 +63,9 @@ class Known(NamedTuple):
 
 
 class JointNet(nn.Module):
-    """Input: the picture and the one before, `[B, 6, H, W]`, BGR each, normalised; H and W multiples of 32.
+    """Input: the picture and the one before, `[B, 6, H, W]`, BGR each, normalised; H and W multiples of 32."""
 
-    With `identities` there is a `classifier` as well, which only training uses.
-    """
-
-    def __init__(self, num_classes: int = 1, identities: int = 0) -> None:
+    def __init__(self, num_classes: int = 1) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth, last = CHANNELS
         self.stem = ConvNorm(6, half, 3, 2)
@@ -88,8 +85,6 @@ class JointNet(nn.Module):
         self.tracking = nn.Conv2d(GEOMETRY, 2, 1)
         self.looks = nn.Conv2d(2 * FEATURES, LOOKS, PATCH)
         self.embedding = nn.Conv2d(LOOKS, EMBEDDING, 1)
-        if identities:
-            self.classifier = nn.Linear(EMBEDDING, identities, bias=False)
 
     def forward(self, images: Tensor) -> Seen:
         quarter = self.stage4(self.stem(images))

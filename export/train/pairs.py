@@ -19,7 +19,6 @@ from export.train.frames import MOST_PEOPLE, street
 INPUT = (640, 352)  # width and height of the network's pictures: 1280 x 720 by 2, and multiples of 32
 WINDOW = (320, 192)  # what a training step sees of a picture: more people a pixel than in whole ones
 WORLD = 450  # streets, visited again and again: looks are learned from people who come back
-IDENTITIES = WORLD * MOST_PEOPLE
 APART_FRAMES = (1, 1, 1, 2, 3)  # of a pair, at 30 frames a second, each as often as it stands here
 PAIRS_PER_STREET = 24
 STREETS = 28  # at hand
@@ -32,7 +31,7 @@ class Pair:
     """A picture and the one before it, uint8 BGR, and the G people in the picture.
 
     `boxes_xyxy` and `before_xyxy` float32 `[G, 4]` say where they are and were, NaN for who was not there. `identities`
-    int64 `[G]` are unique in the world, below `IDENTITIES`. `ignored` bool `[G]`: too hidden or too small to be
+    int64 `[G]` are unique in the world. `ignored` bool `[G]`: too hidden or too small to be
     expected; `clear` bool `[G]`: seen well enough to be known again.
     """
 

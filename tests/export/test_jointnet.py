@@ -19,7 +19,7 @@ from tests.export.twins import alive, tensors  # noqa: E402
 
 @pytest.fixture(scope="module")
 def twin():
-    return alive(JointNet(num_classes=2, identities=5), seed=8)
+    return alive(JointNet(num_classes=2), seed=8)
 
 
 def built(twin, width=128, height=96, kept=None) -> onnx.ModelProto:

@@ -148,10 +148,10 @@ def test_the_loss_of_the_heat_map_spares_the_surroundings_of_a_peak():
 
 def test_who_is_ignored_and_who_is_new_cost_nothing(monkeypatch):
     torch.manual_seed(0)
-    net = JointNet(identities=pairs.IDENTITIES).eval()
+    net = JointNet().eval()
     nobody = joint.loss_of(net, batch(pair(), monkeypatch=monkeypatch))
     assert nobody["heat"] > 1
-    assert nobody["overlap"] == nobody["edge"] == nobody["back"] == nobody["identity"] == nobody["triplet"] == 0
+    assert nobody["overlap"] == nobody["edge"] == nobody["back"] == nobody["contrast"] == 0
     everywhere = pair((60, 20, 7), ignored=True)
     everywhere.boxes_xyxy[:] = 0, 0, 128, 96
     assert joint.loss_of(net, batch(everywhere))["heat"] == 0
@@ -168,7 +168,7 @@ def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path,
     torch.set_num_threads(1)
     window = pair((60, 20, 7))
     image, moved = window.image, batch(window, pair((20, 30, 8), moved=0), monkeypatch=monkeypatch)
-    net = JointNet(identities=pairs.IDENTITIES)
+    net = JointNet()
     joint.prepare(net)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3)
     history = []
@@ -179,7 +179,7 @@ def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path,
         loss.backward()
         optimiser.step()
         history.append(float(loss.detach()))
-    assert set(parts) == {"heat", "overlap", "edge", "back", "identity", "triplet"}
+    assert set(parts) == {"heat", "overlap", "edge", "back", "contrast"}
     assert history[-1] < 0.3 * history[0]
     joint.loss_of(net, moved)
     release(net, tmp_path / "joint.pth", class_names=["person"], input_size=[128, 96])
@@ -202,7 +202,6 @@ def test_training_goes_on_where_it_was_and_releases_what_is_scored(tmp_path, mon
     assert steps == [0, 1]
     assert path.stat().st_size < 1_200_000
     kept = torch.load(path, weights_only=True)["state_dict"]
-    assert not any("classifier" in key for key in kept)
     assert {v.dtype for v in kept.values() if v.is_floating_point()} == {torch.float16}
     description = networks.detector(path).description
     assert description.classes == ("person",)
