@@ -21,7 +21,7 @@ from calibration.placement import Placement
 from calibration.quantize import Family, Rounded
 from calibration.ranges import ChannelHistograms, Histogram, Method, Range
 from calibration.rounding import Points
-from calibration.runtime import Feed, Runner, on_all_cores
+from calibration.runtime import Feed, Runner, in_turn
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
 FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
@@ -147,7 +147,7 @@ def calibrate(
 
     def best_of(candidates: Sequence[Strengths]) -> Strengths:
         new = [strengths for strengths in dict.fromkeys(candidates) if strengths not in errors]
-        errors.update(zip(new, on_all_cores(error, new), strict=True))
+        errors.update(zip(new, in_turn(error, new), strict=True))
         return min(candidates, key=errors.__getitem__)
 
     # Everywhere the same first, then section by section.
@@ -163,7 +163,7 @@ def calibrate(
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
     final = replace(final, weights=rounding.rounded(final.network, moments, target.family))
     progress("ranges")
-    judged = on_all_cores(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
+    judged = in_turn(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
     by_choice = dict(zip(CHOICES, judged, strict=True))
     chosen = min(CHOICES, key=by_choice.__getitem__)
     tried = {f"equalisation {_text(strengths)}": error for strengths, error in errors.items()}

@@ -52,7 +52,7 @@ class Runner:
 
 def in_turn(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
     """What `function` returns for each row of `arguments`, in their order, computed ahead by as many threads as there
-    are cores. No more than two results a thread are held in memory."""
+    are cores: networks are built and run outside of Python's lock. No more than two results a thread are in memory."""
     workers = _workers()
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -62,13 +62,6 @@ def in_turn(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def on_all_cores(function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
-    """What `function` returns for each row of `arguments`, in their order; networks are built and run outside of
-    Python's lock, so threads do."""
-    with ThreadPoolExecutor(_workers()) as pool:
-        return list(pool.map(function, *arguments))
 
 
 def _workers() -> int:

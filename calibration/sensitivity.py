@@ -15,7 +15,7 @@ from calibration import placement
 from calibration.gate import Judge
 from calibration.network import Network
 from calibration.recipe import Calibrated
-from calibration.runtime import Feed, Runner, on_all_cores
+from calibration.runtime import Feed, Runner, in_turn
 
 # Nanoseconds on one core of an AMD EPYC (AVX512-VNNI), ONNX Runtime 1.31, NanoDet-Plus-m 416 (2026-11-20): dense
 # convolutions run 43 GMAC/s in float and 150 in int8; depthwise ones take as long in both, but then the activation is
@@ -70,7 +70,7 @@ def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example:
         gain = base - error
         return Unit(name, tuple(layers), cost / 1000, cost / total, error, gain, gain / max(base, 1e-12))
 
-    found = on_all_cores(measured, *zip(*units(network, floats).items(), strict=True))
+    found = in_turn(measured, *zip(*units(network, floats).items(), strict=True))
     return sorted(found, key=lambda unit: (-unit.worth, unit.name))
 
 

@@ -39,9 +39,11 @@ from edge.service.view import View
 from edge.sinks.events import Event, Origin
 from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
+from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
 from edge.sinks.queued import Output, Queued
 from edge.sinks.rotating import RotatingLines
 from edge.spans import Spans
+from edge.video.capture import STOP_S as CAPTURE_STOP_S
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
@@ -55,9 +57,6 @@ CLOCK_STEP_S = 1.0
 STATUS_EVERY_S = 10.0
 # The loop wakes this often without frames, for the watchdog and for cameras that are gone.
 _IDLE_S = 0.25
-# Together below the 10 s in which a stop is promised.
-_CAPTURES_STOP_S = 2.0
-_OUTPUTS_STOP_S = 5.0
 
 
 class Daemon:
@@ -153,10 +152,10 @@ class Daemon:
         notify("STOPPING=1")
         self.is_stopping = True
         self._end(self.streams)
-        for capture, left_s in zip(self._gone_captures, countdown(_CAPTURES_STOP_S), strict=False):
+        for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
             capture.join(left_s)
         outputs = (*self.outputs.values(), *self._gone_outputs)
-        for output, left_s in zip(outputs, countdown(_OUTPUTS_STOP_S), strict=False):
+        for output, left_s in zip(outputs, countdown(OUTPUT_STOP_S), strict=False):
             output.close(left_s)
         self.heat.close()
         if self._server is not None:

@@ -166,16 +166,14 @@ def _has_vnni() -> bool:
 
 def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:
     try:
-        names = [argument.name for argument in arguments]
+        for argument in arguments:
+            if argument.type not in _DTYPES:
+                raise DataError(f"{path}: input or output {argument.name} has unsupported type {argument.type}")
+        return tuple(
+            Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type]) for a in arguments
+        )
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected names of inputs and outputs in UTF-8: {error}; export it anew") from error
-    for name, argument in zip(names, arguments, strict=True):
-        if argument.type not in _DTYPES:
-            raise DataError(f"{path}: input or output {name} has unsupported type {argument.type}")
-    return tuple(
-        Port(name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type])
-        for name, a in zip(names, arguments, strict=True)
-    )
 
 
 def _first_line(error: Exception) -> str:

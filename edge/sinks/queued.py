@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 # About half a minute of one camera.
 CAPACITY = 1024
-HAND_OVER_S = 5.0
+STOP_S = 5.0  # how long anyone waits for an output to finish
 _RETRY_S = 1.0
 
 
@@ -63,7 +63,7 @@ class Queued:
         return not self._thread.is_alive()
 
     def start(self, after: Sequence["Queued"] = ()) -> None:
-        """Begin to write, in a thread that first waits up to `HAND_OVER_S` for the ends of those in `after`."""
+        """Begin to write, in a thread that first waits up to `STOP_S` for the ends of those in `after`."""
         self._after = after
         self._thread.start()
 
@@ -100,7 +100,7 @@ class Queued:
             logger.warning("output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY)
 
     def _run(self) -> None:
-        for output, left_s in zip(self._after, countdown(HAND_OVER_S), strict=False):
+        for output, left_s in zip(self._after, countdown(STOP_S), strict=False):
             output.close(left_s)
         self._after = ()
         self._guarded(self._output.start)

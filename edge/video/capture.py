@@ -17,7 +17,7 @@ from edge.video.live import Recording, Stream, is_recording, open_stream
 
 logger = logging.getLogger(__name__)
 
-HAND_OVER_S = 2.0
+STOP_S = 2.0  # how long anyone waits for a capture to end
 _LONGEST_PAUSE_S = 30.0
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
@@ -80,7 +80,7 @@ class Capture:
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
 
     def start(self, after: Sequence["Capture"] = ()) -> None:
-        """Begin to read, in a thread that first waits up to `HAND_OVER_S` for those in `after`.
+        """Begin to read, in a thread that first waits up to `STOP_S` for those in `after`.
 
         They have been told to stop; a device that one of them still holds could not be opened.
         """
@@ -99,7 +99,7 @@ class Capture:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        for capture, left_s in zip(self._after, countdown(HAND_OVER_S), strict=False):
+        for capture, left_s in zip(self._after, countdown(STOP_S), strict=False):
             capture.join(left_s)
         self._after = ()
         pauses = pauses_s()
