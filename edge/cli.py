@@ -88,7 +88,9 @@ def dispatch(
             logging.getLogger(ours).setLevel(logging.DEBUG)
     try:
         with _unwinding_on_sigterm():
-            return command.run(args) or 0
+            code = command.run(args) or 0
+            sys.stdout.flush()  # here, where a reader that went away is met below, and not when Python ends
+            return code
     except NanoTrackError as error:
         if args.verbose:
             logging.exception("%s", error)

@@ -104,12 +104,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"nanotrack {__version__}\n"
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, unbuffered: str) -> None:
     det = tmp_path / "det.txt"
     det.write_text("".join(f"{n},-1,10,20,30,80,0.9\n" for n in range(1, 50)))
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "edge.cli", "track", "--detections", str(det)]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
