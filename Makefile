@@ -46,11 +46,11 @@ test: lint
 
 # The package on an emulated aarch64, as root; see the module for what it needs. Minutes to an hour.
 aarch64: $(VENV)/runtime
-	$(RUN) -m benchmarks.aarch64
+	$(RUN) -m benchmarks.endurance.aarch64
 
 bench: $(VENV)/develop
-	$(RUN) -m benchmarks.stages
-	$(RUN) -m benchmarks.association
+	$(RUN) -m benchmarks.speed.stages
+	$(RUN) -m benchmarks.speed.association
 
 clean:
 	rm -rf $(VENV) build *.egg-info out

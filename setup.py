@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 EXPORT = ["onnx>=1.17,<2"]
 MQTT = ["paho-mqtt>=2.1"]
@@ -16,29 +16,13 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    # Listed one by one: `export` and `calibration` are generic names, and `tests` must never be installed.
-    packages=[
-        "calibration",
-        "edge",
-        "edge.commands",
-        "edge.demo",
-        "edge.detect",
-        "edge.infer",
-        "edge.profile",
-        "edge.reid",
-        "edge.service",
-        "edge.sinks",
-        "edge.track",
-        "edge.video",
-        "export",
-        "export.commands",
-        "export.train",
-    ],
+    # `export` and `calibration` are generic names, and `tests` must never be installed.
+    packages=find_packages(include=["edge", "edge.*", "export", "export.*", "calibration"]),
     package_data={
         "edge": ["py.typed", "deploy/*"],
         "edge.demo": ["weights/*"],
         "edge.profile": ["*.json"],
-        "edge.service": ["*.html"],
+        "edge.service.web": ["*.html"],
         "edge.sinks": ["*.json"],
     },
     install_requires=[

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from calibration.precision import compared
 from calibration.runtime import Array, Arrays, Feed, Runner, perturbed
-from edge.detect.nanodet import NanoDetDecoder
+from edge.detect.families.nanodet import NanoDetDecoder
 from edge.detect.nms import survivors
 from edge.modelpack import Detector, Reid
 from edge.types import Detections

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import float64, int32
 
-from edge.track.jit import buffer, entry
+from edge.kernels.jit import buffer, entry
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["max", "percentile", "entropy", "l2", "l3"]

@@ -27,7 +27,7 @@ class Runner:
     def __init__(self, content: bytes, *, exact: bool = False):
         import onnxruntime
 
-        from edge.infer.onnxrt import CPU, DISABLED, keep_products_exact
+        from edge.infer.onnxrt.session import CPU, DISABLED, keep_products_exact
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge.types import Detections, Frame, Tracks
 
 if TYPE_CHECKING:
-    from edge.pipeline import Pipeline
+    from edge.chain.pipeline import Pipeline
     from edge.track.tracker import Tracker
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return Tracker
     if name == "Pipeline":
-        from edge.pipeline import Pipeline
+        from edge.chain.pipeline import Pipeline
 
         return Pipeline
     raise AttributeError(f"module 'edge' has no attribute {name!r}")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import config
+import edge
 
-UNIT = Path(config.__file__).with_name("deploy") / "nanotrack.service"
+UNIT = Path(edge.__file__).with_name("deploy") / "nanotrack.service"
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 

@@ -17,17 +17,17 @@ LEVELS = (
         "errors",
         "schema",
         "spans",
+        "events",
         "modelpack",
         "motchallenge",
         "board",
         "fetch",
-        "parallel",
-        "credentials",
-        "countdown",
+        "kernels",
+        "console",
     },
-    {"track", "detect", "reid", "infer", "video", "demo", "config"},
-    {"sinks", "pipeline", "overlap", "replay", "running", "zones"},
-    {"daemon", "service", "profile", "benchmark", "judge", "evaluate", "diagnosis"},
+    {"settings", "track", "detect", "reid", "infer", "video", "demo"},
+    {"sinks", "chain"},
+    {"service", "profile", "val"},
     {"commands"},
     {"cli"},
 )
@@ -74,7 +74,9 @@ def test_the_tracker_needs_neither_opencv_nor_a_backend() -> None:
 
 
 def test_tracking_needs_nothing_of_the_workstation() -> None:
-    loaded = loaded_after("import edge.commands.track, edge.pipeline, edge.replay, edge.sinks.video, edge.sinks.jsonl")
+    loaded = loaded_after(
+        "import edge.commands.track, edge.chain.pipeline, edge.chain.replay, edge.sinks.video, edge.sinks.jsonl"
+    )
     assert loaded.isdisjoint({"export", "calibration", "onnx", "torch", "trackeval", "tests", "benchmarks"})
 
 
@@ -116,7 +118,7 @@ def test_imports_point_one_way() -> None:
 
 
 def test_the_association_core_does_no_input_or_output() -> None:
-    allowed = {"edge.track", "edge.types", "edge.errors"}
+    allowed = {"edge.track", "edge.kernels", "edge.types", "edge.errors"}
     for module in modules_of("edge.track".replace(".", "/")):
         for name in imports_of(module):
             top = name.partition(".")[0]

@@ -17,12 +17,12 @@ from rich.table import Table
 
 from edge import board, modelpack
 from edge.errors import UnavailableError, UsageError
-from edge.infer import engine_cache
-from edge.infer.build import Built, Limits, build_network
 from edge.infer.golden import NetworkName
 from edge.infer.probe import Gpu, probe
 from edge.infer.reasons import Skip, summary
-from edge.infer.versions import is_untried
+from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt.build import Built, Limits, build_network
+from edge.infer.tensorrt.versions import is_untried
 from edge.modelpack import ModelPack
 
 MEMORY_SHARE = 0.75  # of the board's, for one child: what else runs there must survive

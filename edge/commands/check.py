@@ -11,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge import config
 from edge.errors import ConfigError
+from edge.settings import config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.chain.pipeline import Pipeline
+from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
 from edge.infer.resilient import Resilient
-from edge.pipeline import Pipeline
-from edge.running import Progress, StopRequest, Summary
 from edge.sinks.mot import MotText
 from edge.sinks.sink import Sink
 from edge.spans import Spans
@@ -140,9 +140,9 @@ def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.E
 
 def _scores(tracks: Path, source: DemoScene, frames: int) -> dict[str, float] | None:
     """TrackEval's scores of a file beside truth.txt, None without TrackEval."""
-    from edge.benchmark import Sequence as Benchmarked
-    from edge.judge import judge, scores
     from edge.motchallenge import SequenceInfo
+    from edge.val.dataset import Sequence as Benchmarked
+    from edge.val.score import judge, scores
 
     info = SequenceInfo("demo", source.frame_rate, frames, *source.size, "img1", ".jpg")
     sequence = Benchmarked("demo", info, np.arange(1, frames + 1), tracks.with_name("truth.txt"), None, None)
@@ -178,7 +178,7 @@ def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> Non
 
 def _table(runs: Sequence[Run]) -> list[str]:
     """Scores and what the detector's network takes, a line for each precision."""
-    from edge.judge import COUNTS
+    from edge.val.score import COUNTS
 
     names = [name for name in (runs[0].scores or {}) if name not in ("FP", "FN", "Frag")]
     lines = [f"{'':<16} {' '.join(f'{name:>6}' for name in names)}  network p50"]

@@ -19,21 +19,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edge import board, diagnosis, modelpack
-from edge.diagnosis import Finding, RungState
+from edge import board, modelpack
+from edge.infer import diagnosis
+from edge.infer.diagnosis import Finding, RungState
 from edge.infer.ladder import Ladder, Wish
 
 # Modules that compile when they are imported.
 KERNELS = (
-    "edge.track.bytetrack",
-    "edge.track.doubt",
-    "edge.track.jointtrack",
-    "edge.track.looks",
-    "edge.track.nanotrack",
-    "edge.track.nanotrack_published",
-    "edge.track.qdtrack",
-    "edge.track.sparsetrack",
-    "edge.detect.nanodet",
+    "edge.track.methods.bytetrack",
+    "edge.track.appearance.selection",
+    "edge.track.methods.jointtrack",
+    "edge.track.appearance.memory",
+    "edge.track.methods.nanotrack",
+    "edge.track.methods.nanotrack_published",
+    "edge.track.methods.qdtrack",
+    "edge.track.methods.sparsetrack",
+    "edge.detect.families.nanodet",
     "edge.detect.nms",
     "edge.detect.preprocess",
 )
@@ -120,7 +121,7 @@ def _cell(text: str, remedy: str, said: set[str]) -> Text:
 def warm() -> None:
     """Fill the cache and show how long each module took."""
     started = time.perf_counter()
-    from edge.track import jit
+    from edge.kernels import jit
 
     table = Table("kernels", "seconds", "was")
     table.add_row("numba itself", f"{time.perf_counter() - started:.2f}", "imported")

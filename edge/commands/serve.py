@@ -16,12 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edge import config
+from edge.console.running import StopRequest
 from edge.errors import NanoTrackError
-from edge.running import StopRequest
+from edge.settings import config
 
 if TYPE_CHECKING:
-    from edge.daemon import Daemon
+    from edge.service.daemon import Daemon
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
 
     log_to_journal(verbose=args.verbose)
     settings = config.load(args.config)
-    from edge.daemon import Daemon
+    from edge.service.daemon import Daemon
     from edge.service.notify import notify
 
     reload = ReloadRequest()

@@ -19,10 +19,10 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
-from edge.running import Progress, StopRequest, Summary
 from edge.sinks.sink import Sink
 from edge.spans import Spans
 from edge.types import Detections, Frame, Tracks
@@ -31,11 +31,11 @@ from edge.video.blank import Blank
 from edge.video.source import Source, open_source
 
 if TYPE_CHECKING:
-    from edge.pipeline import Pipeline
-    from edge.replay import Replay
+    from edge.chain.pipeline import Pipeline
+    from edge.chain.replay import Replay
     from edge.sinks.video import Underpaint
 
-_APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.looks` knows
+_APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.appearance.memory` knows
 _POLICIES = ("always", "auto", "never")
 _BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")  # their appearance is none unless a ReID model is given
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
@@ -164,7 +164,7 @@ def _chain(
     """What makes tracks of frames: a detector's pipeline, or a replay."""
     if recorded is not None:
         return _replay(args, source, recorded, spans)
-    from edge.pipeline import Pipeline
+    from edge.chain.pipeline import Pipeline
 
     return Pipeline(
         args.model,
@@ -190,7 +190,7 @@ def _chain(
 def _tracked(chain: "Pipeline | Replay", frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
     """Every frame with its tracks; with several cores the next ones are detected meanwhile."""
     if chain.workers:
-        from edge.overlap import overlapped
+        from edge.chain.overlap import overlapped
 
         yield from overlapped(chain, frames)  # type: ignore[arg-type]  # only a Pipeline has workers
     else:
@@ -199,10 +199,10 @@ def _tracked(chain: "Pipeline | Replay", frames: Iterator[Frame]) -> Generator[t
 
 
 def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Replay":
+    from edge.chain.replay import Replay
     from edge.infer.ladder import Wish
     from edge.reid.open import open_embedder
     from edge.reid.stage import ReidStage
-    from edge.replay import Replay
     from edge.track.tracker import Tracker
 
     tracker, reid = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=_appearance(args)), None

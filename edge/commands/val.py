@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.benchmark import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
 from edge.errors import OutputError, UsageError
-from edge.evaluate import Job, Model, Setting, detect, evaluate
-from edge.judge import COMBINED, COUNTS, METRICS, Scores, judge_version
-from edge.parallel import Progress
+from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
+from edge.val.parallel import Progress
+from edge.val.run import Job, Model, Setting, detect, evaluate
+from edge.val.score import COMBINED, COUNTS, METRICS, Scores, judge_version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

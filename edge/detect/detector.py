@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from edge.detect.adopt import cell_counts
 from edge.detect.classes import class_numbers
-from edge.detect.nanodet import BROKEN, NanoDetDecoder
+from edge.detect.families.nanodet import BROKEN, NanoDetDecoder
 from edge.detect.nms import survivors
 from edge.detect.preprocess import Preprocess, Scale
 from edge.errors import DataError

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import float32, int32, int64, uint64
 
-from edge.track.jit import buffer, entry, kernel
+from edge.kernels.jit import buffer, entry, kernel
 from edge.types import Float32s, Int32s
 
 _BLOCK = 32  # boxes compared between two looks at whether one was hit

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from edge.kernels.jit import buffer, entry, given
 from edge.modelpack import ImageInput
-from edge.track.jit import buffer, entry, given
 from edge.types import Image
 
 

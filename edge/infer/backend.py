@@ -59,6 +59,6 @@ def open_backend(path: Path, *, name: BackendName = "auto", threads: int = 1, ma
         raise UnavailableError(
             f"{path}: a bare ONNX file runs on ONNX Runtime's CPU only; make a pack of it with nanotrack-export pack"
         )
-    from edge.infer.onnxrt import OnnxRuntime
+    from edge.infer.onnxrt.session import OnnxRuntime
 
     return OnnxRuntime(path, threads=threads, max_batch=max_batch)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import OutputError
-from edge.infer import engine_cache
 from edge.infer.backend import Backend, open_backend
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt import engine_cache
 from edge.modelpack import Detector, ModelPack, Reid
 from edge.schema import build
 

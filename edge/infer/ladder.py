@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
-from edge.infer import choice, engine_cache, golden
+from edge.infer import choice, golden
 from edge.infer.backend import Backend, BackendName, VariantName
-from edge.infer.engines import engine_set, network_of, require_arithmetic
 from edge.infer.golden import NetworkName
 from edge.infer.probe import Gpu, probe
 from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
-from edge.infer.versions import Precision
+from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt.engines import engine_set, network_of, require_arithmetic
+from edge.infer.tensorrt.versions import Precision
 from edge.modelpack import ModelPack
 
 if TYPE_CHECKING:
-    from edge.infer.onnxrt import OnnxRuntime
+    from edge.infer.onnxrt.session import OnnxRuntime
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class Ladder:
     def _on_tensorrt(self, rung: Rung, pack: ModelPack, network: NetworkName) -> tuple[str, Backend]:
         wanted = engine_set(pack, network, _precision(rung), self.gpu())
         plans = {batch: engine_cache.load(self._cache, key) for batch, key in wanted.keys.items()}
-        from edge.infer.tensorrt import TensorRT
+        from edge.infer.tensorrt.session import TensorRT
 
         return wanted.form, TensorRT(plans)
 
@@ -194,7 +195,7 @@ def _precision(rung: Rung) -> Precision:
 
 def _onnxruntime() -> type["OnnxRuntime"]:
     try:
-        from edge.infer.onnxrt import OnnxRuntime
+        from edge.infer.onnxrt.session import OnnxRuntime
     except ImportError as error:
         raise RungError(Reason.NO_ONNXRUNTIME, str(error)) from error
     return OnnxRuntime

@@ -14,8 +14,8 @@ from edge import modelpack
 from edge.infer import golden
 from edge.infer.backend import Backend
 from edge.infer.child import Message, Report
-from edge.infer.tensorrt import TensorRT
-from edge.infer.versions import family
+from edge.infer.tensorrt.session import TensorRT
+from edge.infer.tensorrt.versions import family
 
 WARM_UP_RUNS = 20
 LEAST_RUNS = 50

@@ -12,7 +12,7 @@ from typing import Any
 from edge import board
 from edge.infer import child
 from edge.infer.reasons import Reason, RungError
-from edge.infer.versions import family
+from edge.infer.tensorrt.versions import family
 
 TIMEOUT_S = 60.0  # a cold Jetson reads hundreds of megabytes of libraries from an SD card
 
@@ -146,7 +146,7 @@ def _builder() -> dict[str, Any]:
 
 
 def _pycuda() -> dict[str, Any]:
-    from edge.infer.cuda import Device
+    from edge.infer.tensorrt.cuda import Device
 
     device = Device()
     with device.current():

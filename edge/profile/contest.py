@@ -12,18 +12,18 @@ from statistics import median
 import numpy as np
 
 from edge import modelpack
+from edge.chain.overlap import overlapped
+from edge.chain.pipeline import Pipeline
+from edge.console.running import Progress
 from edge.errors import DataError, UnavailableError
 from edge.infer.ladder import LADDER, Ladder, Wish
 from edge.infer.reasons import RungError, Skip, summary
-from edge.overlap import overlapped
-from edge.pipeline import Pipeline
 from edge.profile import profiler, trust
 from edge.profile.agreement import Shown, agreement
 from edge.profile.choices import VERSION, Choice, Comparison, judged, recommendation
 from edge.profile.profiler import Wishes
 from edge.profile.watch import Watch
 from edge.reid.stage import Policy
-from edge.running import Progress
 from edge.sinks.mot import MotText
 from edge.spans import Spans
 from edge.types import Frame, Tracks

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge.chain.pipeline import Pipeline
 from edge.errors import DataError
-from edge.pipeline import Pipeline
 from edge.profile.camera import Camera
 from edge.profile.report import Live, Rate, Stage
 from edge.sinks.sink import Sink

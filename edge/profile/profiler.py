@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edge import __version__, board, modelpack
+from edge.chain.pipeline import Pipeline
 from edge.infer.backend import BackendName, VariantName
 from edge.infer.resilient import Resilient
-from edge.pipeline import Pipeline
 from edge.profile import bottleneck, floors, measure, trace, trust
 from edge.profile.measure import Chain, Plan
 from edge.profile.report import VERSION, Machine, Report, Setup, Stage

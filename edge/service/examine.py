@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge import credentials, modelpack
-from edge.config import Camera, Config, Model
+from edge import modelpack
 from edge.detect.joint import EVERY_FRAME
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service import http
+from edge.service.web import http
+from edge.settings import credentials
+from edge.settings.config import Camera, Config, Model
 from edge.sinks.mqtt import MqttOutput
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker

@@ -11,7 +11,7 @@ from edge.infer.backend import Backend
 from edge.infer.resilient import Resilient
 
 if TYPE_CHECKING:
-    from edge.daemon import Daemon
+    from edge.service.daemon import Daemon
     from edge.service.stream import Stream
 
 # A loop that did not go round for so long is not healthy; the watchdog's limit in the unit is twice that.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from edge.detect.detector import Detector
 from edge.detect.joint import EVERY_FRAME, JointDetector
 from edge.errors import NanoTrackError, UsageError
+from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
 from edge.reid.stage import ReidStage
 from edge.service.pace import Pace
-from edge.service.view import View
-from edge.sinks.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
+from edge.service.web.view import View
+from edge.service.zones import Areas
 from edge.track.tracker import Tracker
 from edge.types import Frame, Image, Tracks
 from edge.video.capture import Capture
-from edge.zones import Areas
 
 logger = logging.getLogger(__name__)
 

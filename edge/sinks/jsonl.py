@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.sinks.events import (
+from edge.events import (
     ClockStepped,
     Ended,
     Event,

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.config import Mot
 from edge.errors import OutputError
+from edge.events import CameraChanged, Event, Observed, Origin
 from edge.motchallenge import format_rows
-from edge.sinks.events import CameraChanged, Event, Observed, Origin
+from edge.settings.config import Mot
 from edge.sinks.lines import LineFile
 from edge.sinks.room import check_room
 from edge.types import Frame, Tracks

@@ -22,11 +22,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edge import credentials
-from edge.config import Mqtt
 from edge.errors import NotFoundError, UnavailableError
+from edge.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
+from edge.settings import credentials
+from edge.settings.config import Mqtt
 from edge.sinks.discovery import entity_of
-from edge.sinks.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
 from edge.sinks.jsonl import line_of
 from edge.sinks.presence import Presence
 from edge.sinks.queued import LossError

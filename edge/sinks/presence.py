@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from edge.sinks.events import Ended, Observed
+from edge.events import Ended, Observed
 from edge.sinks.jsonl import VERSION, clock_fields
 
 

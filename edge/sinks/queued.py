@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from edge.countdown import countdown
+from edge.console.countdown import countdown
 from edge.errors import OutputError
-from edge.sinks.events import Event, Observed
+from edge.events import Event, Observed
 
 logger = logging.getLogger(__name__)
 

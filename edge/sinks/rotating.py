@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.config import Jsonl
 from edge.errors import OutputError
-from edge.sinks.events import Event
+from edge.events import Event
+from edge.settings.config import Jsonl
 from edge.sinks.jsonl import line_of
 from edge.sinks.lines import LineFile, check_writable
 from edge.sinks.room import check_room

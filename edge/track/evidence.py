@@ -8,7 +8,7 @@ second apart are not independent, so evidence comes by the second and not by the
 import math
 from typing import Any
 
-from edge.track.jit import kernel
+from edge.kernels.jit import kernel
 
 # What the first sighting is worth, in seconds of evidence: one frame at the rate of the sets it was tuned on.
 FIRST_S = 1 / 30

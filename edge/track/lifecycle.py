@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from edge.track.boxes import Records
-from edge.track.jit import kernel
-from edge.track.kalman import correct_box, predict_box, start_box
+from edge.kernels.jit import kernel
+from edge.track.matching.boxes import Records
+from edge.track.motion.kalman import correct_box, predict_box, start_box
 from edge.track.state import CLASSES, HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED
 
 BAD_SHAPE, BAD_BOX, BAD_SCORE = -1, -2, -3

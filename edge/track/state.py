@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from edge.track.assignment import NODE
-from edge.track.boxes import DIGITS, PAIR, SPAN, Records
-from edge.track.depth import CLUSTER
-from edge.track.jit import buffer, given
+from edge.kernels.jit import buffer, given
+from edge.track.matching.assignment import NODE
+from edge.track.matching.boxes import DIGITS, PAIR, SPAN, Records
+from edge.track.matching.depth import CLUSTER
 
 TRACKED, LOST, REMOVED = 0, 1, 2
 NOWHERE, LOW, HIGH = 0, 1, 2

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.track import groups, parameters
-from edge.track.bridge import Turns, predicted, predicted_boxes
-from edge.track.kalman import XYWH
+from edge.track.appearance.memory import Looks, Rule, rule_of
+from edge.track.appearance.reentry import Reentry
 from edge.track.lifecycle import BAD_SHAPE
-from edge.track.looks import Looks, Rule, rule_of
-from edge.track.reentry import Reentry
+from edge.track.motion.kalman import XYWH
+from edge.track.motion.prediction import Turns, predicted, predicted_boxes
 from edge.track.state import LOST, TRACK, State
 from edge.types import Detections, Tracks
 
@@ -24,11 +24,11 @@ from edge.types import Detections, Tracks
 # of its Kalman filter where that is not XYWH. `PRESETS` are published settings by name; `ELSEWHERE` are those that are
 # another algorithm, with its module.
 METHODS = {
-    "bytetrack": "edge.track.bytetrack",
-    "jointtrack": "edge.track.jointtrack",
-    "nanotrack": "edge.track.nanotrack",
-    "qdtrack": "edge.track.qdtrack",
-    "sparsetrack": "edge.track.sparsetrack",
+    "bytetrack": "edge.track.methods.bytetrack",
+    "jointtrack": "edge.track.methods.jointtrack",
+    "nanotrack": "edge.track.methods.nanotrack",
+    "qdtrack": "edge.track.methods.qdtrack",
+    "sparsetrack": "edge.track.methods.sparsetrack",
 }
 
 _REPAIRED = ("default", "published")  # presets that follow time and have no defects to reproduce
@@ -46,8 +46,9 @@ class Tracker:
     method's `PRESETS` reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
     in "default"; its "published" is the published method with its defects repaired. `appearance` is how the
     looks of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
-    `edge.track.appearance`; without it as the method does. With `class_groups`, lists of class numbers, only tracks and
-    detections of one group are matched, or of one class where it is in no group; without it classes are not looked at.
+    `edge.track.appearance.rules`; without it as the method does. With `class_groups`, lists of class numbers, only
+    tracks and detections of one group are matched, or of one class where it is in no group; without it classes are not
+    looked at.
 
     >>> tracker = Tracker("bytetrack", track_thresh=0.5)
     >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
@@ -234,11 +235,11 @@ class Tracker:
         rows = order[scores[order] >= np.float32(_least_score(self.parameters))]
         if self.needs_embeddings:
             return rows
-        from edge.track import doubt
+        from edge.track.appearance import selection
 
         hidden = np.empty(len(rows), np.bool_)
         try:
-            doubt.find_hidden(detections.boxes_xyxy, rows, hidden)
+            selection.find_hidden(detections.boxes_xyxy, rows, hidden)
         except TypeError:
             raise _wrong_arrays(detections) from None
         return rows[~hidden]
@@ -251,7 +252,7 @@ class Tracker:
         rows = self.comparable(detections)
         if self.appearance is None or self.needs_embeddings:
             return rows
-        from edge.track import doubt
+        from edge.track.appearance import selection
 
         frames, _ = self._elapsed(time_s)
         now = float(self._run["now"][0]) + frames
@@ -261,15 +262,15 @@ class Tracker:
             taken = np.full(len(table), -1.0)
         lost = table["status"] == LOST
         # The looks of the new are asked once, when they are first shown, and should be known well by then.
-        stale = ~table["confirmed"] | (taken < 0) | (now - taken > doubt.STALE_S * self.frame_rate)
+        stale = ~table["confirmed"] | (taken < 0) | (now - taken > selection.STALE_S * self.frame_rate)
         doubts = np.zeros(len(detections), np.int8)
         boxes = predicted_boxes(self._run, table, frames, self._model)
-        reach = getattr(self.parameters, "looks_iou", doubt.OVERLAP) - doubt.SLACK
+        reach = getattr(self.parameters, "looks_iou", selection.OVERLAP) - selection.SLACK
         try:
-            doubt.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
+            selection.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
         except TypeError:
             raise _wrong_arrays(detections) from None
-        rows = rows[doubts[rows] > doubt.CERTAIN]
+        rows = rows[doubts[rows] > selection.CERTAIN]
         return rows[np.argsort(-doubts[rows], kind="stable")]
 
     def _check_follows_time(self) -> None:

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from edge.config import Camera
-from edge.countdown import countdown
-from edge.credentials import redacted
+from edge.console.countdown import countdown
 from edge.errors import NanoTrackError
+from edge.settings.config import Camera
+from edge.settings.credentials import redacted
 from edge.types import Frame, Image
 from edge.video.latest import Latest
 from edge.video.live import Recording, Stream, is_recording, open_stream

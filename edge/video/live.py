@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from edge import credentials
-from edge.config import Camera
 from edge.errors import NotFoundError, UnavailableError
+from edge.settings import credentials
+from edge.settings.config import Camera
 from edge.types import Image
 from edge.video.opencv import cv2
 from edge.video.source import Source, open_source

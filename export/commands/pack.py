@@ -85,7 +85,7 @@ def _calibration(
     from calibration.calibrate import ALL_BOARDS, PICTURES, Settings, calibrate
     from calibration.frames import FEWEST, find
     from calibration.gate import Limits
-    from edge.running import Progress
+    from edge.console.running import Progress
 
     pack.check_free(args.output, args.force)
     try:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from edge.running import Progress
+from edge.console.running import Progress
 
 LOG_EVERY = 20  # steps
 KEEP_EVERY = 200  # steps between checkpoints

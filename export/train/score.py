@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge.chain.pipeline import open_detector
 from edge.demo.scene import Options
 from edge.detect.preprocess import Preprocess
-from edge.infer.onnxrt import OnnxRuntime
-from edge.pipeline import open_detector
+from edge.infer.onnxrt.session import OnnxRuntime
 from edge.types import Detections, Float32s, Image
 from export import networks, pack
 from export.train import crops

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.chain.pipeline import open_detector
 from edge.demo.scene import Options
 from edge.demo.truth import Truth
 from edge.errors import DataError
-from edge.pipeline import open_detector
 from edge.types import Detections, Float32s
 from export import networks, pack
 from export.train.crops import INTERVAL_S, LEAST_HEIGHT_PX, LEAST_VISIBLE

@@ -15,10 +15,10 @@ from calibration.joint_gate import JointAgreement, JointJudge
 from calibration.network import Network
 from calibration.placement import for_cpu
 from edge import modelpack
+from edge.chain.pipeline import Pipeline
 from edge.demo.scene import Options, Scene
 from edge.detect.adopt_joint import BEFORE, IMAGE
 from edge.infer import golden
-from edge.pipeline import Pipeline
 from export import cli, networks
 from export.graph import Graph
 from tests import joint_net

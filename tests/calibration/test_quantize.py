@@ -11,7 +11,7 @@ from calibration.quantize import Family
 from calibration.ranges import Range
 from calibration.runtime import Runner
 from calibration.tail import as_products
-from edge.infer.onnxrt import CPU, DISABLED
+from edge.infer.onnxrt.session import CPU, DISABLED
 from export.graph import Graph
 from tests.calibration import toy
 

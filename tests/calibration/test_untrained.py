@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.int8_untrained import nanodet_plus
+from benchmarks.int8.untrained import nanodet_plus
 from calibration import lint
 from edge import modelpack
 from export import cli

@@ -9,10 +9,10 @@ import pytest
 
 import edge.demo
 from edge import modelpack
+from edge.chain.pipeline import Pipeline, open_detector
 from edge.cli import main as nanotrack
 from edge.demo.scene import Options, Scene
 from edge.motchallenge import read_tracks
-from edge.pipeline import Pipeline, open_detector
 from export.cli import main as nanotrack_export
 from export.train.score import average_precision, pictures
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import edge.demo
+from edge.chain.pipeline import Pipeline, open_detector
 from edge.cli import main as nanotrack
 from edge.commands.demo import JOINT_PACK
 from edge.demo.scene import Options, Scene
 from edge.detect.joint import JointDetector
 from edge.motchallenge import read_tracks
-from edge.pipeline import Pipeline, open_detector
 from export.cli import main as nanotrack_export
 from export.train.score_joint import joint
 

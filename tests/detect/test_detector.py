@@ -8,11 +8,11 @@ from scipy.optimize import linear_sum_assignment
 
 import export.cli
 from edge import modelpack
+from edge.chain.pipeline import open_detector
 from edge.detect.detector import Detector
 from edge.errors import DataError, UsageError
 from edge.infer.backend import Backend, open_backend
 from edge.motchallenge import read_ground_truth
-from edge.pipeline import open_detector
 from edge.types import Float32s
 from tests import tiny
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.chain.pipeline import open_detector
 from edge.detect import adopt_joint
 from edge.detect.joint import JointDetector, gaussian_radius
 from edge.errors import DataError, UsageError
 from edge.infer.backend import open_backend
 from edge.modelpack import ModelPack, read
-from edge.pipeline import open_detector
 from edge.types import Image, Tracks
 from export.cli import main as export
 from tests import joint_net

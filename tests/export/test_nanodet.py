@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.int8_lifted import nanodet_m
+from benchmarks.int8.lifted import nanodet_m
 from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR, cell_counts
 from edge.errors import DataError, UsageError
 from export import checkpoint, nanodet

@@ -17,11 +17,11 @@ BUILD = """
 import json, sys
 from pathlib import Path
 import tensorrt as trt
-from edge.infer.builder import configure, parse, serialize
-from edge.infer.engine_cache import EngineKey
+from edge.infer.tensorrt.builder import configure, parse, serialize
+from edge.infer.tensorrt.engine_cache import EngineKey
 from edge.infer.reasons import RungError
-from edge.infer.tensorrt import Log
-from edge.infer.versions import STRONGLY_TYPED
+from edge.infer.tensorrt.session import Log
+from edge.infer.tensorrt.versions import STRONGLY_TYPED
 
 path, shapes = sys.argv[1], {name: tuple(shape) for name, shape in json.loads(sys.argv[2]).items()}
 key = EngineKey("", "fp16", shapes, trt.__version__, (), "", "", "", "8.6", 1, ())

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from edge.infer import builder, child, measure, probe, tensorrt
+from edge.infer import child, measure, probe
 from edge.infer.probe import verdict
 from edge.infer.reasons import Reason, RungError
-from edge.infer.versions import STRONGLY_TYPED, family
+from edge.infer.tensorrt import builder, session
+from edge.infer.tensorrt.versions import STRONGLY_TYPED, family
 from tests.infer.surface import unfollowed, uses
 from tests.infer.wheels import BINDINGS, add_empty_libraries, environment, importable_as_tensorrt, unpacked
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
-FILES = [Path(module.__file__) for module in (builder, measure, probe, tensorrt)]
+FILES = [Path(module.__file__) for module in (builder, measure, probe, session)]
 ROOT = Path(__file__).parents[2]
 
 DESCRIBE = """
@@ -31,12 +32,12 @@ def add(name, kind):
 for name, value in inspect.getmembers(tensorrt, inspect.isclass):
     add(name, value)
 refusals = []
-for make in (tensorrt.Builder, tensorrt.Runtime):
+for make in (session.Builder, session.Runtime):
     try:
-        make(tensorrt.Logger())
+        make(session.Logger())
     except TypeError as error:
         refusals.append(str(error))
-print(json.dumps({"version": tensorrt.__version__, "surface": surface, "refusals": refusals}))
+print(json.dumps({"version": session.__version__, "surface": surface, "refusals": refusals}))
 """
 
 
@@ -96,7 +97,7 @@ def test_a_null_builder_is_the_type_error_that_the_probe_expects(described: dict
 def test_our_logger_is_one_of_theirs_and_keeps_errors_only(bindings: Path) -> None:
     program = (
         "import tensorrt as trt\n"
-        "from edge.infer.tensorrt import Log\n"
+        "from edge.infer.tensorrt.session import Log\n"
         "log = Log()\n"
         "of = trt.ILogger.Severity\n"
         "for level in (of.INFO, of.WARNING, of.ERROR, of.INTERNAL_ERROR): log.sink.log(level, str(level))\n"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.infer.graph import Graph
-from edge.infer.libcuda import DriverError
 from edge.infer.reasons import Reason, RungError
-from edge.infer.stopwatch import Stopwatch
+from edge.infer.tensorrt.cuda_graph import Graph
+from edge.infer.tensorrt.libcuda import DriverError
+from edge.infer.tensorrt.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.gpu
 
@@ -28,7 +28,7 @@ __global__ void twice_and_one(const unsigned char* in, float* out, int n) {
 def device() -> Any:
     """The GPU of this machine."""
     pytest.importorskip("pycuda", reason="pycuda is not installed")
-    from edge.infer.cuda import Device
+    from edge.infer.tensorrt.cuda import Device
 
     try:
         return Device()
@@ -56,7 +56,7 @@ def launch(device: Any) -> Callable[[Any, int, int], None]:
 
 def round_trips(device: Any, launch: Callable[[Any, int, int], None], mapped: bool, recorded: bool) -> None:
     """Other numbers go through the kernel again and again and come back right, and no memory is taken for it."""
-    from edge.infer.cuda import Buffer, Stream
+    from edge.infer.tensorrt.cuda import Buffer, Stream
 
     with device.current() as cuda:
         stream = Stream(cuda)
@@ -119,7 +119,7 @@ def test_another_thread_works_and_leaves_no_context_behind(device: Any, launch: 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["queued", "a graph"])
 def test_the_gpu_times_its_own_copies(device: Any, recorded: bool) -> None:
-    from edge.infer.cuda import Buffer, Stream
+    from edge.infer.tensorrt.cuda import Buffer, Stream
 
     with device.current() as cuda:
         stream, watch = Stream(cuda), Stopwatch(3)
@@ -151,7 +151,7 @@ def test_the_gpu_times_its_own_copies(device: Any, recorded: bool) -> None:
 
 @pytest.mark.parametrize("what", ["allocate", "wait"])
 def test_what_no_graph_can_hold_is_refused_and_the_stream_goes_on(device: Any, what: str) -> None:
-    from edge.infer.cuda import Buffer, Stream
+    from edge.infer.tensorrt.cuda import Buffer, Stream
 
     with device.current() as cuda:
         stream = Stream(cuda)
@@ -166,7 +166,7 @@ def test_what_no_graph_can_hold_is_refused_and_the_stream_goes_on(device: Any, w
 
 
 def test_memory_that_the_card_does_not_have_is_named(device: Any) -> None:
-    from edge.infer.cuda import Buffer
+    from edge.infer.tensorrt.cuda import Buffer
 
     with pytest.raises(RungError) as refused, device.current() as cuda:
         Buffer(cuda, (1 << 42,), np.uint8, mapped=False)

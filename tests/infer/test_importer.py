@@ -115,7 +115,7 @@ def test_calibrated_networks_are_accepted_in_every_form_for_gpus(
 
 def test_error_35_of_a_real_runtime_is_a_missing_driver(tensorrt_importer: Importer) -> None:
     program = (
-        "from edge.infer.tensorrt import load_engine\n"
+        "from edge.infer.tensorrt.session import load_engine\n"
         "from edge.infer.reasons import RungError\n"
         "try: load_engine(bytes(100000))\n"
         "except RungError as error: print(error.reason.value, '|', error.detail)"
@@ -129,7 +129,7 @@ def test_error_35_of_a_real_runtime_is_a_missing_driver(tensorrt_importer: Impor
 
 def load_in_lean(_: None, report: Report) -> None:
     """What a lean runtime does without a driver: gives an object, and crashes at the first engine."""
-    from edge.infer.tensorrt import load_engine
+    from edge.infer.tensorrt.session import load_engine
 
     report({"stage": "builder"})
     load_engine(bytes(100000))

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError, UnavailableError, UsageError
-from edge.infer import engine_cache
 from edge.infer import ladder as ladder_module
-from edge.infer.engines import engine_set
 from edge.infer.ladder import LADDER, ON_REQUEST, Ladder, Wish
 from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt.engines import engine_set
 from edge.modelpack import ModelPack
 from tests.infer.packs import write_pack
 

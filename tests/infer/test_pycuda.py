@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import ctypes, sys, threading
 import numpy as np
-from edge.infer.tensorrt import TensorRT
-from tests.infer.test_tensorrt import expected, plan
+from edge.infer.tensorrt.session import TensorRT
+from tests.infer.tensorrt.test_session import expected, plan
 
 driver = ctypes.CDLL("libcuda.so.1")
 driver.host_cuda_allocated.restype = ctypes.c_long
@@ -149,9 +149,9 @@ def test_the_probe_passes_with_the_real_pycuda(pycuda: Path, settings: dict[str,
 
 def test_memory_that_is_not_there_is_named(pycuda: Path) -> None:
     program = (
-        "from edge.infer.tensorrt import TensorRT\n"
+        "from edge.infer.tensorrt.session import TensorRT\n"
         "from edge.infer.reasons import RungError\n"
-        "from tests.infer.test_tensorrt import plan\n"
+        "from tests.infer.tensorrt.test_session import plan\n"
         "try: TensorRT({1: plan(1)})\n"
         "except RungError as error: print(error.reason.value)"
     )
@@ -168,7 +168,7 @@ def test_memory_that_is_not_there_is_named(pycuda: Path) -> None:
 
 def test_without_a_driver_the_import_of_pycuda_is_a_missing_driver(pycuda: Path) -> None:
     program = (
-        "from edge.infer.cuda import driver\n"
+        "from edge.infer.tensorrt.cuda import driver\n"
         "from edge.infer.reasons import RungError\n"
         "try: driver()\n"
         "except RungError as error: print(error.reason.value, error.detail)"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge import config
-from edge.daemon import Daemon
+from edge.service.daemon import Daemon
 from edge.service.heat import CALM_S, COOLER_C, Heat
-from tests.daemon.setups import camera, cycle_until, lines, of, write_config
+from edge.settings import config
+from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
 from tests.test_board import tree
 from tests.video.fakes import FakeClock
 

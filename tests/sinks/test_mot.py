@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Mot
 from edge.errors import OutputError
+from edge.events import CameraChanged, Moment, Observed, Origin
 from edge.motchallenge import read_tracks
-from edge.sinks.events import CameraChanged, Moment, Observed, Origin
+from edge.settings.config import Mot
 from edge.sinks.mot import MotFolder, MotText
 from tests.sinks.tracks import frame, tracks
 

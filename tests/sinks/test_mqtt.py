@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge.config import Mqtt
 from edge.errors import NotFoundError
-from edge.sinks.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
+from edge.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
+from edge.settings.config import Mqtt
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import LossError, Queued
 from tests.field import Broker, needs_mosquitto, wait_for

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from edge.errors import OutputError
+from edge.events import Ended, Event, Moment, Observed, Origin
 from edge.sinks import queued
-from edge.sinks.events import Ended, Event, Moment, Observed, Origin
 from edge.sinks.queued import CAPACITY, Queued
 from tests.sinks.tracks import tracks
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Jsonl
 from edge.errors import OutputError
-from edge.sinks import rotating
-from edge.sinks.events import (
+from edge.events import (
     CameraChanged,
     ClockStepped,
     Ended,
@@ -21,6 +19,8 @@ from edge.sinks.events import (
     Origin,
     ZoneChanged,
 )
+from edge.settings.config import Jsonl
+from edge.sinks import rotating
 from edge.sinks.lines import LineFile
 from edge.sinks.rotating import NEWEST, RotatingLines
 from tests.field import SmallDisk

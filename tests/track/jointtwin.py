@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from edge import Detections
-from edge.track.jointtrack import Parameters
+from edge.track.methods.jointtrack import Parameters
 
 Array = npt.NDArray[Any]
 

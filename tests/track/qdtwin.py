@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge import Detections
-from edge.track.qdtrack import Parameters
+from edge.track.methods.qdtrack import Parameters
 from tests.track.twins import iou_matrix
 
 Array = npt.NDArray[Any]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.track.evidence import FIRST_S, LONGEST_S, doubts, first, gained, log_odds
-from edge.track.nanotrack import RUN, Parameters
+from edge.track.methods.nanotrack import RUN, Parameters
 
 scores = st.floats(0, 1)
 

@@ -10,7 +10,7 @@ from edge.errors import UsageError
 from edge.track import groups
 from edge.track.groups import group_table
 from edge.track.lifecycle import are_apart, group
-from edge.track.nanotrack import RUN
+from edge.track.methods.nanotrack import RUN
 from edge.track.state import CLASSES, DETECTION, TRACK
 from tests.track.scenes import crowd, detections, outputs
 

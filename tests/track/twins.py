@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
-from edge.track.assignment import NODE
-from edge.track.boxes import PAIR, SPAN, span
-from edge.track.kalman import XYAH
+from edge.track.matching.assignment import NODE
+from edge.track.matching.boxes import PAIR, SPAN, span
+from edge.track.motion.kalman import XYAH
 
 Array = npt.NDArray[Any]
 

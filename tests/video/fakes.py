@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from edge.config import Camera
 from edge.errors import NotFoundError
+from edge.settings.config import Camera
 from edge.types import Image
 from tests import tiny
 

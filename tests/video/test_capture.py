@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.config import Camera
 from edge.errors import NotFoundError
+from edge.settings.config import Camera
 from edge.video import capture as capture_module
 from edge.video.capture import Capture, fault_of, pauses_s
 from tests.video.fakes import FakeCamera, FakeClock, picture

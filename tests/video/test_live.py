@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Camera
 from edge.errors import NotFoundError, UnavailableError
+from edge.settings.config import Camera
 from edge.video.live import is_recording, open_stream
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.config import Camera
+from edge.settings.config import Camera
 from edge.video import capture as capture_module
 from edge.video.capture import Capture
 from tests.field import RtspCamera, has_gstreamer, wait_for

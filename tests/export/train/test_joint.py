@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edge.chain.pipeline import open_detector  # noqa: E402
 from edge.demo import scene  # noqa: E402
 from edge.demo.stage import Stage  # noqa: E402
-from edge.pipeline import open_detector  # noqa: E402
 from edge.types import Detections  # noqa: E402
 from export import networks, pack  # noqa: E402
 from export.train import frames, joint, losses, pairs, progress, score_joint  # noqa: E402

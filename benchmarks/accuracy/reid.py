@@ -1,0 +1,186 @@
+"""What looks are worth on the built-in scene, and what they cost: accuracy, embeddings computed, milliseconds a frame.
+
+    python -m benchmarks.accuracy.reid [--people 30] [--frames 600] [--seeds 1 2 3]
+
+Every picture is detected and embedded once; trackers run on these with the embeddings that their policy asks for. The
+milliseconds are the tracker's CPU time plus the embeddings it asked for times the measured cost of one.
+"""
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import export.cli
+from benchmarks.results import table, write_section
+from edge.chain.pipeline import open_detector
+from edge.demo.scene import Scene
+from edge.infer.ladder import Wish
+from edge.motchallenge import SequenceInfo, format_rows
+from edge.reid.open import open_embedder
+from edge.reid.stage import Policy, ReidStage
+from edge.track.tracker import Tracker
+from edge.types import Detections, Float32s, Image
+from edge.val.dataset import Sequence
+from edge.val.score import combine, judge, scores
+
+_WEIGHTS = Path(export.cli.__file__).parents[1] / "edge" / "demo" / "weights"
+# Method, memory, policy.
+ROWS: list[tuple[str, str | None, Policy]] = [
+    ("nanotrack", "none", "never"),
+    ("nanotrack", "ema", "auto"),
+    ("nanotrack", "ema", "always"),
+    ("nanotrack", "sasm", "auto"),
+    ("nanotrack", "sasm", "always"),
+    ("bytetrack", "none", "never"),
+    ("bytetrack", "ema", "auto"),
+    ("bytetrack", "ema", "always"),
+    ("bytetrack", "sasm", "auto"),
+    ("bytetrack", "sasm", "always"),
+    ("qdtrack", None, "always"),
+    ("jointtrack", None, "always"),
+]
+
+
+@dataclass
+class Recorded:
+    """The built-in scene as its networks see it: detections with all their embeddings, a frame each.
+
+    `frames` are of the detector and the ReID network, `jointly` of the joint network.
+    """
+
+    sequence: Sequence
+    frames: list[Detections]
+    jointly: list[Detections]
+
+
+class Recall:
+    """An embedder that looks embeddings up by box; stands in for the network that computed them."""
+
+    def __init__(self, description: Any) -> None:
+        self.description = description
+        self.frame = Detections.empty()
+
+    def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:
+        """The recorded embeddings of `boxes_xyxy`, all of which are detections of `frame`."""
+        known = {box.tobytes(): row for row, box in enumerate(self.frame.boxes_xyxy)}
+        looks: Float32s = self.frame.embeddings[[known[box.tobytes()] for box in boxes_xyxy]]  # type: ignore[index]
+        return looks
+
+
+def packs(folder: Path) -> tuple[Path, Path]:
+    """The built-in networks in `folder`: detector and ReID, and the joint network."""
+    separate, joint = folder / "separate.pack", folder / "joint.pack"
+    networks = ["--detector", str(_WEIGHTS / "detector.pth"), "--reid", str(_WEIGHTS / "reid.pth")]
+    for arguments in (
+        ["pack", *networks, "-o", str(separate)],
+        ["pack", "--detector", str(_WEIGHTS / "joint.pth"), "-o", str(joint)],
+    ):
+        if export.cli.main(arguments):
+            raise SystemExit("the built-in weights cannot be exported")
+    return separate, joint
+
+
+def record(folder: Path, pack: Path, joint: Path, people: int, frames: int, seed: int) -> tuple[Recorded, Any, float]:
+    """A scene, the description of its ReID network, and milliseconds an embedding."""
+    detect, embed, follow = open_detector(pack), open_embedder(pack, Wish()), open_detector(joint)
+    scene = Scene.from_url(f"demo://?people={people}&seed={seed}&frames={frames}")
+    truth, seen, jointly, count, spent_s = [], [], [], 0, 0.0
+    for frame, people_there in scene:
+        detections = detect(frame.image)
+        began = time.process_time()
+        detections.embeddings = embed(frame.image, detections.boxes_xyxy)
+        spent_s += time.process_time() - began
+        count += len(detections)
+        seen.append(detections)
+        jointly.append(follow(frame.image))
+        truth.append(people_there.rows(frame.number, frame.image.shape[0]))
+    path = folder / f"truth{seed}.txt"
+    path.write_text("".join(truth))
+    info = SequenceInfo(f"seed {seed}", scene.frame_rate, frames, *scene.size, "img1", ".jpg")
+    sequence = Sequence(info.name, info, np.arange(1, frames + 1), path, None, None)
+    return Recorded(sequence, seen, jointly), embed.description, 1e3 * spent_s / max(1, count)
+
+
+def track(recorded: Recorded, method: str, memory: str | None, policy: Policy, description: Any, out: Path) -> Any:
+    """TrackEval's result, embeddings computed, those that `always` computes, milliseconds a frame without them."""
+    parameters = {"logit_scale": description.logit_scale} if method == "qdtrack" else {}
+    tracker = Tracker(method, recorded.sequence.info.frame_rate, appearance=memory, **parameters)
+    recall = Recall(description)
+    stage = ReidStage(recall, tracker, policy)  # type: ignore[arg-type]
+    rows, spent_s, image = [], 0.0, np.zeros((1, 1, 3), np.uint8)
+    is_joint = method == "jointtrack"
+    for number, frame in enumerate(recorded.jointly if is_joint else recorded.frames, 1):
+        recall.frame = frame
+        plain = frame if is_joint else Detections(frame.boxes_xyxy, frame.scores, frame.classes)
+        began = time.process_time()
+        time_s = number / recorded.sequence.info.frame_rate
+        if not is_joint:
+            stage(image, plain, time_s)
+        tracks = tracker.update(plain, time_s)
+        spent_s += time.process_time() - began
+        rows.append(format_rows(number, tracks))
+    out.write_text("".join(rows))
+    counter = stage.counter
+    return (
+        judge(recorded.sequence, "MOT17", out),
+        counter.computed,
+        counter.computed + counter.saved,
+        1e3 * spent_s / len(recorded.frames),
+    )
+
+
+def main() -> None:
+    """Measure and write the section of RESULTS.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=30)
+    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    args = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pair = packs(folder)
+        scenes = [record(folder, *pair, args.people, args.frames, seed) for seed in args.seeds]
+        description, cost_ms = scenes[0][1], float(np.median([cost for _, _, cost in scenes]))
+        track(scenes[0][0], "nanotrack", "ema", "auto", description, folder / "t.txt")  # compiles what it does not time
+        for method, memory, policy in ROWS:
+            runs = [track(scene, method, memory, policy, description, folder / "t.txt") for scene, _, _ in scenes]
+            found = scores(combine({s.sequence.name: run[0] for (s, _, _), run in zip(scenes, runs, strict=True)}))
+            computed, all_ = sum(run[1] for run in runs), sum(run[2] for run in runs)
+            a_frame = computed / (args.frames * len(scenes))
+            own_ms = float(np.mean([run[3] for run in runs]))
+            rows.append(
+                (
+                    method,
+                    "none" if memory == "none" else f"{memory or 'its own'}, {policy}",
+                    *(f"{found[key]:.1f}" for key in ("HOTA", "AssA", "IDF1")),
+                    f"{found['IDSW']:.0f}",
+                    f"{100 * computed / all_:.0f} %" if all_ else "–",
+                    f"{a_frame:.1f}",
+                    f"{own_ms + a_frame * cost_ms:.2f}",
+                )
+            )
+            print(rows[-1], flush=True)
+    columns = (
+        "method", "memory, policy", "HOTA", "AssA", "IDF1", "IDSW", "of all embeddings", "a frame", "ms a frame"
+    )  # fmt: skip
+    seeds = ", ".join(map(str, args.seeds))
+    options = f"--people {args.people} --frames {args.frames} --seeds {seeds.replace(',', '')}"
+    command = f"python -m benchmarks.accuracy.reid {options}"
+    body = f"""The built-in scene, **simulated** pictures: {args.people} people, {args.frames} frames at 30 a second
+for each of the seeds {seeds}; built-in networks, fp32. An embedding costs {cost_ms:.2f} ms of one core here.
+The milliseconds are those of embeddings, memory and association, without detection. The joint network finds people,
+their looks and their ways at once, so jointtrack's row has detections of its own and embeddings that cost nothing more.
+
+{table(columns, rows)}"""
+    print(body)
+    write_section("reid", "What looks are worth, and cost", body, command, ("numba", "onnxruntime"))
+
+
+if __name__ == "__main__":
+    main()

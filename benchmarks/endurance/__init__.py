@@ -1,0 +1,1 @@
+"""Long runs, faults, emulated boards."""

@@ -1,0 +1,1 @@
+"""The chain of a frame: picture, detections, appearance, tracks."""

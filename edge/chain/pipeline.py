@@ -1,0 +1,181 @@
+"""The whole chain for one frame: picture, detections, tracks, with a span around every stage."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from edge import modelpack
+from edge.detect import adopt, adopt_joint
+from edge.detect.detector import Detector
+from edge.detect.joint import EVERY_FRAME, JointDetector
+from edge.errors import InputError, NotFoundError, UsageError
+from edge.infer.backend import Backend, BackendName, VariantName, open_backend
+from edge.infer.ladder import Ladder, Wish
+from edge.infer.resilient import Resilient
+from edge.modelpack import ModelPack
+from edge.reid.open import open_embedder
+from edge.reid.stage import Policy, ReidStage
+from edge.spans import Spans
+from edge.track.groups import groups_of
+from edge.track.tracker import Tracker
+from edge.types import Detections, Frame, Tracks
+
+
+class Pipeline:
+    """A detector, where looks are followed an embedder, and a tracker in a row, for one stream and thread at a time.
+
+    `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
+    see `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`,
+    `variant`, `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with
+    `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
+    `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
+    (None: the appearance network of `model`), `reid` and `reid_budget_ms` are the policy and the budget of
+    `ReidStage`. Only every `detect_every`-th frame is detected in, in the others tracks are where they are expected.
+
+    Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
+    """
+
+    def __init__(
+        self,
+        model: ModelPack | Path | str,
+        *,
+        method: str = "nanotrack",
+        frame_rate: float = 30.0,
+        preset: str = "default",
+        appearance: str | None = None,
+        reid_model: ModelPack | Path | str | None = None,
+        reid: Policy = "auto",
+        reid_budget_ms: float | None = None,
+        classes: Sequence[str] = ("person",),
+        floor: float | None = None,
+        backend: BackendName = "auto",
+        variant: VariantName = "auto",
+        require: str | None = None,
+        threads: int = 1,
+        side_by_side: bool = False,
+        detect_every: int = 1,
+        spans: Spans | None = None,
+        **parameters: float,
+    ):
+        self.spans = spans or Spans()
+        self._open_detector = partial(
+            open_detector,
+            model,
+            classes=classes,
+            floor=floor,
+            backend=backend,
+            variant=variant,
+            require=require,
+            threads=threads,
+            side_by_side=side_by_side,
+        )
+        self.detector = self._open_detector(spans=self.spans)
+        self.workers = _workers(self.detector, threads) if side_by_side else 0
+        groups = groups_of(classes, self.detector.description.classes, method, preset)
+        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
+        self.reid: ReidStage | None = None
+        if self.tracker.appearance is not None and not self.detector.description.is_joint:
+            wish = Wish(backend, variant, require, 1 if self.workers else threads)
+            embedder = open_embedder(reid_model or model, wish, self.spans)
+            if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
+                parameters["logit_scale"] = embedder.description.logit_scale
+                self.tracker = Tracker(
+                    method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters
+                )
+            self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
+        self.classes = self.detector.description.classes
+        self.detect_every = detect_every
+        self._turns = self.tracker.turns(detect_every)
+        if detect_every > 1 and self.detector.description.is_joint:
+            raise UsageError(EVERY_FRAME)
+        self.detections = Detections.empty()
+        self._track = self.spans["track"]
+
+    def __call__(self, frame: Frame) -> Tracks:
+        """The tracks to show for `frame`; `detections` holds what they were made from until the next call.
+
+        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last or is none.
+        """
+        if not isinstance(frame, Frame):
+            found = type(frame).__name__
+            raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
+        return self.follow(frame, self.detector(frame.image) if self.is_due(frame) else None)
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether the next frame is to be detected in. Ask once for each."""
+        return self._turns.is_due(frame.time_s)
+
+    def follow(self, frame: Frame, detections: Detections | None) -> Tracks:
+        """The second half: the tracks to show for `frame`, in which `detections` were made, None for no attempt.
+
+        Raises InputError.
+        """
+        if detections is None:
+            self.detections = Detections.empty()
+            with self._track:
+                return self.tracker.predict(frame.time_s)
+        self.detections = detections
+        if self.reid is not None:
+            self.reid(frame.image, self.detections, frame.time_s)
+        with self._track:
+            tracks = self.tracker.update(self.detections, frame.time_s)
+        self.detector.see(tracks)
+        return tracks
+
+    def another_detector(self, number: int) -> Detector | JointDetector:
+        """The same detector once more, for another thread, with `number` behind the names of its spans."""
+        return self._open_detector(spans=self.spans.beside(number))
+
+
+def _workers(detector: Detector | JointDetector, threads: int) -> int:
+    """How many threads detect side by side; 0: none, since a joint network needs the tracks of the frame before.
+
+    A GPU has one queue: one thread keeps it busy, while the main one tracks, draws and writes.
+    """
+    if detector.description.is_joint:
+        return 0
+    on_gpu = isinstance(detector.backend, Resilient) and not detector.backend.rung.startswith("onnxruntime-")
+    return 1 if on_gpu else threads
+
+
+def open_detector(
+    model: ModelPack | Path | str,
+    *,
+    classes: Sequence[str] = ("person",),
+    floor: float | None = None,
+    backend: BackendName = "auto",
+    variant: VariantName = "auto",
+    require: str | None = None,
+    threads: int = 1,
+    side_by_side: bool = False,
+    spans: Spans | None = None,
+) -> Detector | JointDetector:
+    """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
+
+    A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
+    file on ONNX Runtime. One of several that stand `side_by_side` has one thread, if it is none that looks back at the
+    frame before. Raises as `Pipeline`.
+    """
+    wish = Wish(backend, variant, require, 1 if side_by_side else threads)
+    if isinstance(model, str):
+        model = Path(model)
+    network: Backend
+    if isinstance(model, Path) and model.is_file():
+        network = open_backend(model, name=wish.backend, threads=wish.threads)
+        if adopt_joint.is_joint(network.output_ports):
+            raise UsageError(
+                f"{model}: a joint network as it was trained, its peaks not found in the graph; make a pack of it with"
+                " nanotrack-export pack --detector"
+            )
+        description = adopt.detector(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
+    else:
+        if isinstance(model, Path) and not model.exists():
+            raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
+        pack = model if isinstance(model, ModelPack) else modelpack.read(model)
+        description = pack.detector
+        if side_by_side and description.is_joint:
+            wish = Wish(backend, variant, require, threads)
+        network = Ladder(wish).open(pack, "detector")
+    if description.is_joint:
+        return JointDetector(description, network, classes=classes, floor=floor, spans=spans)
+    return Detector(description, network, classes=classes, floor=floor, spans=spans)

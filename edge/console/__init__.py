@@ -1,0 +1,1 @@
+"""What a person at the terminal sees of a long run, and how it stops."""

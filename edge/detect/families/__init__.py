@@ -1,0 +1,1 @@
+"""Detector families, a module each: how outputs become boxes."""

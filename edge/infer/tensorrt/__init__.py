@@ -1,0 +1,1 @@
+"""The TensorRT backend: engines, their cache and their build."""

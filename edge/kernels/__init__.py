@@ -1,0 +1,1 @@
+"""How numerical code is compiled and cached."""

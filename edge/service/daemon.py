@@ -1,0 +1,344 @@
+"""The tracking daemon: several cameras, one network that serves them in turns, a tracker each, outputs behind queues.
+
+One loop does all tracking. Cameras and outputs have threads of their own and cannot hold it up; only the loop feeds the
+watchdog, so a loop that hangs is restarted by the service manager.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import board
+from edge.chain.pipeline import open_detector
+from edge.console.countdown import countdown
+from edge.detect.detector import Detector
+from edge.detect.joint import JointDetector
+from edge.errors import DataError, NanoTrackError
+from edge.events import Event, Origin
+from edge.infer.ladder import Wish
+from edge.reid.embedder import Embedder
+from edge.reid.open import open_embedder
+from edge.reid.stage import ReidStage
+from edge.service.examine import pace, tracker
+from edge.service.heat import Heat
+from edge.service.notify import Watchdog, notify
+from edge.service.stream import Clock, Stream
+from edge.service.web.http import Server
+from edge.service.web.pages import Pages
+from edge.service.web.recent import Recent
+from edge.service.web.view import View
+from edge.settings.config import Camera, Config, Model
+from edge.settings.credentials import redacted
+from edge.sinks.mot import MotFolder
+from edge.sinks.mqtt import MqttOutput
+from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
+from edge.sinks.queued import Output, Queued
+from edge.sinks.rotating import RotatingLines
+from edge.spans import Spans
+from edge.video.capture import STOP_S as CAPTURE_STOP_S
+from edge.video.capture import Capture
+
+logger = logging.getLogger(__name__)
+
+# By the sections of the configuration.
+OUTPUTS: dict[str, Callable[[Any], Output]] = {"jsonl": RotatingLines, "mot": MotFolder, "mqtt": MqttOutput}
+
+# One bad frame is counted and skipped; so many in a row are a network that is broken.
+BROKEN_IN_A_ROW = 30
+CLOCK_STEP_S = 1.0
+STATUS_EVERY_S = 10.0
+# The loop wakes this often without frames, for the watchdog and for cameras that are gone.
+_IDLE_S = 0.25
+
+
+class Daemon:
+    """All that `config` names, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
+
+    The board's sensors are read under `root`. Raises NanoTrackError where network, tracker, a recording or an output
+    cannot be opened; a camera that does not answer is waited for.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None, root: Path = board.ROOT):
+        self.clock = clock or Clock()
+        self.broken = self.clock_steps = 0
+        self._broken_in_a_row = 0
+        self._ready = threading.Event()
+        self._watchdog = Watchdog(self.clock.mono)
+        self._clock_offset_s = self.clock.utc() - self.clock.mono()
+        self._status_s, self._status_frames = self.clock.mono(), 0
+        self._frames = 0
+        self.config = config
+        self.spans = Spans()
+        self.is_stopping = False
+        self.began_s = self.cycled_s = self.clock.mono()
+        self.recent = Recent(self.clock.mono)
+        # One thread draws for all who watch; it is started when the first of them comes.
+        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
+        self.heat = Heat(config.heat.limit_c, root, self.clock.mono)
+        self._was_hot = False
+        self.detector = _open_detector(config.model, self.spans)
+        self.embedder = _open_embedder(config, self.detector, self.spans)
+        self._server: Server | None = None
+        self._is_shown = config.web is not None
+        self.streams: list[Stream] = []
+        self.outputs: dict[str, Queued] = {}
+        # Told to end, and perhaps not there yet.
+        self._gone_captures: list[Capture] = []
+        self._gone_outputs: list[Queued] = []
+        try:
+            self.outputs = _open_outputs(config, OUTPUTS)
+            self.streams = [self._open_stream(config, camera) for camera in config.camera]
+            if config.web is not None:
+                self._server = Server(config.web, Pages(self).respond)
+        except NanoTrackError:
+            self.close()
+            raise
+        self._start(self.streams, self.outputs)
+        self.heat.start()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every source was a recording that has ended."""
+        return all(stream.is_finished for stream in self.streams)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread of a camera that was let go still waits for its driver."""
+        return not all(capture.join(0) for capture in self._gone_captures)
+
+    def cycle(self) -> None:
+        """Track at most one frame of every camera: nobody waits longer than one frame of each other.
+
+        Raises DataError where the network puts out nonsense for many frames, UnavailableError where it fails for good.
+        """
+        self._ready.wait(_IDLE_S)
+        self._ready.clear()
+        for stream in self.streams:
+            if self._step(stream):
+                self._ready.set()  # there may be more where this came from
+            stream.watch()
+        self._watch_clock()
+        self._watch_heat()
+        self._forget_gone()
+        self._report()
+        self.cycled_s = self.clock.mono()
+        self._watchdog.feed()
+
+    def reload(self, config: Config) -> None:
+        """Go over to `config`: what did not change goes on undisturbed, identities included.
+
+        It waits for no camera and no output, not even for those that hang: what takes the place of one waits by itself.
+        Raises NanoTrackError, and everything goes on as before, where something new cannot be opened.
+        """
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            if config.web != self.config.web:
+                logger.warning("[web] is read at the start only; restart to change it")
+            self._replace(config)
+            logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
+        finally:
+            notify("READY=1")
+
+    def close(self) -> None:
+        """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
+        notify("STOPPING=1")
+        self.is_stopping = True
+        self._end(self.streams)
+        for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
+            capture.join(left_s)
+        outputs = (*self.outputs.values(), *self._gone_outputs)
+        for output, left_s in zip(outputs, countdown(OUTPUT_STOP_S), strict=False):
+            output.close(left_s)
+        self.heat.close()
+        if self._server is not None:
+            self._server.close()
+        self._drawing.shutdown(wait=False, cancel_futures=True)
+
+    def _step(self, stream: Stream) -> bool:
+        before = stream.detected
+        try:
+            tracked = stream.step()
+        except DataError as error:
+            self.broken += 1
+            self._broken_in_a_row += 1
+            if self._broken_in_a_row == 1:
+                logger.warning("camera %s: a frame is skipped: %s", stream.origin.camera, error)
+            if self._broken_in_a_row >= BROKEN_IN_A_ROW:
+                raise
+            return True
+        if tracked:
+            self._frames += 1
+        if stream.detected > before:
+            self._broken_in_a_row = 0
+        return tracked
+
+    def _emit(self, event: Event) -> None:
+        self.recent.note(event)
+        for output in self.outputs.values():
+            output.put(event)
+
+    def _open_stream(self, config: Config, camera: Camera) -> Stream:
+        capture = Capture(camera, self._ready, clock=self.clock.mono)
+        # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.
+        origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
+        names = origin.classes if len(config.model.classes) > 1 else ()
+        view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
+        scale = self.embedder.description.logit_scale if self.embedder else None
+        follower, tracking = tracker(config, capture.frame_rate, scale, origin.classes), config.tracking
+        reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
+        every = pace(config, camera)
+        return Stream(
+            capture,
+            self.detector.beside(),
+            follower,
+            origin,
+            self._emit,
+            self.clock,
+            reid=reid,
+            detect_every=every,
+            view=view,
+        )
+
+    def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
+        """Begin with what is new, each once what went before it is at its end."""
+        for name, output in outputs.items():
+            output.start([gone for gone in self._gone_outputs if gone.name == name])
+        for stream in streams:
+            logger.info("camera %s: %s", stream.origin.camera, redacted(stream.capture.camera.source))
+            stream.capture.start(tuple(self._gone_captures))
+
+    def _end(self, streams: Sequence[Stream]) -> None:
+        """Let go of cameras, without waiting for them."""
+        for stream in streams:
+            stream.capture.stop()
+            stream.stop()
+            self._gone_captures.append(stream.capture)
+
+    def _forget_gone(self) -> None:
+        self._gone_captures = [capture for capture in self._gone_captures if not capture.join(0)]
+        self._gone_outputs = [output for output in self._gone_outputs if not output.is_finished]
+
+    def _replace(self, config: Config) -> None:
+        """Open what is new, and only when all of it is open let go of what is old."""
+        old = self.config
+        detector = self.detector if config.model == old.model else _open_detector(config.model, self.spans)
+        keeps_trackers = config.model == old.model and config.tracking == old.tracking
+        embedder = self.embedder if keeps_trackers else _open_embedder(config, detector, self.spans)
+        before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder
+        kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
+        changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
+        try:
+            fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
+            outputs = _open_outputs(config, changed)
+        except NanoTrackError:
+            self.detector, self.embedder = before
+            raise
+        gone = [stream for stream in self.streams if stream not in kept.values()]
+        self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
+        for output in (output for name, output in self.outputs.items() if name in changed):
+            output.finish()
+            self._gone_outputs.append(output)
+        self.outputs = {name: o for name, o in self.outputs.items() if name not in changed} | outputs
+        self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
+        self._start(list(fresh.values()), outputs)
+        self.config = config
+        self.heat.limit_c = config.heat.limit_c
+
+    def _watch_heat(self) -> None:
+        """Spare the board while it is too hot: the detector looks at fewer frames."""
+        cause, hot_every = self.heat.cause, self.config.heat.detect_every
+        for stream in self.streams:
+            own = pace(self.config, stream.capture.camera)
+            stream.change_pace(max(own, hot_every) if cause else own, cause)
+        if bool(cause) != self._was_hot:
+            self._was_hot = bool(cause)
+            if cause:
+                logger.warning(
+                    "too hot: %s; the network looks at every %d. frame, if the tracker can do without the others",
+                    cause,
+                    hot_every,
+                )
+            else:
+                logger.info("cool again: the network looks at as many frames as before")
+
+    def _watch_clock(self) -> None:
+        offset_s = self.clock.utc() - self.clock.mono()
+        step_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
+        if abs(step_s) > CLOCK_STEP_S:
+            self.clock_steps += 1
+            logger.warning("the wall clock was set by %+.1f s; nothing but labels depends on it", step_s)
+            for stream in self.streams:
+                stream.note_clock_step(step_s)
+
+    def _report(self) -> None:
+        """The status line of the service manager, now and then."""
+        now_s = self.clock.mono()
+        elapsed_s = now_s - self._status_s
+        if elapsed_s < STATUS_EVERY_S:
+            return
+        fps = (self._frames - self._status_frames) / elapsed_s
+        self._status_s, self._status_frames = now_s, self._frames
+        notify(f"STATUS={self.status}; {fps:.1f} frames a second")
+
+    @property
+    def port(self) -> int | None:
+        """Where the web server listens, None without one."""
+        return None if self._server is None else self._server.port
+
+    @property
+    def status(self) -> str:
+        """The cameras in a few words."""
+        online = sum(stream.state == "online" for stream in self.streams)
+        away = [
+            f"{stream.origin.camera} {stream.state}: {stream.capture.trouble}"
+            for stream in self.streams
+            if stream.state in ("connecting", "degraded", "offline")
+        ]
+        return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
+
+
+def _open_detector(model: Model, spans: Spans) -> Detector | JointDetector:
+    """The network, warm: its first real frame is as quick as all others."""
+    detector = open_detector(
+        model.pack,
+        classes=model.classes,
+        floor=model.floor,
+        backend=model.backend,
+        variant=model.variant,
+        require=model.require,
+        threads=_threads(model),
+        spans=spans,
+    )
+    detector(np.zeros((64, 64, 3), np.uint8))
+    return detector
+
+
+def _open_embedder(config: Config, detector: Detector | JointDetector, spans: Spans) -> Embedder | None:
+    """The appearance network of the pack, where looks are followed and `detector` does not give them itself.
+
+    Raises UsageError for a pack without one.
+    """
+    if detector.description.is_joint or tracker(config, 30.0).appearance is None:
+        return None
+    model = config.model
+    wish = Wish(model.backend, model.variant, model.require, _threads(model))
+    embedder = open_embedder(model.pack, wish, spans)
+    embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
+    return embedder
+
+
+def _threads(model: Model) -> int:
+    return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def _open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
+    """Those of `OUTPUTS` that are configured, not yet started."""
+    return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}

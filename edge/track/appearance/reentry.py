@@ -1,0 +1,113 @@
+"""Who comes back: a new track that looks like one that is gone, and could have walked here since, goes on as that one.
+
+Motion bridges a second or two. People who leave the picture or stand behind a car for longer come back as somebody new,
+unless their looks are asked: once, when a new track is shown for the first time, so that an identity never changes
+while it is in sight. Compared are the memories of both, so one bad picture decides nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.track.matching.boxes import Records
+from edge.track.state import LOST, REMOVED
+from edge.types import Float32s, Int64s
+
+CAPACITY = 256  # of tracks that are gone; the one gone for longest makes room
+LEAD = 0.03  # of cosine, by which the best must beat the second: look-alikes are left alone
+REACH_S = 2.5  # nobody moves farther than this many heights of the box a second (a person: 4 m/s) ...
+SLACK_S = 0.5  # ... and this much longer, because boxes at the border and behind things are cut
+
+
+class Past(NamedTuple):
+    """A track as it was last: when, in frames; where, xyxy; and what it looked like, float32 `[E]`."""
+
+    number: int
+    last: float
+    box: npt.NDArray[np.float64]
+    memory: Float32s
+
+
+class Reentry:
+    """The identities of one tracker's tracks, over gaps that its motion model cannot bridge.
+
+    A memory has to have a cosine of `cosine` with one of a track unseen for at most `frames` frames of the tracker's
+    clock, which makes `frame_rate` a second. Fixed room: `CAPACITY` tracks that are gone.
+    """
+
+    def __init__(self, cosine: float, frames: float, frame_rate: float) -> None:
+        self._cosine, self._frames, self._frame_rate = cosine, frames, frame_rate
+        self._identities: dict[int, int] = {}  # of the tracks in the table: number -> identity
+        self._before: list[Past] = []  # the same tracks, as they were after the last frame
+        self._gone: list[Past] = []  # by identity instead of number, the longest gone first
+
+    def follow(self, table: Records, memories: Float32s, shown: Int64s, now: float) -> Int64s:
+        """The identities of the tracks `shown` (int64 `[M]`, numbers of the method's own), in a fresh array.
+
+        `table` holds the TRACK records after a frame at `now`, `memories` float32 `[T, E]` their looks (`[0, 0]` before
+        the first). A track that is lost and has come back as another one is marked as removed.
+        """
+        name = "number" if "number" in (table.dtype.names or ()) else "id"
+        rows = np.flatnonzero(table["confirmed"])
+        numbers = table[name][rows].tolist()
+        self._bury(set(numbers), now)
+        memories = memories if len(memories) else np.zeros((len(table), 0), np.float32)
+        visible = set(shown.tolist())
+        for row, number in zip(rows.tolist(), numbers, strict=True):
+            if number not in self._identities:
+                self._identities[number] = self._returned(table, memories, row, name, visible) or number
+        boxes = table["box"].copy()
+        self._before = [
+            Past(number, float(table["last"][row]), boxes[row], memories[row])
+            for row, number in zip(rows.tolist(), numbers, strict=True)
+            if number in self._identities
+        ]
+        return self.identities(shown)
+
+    def identities(self, shown: Int64s) -> Int64s:
+        """The identities of tracks that `follow` has seen, int64 `[M]`, by their numbers."""
+        return np.array([self._identities[number] for number in shown.tolist()], np.int64)
+
+    def _bury(self, alive: set[int], now: float) -> None:
+        """Keep what is known of the tracks that have left the table, and forget the oldest."""
+        for past in self._before:
+            if past.number not in alive:
+                identity = self._identities.pop(past.number)
+                if past.memory.any():  # a copy, or one row would keep those of the whole frame
+                    self._gone.append(past._replace(number=identity, memory=past.memory.copy()))
+        self._gone = [past for past in self._gone if now - past.last <= self._frames][-CAPACITY:]
+
+    def _returned(self, table: Records, memories: Float32s, row: int, name: str, visible: set[int]) -> int | None:
+        """The identity that the new track in `row` goes on with, taken from its former owner."""
+        if not memories[row].any():
+            return None
+        lost = [
+            k
+            for k in np.flatnonzero(table["confirmed"] & (table["status"] == LOST)).tolist()
+            if k != row and table[name][k] in self._identities and table[name][k] not in visible
+        ]
+        owners = [(table["last"][k], table["box"][k], memories[k]) for k in lost]
+        owners += [past[1:] for past in self._gone]
+        able = [k for k, (last, box, _) in enumerate(owners) if self._could_be(table[row], last, box)]
+        if not able:
+            return None
+        likeness = np.stack([owners[k][2] for k in able]) @ memories[row]
+        best = int(likeness.argmax())
+        second = np.delete(likeness, best).max(initial=-1.0)
+        if likeness[best] < self._cosine or likeness[best] - second < LEAD:
+            return None
+        place = able[best]
+        if place >= len(lost):
+            return self._gone.pop(place - len(lost)).number
+        table["status"][lost[place]] = REMOVED
+        return self._identities.pop(int(table[name][lost[place]]))
+
+    def _could_be(self, track: Records, last: float, box: npt.NDArray[np.float64]) -> bool:
+        """Whether who was last seen at `last` in `box` can be the one who appeared where `track` is."""
+        seconds = (track["start"] - last) / self._frame_rate
+        if seconds <= 0:
+            return False
+        here, height = track["box"], max(track["box"][3] - track["box"][1], box[3] - box[1])
+        across = (here[0] + here[2] - box[0] - box[2]) / 2
+        return bool(np.hypot(across, here[3] - box[3]) <= REACH_S * height * (seconds + SLACK_S))

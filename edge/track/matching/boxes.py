@@ -1,0 +1,144 @@
+"""Which boxes overlap, and how much: IoU and the plane-sweep join that finds all overlapping pairs of two sets.
+
+The join sorts both sets by their left edge and sweeps over them, so its cost follows the number of pairs that overlap
+horizontally and no N x M matrix exists. Boxes are float64 `(x1, y1, x2, y2)`.
+
+`margin` is what is added to every width and height before areas are taken: 0 for plain IoU, 1 for the convention of
+ByteTrack, SparseTrack and NanoTrack, whose boxes include their last pixel.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.kernels.jit import kernel
+
+Records = npt.NDArray[Any]  # a structured array; its dtype is named in each docstring
+
+# A box in a sweep. `left` and `right` order it horizontally as integers: the sign-corrected bits of the edge rounded to
+# float32. Rounding keeps the order, so the sweep meets every overlapping pair; exact coordinates decide afterwards.
+SPAN = np.dtype([("left", "u4"), ("right", "u4"), ("row", "i8"), ("box", "f8", (4,))], align=True)
+
+# A pair of boxes: its rows in the two sets, its IoU, its cost by looks (1 where these say nothing, see stages.py), and
+# what a stage gains by matching it (see assignment.py).
+PAIR = np.dtype([("row", "i4"), ("column", "i4"), ("iou", "f8"), ("looks", "f8"), ("gain", "f8")], align=True)
+
+DIGITS = 257  # where each of 256 byte values starts, and the end
+_SMALL = 24  # up to here insertion sort is faster than four radix passes
+
+
+@kernel
+def iou(a: Any, b: Any, margin: float) -> float:
+    """Intersection over union of two boxes, 0 where they do not overlap; -1 where not even their edges touch."""
+    width = min(a[2], b[2]) - max(a[0], b[0]) + margin
+    height = min(a[3], b[3]) - max(a[1], b[1]) + margin
+    if width < 0.0 or height < 0.0:
+        return -1.0
+    intersection = width * height
+    if intersection == 0.0:
+        return 0.0
+    area_a = (a[2] - a[0] + margin) * (a[3] - a[1] + margin)
+    area_b = (b[2] - b[0] + margin) * (b[3] - b[1] + margin)
+    return intersection / (area_a + area_b - intersection)
+
+
+@kernel
+def span(record: Any, row: int, box: Any, margin: float) -> None:
+    """Make the SPAN `record` the box of `row`."""
+    record["left"] = _order_key(box[0])
+    record["right"] = _order_key(box[2] + margin)
+    record["row"] = row
+    for k in range(4):
+        record["box"][k] = box[k]
+
+
+@kernel
+def _order_key(x: float) -> np.uint32:
+    bits = np.float32(x).view(np.uint32)
+    return ~bits if bits >> np.uint32(31) else bits | np.uint32(0x80000000)
+
+
+@kernel
+def sort_spans(spans: Records, count: int, scratch: Records, digits: Any) -> None:
+    """Sort the first `count` SPANs by `left`, equal ones in their given order.
+
+    `scratch` (SPAN, as many) and `digits` (DIGITS integers) are working space.
+    """
+    if count > _SMALL:
+        for shift in range(0, 32, 16):
+            _radix_pass(spans, scratch, count, np.uint32(shift), digits)
+            _radix_pass(scratch, spans, count, np.uint32(shift + 8), digits)
+        return
+    for i in range(1, count):
+        scratch[0] = spans[i]
+        left = scratch[0]["left"]
+        j = i
+        while j > 0 and spans[j - 1]["left"] > left:
+            spans[j] = spans[j - 1]
+            j -= 1
+        spans[j] = scratch[0]
+
+
+@kernel
+def _radix_pass(source: Records, target: Records, count: int, shift: np.uint32, starts: Any) -> None:
+    starts[:] = 0
+    for i in range(count):
+        starts[((source[i]["left"] >> shift) & np.uint32(255)) + 1] += 1
+    for digit in range(1, 256):
+        starts[digit] += starts[digit - 1]
+    for i in range(count):
+        digit = (source[i]["left"] >> shift) & np.uint32(255)
+        target[starts[digit]] = source[i]
+        starts[digit] += 1
+
+
+@kernel
+def overlapping(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor: float, pairs: Records) -> Any:
+    """All pairs of two sorted sets of SPANs with an IoU above `floor`: (PAIR records, how many).
+
+    With `floor` -1 boxes whose edges only touch count too, at IoU 0. The order is that of the sweep. The records are
+    those of `pairs`, or of a new array of twice the need where `pairs` is too short.
+    """
+    count = _sweep(a, n_a, b, n_b, margin, floor, pairs)
+    if count > len(pairs):
+        pairs = np.empty(2 * count, PAIR)
+        _sweep(a, n_a, b, n_b, margin, floor, pairs)
+    return pairs, count
+
+
+@kernel
+def _sweep(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor: float, pairs: Records) -> int:
+    # Whichever box starts first meets all boxes of the other set that start before it ends.
+    room = len(pairs)
+    count = i = j = 0
+    while i < n_a and j < n_b:
+        one, k = a[i], j
+        if one["left"] <= b[j]["left"]:
+            while k < n_b and b[k]["left"] <= one["right"]:
+                value = iou(one["box"], b[k]["box"], margin)
+                if value > floor:
+                    if count < room:
+                        _write(pairs[count], one["row"], b[k]["row"], value)
+                    count += 1
+                k += 1
+            i += 1
+        else:
+            one, k = b[j], i
+            while k < n_a and a[k]["left"] <= one["right"]:
+                value = iou(a[k]["box"], one["box"], margin)
+                if value > floor:
+                    if count < room:
+                        _write(pairs[count], a[k]["row"], one["row"], value)
+                    count += 1
+                k += 1
+            j += 1
+    return count
+
+
+@kernel
+def _write(pair: Any, row: int, column: int, value: float) -> None:
+    pair["row"] = row
+    pair["column"] = column
+    pair["iou"] = value
+    pair["looks"] = 1.0

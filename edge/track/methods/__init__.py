@@ -1,0 +1,1 @@
+"""The tracking methods, a module each."""

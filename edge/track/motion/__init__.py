@@ -1,0 +1,1 @@
+"""Where tracks are expected: Kalman filters, camera motion, perspective, prediction."""

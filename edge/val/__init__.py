@@ -1,0 +1,1 @@
+"""Evaluation on benchmark folders: data sets, runs in parallel, scores."""

@@ -1,0 +1,172 @@
+"""Detectors and trackers on benchmark sequences: a process a sequence, MOTChallenge text between the stages."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import OutputError, UsageError
+from edge.infer.backend import BackendName, VariantName
+from edge.motchallenge import format_detections, format_rows, read_detections
+from edge.types import Tracks
+from edge.val import parallel
+from edge.val.dataset import Sequence
+from edge.val.parallel import Progress, Report
+from edge.val.score import COMBINED, Result, Scores, combine, judge, judge_version, scores
+
+_REPORT_EVERY = 50  # frames between two reports of progress where a frame takes less than a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of a comparison: a tracking method, its preset and parameters.
+
+    `time_aware` False withholds the capture times, so that the tracker counts frames. `output_filter` leaves out boxes
+    under 100 square pixels or wider than 1.6 times their height, as the published evaluations of ByteTrack and
+    SparseTrack do.
+    """
+
+    method: str
+    preset: str = "default"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    time_aware: bool = True
+    output_filter: bool = False
+
+    @classmethod
+    def parse(cls, text: str, preset: str = "default") -> "Setting":
+        """A setting from `METHOD[:PRESET][:NAME=NUMBER]...`, as in "bytetrack:reference:track_thresh=0.3"."""
+        method, *rest = text.split(":")
+        parameters: dict[str, float] = {}
+        for part in rest:
+            name, equals, number = part.partition("=")
+            if not equals:
+                preset = part
+                continue
+            try:
+                parameters[name] = int(number) if number.isdecimal() else float(number)
+            except ValueError:
+                raise UsageError(f"{text}: expected a number as {name}, found {number!r}") from None
+        return cls(method, preset, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A detector for the images: see `edge.chain.pipeline.open_detector`."""
+
+    path: Path
+    classes: tuple[str, ...] = ("person",)
+    floor: float | None = None
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sequence to score under a label: `setting` makes the file `tracks`; without one the file is there already."""
+
+    label: str
+    sequence: Sequence
+    benchmark: str
+    tracks: Path
+    setting: Setting | None = None
+
+
+def evaluate(
+    jobs: list[Job], workers: int, progress: Progress = lambda job, frames: None
+) -> dict[str, dict[str, Scores]]:
+    """Scores by label, then by sequence, `COMBINED` last; see `edge.val.score.METRICS`. Percentages are 0..100.
+
+    Raises UnavailableError without TrackEval, and what reading, tracking and scoring raise.
+    """
+    judge_version()  # fails here, before any work
+    results = parallel.run(_track_and_judge, jobs, workers, progress, lambda job: _size(job.sequence))
+    by_label: dict[str, dict[str, Result]] = {}
+    for job, result in zip(jobs, results, strict=True):
+        by_label.setdefault(job.label, {})[job.sequence.name] = result
+    return {
+        label: {name: scores(result) for name, result in (results | {COMBINED: combine(results)}).items()}
+        for label, results in by_label.items()
+    }
+
+
+def detect(
+    sequences: list[Sequence],
+    model: Model,
+    folder: Path,
+    workers: int,
+    progress: Progress = lambda sequence, frames: None,
+) -> list[Sequence]:
+    """The sequences with detections of their own, written to `folder`/SEQUENCE.txt; only frames that have an image.
+
+    Raises NotFoundError for a sequence without images, and what opening and running the model raises.
+    """
+    pictured = [replace(s, frames=np.array(list(s.images_by_frame()))) for s in sequences]
+    work = functools.partial(_detect, model, folder)
+    files = parallel.run(work, pictured, workers, progress, lambda s: len(s.frames))
+    return [replace(s, detections=file) for s, file in zip(pictured, files, strict=True)]
+
+
+def _size(sequence: Sequence) -> int:
+    return sequence.ground_truth.stat().st_size  # as long as it is crowded
+
+
+def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> Path:
+    from edge.chain.pipeline import open_detector
+    from edge.video.images import read_image
+
+    detector = open_detector(
+        model.path, classes=model.classes, floor=model.floor, backend=model.backend, variant=model.variant
+    )
+    rows, images = [], sequence.images_by_frame()
+    for done, number in enumerate(sequence.frames.tolist()):
+        rows.append(format_detections(number, detector(read_image(images[number]))))
+        report(done)
+    report(len(sequence.frames))
+    return _write(folder / f"{sequence.name}.txt", rows)
+
+
+def _track_and_judge(job: Job, report: Report) -> Result:
+    if job.setting:
+        _track(job.sequence, job.setting, job.tracks, report)
+    result = judge(job.sequence, job.benchmark, job.tracks)
+    report(len(job.sequence.frames))
+    return result
+
+
+def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> None:
+    """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers."""
+    from edge.track.tracker import Tracker
+
+    if sequence.detections is None:
+        raise UsageError(
+            f"{sequence.name}: no det/det.txt beside its ground truth; add --detections DIR or --model PACK"
+        )
+    detections = read_detections(sequence.detections, sequence.info.frame_count)
+    frame_rate = sequence.info.frame_rate
+    tracker = Tracker(
+        setting.method, frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
+    )
+    rows = []
+    for done, number in enumerate(sequence.frames.tolist()):
+        tracks = tracker.update(detections[number - 1], (number - 1) / frame_rate if setting.time_aware else None)
+        rows.append(format_rows(number, _upright(tracks) if setting.output_filter else tracks))
+        if done % _REPORT_EVERY == 0:
+            report(done)
+    _write(out, rows)
+
+
+def _write(path: Path, rows: list[str]) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(rows), "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write it: {error.strerror}") from error
+    return path
+
+
+def _upright(tracks: Tracks) -> Tracks:
+    width, height = (tracks.boxes_xyxy[:, 2:] - tracks.boxes_xyxy[:, :2]).T
+    keep = (width * height > 100) & (width <= 1.6 * height)
+    return Tracks(*(getattr(tracks, name)[keep] for name in Tracks.__slots__))

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+
+from edge.chain.replay import Replay
+from edge.motchallenge import format_rows, read_detections
+from edge.track.tracker import Tracker
+from edge.types import Detections, Frame
+
+BLANK = np.empty((0, 0, 3), np.uint8)
+
+
+def rows(path: Path) -> str:
+    """The tracks of a replay as MOTChallenge text."""
+    by_frame = read_detections(path)
+    replay = Replay(by_frame, Tracker("nanotrack"))
+    frames = (Frame(BLANK, number, (number - 1) / 30) for number in range(1, len(by_frame) + 1))
+    return "".join(format_rows(frame.number, replay(frame)) for frame in frames)
+
+
+def test_the_order_of_the_files_rows_does_not_matter(data: Path, tmp_path: Path) -> None:
+    unsorted = data / "mot17/det_frcnn_public/MOT17-09.txt"
+    lines = unsorted.read_text().splitlines(keepends=True)
+    numbers = [int(line.split(",")[0]) for line in lines]
+    assert numbers != sorted(numbers)
+    (tmp_path / "sorted.txt").write_text("".join(sorted(lines, key=lambda line: int(line.split(",")[0]))))
+    text = rows(unsorted)
+    assert text == rows(tmp_path / "sorted.txt")
+    assert text.count("\n") > 1000
+
+
+def test_detections_below_the_floor_are_left_out_and_late_frames_are_empty() -> None:
+    boxes = np.array([[0, 0, 10, 20], [50, 0, 60, 20]], np.float32)
+    recorded = [Detections(boxes, np.array([0.9, 0.3], np.float32), np.zeros(2, np.int32))]
+    replay = Replay(recorded, Tracker("bytetrack"), floor=0.5)
+    assert len(replay(Frame(BLANK, 1, 0.0))) == 1
+    assert len(replay.detections) == 1
+    assert len(replay(Frame(BLANK, 2, 1 / 30))) == 0
+    assert len(replay.detections) == 0
+
+
+def test_only_every_few_frames_are_used() -> None:
+    box, score = np.array([[10, 20, 60, 120]], np.float32), np.array([0.9], np.float32)
+    recorded = [Detections(box + 2 * n, score) for n in range(12)]
+    replay = Replay(recorded, Tracker("bytetrack"), detect_every=4)
+    shown = [replay(Frame(BLANK, n + 1, n / 30)) for n in range(12)]
+    assert [tracks.detection_index.tolist() for tracks in shown] == 3 * [[0], [-1], [-1], [-1]]
+    assert all(tracks.ids.tolist() == [1] for tracks in shown)
+    assert abs(shown[11].boxes_xyxy[0, 0] - 32) < 4

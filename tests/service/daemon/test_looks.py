@@ -1,0 +1,89 @@
+"""The daemon follows looks where its configuration asks for it and the pack can."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.cli import main
+from edge.errors import UsageError
+from edge.service.daemon import Daemon
+from edge.service.status import networks
+from edge.settings import config
+from tests import tiny
+from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
+from tests.sinks.schema import lines_of
+
+EMA = '[tracking]\nmethod = "bytetrack"\nappearance = "ema"\n'
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack with an appearance network."""
+    return tiny.write_pack(tmp_path_factory.mktemp("packs") / "looks.pack", looks=True)
+
+
+def shares(path: Path) -> list[float]:
+    """Of all embeddings that could be computed, how many are, by camera, until the recordings end."""
+    daemon = Daemon(config.load(path))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    daemon.close()
+    return [stream._reid.counter.share for stream in daemon.streams if stream._reid is not None]
+
+
+@pytest.mark.parametrize(("reid", "least", "most"), [("always", 1, 1), ("auto", 0.01, 0.3), ("never", 0, 0)])
+def test_looks_are_computed_as_the_policy_says(
+    pack: Path, tiny_video: Path, tmp_path: Path, reid: str, least: float, most: float
+) -> None:
+    cameras = [camera("a", tiny_video), camera("b", tiny_video)]
+    found = shares(write_config(tmp_path, pack, *cameras, more=f'{EMA}reid = "{reid}"\n'))
+    assert len(found) == 2
+    assert [least <= share <= most for share in found] == [True, True], found
+
+
+@pytest.mark.parametrize("method", ["nanotrack", "bytetrack", "sparsetrack", "qdtrack"])
+def test_methods_see_what_they_see_outside_of_the_daemon(
+    pack: Path, tiny_video: Path, tmp_path: Path, method: str
+) -> None:
+    """The fifth method wants a joint network: tests/service/daemon/test_joint.py."""
+    path = write_config(tmp_path, pack, camera("a", tiny_video), more=f'[tracking]\nmethod = "{method}"\n')
+    assert main(["check", "--config", str(path)]) == 0
+    daemon = Daemon(config.load(path))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    daemon.close()
+    alone = tmp_path / "alone.jsonl"
+    flags = ["--model", str(pack), "--tracking-method", method, "--jsonl", str(alone)]
+    assert main(["track", "--path", str(tiny_video), *flags]) == 0
+    outside = [line["tracks"] for line in lines_of(alone) if "frame" in line]
+    assert [line["tracks"] for line in of(lines(tmp_path), "a", "frame")] == outside
+    assert [len(tracks) > 2 for tracks in outside] == [True] * 30
+
+
+def test_without_being_asked_for_looks_cost_nothing(pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    daemon = Daemon(config.load(write_config(tmp_path, pack, camera("a", tiny_video))))
+    daemon.close()
+    assert daemon.embedder is None
+    assert [network["network"] for network in networks(daemon)] == ["detector"]
+
+
+def test_cameras_share_one_appearance_network_and_a_reload_can_turn_it_off(
+    pack: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    cameras = [camera(name, tiny_video, loop=True) for name in ("a", "b")]
+    daemon = Daemon(config.load(write_config(tmp_path, pack, *cameras, more=EMA)))
+    assert [network["network"] for network in networks(daemon)] == ["detector", "reid"]
+    assert {id(stream._reid._embedder) for stream in daemon.streams if stream._reid} == {id(daemon.embedder)}
+    daemon.reload(config.load(write_config(tmp_path, pack, *cameras)))
+    assert daemon.embedder is None
+    assert all(stream._reid is None for stream in daemon.streams)
+    daemon.close()
+
+
+def test_a_pack_without_an_appearance_network_is_refused_by_check_and_by_serve(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, tiny_pack, camera("a", tiny_video), more=EMA)
+    assert main(["check", "--config", str(path)]) == 78
+    assert "tracking: " in (said := capsys.readouterr().err)
+    assert "no appearance network" in said
+    with pytest.raises(UsageError, match="has no appearance network"):
+        Daemon(config.load(path))

@@ -1,0 +1,349 @@
+"""What a running daemon tells over HTTP: health, metrics, status, what its cameras see, and the page in a browser."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.service.daemon import Daemon
+from edge.service.web.http import CLIENTS, VIEWERS
+from edge.service.web.pages import PAGE
+from edge.settings import config
+from tests.field import wait_for
+from tests.service.browser import PROGRAM, Browser
+from tests.service.daemon.setups import camera, write_config
+
+pytest.importorskip("prometheus_client")
+
+AREAS = """
+[[camera.zone]]
+name = "all"
+points = [[0, 0], [1, 0], [1, 1], [0, 1]]
+[[camera.line]]
+name = "middle"
+points = [[0.5, 0], [0.5, 1]]
+"""
+# What a browser would run if it took this for markup.
+NASTY = "<img src=x onerror=document.title='taken'>"
+needs_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
+
+
+class Site:
+    """A daemon that goes round in a thread of its own, with its web server."""
+
+    def __init__(self, path: Path):
+        self.daemon = Daemon(config.load(path))
+        assert self.daemon.port is not None
+        self.port = self.daemon.port
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.daemon.close()
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+            return answer.read()
+
+    def status(self) -> Any:
+        return json.loads(self.get("/status.json"))
+
+    def stream(self, name: str) -> Any:
+        return next(stream for stream in self.daemon.streams if stream.origin.camera == name)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.daemon.cycle()
+
+
+@pytest.fixture(scope="module")
+def site(tiny_pack: Path, tiny_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Cameras "live" with a zone and a line, and "gone", which never answers."""
+    path = write_config(
+        tmp_path_factory.mktemp("site"),
+        tiny_pack,
+        camera("live", tiny_video, loop=True, frame_rate=15.0),
+        camera("gone", f"rtsp://me:secret@127.0.0.1:1/{NASTY}", stall_s=0.5),
+        more="[web]\nport = 0\n",
+    )
+    path.write_text(path.read_text().replace('[[camera]]\nname = "gone"', AREAS + '[[camera]]\nname = "gone"'))
+    site = Site(path)
+    wait_for(lambda: site.stream("live").tracked > 15 and site.stream("gone").state == "offline", "no frames")
+    yield site
+    site.close()
+
+
+def test_health(site: Site) -> None:
+    health = json.loads(site.get("/healthz"))
+    assert health["state"] == "running"
+    assert health["cameras"]["live"] == {"state": "online", "trouble": ""}
+    assert health["cameras"]["gone"]["state"] == "offline"
+
+
+def test_a_loop_that_stands_still_is_not_healthy(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    path = write_config(tmp_path, tiny_pack, camera("a", tiny_video, loop=True), more="[web]\nport = 0\n")
+    daemon = Daemon(config.load(path))
+    daemon.cycled_s -= 60
+    with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+        urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/healthz", timeout=10)
+    assert json.load(caught.value)["state"] == "stuck"
+    caught.value.close()
+    daemon.close()
+
+
+def test_metrics(site: Site) -> None:
+    text = site.get("/metrics").decode()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(values['nanotrack_frames_total{camera="live",outcome="tracked"}']) > 4
+    assert values['nanotrack_camera_up{camera="live"}'] == "1.0"
+    assert values['nanotrack_camera_up{camera="gone"}'] == "0.0"
+    assert float(values['nanotrack_stage_seconds_count{stage="infer"}']) > 4
+    assert values['nanotrack_sink_dropped_total{sink="jsonl"}'] == "0.0"
+    assert float(values['nanotrack_zone_people{camera="live",zone="all"}']) >= 1
+    assert float(values['nanotrack_line_crossings_total{camera="live",direction="in",line="middle"}']) >= 0
+    assert values['nanotrack_detect_every{camera="live"}'] == "1.0"
+    (backend,) = [line for line in text.splitlines() if line.startswith("nanotrack_backend_info{")]
+    for label in ('network="detector"', 'pack="tiny.pack"', 'rung="onnxruntime-fp32"', 'variant="fp32"'):
+        assert label in backend
+    assert re.search(r'version="\d+\.\d+', backend)
+    assert "secret" not in text
+
+
+def test_status(site: Site) -> None:
+    status = site.status()
+    live, gone = status["cameras"]
+    assert (live["name"], live["state"], live["size"], live["corrupt"]) == ("live", "online", [128, 128], 0)
+    assert 0 < live["fps"] <= 20
+    assert 0 < live["age_ms"]["p50"] <= live["age_ms"]["p99"]
+    assert live["zones"]["all"] >= 1
+    assert set(live["lines"]["middle"]) == {"in", "out"}
+    assert (gone["state"], gone["fps"], gone["age_ms"]) == ("offline", 0.0, None)
+    assert NASTY in gone["reason"]
+    (network,) = status["networks"]
+    assert (network["network"], network["rung"], network["variant"]) == ("detector", "onnxruntime-fp32", "fp32")
+    assert {stage["name"] for stage in status["stages"]} >= {"preprocess", "infer", "decode+nms"}
+    kinds = {event["event"] for event in status["events"]}
+    assert {"camera", "zone"} <= kinds
+    assert "secret" not in json.dumps(status)
+
+
+def test_however_many_ask_the_status_is_put_together_now_and_then(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge.service.web import pages
+
+    calls = 0
+    real = pages.status.status
+
+    def counted(daemon: Daemon) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        return real(daemon)
+
+    monkeypatch.setattr(pages.status, "status", counted)
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < 1.2:
+        site.status()
+    assert 1 <= calls <= 1 + (time.monotonic() - began_s) / 0.5
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/camera/none.mjpeg",
+        "/camera/../page.html",
+        "/camera/live",
+        "/camera/live.mjpeg/",
+        "/camera/live.png",
+        "/camera/LIVE.jpg",
+        "/camera/%6cive.jpg",
+        "/camera/.jpg",
+        "/page.html",
+        "//",
+        "/status.json/",
+        "/camera/live.jpg\x00",
+    ],
+)
+def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 404 ")
+
+
+def picture_of(jpeg: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_one_picture(site: Site) -> None:
+    assert picture_of(site.get("/camera/live.jpg")).shape == (128, 128, 3)
+    wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
+
+
+def test_the_parts_of_a_stream_are_whole_pictures(site: Site) -> None:
+    with urllib.request.urlopen(f"{site.address}/camera/live.mjpeg", timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=picture"
+        for _ in range(5):
+            assert answer.readline() == b"--picture\r\n"
+            assert answer.readline() == b"Content-Type: image/jpeg\r\n"
+            length = int(re.fullmatch(rb"Content-Length: (\d+)\r\n", answer.readline())[1])  # type: ignore[index]
+            assert answer.readline() == b"\r\n"
+            assert picture_of(answer.read(length)).shape == (128, 128, 3)
+            assert answer.readline() == b"\r\n"
+    wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
+
+
+def test_viewers_that_read_nothing_hold_up_neither_tracking_nor_others(site: Site) -> None:
+    stream = site.stream("live")
+
+    def viewer() -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", site.port), timeout=30)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(b"GET /camera/live.mjpeg HTTP/1.1\r\n\r\n")
+        return client
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(VIEWERS - 1):
+            stack.enter_context(viewer())
+        wait_for(lambda: stream.view._watchers == VIEWERS - 1, "not all may watch")
+        before, began_s = stream.tracked, time.monotonic()
+        assert picture_of(site.get("/camera/live.jpg")) is not None
+        assert site.status()["cameras"][0]["state"] == "online"
+        wait_for(lambda: stream.tracked > before + 15, "tracking is held up")
+        assert stream.age_s < 1.0
+        assert time.monotonic() - began_s < 20
+    wait_for(lambda: stream.view._watchers == 0, "it is still drawn for somebody")
+    assert CLIENTS > VIEWERS
+
+
+def test_nothing_but_the_pages_own_script_and_style_may_act() -> None:
+    from edge.service.web.pages import page
+
+    (policy,) = page().headers
+    body = PAGE.read_bytes()
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), body, re.DOTALL)
+        assert f"{tag}-src 'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(rb"\son\w+=|style=|innerHTML|insertAdjacentHTML|document\.write", body)
+    addresses = re.findall(rb"(?:src|href)=\"([^\"]*)|url\(|https?://[^\s']+", body)
+    assert all(address.startswith((b"data:", b"/status.json")) or not address for address in addresses)
+
+
+# In a real browser
+
+CARD = "[...document.querySelectorAll('article')].find((card) => card.querySelector('h2').textContent === '{}')"
+# A number that changes with the picture.
+SUM = """(() => {
+  const image = LIVE.querySelector("img"), canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+  const pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  const values = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+  return values.reduce((sum, value) => (31 * sum + value) % 1e9, 7);
+})()""".replace("LIVE", CARD.format("live"))
+LIVE, GONE = CARD.format("live"), CARD.format("gone")
+
+
+@needs_browser
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_page_shows_what_the_cameras_see(site: Site, phone: bool, tmp_path: Path) -> None:
+    width, height = (390, 844) if phone else (1440, 900)
+    with Browser(width, height, phone=phone) as browser:
+        browser.open(site.address)
+        browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
+        first = browser.evaluate(SUM)
+        browser.wait_for(f"{SUM} !== {first}")  # it moves
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        text = browser.evaluate("document.body.innerText")
+        for part in ("running", "tiny.pack", "onnxruntime-fp32", "latency p50", "latency p99", "dropped", "all"):
+            assert part in text
+        assert re.search(r"\d+ in, \d+ out", text)
+        assert re.search(r"entered all|left all", text)
+        # A lost camera says so, for how long, and why; what comes from outside stays text.
+        lost = browser.evaluate(f"{GONE}.querySelector('.veil').innerText")
+        assert re.match(r"Camera lost for \d+ s\n", lost)
+        assert NASTY in lost
+        assert browser.evaluate("document.title") == "nanotrack"
+        assert not browser.evaluate(f"{GONE}.querySelector('.veil').hidden")
+        assert browser.evaluate(f"{LIVE}.querySelector('.veil').hidden")
+        browser.screenshot(tmp_path / "page.png")
+        assert np.std(picture_of((tmp_path / "page.png").read_bytes())) > 20
+        assert browser.complaints == []
+    wait_for(
+        lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody"
+    )  # who leaves is not drawn for
+
+
+@needs_browser
+def test_a_camera_that_goes_and_comes_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = site.stream("live")
+    with Browser() as browser:
+        browser.open(site.address)
+        browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "step", lambda: False)  # as if no picture came
+            patch.setattr(stream.capture, "good_s", -1e9)
+            patch.setattr(type(stream.capture), "_take", lambda self, image, time_s: time.sleep(0.01))
+            stream.capture.good_s = -1e9
+            lost = browser.wait_for(f"!{LIVE}.querySelector('.veil').hidden && {LIVE}.querySelector('.veil').innerText")
+            assert lost.startswith("Camera lost for ")
+            stream.capture.good_s = time.monotonic()
+        browser.wait_for(f"{LIVE}.querySelector('.veil').hidden")
+        first = browser.evaluate(SUM)
+        browser.wait_for(f"{SUM} !== {first}")
+        assert browser.complaints == []
+
+
+@needs_browser
+def test_the_page_says_that_the_daemon_is_gone(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    path = write_config(tmp_path, tiny_pack, camera("live", tiny_video, loop=True), more="[web]\nport = 0\n")
+    site = Site(path)
+    with Browser() as browser:
+        try:
+            browser.open(site.address)
+            browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
+            port = site.port
+        finally:
+            site.close()
+        words = browser.wait_for("!$('notice').hidden && $('notice').innerText")
+        assert "has not answered for" in words
+        path.write_text(path.read_text().replace("port = 0", f"port = {port}"))
+        site = Site(path)
+        try:
+            browser.wait_for("$('notice').hidden")
+            browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
+            first = browser.evaluate(SUM)
+            browser.wait_for(f"{SUM} !== {first}")
+        finally:
+            site.close()
+
+
+@needs_browser
+def test_a_page_that_was_tampered_with_can_neither_run_scripts_nor_call_elsewhere(site: Site) -> None:
+    with Browser() as browser:
+        browser.open(site.address)
+        browser.wait_for(f"{LIVE} !== undefined")
+        browser.evaluate(f"document.body.insertAdjacentHTML('beforeend', {json.dumps(NASTY)})")
+        script = "Object.assign(document.createElement('script'), {text: 'window.taken = 1'})"
+        browser.evaluate(f"document.body.append({script})")
+        answer = browser.evaluate("fetch('http://127.0.0.1:1/').then(() => 'sent', () => 'refused')")
+        time.sleep(0.5)
+        assert browser.evaluate("[document.title, window.taken]") == ["nanotrack", None]
+        assert answer == "refused"
+        assert sum("Content Security Policy" in complaint for complaint in browser.complaints) >= 3

@@ -1,0 +1,209 @@
+"""What a camera sees, drawn for who watches and for nobody else."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.service.web.view import LONGEST_PX, RATE, View
+from edge.settings.config import Camera, Line, Zone
+from edge.types import Image, Tracks
+
+CAMERA = Camera("door", "rtsp://x")
+SQUARE = Zone("till", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)))
+GATE = Line("gate", ((0.2, 0.5), (0.8, 0.5)))
+
+
+def tracks(*boxes: tuple[float, float, float, float]) -> Tracks:
+    count = len(boxes)
+    return Tracks(
+        np.arange(1, count + 1),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.ones(count, np.float32),
+        np.zeros(count, np.int32),
+        np.arange(count, dtype=np.int32),
+    )
+
+
+def grey(width: int = 320, height: int = 240) -> Image:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def picture_of(jpeg: bytes) -> Image:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)
+
+
+class Scene:
+    """A view with its helpers; `back` are the pictures that came back."""
+
+    def __init__(self, camera: Camera = CAMERA):
+        self.back: list[Image] = []
+        self.drawing = ThreadPoolExecutor(1)
+        self.view = View(camera, (), self.back.append, self.drawing)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        async def limited() -> None:
+            await asyncio.wait_for(work, 30)
+
+        try:
+            asyncio.run(limited())
+        finally:
+            self.drawing.shutdown()
+
+
+async def offered(scene: Scene, jpegs: AsyncGenerator[bytes, None], image: Image, shown: Tracks) -> bytes:
+    """The next picture of a viewer, once `image` is there."""
+    asking = asyncio.ensure_future(anext(jpegs))
+    while not asking.done():
+        scene.view.offer(image.copy(), shown)
+        await asyncio.sleep(0.01)
+    return asking.result()
+
+
+def test_while_nobody_watches_every_picture_comes_straight_back() -> None:
+    scene = Scene()
+    images = [grey() for _ in range(3)]
+    for image in images:
+        scene.view.offer(image, tracks())
+    assert [id(image) for image in scene.back] == [id(image) for image in images]
+    assert scene.drawing._threads == set()
+
+
+def test_boxes_and_areas_are_where_they_are_in_a_picture_that_is_smaller() -> None:
+    scene = Scene(Camera("door", "rtsp://x", zone=(SQUARE,), line=(GATE,)))
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        seen = picture_of(await offered(scene, jpegs, grey(1600, 1200), tracks((400, 700, 600, 1100))))
+        assert seen.shape == (LONGEST_PX * 3 // 4, LONGEST_PX, 3)
+        changed = np.abs(seen.astype(int) - 90).max(axis=2) > 40
+        for x, y in ((200, 400), (300, 500), (250, 550)):  # left, right and lower edge of the box
+            assert changed[y - 3 : y + 4, x - 3 : x + 4].any()
+        for x, y in ((80, 250), (720, 200), (400, 540)):  # edges of the zone
+            assert changed[y - 3 : y + 4, x - 3 : x + 4].any()
+        assert changed[297:304, 180:640].any(axis=0).mean() > 0.9  # the line
+        assert changed[305:325, 390:410].any()  # and its way in, to the right of who walks to the second point
+        assert not changed[420:440, 500:600].any()
+        await jpegs.aclose()
+
+    scene.run(watch())
+
+
+def test_all_who_watch_get_the_same_and_pictures_come_back() -> None:
+    scene = Scene()
+
+    async def watch() -> None:
+        first, second = scene.view.jpegs(), scene.view.jpegs()
+        asking = asyncio.ensure_future(anext(second))
+        one = await offered(scene, first, grey(), tracks((10, 10, 60, 200)))
+        assert await asking == one
+        await first.aclose()
+        await second.aclose()
+
+    scene.run(watch())
+    scene.view.offer(grey(), tracks())
+    kept = [id(image) for image in scene.back]
+    assert len(set(kept)) == len(kept) > 1
+
+
+def test_the_rate_is_bounded_and_a_slow_viewer_gets_the_newest() -> None:
+    scene = Scene()
+    stop, count = threading.Event(), 0
+
+    def fill() -> None:
+        nonlocal count
+        while not stop.wait(0.002):  # 500 a second
+            count += 1
+            scene.view.offer(np.full((64, 64, 3), count % 250, np.uint8), tracks())
+
+    async def watch() -> None:
+        quick, slow = scene.view.jpegs(), scene.view.jpegs()
+        began_s = time.monotonic()
+        for _ in range(8):
+            await anext(quick)
+        assert time.monotonic() - began_s >= 7 / RATE - 0.02
+        await anext(slow)
+        for _ in range(8):
+            newest = await anext(quick)
+        level = int(picture_of(await anext(slow)).mean())
+        assert (level - int(picture_of(newest).mean())) % 250 < 120  # as new as anyone's, not what it missed
+        await quick.aclose()
+        await slow.aclose()
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        scene.run(watch())
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_drawing_that_takes_long_is_done_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+
+    def slowly(image: Image, shown: Tracks) -> bytes:
+        time.sleep(0.1)
+        return b"x"
+
+    monkeypatch.setattr(scene.view, "_drawn", slowly)
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        began_s = time.monotonic()
+        for _ in range(3):
+            await offered(scene, jpegs, grey(), tracks())
+        assert time.monotonic() - began_s > 0.8  # two rests of .3 s and more, three drawings of .1 s
+        await jpegs.aclose()
+
+    scene.run(watch())
+
+
+def test_who_comes_later_sees_nothing_of_before() -> None:
+    scene = Scene()
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        await offered(scene, jpegs, grey(), tracks((10, 10, 60, 200)))
+        await jpegs.aclose()
+        jpegs = scene.view.jpegs()
+        asking = asyncio.ensure_future(anext(jpegs))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert not scene.view._watchers
+
+    scene.run(watch())
+
+
+def test_a_view_that_is_closed_lets_its_viewers_go() -> None:
+    scene = Scene()
+
+    async def watch() -> None:
+        waiting = asyncio.ensure_future(anext(scene.view.jpegs(), b"end"))
+        await asyncio.sleep(0.05)
+        scene.view.close()
+        assert await waiting == b"end"
+
+    scene.run(watch())
+
+
+def test_odd_tracks_are_drawn_without_harm() -> None:
+    scene = Scene()
+    odd = tracks((-1e6, -1e6, 1e6, 1e6), (5, 5, 6, 6), (1e5, 1e5, 2e5, 2e5))
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        assert picture_of(await offered(scene, jpegs, grey(20, 3000), odd)).shape[0] == LONGEST_PX
+        await jpegs.aclose()
+
+    scene.run(watch())
