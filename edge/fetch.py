@@ -1,20 +1,24 @@
 """Official weights by name: downloaded, or copied from a mirror folder, and kept only if they are what they should be.
 
 A download goes to `FILE.part` and goes on there after an interruption, where the server can. Only a file that is whole
-and has the right sha256 gets its name; what has the wrong one is removed.
+and has the right sha256 gets its name; what has the wrong one is removed. Where nobody published a sha256, a file must
+have the length that the server announced and be a whole file of its kind, and a download goes on only while the server
+says that its file is still the same.
 """
 
-import contextlib
 import hashlib
 import http.client
+import os
 import shutil
 import ssl
+import stat
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from edge.errors import DataError, NotFoundError, OutputError, UnavailableError
 
@@ -27,7 +31,7 @@ Report = Callable[[int, int | None], None]  # bytes so far, bytes in all if know
 
 @dataclass(frozen=True)
 class Weights:
-    """Published weights. `sha256` is None where nobody has published one: then only the length is checked."""
+    """Published weights. `sha256` is None where nobody has published one: then length and kind of file are checked."""
 
     file: str
     url: str
@@ -45,6 +49,8 @@ def _nanodet(file: str, what: str) -> Weights:
     release = "https://github.com/RangiLyu/nanodet/releases/download/v1.0.0-alpha-1/"
     return Weights(file, release + file, what, "RangiLyu/nanodet, release v1.0.0-alpha-1", "Apache-2.0")
 
+
+_ZIPPED = {".pth", ".ckpt", ".pt"}  # as PyTorch writes them since 1.6; the end of a zip archive is its directory
 
 CATALOGUE = {
     "nanodet-plus-m-320": _nanodet("nanodet-plus-m_320_checkpoint.ckpt", "NanoDet-Plus-m, 320x320, COCO"),
@@ -104,10 +110,12 @@ def fetch(
         if path.exists():
             _check(path, weights, f"{path}: move it away and fetch it again")
             return path
+        if weights.sha256 is None:
+            part.unlink(missing_ok=True)  # nothing could tell whether it is the beginning of today's file
         if mirror is not None:
             _copy(mirror / weights.file, part)
         else:
-            _download(weights.url, part, timeout_s, report)
+            _download(weights, part, timeout_s, report)
         origin = weights.url if mirror is None else mirror / weights.file
         try:
             _check(part, weights, f"{origin}: nothing was kept")
@@ -122,6 +130,11 @@ def fetch(
 
 def _check(path: Path, weights: Weights, blame: str) -> None:
     if weights.sha256 is None:
+        if path.suffixes[0] in _ZIPPED and not zipfile.is_zipfile(path):
+            raise DataError(
+                f"{weights.file}: expected a PyTorch checkpoint (a zip archive), found none or half of one in {blame}, "
+                "or use --mirror with a folder that holds the right file"
+            )
         return
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -138,18 +151,48 @@ def _check(path: Path, weights: Weights, blame: str) -> None:
 def _copy(source: Path, part: Path) -> None:
     if not source.is_file():
         raise NotFoundError(f"{source}: expected the weights there, found no such file; leave out --mirror to download")
-    shutil.copyfile(source, part)
+    with source.open("rb") as original, _open_part(part, go_on=False) as copy:
+        shutil.copyfileobj(original, copy, BLOCK)
 
 
-def _download(url: str, part: Path, timeout_s: float, report: Report) -> None:
+def _open_part(part: Path, go_on: bool) -> IO[bytes]:
+    """`part` for writing, at its end or anew. Raises OSError for a link or anything else that is no plain file."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(part, flags | (os.O_APPEND if go_on else 0), 0o666)
+    file = os.fdopen(handle, "ab" if go_on else "wb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise OSError(0, "it is no plain file; remove it", str(part))
+    if not go_on:
+        file.truncate()
+    return file
+
+
+class _NeverDowngraded(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        """See the base class. Raises URLError."""
+        if req.full_url.startswith("https:") and not newurl.lower().startswith("https:"):
+            raise urllib.error.URLError(f"the server sends us on to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _download(weights: Weights, part: Path, timeout_s: float, report: Report) -> None:
     """Fill `part`, going on where it ends; a connection that breaks off is taken up again `ATTEMPTS` - 1 times."""
-    trouble = ""
+    url, trouble = weights.url, ""
+    opener = urllib.request.build_opener(_NeverDowngraded)
+    same: str | None = None  # the server's mark of the version that `part` is of
     for _ in range(ATTEMPTS):
-        have = part.stat().st_size if part.exists() else 0
-        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+        have = part.stat().st_size if os.path.lexists(part) and (weights.sha256 or same) else 0
+        request = urllib.request.Request(url, headers=_range(have, same))
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-                if _receive(answer, part, have, report):
+            with opener.open(request, timeout=timeout_s) as answer:
+                _refuse_pages(answer, url)
+                same = same or _mark(answer)
+                if _receive(answer, part, have, report, needs_length=weights.sha256 is None):
                     return
             trouble = "the connection broke off"
         except urllib.error.HTTPError as error:
@@ -166,31 +209,69 @@ def _download(url: str, part: Path, timeout_s: float, report: Report) -> None:
             trouble = f"no answer within {timeout_s:g} s"
         except (http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
             trouble = f"the connection broke off ({type(error).__name__})"
+    if weights.sha256 is None:
+        part.unlink(missing_ok=True)
     kept = f"; {part} keeps what came, fetch goes on from there" if part.exists() else ""
     raise UnavailableError(f"{url}: {trouble}, {ATTEMPTS} times{kept}; {_ELSEWHERE}")
+
+
+def _range(have: int, same: str | None) -> dict[str, str]:
+    """The headers that ask for what follows the first `have` bytes, of version `same` where that is known."""
+    if not have:
+        return {}
+    return {"Range": f"bytes={have}-"} | ({"If-Range": same} if same else {})
+
+
+def _mark(answer: http.client.HTTPResponse) -> str | None:
+    """The server's mark of a version of its file, None where it has none that counts (RFC 9110, 13.1.5)."""
+    tag: str | None = answer.headers.get("ETag")
+    return tag if tag and not tag.startswith("W/") else None
+
+
+def _refuse_pages(answer: http.client.HTTPResponse, url: str) -> None:
+    """Raises DataError for a page in place of a file: a notice of a limit, a question, a login."""
+    if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+        raise DataError(
+            f"{url}: expected a file, found a web page (a notice or a login); open it in a browser and save the file, "
+            f"then {_ELSEWHERE}"
+        )
 
 
 _ELSEWHERE = "--mirror FOLDER takes the file from a folder instead"
 
 
-def _receive(answer: http.client.HTTPResponse, part: Path, have: int, report: Report) -> bool:
-    """Append the answer's body to `part`; whether all of it came."""
-    resumed = answer.status == 206
+def _receive(
+    answer: http.client.HTTPResponse, part: Path, have: int, report: Report, needs_length: bool = False
+) -> bool:
+    """Append the answer's body to `part`; whether all of it came.
+
+    With `needs_length` a body whose end cannot be told from a broken connection counts as broken.
+    """
+    resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    if answer.status == 206 and not resumed:
+        part.unlink(missing_ok=True)  # another piece than the one asked for: begin again
+        return False
     start = have if resumed else 0
     length = answer.headers.get("Content-Length")
     total = start + int(length) if length is not None else None
+    has_end = total is not None or answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
     done = start
-    with part.open("ab" if resumed else "wb") as file:
+    with _open_part(part, go_on=resumed) as file:
         report(done, total)
         for block in _blocks(answer):
+            if block is None:
+                return False
             file.write(block)
             done += len(block)
             report(done, total)
-    return total is None or done == total
+    return (has_end or not needs_length) and (total is None or done == total)
 
 
-def _blocks(answer: IO[bytes]) -> Iterator[bytes]:
-    """What comes until the end or until the connection breaks off."""
-    with contextlib.suppress(http.client.IncompleteRead):
+def _blocks(answer: IO[bytes]) -> Iterator[bytes | None]:
+    """What comes until the end; None where the connection breaks off before it."""
+    try:
         while block := answer.read(BLOCK):
             yield block
+    except http.client.IncompleteRead as error:
+        yield error.partial
+        yield None

@@ -1,8 +1,13 @@
 """Fetching weights from a server that behaves, and from servers that do not."""
 
 import hashlib
+import io
+import shutil
+import ssl
+import subprocess
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -21,6 +26,9 @@ class Server:
         self.plan: list[str] = []
         self.body = BODY
         self.ranges = True
+        self.tag = '"one"'
+        self.kind = "application/octet-stream"
+        self.says_length = True
         self.requests: list[str | None] = []
         self.wake = threading.Event()
         outer = self
@@ -45,13 +53,20 @@ class Server:
         if step.isdecimal():
             request.send_error(int(step))
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
+        serves_ranges = self.ranges and request.headers.get("If-Range", self.tag) == self.tag
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and serves_ranges else 0
         if start > len(self.body):
             request.send_error(416)
             return
         body = self.body[start:]
         request.send_response(206 if start else 200)
-        request.send_header("Content-Length", str(len(body)))
+        request.send_header("Content-Type", self.kind)
+        request.send_header("ETag", self.tag)
+        if self.says_length:
+            request.send_header("Content-Length", str(len(body)))
+        if start:
+            at = start + 1 if step == "elsewhere" else start
+            request.send_header("Content-Range", f"bytes {at}-{len(self.body) - 1}/{len(self.body)}")
         request.end_headers()
         if step == "slow":
             self.wake.wait(10)
@@ -152,9 +167,114 @@ def test_a_stale_part_does_not_survive_the_check(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_without_a_published_hash_the_length_is_what_counts(server, tmp_path):
+def test_without_a_published_hash_the_length_counts(server, tmp_path):
     server.plan = ["cut"]
     assert fetch(weights(server, sha256=None), tmp_path).read_bytes() == BODY
+    assert server.requests[1] is not None
+
+
+def test_without_a_published_hash_half_a_file_never_stays(server, tmp_path):
+    server.plan = ["cut", "cut", "cut"]
+    server.ranges = False
+    with pytest.raises(UnavailableError, match="broke off"):
+        fetch(weights(server, sha256=None), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_without_a_published_hash_a_body_without_a_known_end_is_refused(server, tmp_path):
+    server.says_length = False
+    with pytest.raises(UnavailableError, match="broke off"):
+        fetch(weights(server, sha256=None), tmp_path)
+    assert names(tmp_path) == []
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY  # the hash tells
+
+
+def test_two_versions_are_never_joined(server, tmp_path):
+    (tmp_path / "weights.bin.part").write_bytes(b"z" * 1000)  # of an earlier call, of whatever version
+    server.plan = ["cut"]
+    newer = bytes(reversed(BODY))
+    real = server.answer
+
+    def answer(request):
+        real(request)
+        server.body, server.tag = newer, '"two"'
+
+    server.answer = answer
+    assert fetch(weights(server, sha256=None), tmp_path).read_bytes() == newer
+
+
+def test_another_piece_than_the_one_asked_for_is_not_appended(server, tmp_path):
+    server.plan = ["cut", "elsewhere"]
+    assert fetch(weights(server), tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("sha256", [None, SHA])
+def test_a_web_page_is_no_file(server, tmp_path, sha256):
+    server.kind, server.body = "text/html; charset=utf-8", b"<html>too many downloads</html>"
+    with pytest.raises(DataError, match="web page"):
+        fetch(weights(server, sha256), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_without_a_published_hash_a_checkpoint_must_be_whole(server, tmp_path):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("data.pkl", bytes(5000))
+    entry = Weights("net.ckpt", server.url, "", "", "")
+    server.body = archive.getvalue()[:-100]
+    with pytest.raises(DataError, match=r"expected a PyTorch checkpoint .*nothing was kept"):
+        fetch(entry, tmp_path)
+    assert names(tmp_path) == []
+    server.body = archive.getvalue()
+    assert fetch(entry, tmp_path).read_bytes() == archive.getvalue()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_part_that_is_a_link_is_not_followed(server, tmp_path, mirrored):
+    victim, mirror, out = tmp_path / "victim", tmp_path / "mirror", tmp_path / "out"
+    victim.write_text("precious")
+    for folder in (mirror, out):
+        folder.mkdir()
+    (mirror / "weights.bin").write_bytes(BODY)
+    (out / "weights.bin.part").symlink_to(victim)
+    with pytest.raises(OutputError, match=r"weights\.bin\.part"):
+        fetch(weights(server), out, mirror=mirror if mirrored else None)
+    assert victim.read_text() == "precious"
+
+
+def test_no_redirect_leaves_encryption(server, tmp_path, monkeypatch):
+    """A real TLS server that sends us to a plain one."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    make += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    subprocess.run(make, check=True, capture_output=True)
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", server.url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    secure = ThreadingHTTPServer(("localhost", 0), Redirect)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    threading.Thread(target=secure.serve_forever, args=(0.02,), daemon=True).start()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    try:
+        entry = Weights("weights.bin", f"https://localhost:{secure.server_port}/w", "", "", "", SHA)
+        with pytest.raises(UnavailableError, match="not encrypted"):
+            fetch(entry, tmp_path / "out", timeout_s=5)
+    finally:
+        secure.shutdown()
+        secure.server_close()
+    assert server.requests == []
 
 
 def test_a_silent_server_is_given_up(server, tmp_path):

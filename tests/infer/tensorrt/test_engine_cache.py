@@ -232,7 +232,7 @@ def test_nothing_is_built_where_others_can_write(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_dead_builder_is_free(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from edge.infer import engine_cache\n"
+        "import os, sys; from pathlib import Path; from edge.infer.tensorrt import engine_cache\n"
         "with engine_cache.locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path / "e")], check=False).returncode == -9
