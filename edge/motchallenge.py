@@ -2,7 +2,9 @@
 
 One box a row, fields separated by commas, frames numbered from 1, boxes as left, top, width, height in pixels
 (https://motchallenge.net/instructions/). Detections and results: `frame,id,left,top,width,height,score,…`; ground
-truth: `frame,id,left,top,width,height,consider,class,visibility`. Any row order; a name that ends in `.gz` is gzip.
+truth: `frame,id,left,top,width,height,consider,class,visibility`, and of MOT15
+`frame,id,left,top,width,height,consider,x,y,z` with a place in the world, -1 where it is not known, and no class. Any
+row order; a name that ends in `.gz` is gzip.
 """
 
 import configparser
@@ -10,7 +12,7 @@ import gzip
 import itertools
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,10 @@ from edge.errors import DataError, NotFoundError
 from edge.types import Detections, Float32s, Tracks
 
 _FIELDS = ("frame", "id", "left", "top", "width", "height", "score", "class")
+_MOT15_FIELDS = (*_FIELDS[:7], "x", "y", "z")
+_COLUMNS = {name: column for fields in (_FIELDS, _MOT15_FIELDS) for column, name in enumerate(fields)}
 _WHOLE = ("frame", "id", "class")
+_CLASSES = (1, 13)  # lowest and highest class of MOT16, MOT17 and MOT20
 _MAX_FRAME = 10_000_000  # 92 hours at 30 frames a second: a larger number is a broken file, not a sequence
 
 
@@ -74,7 +79,18 @@ def read_detections(path: Path, frame_count: int | None = None) -> list[Detectio
 
 
 def read_ground_truth(path: Path, frame_count: int | None = None) -> Boxes:
-    """The ground truth of a sequence. Raises as `read_detections`."""
+    """The ground truth of a sequence, in MOT17's form (8 or 9 fields a row) or in MOT15's (10 fields).
+
+    Raises as `read_detections`, and DataError for a file whose rows are of different forms, or that fits both.
+    """
+    if _is_mot15(path):
+        rows = _read(path, _MOT15_FIELDS, frame_count)
+        if len(rows) and _reads_as_class(rows[:, 7]) and _reads_as_share(rows[:, 8]):
+            raise DataError(
+                f"{path}: columns 8 and 9 can be class and visibility, which makes MOT17's 9 fields a row, but there"
+                f" are 10 as in MOT15; remove column 10, or write world coordinates or -1,-1,-1 as 8 to 10"
+            )
+        return _boxes(rows, np.ones(len(rows), np.int64))
     rows = _read(path, _FIELDS, frame_count)
     return _boxes(rows, rows[:, 7].astype(np.int64))
 
@@ -150,7 +166,7 @@ def _read(path: Path, names: Sequence[str], frame_count: int | None) -> npt.NDAr
     """The named columns of all rows, sorted by frame, rows of one frame in the order of the file."""
     last_frame = _MAX_FRAME if frame_count is None else frame_count
     try:
-        columns = [_FIELDS.index(name) for name in names]
+        columns = [_COLUMNS[name] for name in names]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data", UserWarning)
             rows = np.loadtxt(str(path), delimiter=",", comments=None, usecols=columns, ndmin=2, encoding="utf-8-sig")
@@ -170,23 +186,64 @@ def _read(path: Path, names: Sequence[str], frame_count: int | None) -> npt.NDAr
     return rows
 
 
+def _is_mot15(path: Path) -> bool:
+    """Whether rows of ground truth are MOT15's by their number of fields. Raises DataError for neither form or both."""
+    first: tuple[int, int] | None = None  # line and fields
+    mot15 = len(_MOT15_FIELDS)
+    for number, line in _lines(path):
+        fields = line.count(",") + 1
+        if fields not in (8, 9, mot15):
+            raise DataError(
+                f"{path}, line {number}: expected 9 fields separated by commas (frame,id,left,top,width,height,"
+                f"consider,class,visibility) or MOT15's 10 (…,consider,x,y,z), found {fields}"
+            )
+        first = first or (number, fields)
+        if (fields == mot15) != (first[1] == mot15):
+            raise DataError(
+                f"{path}, line {number}: expected as many fields as in line {first[0]}, {first[1]}, found {fields};"
+                " truth of MOT15 and of MOT17 cannot be mixed in one file"
+            )
+    return first is not None and first[1] == mot15
+
+
+def _reads_as_class(values: npt.NDArray[np.float64]) -> bool:
+    low, high = _CLASSES
+    return bool(((values >= low) & (values <= high) & (values == np.floor(values))).all())
+
+
+def _reads_as_share(values: npt.NDArray[np.float64]) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers. Raises NotFoundError, or DataError for broken gzip."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: expected gzip data, found a broken or truncated file: {error}") from error
+    except OSError as error:
+        raise NotFoundError(f"{path}: cannot read it: {error.strerror or error}") from error
+
+
 def _mistake(path: Path, names: Sequence[str], last_frame: int) -> DataError | None:
     """The first mistake of a file, found the slow way, with its line; None if there is none."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip() and (mistake := _line_mistake(line, names, last_frame)):
-                return DataError(f"{path}, line {number}: {mistake}")
+    for number, line in _lines(path):
+        if mistake := _line_mistake(line, names, last_frame):
+            return DataError(f"{path}, line {number}: {mistake}")
     return None
 
 
 def _line_mistake(line: str, names: Sequence[str], last_frame: int) -> str | None:
-    fields, count = line.split(","), _FIELDS.index(names[-1]) + 1
+    fields, count = line.split(","), _COLUMNS[names[-1]] + 1
     if len(fields) < count:
         expected = ",".join(_FIELDS[:count])
         return f"expected at least {count} fields separated by commas ({expected}), found {len(fields)}"
     for name in names:
-        text = fields[_FIELDS.index(name)].strip()
+        text = fields[_COLUMNS[name]].strip()
         try:
             value = float(text)
         except ValueError:

@@ -103,6 +103,43 @@ def test_ground_truth_keeps_flag_and_class(tmp_path: Path) -> None:
     assert truth.classes.tolist() == [1, 7]
 
 
+def test_mot15_has_a_place_in_the_world_where_others_have_class_and_visibility(tmp_path: Path) -> None:
+    truth = read_ground_truth(write(tmp_path, "2,5,1,2,3,4,0,4.4852,5.5016,0\n1,3,1,2,3,4,1,-1.5,2,0\n"))
+    assert (truth.frames.tolist(), truth.ids.tolist()) == ([1, 2], [3, 5])
+    assert truth.scores.tolist() == [1, 0]
+    assert truth.classes.tolist() == [1, 1]
+    unknown = read_ground_truth(write(tmp_path, "1,1,1703,385,157,339,1,-1,-1,-1\n"))
+    assert (unknown.classes.tolist(), unknown.boxes_ltwh.tolist()) == ([1], [[1703, 385, 157, 339]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,1,1,2,3,4,1\n", "line 1: expected 9 fields .* or MOT15's 10 .*, found 7"),
+        ("1,1,1,2,3,4,1,1,1\n\n1,2,1,2,3,4,1,1,1,1,1\n", "line 3: expected 9 fields .*, found 11"),
+        ("1,1,1,2,3,4,1,1,1\n1,2,1,2,3,4,1,-1,-1,-1\n", "line 2: expected as many fields as in line 1, 9, found 10"),
+        ("1,1,1,2,3,4,1,4.5,5.5,0\n1,2,1,2,3,4,1,x,5,0\n", "line 2: expected a finite number as x, found 'x'"),
+        ("1,1,1,2,3,4,1,4.5,.5\n", "line 1: expected a whole number as class, found '4.5'"),
+    ],
+)
+def test_truth_of_neither_form_is_a_mistake(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"det.txt, {message}"):
+        read_ground_truth(write(tmp_path, text))
+
+
+def test_truth_that_fits_both_forms_is_not_guessed_at(tmp_path: Path) -> None:
+    text = "1,1,1,2,3,4,1,7,.5,-1\n1,2,1,2,3,4,1,1,1,-1\n"
+    with pytest.raises(DataError, match=r"columns 8 and 9 can be class and visibility.*remove column 10"):
+        read_ground_truth(write(tmp_path, text))
+
+
+def test_mot15s_own_file_holds_what_the_same_truth_in_mot17s_columns_does(data: Path) -> None:
+    own = read_ground_truth(data / "tud/TUD-Stadtmitte/gt.txt", 179)
+    other = read_ground_truth(data / "mot15/gt/TUD-Stadtmitte/gt/gt.txt", 179)
+    for name in ("frames", "ids", "boxes_ltwh", "scores", "classes"):
+        np.testing.assert_array_equal(getattr(own, name), getattr(other, name))
+
+
 def test_seqinfo(tmp_path: Path) -> None:
     text = "[Sequence]\nname=A%b\nframeRate=14\nseqLength=837\nimWidth=640\nimHeight=480\n"
     info = read_seqinfo(write(tmp_path, text, "seqinfo.ini"))
@@ -146,6 +183,8 @@ def test_all_real_files_are_read(data: Path) -> None:
 
     for path in [*data.glob("mot17/det_*/*.txt"), *data.glob("dancetrack_val/det_*/*.gz")]:
         assert sum(len(frame) for frame in read_detections(path)) == rows(path)
+    for path in data.glob("tud/*/gt.txt"):
+        assert len(read_ground_truth(path)) == rows(path)
     for path in data.glob("*/gt*/*/gt/gt.txt"):
         frames = read_seqinfo(path.parent.parent / "seqinfo.ini").frame_count
         assert len(read_ground_truth(path, frames)) == rows(path)

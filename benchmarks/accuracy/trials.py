@@ -64,8 +64,8 @@ class Trial:
     def __init__(self, sequence: Sequence) -> None:
         if sequence.detections is None:
             raise ValueError(f"{sequence.name}: expected detections, found none")
-        self.name, self._frame_rate = sequence.name, sequence.info.frame_rate
-        self._numbers = sequence.frames.tolist()
+        self.name, self._frame_rate = sequence.name, sequence.frame_rate
+        self._numbers, self._times_s = sequence.frames.tolist(), sequence.times_s.tolist()
         detections = read_detections(sequence.detections, sequence.info.frame_count)
         self._detections = [detections[number - 1] for number in self._numbers]
         truth = read_ground_truth(sequence.ground_truth)
@@ -89,10 +89,10 @@ class Trial:
         )
         random = np.random.default_rng([seed, len(self._numbers)])
         tracked, ids = [], []
-        for number, detections in zip(self._numbers, self._detections, strict=True):
+        for time_s, detections in zip(self._times_s, self._detections, strict=True):
             if jitter:
                 detections = _jittered(detections, jitter, random)
-            tracks = tracker.update(detections, (number - 1) / self._frame_rate if setting.time_aware else None)
+            tracks = tracker.update(detections, time_s if setting.time_aware else None)
             tracked.append(_as_text(tracks.boxes_xyxy))
             ids.append(tracks.ids)
         return self._count(tracked, ids)
@@ -172,13 +172,13 @@ def measure(pool: Executor, sets: Mapping[str, list[Sequence]], runs: Iterable[R
 
 def _run(sequence: Sequence, run: Run) -> Counts:
     frames = sequence.frames.tobytes()
-    trial = _trial(sequence.name, sequence.info, frames, sequence.ground_truth, sequence.detections)
+    trial = _trial(sequence.name, sequence.info, frames, sequence.ground_truth, sequence.detections, sequence.every)
     return trial.run(run.setting, run.jitter, run.seed)
 
 
 @functools.cache
-def _trial(name: str, info: SequenceInfo, frames: bytes, truth: Path, detections: Path) -> Trial:
-    return Trial(Sequence(name, info, np.frombuffer(frames, np.int64), truth, detections, None))
+def _trial(name: str, info: SequenceInfo, frames: bytes, truth: Path, detections: Path, every: int) -> Trial:
+    return Trial(Sequence(name, info, np.frombuffer(frames, np.int64), truth, detections, None, every))
 
 
 def _jittered(detections: Detections, jitter: float, random: np.random.Generator) -> Detections:

@@ -6,11 +6,14 @@ The folder has MOTChallenge's layout, with or without the folder of the split:
 
 Detections come from --model, which reads the images; from --detections (DIR/SEQUENCE.txt, .txt.gz or
 SEQUENCE/det/det.txt); else from the sequence's own det/det.txt. --split val-half runs the second half of each training
-sequence; all files keep the numbers of the whole.
+sequence; --every 3 runs every third frame, as a camera with a third of the frame rate. All files keep the numbers of
+the whole. Ground truth is MOT17's (frame,id,left,top,width,height,consider,class,visibility) or MOT15's, which has
+world coordinates behind `consider`.
 
   nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' --model person.pack --out results
   nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack,bytetrack
   nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods bytetrack:track_thresh=0.3
+  nanotrack val --benchmark MOT15 --data MOT15 --detections nanodet --every 3
   nanotrack val --benchmark MOT20 --data MOT20 --tracks results
 """
 
@@ -33,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack val`."""
     parser.add_argument("--benchmark", required=True, choices=BENCHMARKS, help="which boxes count as distractors")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="the benchmark's folder")
-    parser.add_argument("--split", choices=SPLITS, help="default: the benchmark's labelled split")
+    parser.add_argument(
+        "--split", metavar="NAME", help=f"{', '.join(SPLITS)} or a folder of DIR; default: the benchmark's labelled one"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="run and score only every K-th frame")
     parser.add_argument("--sequences", default="*", metavar="GLOB", help="only the sequences of such names")
     parser.add_argument("--detections", type=Path, metavar="DIR", help="detections to replay, a file a sequence")
     parser.add_argument("--tracks", type=Path, metavar="DIR", help="score these results and run no tracker")
@@ -55,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track, score, print the table and write the JSON."""
     _check(args)
-    sequences = find_sequences(args.data, args.benchmark, args.split, args.detections, args.sequences)
+    found = find_sequences(args.data, args.benchmark, args.split, args.detections, args.sequences)
+    sequences = [sequence.thinned(args.every) for sequence in found]
     workers = min(args.workers or len(os.sched_getaffinity(0)), len(sequences))
     judge_version()  # without a judge no work is begun
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,6 +88,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--tracks scores existing results: leave out --methods")
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers {args.workers}: expected a number from 1 on")
+    if not 1 <= args.every <= 1000:
+        raise UsageError(f"--every {args.every}: expected a number from 1 to 1000")
 
 
 def _jobs(args: argparse.Namespace, sequences: list[Sequence], out: Path) -> list[Job]:
@@ -154,6 +163,7 @@ def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dic
         "trackeval": judge_version(),
         "benchmark": args.benchmark,
         "split": args.split or BENCHMARKS[args.benchmark],
+        "every": args.every,
         "source": str(args.model or args.detections or args.tracks or "det/det.txt"),
         "frames": {s.name: len(s.frames) for s in sequences},
         "scores": scores,

@@ -14,14 +14,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.errors import NotFoundError, UsageError
 from edge.motchallenge import SequenceInfo, read_seqinfo
 from edge.types import Int64s
 
 # The benchmarks of MOTChallenge layout, and the split of each that comes with ground truth for validation.
-BENCHMARKS = {"MOT16": "train", "MOT17": "train", "MOT20": "train", "DanceTrack": "val"}
-SPLITS = ("train", "val", "val-half")
+BENCHMARKS = {"MOT15": "train", "MOT16": "train", "MOT17": "train", "MOT20": "train", "DanceTrack": "val"}
+SPLITS = ("train", "val", "val-half")  # others are folders of such a name
 
 # MOT17 has every sequence three times, once for each public detector; files made from its images have the bare name.
 _PUBLIC_DETECTORS = ("-DPM", "-FRCNN", "-SDP")
@@ -31,7 +32,8 @@ _PUBLIC_DETECTORS = ("-DPM", "-FRCNN", "-SDP")
 class Sequence:
     """One sequence: `frames` int64 `[K]` are the numbers of the frames to run, ascending, out of `info.frame_count`.
 
-    Scores count the frames to run only. `detections` is a text file, `images` a folder; either may be None.
+    Scores count the frames to run only. `detections` is a text file, `images` a folder; either may be None. `every`:
+    of the sequence's own frames only every such one is in `frames`.
     """
 
     name: str
@@ -40,6 +42,17 @@ class Sequence:
     ground_truth: Path
     detections: Path | None
     images: Path | None
+    every: int = 1
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second of what is run."""
+        return self.info.frame_rate / self.every
+
+    @property
+    def times_s(self) -> npt.NDArray[np.float64]:
+        """When each of `frames` was taken, seconds from the sequence's first frame."""
+        return (self.frames - 1) / self.info.frame_rate
 
     def images_by_frame(self) -> dict[int, Path]:
         """The images of those `frames` that have one, known by the number in the name. Raises NotFoundError if none."""
@@ -52,6 +65,10 @@ class Sequence:
                 f" as {self.info.image_folder}/{self.frames[0]:06d}{self.info.image_suffix} to run a model, found none"
             )
         return images
+
+    def thinned(self, every: int) -> "Sequence":
+        """The sequence as a camera with `every`-th of its frame rate sees it: only every such frame, from the first."""
+        return replace(self, frames=self.frames[::every], every=self.every * every)
 
     def dropping(self, fraction: float, seed: int) -> "Sequence":
         """The sequence without a random `fraction` of its frames after the first; `seed` and the name decide which."""
@@ -66,7 +83,8 @@ def find_sequences(
 ) -> list[Sequence]:
     """The sequences under `data` whose names match `pattern`, by name; `split` None: the benchmark's labelled one.
 
-    `val-half` is the second half of each training sequence, cut as ByteTrack cuts it: frames from N // 2 + 2 on.
+    A split is a folder of `data`, for `SPLITS` also `data` itself; `val-half` is the second half of each training
+    sequence, cut as ByteTrack cuts it: frames from N // 2 + 2 on.
     Detections come from `detections`/SEQUENCE.txt, .txt.gz or SEQUENCE/det/det.txt, else from the sequence's own
     det/det.txt. Raises NotFoundError, DataError.
     """
@@ -74,6 +92,8 @@ def find_sequences(
         raise UsageError(f"benchmark: expected {' or '.join(BENCHMARKS)}, found {benchmark!r}")
     half = split == "val-half"
     folder = data / ("train" if half else split or BENCHMARKS[benchmark])
+    if split is not None and split not in SPLITS and not folder.is_dir():
+        raise NotFoundError(f"{folder}: expected the folder of split {split!r}, found none; or {', '.join(SPLITS)}")
     root = folder if folder.is_dir() else data
     truths = sorted(path for path in root.glob("*/gt/gt.txt") if fnmatch(path.parts[-3], pattern))
     if not truths:

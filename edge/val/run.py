@@ -144,13 +144,12 @@ def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> N
             f"{sequence.name}: no det/det.txt beside its ground truth; add --detections DIR or --model PACK"
         )
     detections = read_detections(sequence.detections, sequence.info.frame_count)
-    frame_rate = sequence.info.frame_rate
     tracker = Tracker(
-        setting.method, frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
+        setting.method, sequence.frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
     )
     rows = []
-    for done, number in enumerate(sequence.frames.tolist()):
-        tracks = tracker.update(detections[number - 1], (number - 1) / frame_rate if setting.time_aware else None)
+    for done, (number, time_s) in enumerate(zip(sequence.frames.tolist(), sequence.times_s.tolist(), strict=True)):
+        tracks = tracker.update(detections[number - 1], time_s if setting.time_aware else None)
         rows.append(format_rows(number, _upright(tracks) if setting.output_filter else tracks))
         if done % _REPORT_EVERY == 0:
             report(done)

@@ -43,6 +43,16 @@ def test_methods_side_by_side(benchmark: Path, tmp_path: Path, capsys: pytest.Ca
     }
 
 
+def test_mot15_in_its_own_columns_every_third_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sequence(tmp_path / "gt" / "A", truth=rows(30, "1,4.5,-2.25,0"))
+    file = tmp_path / "scores.json"
+    flags = ["--benchmark", "MOT15", "--data", tmp_path, "--split", "gt", "--every", 3, "--workers", 1, "--json", file]
+    assert main(["val", *map(str, flags)]) == 0
+    document = json.loads(file.read_text())
+    assert (document["benchmark"], document["every"], document["frames"]) == ("MOT15", 3, {"A": 10})
+    assert document["scores"]["nanotrack"]["A"]["HOTA"] == 100
+
+
 def test_existing_tracks_are_scored_in_processes(
     benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,6 +70,8 @@ def test_existing_tracks_are_scored_in_processes(
         (["--methods", "nosuch"], 64, "'nosuch'"),
         (["--methods", "nanotrack:nosuch=1"], 64, "nosuch"),
         (["--preset", "fast"], 64, "preset 'fast' is unknown"),
+        (["--every", "0"], 64, "--every 0: expected a number from 1 to 1000"),
+        (["--split", "nosuch"], 66, "split 'nosuch', found none"),
         (["--workers", "0"], 64, "--workers 0: expected a number from 1"),
         (["--tracks", "t", "--detections", "d"], 64, "--detections and --tracks exclude each other"),
         (["--tracks", "t", "--methods", "nanotrack"], 64, "leave out --methods"),

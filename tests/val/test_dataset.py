@@ -20,10 +20,28 @@ def test_the_labelled_split_is_found_with_and_without_its_folder(tmp_path: Path)
     assert [s.name for s in find_sequences(tmp_path / "in", "MOT17", pattern="B*")] == ["B"]
 
 
+def test_a_split_may_be_any_folder(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "real/A")
+    assert [s.name for s in find_sequences(tmp_path, "MOT15", "real")] == ["A"]
+
+
+def test_thinned_sequences_keep_numbers_and_times_and_have_another_rate(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "A")
+    (half,) = find_sequences(tmp_path, "MOT17", "val-half")
+    third = half.thinned(3)
+    assert third.frames.tolist() == [17, 20, 23, 26, 29]
+    assert third.frame_rate == 10
+    assert third.times_s == pytest.approx([16 / 30, 19 / 30, 22 / 30, 25 / 30, 28 / 30])
+    sixth = third.thinned(2)
+    assert (sixth.frames.tolist(), sixth.frame_rate) == ([17, 23, 29], 5)
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"expected folders \*/gt/gt.txt"):
         find_sequences(tmp_path, "MOT17")
-    with pytest.raises(UsageError, match="MOT16 or MOT17 or MOT20 or DanceTrack, found 'KITTI'"):
+    with pytest.raises(NotFoundError, match="split 'gt', found none; or train, val, val-half"):
+        find_sequences(tmp_path, "MOT17", "gt")
+    with pytest.raises(UsageError, match="MOT15 or MOT16 or MOT17 or MOT20 or DanceTrack, found 'KITTI'"):
         find_sequences(tmp_path, "KITTI")
     write_sequence(tmp_path / "A")
     with pytest.raises(NotFoundError, match=r"expected A.txt, A.txt.gz or A/det/det.txt"):

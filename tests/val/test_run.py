@@ -9,7 +9,8 @@ import pytest
 
 from edge.chain.pipeline import open_detector
 from edge.errors import DataError, UsageError
-from edge.motchallenge import read_detections, read_tracks
+from edge.motchallenge import format_rows, read_detections, read_tracks
+from edge.track.tracker import Tracker
 from edge.val.dataset import Sequence, find_sequences
 from edge.val.run import Job, Model, Setting, detect, evaluate
 from edge.val.score import COMBINED
@@ -102,6 +103,22 @@ def test_a_model_sees_the_images_and_trackers_see_its_detections(tmp_path: Path)
         np.testing.assert_allclose(found.scores, expected.scores, atol=0.0001)
     evaluate(jobs(tmp_path / "out", [sequence], nano=Setting("nanotrack")), 1)
     assert set(read_tracks(tmp_path / "out/nano/A.txt").frames.tolist()) == set(range(1, 13))
+
+
+def test_a_thinned_sequence_is_run_at_its_own_rate_and_scored_on_its_own_frames(tmp_path: Path) -> None:
+    folder = write_sequence(tmp_path / "A", truth=walking(30, "1,1,1"))
+    (folder / "det/det.txt").write_text(walking(30, "0.9,-1,-1,-1"))
+    (sequence,) = (s.thinned(5) for s in find_sequences(tmp_path, "MOT17"))
+    scores = evaluate(jobs(tmp_path / "out", [sequence], nano=Setting("nanotrack")), 1)["nano"]["A"]
+    assert (scores["MOTA"], scores["IDF1"], scores["FN"]) == (100, 100, 0)
+    tracker, detections = Tracker("nanotrack", 6.0), read_detections(folder / "det/det.txt")
+    expected = [format_rows(n, tracker.update(detections[n - 1], (n - 1) / 30)) for n in (1, 6, 11, 16, 21, 26)]
+    assert (tmp_path / "out/nano/A.txt").read_text() == "".join(expected)
+
+
+def walking(frames: int, rest: str) -> str:
+    """Somebody who goes half a width in five frames."""
+    return "".join(f"{frame},1,{100 + 10 * frame},100,100,200,{rest}\n" for frame in range(1, frames + 1))
 
 
 def half_val(data: Path, name: str) -> Sequence:
