@@ -48,6 +48,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Detections":
+        """The rows that `keep` (`[N]`) marks, as copies."""
+        fields = (getattr(self, name) for name in self.__slots__)
+        return Detections(*(None if field is None else field[keep] for field in fields))  # type: ignore[arg-type]
+
     @classmethod
     def empty(cls) -> "Detections":
         """No detections, N = 0."""

@@ -74,9 +74,7 @@ def test_the_tracker_needs_neither_opencv_nor_a_backend() -> None:
 
 
 def test_tracking_needs_nothing_of_the_workstation() -> None:
-    loaded = loaded_after(
-        "import edge.commands.track, edge.chain.pipeline, edge.chain.replay, edge.sinks.video, edge.sinks.jsonl"
-    )
+    loaded = loaded_after("import edge.commands.track, edge.chain.pipeline, edge.sinks.video, edge.sinks.jsonl")
     assert loaded.isdisjoint({"export", "calibration", "onnx", "torch", "trackeval", "tests", "benchmarks"})
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.accuracy.published import DATA, SETS
 from benchmarks.results import table, write_section
 from benchmarks.speed.stages import exported, looped
+from edge.chain.interval import DetectInterval
 from edge.chain.pipeline import Pipeline
 from edge.motchallenge import format_rows, read_detections
 from edge.spans import Spans
@@ -69,10 +70,10 @@ def _tracked(sequence: Sequence, method: str, every: int, *, held: bool) -> str:
         raise SystemExit(f"{sequence.name}: expected detections in the data folder")
     detections = read_detections(sequence.detections, sequence.info.frame_count)
     tracker = Tracker(method, sequence.info.frame_rate)
-    turns, rows = tracker.turns(every), []
+    interval, rows = DetectInterval(every), []
     for number in sequence.frames.tolist():
         time_s = (number - 1) / sequence.info.frame_rate
-        if turns.is_due(time_s):
+        if interval.is_due(time_s):
             tracks = tracker.update(detections[number - 1], time_s)
         elif not held:
             tracks = tracker.predict(time_s)

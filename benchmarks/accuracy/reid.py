@@ -108,8 +108,7 @@ def record(folder: Path, pack: Path, joint: Path, people: int, frames: int, seed
 
 def track(recorded: Recorded, method: str, memory: str | None, policy: Policy, description: Any, out: Path) -> Any:
     """TrackEval's result, embeddings computed, those that `always` computes, milliseconds a frame without them."""
-    parameters = {"logit_scale": description.logit_scale} if method == "qdtrack" else {}
-    tracker = Tracker(method, recorded.sequence.info.frame_rate, appearance=memory, **parameters)
+    tracker = Tracker(method, recorded.sequence.info.frame_rate, appearance=memory)
     recall = Recall(description)
     stage = ReidStage(recall, tracker, policy)  # type: ignore[arg-type]
     rows, spent_s, image = [], 0.0, np.zeros((1, 1, 3), np.uint8)
@@ -120,7 +119,7 @@ def track(recorded: Recorded, method: str, memory: str | None, policy: Policy, d
         began = time.process_time()
         time_s = number / recorded.sequence.info.frame_rate
         if not is_joint:
-            stage(image, plain, time_s)
+            plain = stage(image, plain, time_s)
         tracks = tracker.update(plain, time_s)
         spent_s += time.process_time() - began
         rows.append(format_rows(number, tracks))

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from edge.chain.chain import Chain
 from edge.chain.pipeline import Pipeline
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
@@ -12,12 +13,21 @@ from edge.errors import NanoTrackError
 from edge.types import Detections, Frame, Tracks
 
 
+def tracked(chain: Chain, frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
+    """Every frame with its tracks, in order; where `chain` has workers, they detect on the next frames meanwhile."""
+    if isinstance(chain, Pipeline) and chain.workers:
+        yield from overlapped(chain, frames)
+    else:
+        for frame in frames:
+            yield frame, chain(frame)
+
+
 def overlapped(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
-    """Every frame with its tracks, in order, while `pipeline.workers` threads detect in the frames that follow.
+    """Every frame with its tracks, in order, while `pipeline.workers` threads detect on the frames that follow.
 
     On CPUs frames side by side use the cores better than threads inside operators, which wait for each other after
     each one. A picture must last until `workers * detect_every + 1` more were asked for. Errors of the source and of
-    the pipeline are raised where they belong, after the frames before them. Closing waits for the detections in hand.
+    the pipeline are raised after the frames before them. Closing waits for the detections in progress.
     """
     detectors: queue.SimpleQueue[int | Detector | JointDetector] = queue.SimpleQueue()
     detectors.put(pipeline.detector)

@@ -1,14 +1,16 @@
-"""The whole chain for one frame: picture, detections, tracks, with a span around every stage."""
+"""The chain of a frame, opened from a model: picture, detections, embeddings, tracks."""
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from edge import modelpack
+from edge.chain.chain import Chain
+from edge.chain.detections import Detecting
 from edge.detect import adopt, adopt_joint
 from edge.detect.detector import Detector
-from edge.detect.joint import EVERY_FRAME, JointDetector
-from edge.errors import InputError, NotFoundError, UsageError
+from edge.detect.joint import JointDetector
+from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName, open_backend
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.resilient import Resilient
@@ -18,19 +20,18 @@ from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
-from edge.types import Detections, Frame, Tracks
 
 
-class Pipeline:
-    """A detector, where looks are followed an embedder, and a tracker in a row, for one stream and thread at a time.
+class Pipeline(Chain):
+    """A chain with a detector and a tracker, and an embedder where the tracker uses appearance.
 
     `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
     see `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`,
     `variant`, `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with
     `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
     `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
-    (None: the appearance network of `model`), `reid` and `reid_budget_ms` are the policy and the budget of
-    `ReidStage`. Only every `detect_every`-th frame is detected in, in the others tracks are where they are expected.
+    (None: the appearance network of `model`); `reid` and `reid_budget_ms` are the policy and the budget of
+    `ReidStage`. `detect_every` is the detect interval, see `Chain`. `detector` and `spans` are for anyone to read.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -69,58 +70,15 @@ class Pipeline:
             threads=threads,
             side_by_side=side_by_side,
         )
-        self.detector = self._open_detector(spans=self.spans)
-        self.workers = _workers(self.detector, threads) if side_by_side else 0
-        groups = groups_of(classes, self.detector.description.classes, method, preset)
-        self.tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
-        self.reid: ReidStage | None = None
-        if self.tracker.appearance is not None and not self.detector.description.is_joint:
+        self.detector = detector = self._open_detector(spans=self.spans)
+        self.workers = _workers(detector, threads) if side_by_side else 0
+        groups = groups_of(classes, detector.description.classes, method, preset)
+        tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
+        stage = None
+        if tracker.appearance is not None and not detector.description.is_joint:
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
-            embedder = open_embedder(reid_model or model, wish, self.spans)
-            if self.tracker.wants_logit_scale and "logit_scale" not in parameters:
-                parameters["logit_scale"] = embedder.description.logit_scale
-                self.tracker = Tracker(
-                    method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters
-                )
-            self.reid = ReidStage(embedder, self.tracker, reid, reid_budget_ms)
-        self.classes = self.detector.description.classes
-        self.detect_every = detect_every
-        self._turns = self.tracker.turns(detect_every)
-        if detect_every > 1 and self.detector.description.is_joint:
-            raise UsageError(EVERY_FRAME)
-        self.detections = Detections.empty()
-        self._track = self.spans["track"]
-
-    def __call__(self, frame: Frame) -> Tracks:
-        """The tracks to show for `frame`; `detections` holds what they were made from until the next call.
-
-        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last or is none.
-        """
-        if not isinstance(frame, Frame):
-            found = type(frame).__name__
-            raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
-        return self.follow(frame, self.detector(frame.image) if self.is_due(frame) else None)
-
-    def is_due(self, frame: Frame) -> bool:
-        """Whether the next frame is to be detected in. Ask once for each."""
-        return self._turns.is_due(frame.time_s)
-
-    def follow(self, frame: Frame, detections: Detections | None) -> Tracks:
-        """The second half: the tracks to show for `frame`, in which `detections` were made, None for no attempt.
-
-        Raises InputError.
-        """
-        if detections is None:
-            self.detections = Detections.empty()
-            with self._track:
-                return self.tracker.predict(frame.time_s)
-        self.detections = detections
-        if self.reid is not None:
-            self.reid(frame.image, self.detections, frame.time_s)
-        with self._track:
-            tracks = self.tracker.update(self.detections, frame.time_s)
-        self.detector.see(tracks)
-        return tracks
+            stage = ReidStage(open_embedder(reid_model or model, wish, self.spans), tracker, reid, reid_budget_ms)
+        super().__init__(Detecting(detector), tracker, reid=stage, detect_every=detect_every, spans=self.spans)
 
     def another_detector(self, number: int) -> Detector | JointDetector:
         """The same detector once more, for another thread, with `number` behind the names of its spans."""

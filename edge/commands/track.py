@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -25,14 +25,13 @@ from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
 from edge.sinks.sink import Sink
 from edge.spans import Spans
-from edge.types import Detections, Frame, Tracks
+from edge.types import Detections
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
 from edge.video.source import Source, open_source
 
 if TYPE_CHECKING:
-    from edge.chain.pipeline import Pipeline
-    from edge.chain.replay import Replay
+    from edge.chain.chain import Chain
     from edge.sinks.video import Underpaint
 
 _APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.appearance.memory` knows
@@ -89,8 +88,10 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     if not args.verbose:
         logging.getLogger("edge").setLevel(logging.WARNING)
+    from edge.chain.overlap import tracked
+
     spans, summary, stop = Spans(), Summary(), StopRequest()
-    chain: Pipeline | Replay | None = None
+    chain: Chain | None = None
     try:
         with contextlib.ExitStack() as stack:
             recorded = read_detections(args.detections) if args.detections else None
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             sinks = _open_sinks(args, source, chain, stack)
             in_use = chain.workers * chain.detect_every + 1
             frames = stack.enter_context(contextlib.closing(Ahead(source, spans, in_use)))
-            results = stack.enter_context(contextlib.closing(_tracked(chain, iter(frames))))
+            results = stack.enter_context(contextlib.closing(tracked(chain, iter(frames))))
             progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
             stack.enter_context(stop)
             summary.start()
@@ -158,10 +159,8 @@ def _source(args: argparse.Namespace, recorded: Sequence[Detections] | None) -> 
     return Blank(len(recorded or ()), args.frame_rate or _REPLAY_RATE)
 
 
-def _chain(
-    args: argparse.Namespace, source: Source, recorded: Sequence[Detections] | None, spans: Spans
-) -> "Pipeline | Replay":
-    """What makes tracks of frames: a detector's pipeline, or a replay."""
+def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detections] | None, spans: Spans) -> "Chain":
+    """What makes tracks of frames: a detector's pipeline, or recorded detections."""
     if recorded is not None:
         return _replay(args, source, recorded, spans)
     from edge.chain.pipeline import Pipeline
@@ -187,19 +186,9 @@ def _chain(
     )
 
 
-def _tracked(chain: "Pipeline | Replay", frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
-    """Every frame with its tracks; with several cores the next ones are detected meanwhile."""
-    if chain.workers:
-        from edge.chain.overlap import overlapped
-
-        yield from overlapped(chain, frames)  # type: ignore[arg-type]  # only a Pipeline has workers
-    else:
-        for frame in frames:
-            yield frame, chain(frame)
-
-
-def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Replay":
-    from edge.chain.replay import Replay
+def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Chain":
+    from edge.chain.chain import Chain
+    from edge.chain.detections import Recorded
     from edge.infer.ladder import Wish
     from edge.reid.open import open_embedder
     from edge.reid.stage import ReidStage
@@ -211,7 +200,8 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
             raise UsageError("looks of replayed detections need --path, the pictures, and --reid-model; add both")
         wish = Wish(args.backend, args.variant, args.require, _threads(args))
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
-    return Replay(recorded, tracker, floor=args.conf or 0.0, reid=reid, detect_every=args.detect_every, spans=spans)
+    detections = Recorded(recorded, args.conf or 0.0)
+    return Chain(detections, tracker, reid=reid, detect_every=args.detect_every, spans=spans)
 
 
 def _appearance(args: argparse.Namespace) -> str | None:
@@ -232,7 +222,7 @@ def _cores() -> int:
 
 
 def _open_sinks(
-    args: argparse.Namespace, source: Source, chain: "Pipeline | Replay", stack: contextlib.ExitStack
+    args: argparse.Namespace, source: Source, chain: "Chain", stack: contextlib.ExitStack
 ) -> dict[str, Sink]:
     """The outputs by name; the stack closes them."""
     sinks: dict[str, Sink] = {}
@@ -266,7 +256,7 @@ def _open_sinks(
     return sinks
 
 
-def _debug_view(args: argparse.Namespace, chain: "Pipeline | Replay") -> "Underpaint":
+def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":
     from edge.detect.joint import JointDetector
     from edge.sinks.debug import DebugView
 

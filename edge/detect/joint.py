@@ -22,7 +22,6 @@ from edge.modelpack import Detector as Description
 from edge.spans import Spans
 from edge.types import Detections, Float32s, Image, Tracks
 
-EVERY_FRAME = "a joint network compares each frame with the one before: detect in every one"
 _LEAST_OVERLAP = 0.7  # by which CenterTrack sizes its Gaussians
 
 

@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -12,8 +12,7 @@ from statistics import median
 import numpy as np
 
 from edge import modelpack
-from edge.chain.overlap import overlapped
-from edge.chain.pipeline import Pipeline
+from edge.chain.overlap import tracked
 from edge.console.running import Progress
 from edge.errors import DataError, UnavailableError
 from edge.infer.ladder import LADDER, Ladder, Wish
@@ -26,7 +25,7 @@ from edge.profile.watch import Watch
 from edge.reid.stage import Policy
 from edge.sinks.mot import MotText
 from edge.spans import Spans
-from edge.types import Frame, Tracks
+from edge.types import Frame
 from edge.video.ahead import Ahead
 from edge.video.loop import Looped
 
@@ -146,7 +145,7 @@ def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
     with contextlib.ExitStack() as stack:
         ahead = stack.enter_context(contextlib.closing(Ahead(source, spans, pipeline.workers + 1)))
         sink = stack.enter_context(contextlib.closing(MotText(out)))
-        results = stack.enter_context(contextlib.closing(_results(pipeline, _stamped(ahead, taken_s))))
+        results = stack.enter_context(contextlib.closing(tracked(pipeline, _stamped(ahead, taken_s))))
         for frame, tracks in results:
             sink.write(frame, tracks)
             now_s, count = time.perf_counter(), count + 1
@@ -168,14 +167,6 @@ def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
     entrant.watts += [max(sensors.power_w.values())] if sensors.power_w else []  # the rail that feeds the others
     entrant.elsewhere += [] if sensors.elsewhere is None else [sensors.elsewhere]
     pipeline.detector.backend.close()
-
-
-def _results(pipeline: Pipeline, frames: Iterator[Frame]) -> Generator[tuple[Frame, Tracks], None, None]:
-    if pipeline.workers:
-        yield from overlapped(pipeline, frames)
-    else:
-        for frame in frames:
-            yield frame, pipeline(frame)
 
 
 def _stamped(frames: Iterable[Frame], taken_s: dict[int, float]) -> Iterator[Frame]:

@@ -1,6 +1,6 @@
 """Embeddings where they pay: of all detections, of those whose assignment is in doubt, or of none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Literal
 
@@ -35,7 +35,7 @@ class Counter:
 
 
 class ReidStage:
-    """Gives detections their embeddings before `tracker` sees them.
+    """Computes embeddings of detections for `tracker`, which takes over the scale that the network was trained with.
 
     `budget_ms` is what they may take a frame; the cost of one is measured, and the most urgent come first. Raises
     UsageError where the tracker needs an embedding of every detection and would not get it.
@@ -46,6 +46,7 @@ class ReidStage:
             raise UsageError(
                 f"{tracker.method} needs an embedding of every detection; leave out --reid never and --reid-budget-ms"
             )
+        tracker.use_logit_scale(embedder.description.logit_scale)
         self.counter = Counter()
         self._embedder = embedder
         self._tracker = tracker
@@ -53,8 +54,8 @@ class ReidStage:
         self._budget_ms = budget_ms
         self._cost_ms: float | None = None
 
-    def __call__(self, image: Image, detections: Detections, time_s: float | None = None) -> None:
-        """Set the embeddings of `detections` in `image`; those not computed are rows of zeros."""
+    def __call__(self, image: Image, detections: Detections, time_s: float | None = None) -> Detections:
+        """`detections` of `image` with embeddings, in a new object; those not computed are rows of zeros."""
         useful = self._tracker.comparable(detections)
         rows = {"always": useful, "never": useful[:0]}.get(self._policy)
         if rows is None:
@@ -62,11 +63,13 @@ class ReidStage:
         rows = rows[: self._room()]
         self.counter.computed += len(rows)
         self.counter.saved += len(useful) - len(rows)
-        if len(rows):
-            detections.embeddings = np.zeros((len(detections), self._embedder.description.embedding), np.float32)
-            before_ns = perf_counter_ns()
-            detections.embeddings[rows] = self._embedder(image, detections.boxes_xyxy[rows])
-            self._learn_cost((perf_counter_ns() - before_ns) / 1e6 / len(rows))
+        if not len(rows):
+            return detections
+        embeddings = np.zeros((len(detections), self._embedder.description.embedding), np.float32)
+        before_ns = perf_counter_ns()
+        embeddings[rows] = self._embedder(image, detections.boxes_xyxy[rows])
+        self._learn_cost((perf_counter_ns() - before_ns) / 1e6 / len(rows))
+        return replace(detections, embeddings=embeddings)
 
     def _room(self) -> int | None:
         """How many embeddings this frame may have, None without a budget; one to begin with, to see what it costs."""

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from edge import board
+from edge.chain.chain import Chain
+from edge.chain.detections import Detecting
 from edge.chain.pipeline import open_detector
 from edge.console.countdown import countdown
 from edge.detect.detector import Detector
@@ -27,7 +29,7 @@ from edge.infer.ladder import Wish
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.reid.stage import ReidStage
-from edge.service.examine import pace, tracker
+from edge.service.examine import interval, tracker
 from edge.service.heat import Heat
 from edge.service.notify import Watchdog, notify
 from edge.service.stream import Clock, Stream
@@ -191,21 +193,11 @@ class Daemon:
         origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
-        scale = self.embedder.description.logit_scale if self.embedder else None
-        follower, tracking = tracker(config, capture.frame_rate, scale, origin.classes), config.tracking
+        follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
-        every = pace(config, camera)
-        return Stream(
-            capture,
-            self.detector.beside(),
-            follower,
-            origin,
-            self._emit,
-            self.clock,
-            reid=reid,
-            detect_every=every,
-            view=view,
-        )
+        detect = Detecting(self.detector.beside())
+        chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera))
+        return Stream(capture, chain, origin, self._emit, self.clock, view=view)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""
@@ -256,8 +248,8 @@ class Daemon:
         """Spare the board while it is too hot: the detector looks at fewer frames."""
         cause, hot_every = self.heat.cause, self.config.heat.detect_every
         for stream in self.streams:
-            own = pace(self.config, stream.capture.camera)
-            stream.change_pace(max(own, hot_every) if cause else own, cause)
+            own = interval(self.config, stream.capture.camera)
+            stream.change_interval(max(own, hot_every) if cause else own, cause)
         if bool(cause) != self._was_hot:
             self._was_hot = bool(cause)
             if cause:

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge import modelpack
-from edge.detect.joint import EVERY_FRAME
+from edge.chain.interval import check_interval
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service.web import http
@@ -42,33 +41,23 @@ def mistakes(config: Config) -> list[str]:
     return list(_failures(checks))
 
 
-def tracker(
-    config: Config, frame_rate: float, logit_scale: float | None = None, known: Sequence[str] | None = None
-) -> Tracker:
-    """A tracker as configured. Raises UsageError.
-
-    `logit_scale` is that of the embeddings, for methods that want it; `known` are the detector's classes.
-    """
+def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = None) -> Tracker:
+    """A tracker as configured; `known` are the detector's classes. Raises UsageError."""
     tracking = config.tracking
     parameters: dict[str, Any] = {**(tracking.parameters or {})}
     groups = None if known is None else groups_of(config.model.classes, known, tracking.method, tracking.preset)
-    make = partial(
-        Tracker,
+    return Tracker(
         tracking.method,
         frame_rate,
         tracking.preset,
         appearance=tracking.appearance,
         class_groups=groups,
+        **parameters,
     )
-    made = make(**parameters)
-    if logit_scale is None or not made.wants_logit_scale or "logit_scale" in parameters:
-        return made
-    parameters["logit_scale"] = logit_scale
-    return make(**parameters)
 
 
-def pace(config: Config, camera: Camera) -> int:
-    """Of how many frames of `camera` one is detected in while nothing is too hot."""
+def interval(config: Config, camera: Camera) -> int:
+    """Of how many frames of `camera` one is detected on while nothing is too hot."""
     return config.model.detect_every if camera.detect_every is None else camera.detect_every
 
 
@@ -93,19 +82,14 @@ def _check_model(model: Model) -> None:
 
 
 def _check_tracking(config: Config) -> None:
-    """Raises for what no tracker can be made of, for looks without a network, and for a pace that it cannot keep."""
+    """Raises for what no tracker can be made of, appearance without a network, an interval that it cannot do."""
     made = tracker(config, 30.0)
-    paces = [pace(config, camera) for camera in config.camera]
-    for every in paces:
-        made.turns(every)
     path = Path(config.model.pack)
-    if not path.is_dir():
-        return
-    pack = modelpack.read(path)
-    if pack.detector.is_joint:
-        if max(paces) > 1:
-            raise UsageError(EVERY_FRAME)
-    elif made.appearance is not None and pack.reid is None:
+    pack = modelpack.read(path) if path.is_dir() else None
+    is_joint = pack is not None and pack.detector.is_joint
+    for camera in config.camera:
+        check_interval(interval(config, camera), made, is_joint)
+    if pack is not None and not is_joint and made.appearance is not None and pack.reid is None:
         raise UsageError(f"{path}: has no appearance network; export it with --reid, or leave appearance out")
 
 

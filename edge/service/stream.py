@@ -1,20 +1,17 @@
-"""One camera of the daemon: its capture, its tracker, and the events that come of them."""
+"""One camera of the daemon: its capture, its chain, and the events that come of them."""
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.detect.detector import Detector
-from edge.detect.joint import EVERY_FRAME, JointDetector
-from edge.errors import NanoTrackError, UsageError
+from edge.chain.chain import Chain
+from edge.errors import NanoTrackError
 from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
-from edge.reid.stage import ReidStage
 from edge.service.pace import Pace
 from edge.service.web.view import View
 from edge.service.zones import Areas
-from edge.track.tracker import Tracker
-from edge.types import Frame, Image, Tracks
+from edge.types import Image, Tracks
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
@@ -32,31 +29,26 @@ class Clock:
 
 
 class Stream:
-    """`capture`, `detector` and `tracker` with their events, which go to `emit`. Used by the tracking loop only.
+    """`capture` and `chain` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `detected` those that were detected in: every `detect_every`-th. `shown` are the tracks in
+    `tracked` counts frames, `detected` those that were detected on. `shown` are the tracks in
     the newest, of `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones
-    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. A joint
-    detector is this stream's own, others serve several. `reid` gives detections their looks. `view` is for who
-    watches, None where nobody can. Raises UsageError for a pace that detector or tracker cannot keep.
+    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. `view`
+    is for who watches, None where nobody can.
     """
 
     def __init__(
         self,
         capture: Capture,
-        detector: Detector | JointDetector,
-        tracker: Tracker,
+        chain: Chain,
         origin: Origin,
         emit: Callable[[Event], None],
         clock: Clock,
         *,
-        reid: ReidStage | None = None,
-        detect_every: int = 1,
         view: View | None = None,
     ):
-        if detect_every > 1 and detector.description.is_joint:
-            raise UsageError(EVERY_FRAME)
         self.capture = capture
+        self.chain = chain
         self.origin = origin
         self.tracked = self.detected = self.shown = 0
         self.size = (0, 0)
@@ -66,11 +58,7 @@ class Stream:
         self.reason = ""
         self.since_s = clock.mono()
         self.view = view
-        self._detector = detector
-        self._tracker = tracker
-        self._reid = reid
-        self._turns = tracker.turns(detect_every)
-        self._lives = Lives(origin, tracker.lost_s)
+        self._lives = Lives(origin, chain.tracker.lost_s)
         self.areas = Areas(origin, capture.camera.zone, capture.camera.line)
         self._emit = emit
         self._clock = clock
@@ -81,20 +69,21 @@ class Stream:
         frame = self.capture.slot.take()
         if frame is None:
             return False
-        before = self.detected
         try:
-            tracks = self._track(frame)
+            tracks = self.chain(frame)
         except NanoTrackError:
             self.capture.slot.give_back(frame.image)
             raise
         height, width = frame.image.shape[:2]
         self.size = width, height
         self.tracked += 1
+        self.detected += self.chain.was_detected
+        self._last_s = frame.time_s
         self.shown = len(tracks)
         self._change("online", "")
         for event in self._lives.observe(frame.number, self.size, tracks, self._moment(frame.time_s)):
             self._publish(event)
-        self._let_go(frame.image, tracks, looked=self.detected > before)
+        self._let_go(frame.image, tracks)
         now_s = self._clock.mono()
         self.age_s = now_s - frame.time_s if self.capture.is_live else 0.0
         self.pace.note(now_s, self.age_s)
@@ -109,7 +98,7 @@ class Stream:
         if silence_s > stall_s:
             self.shown = 0
             self._change("offline", self.capture.trouble or "no picture comes")
-            self._detector.reset()  # what was there before shows nothing of how people move
+            self.chain.forget_picture()
         elif silence_s > stall_s / 2 and self.state == "online":
             self._change("degraded", self.capture.trouble or "no picture comes")
         if silence_s > _IN_FLIGHT_S and self.capture.slot.is_empty:  # while frames come, they tell what has ended
@@ -118,18 +107,13 @@ class Stream:
 
     @property
     def detect_every(self) -> int:
-        """Of how many frames one is detected in."""
-        return self._turns.every
+        """Of how many frames one is detected on."""
+        return self.chain.detect_every
 
-    def change_pace(self, detect_every: int, reason: str) -> None:
-        """Detect in every so many frames from now on; who counts frames or compares each with the last needs all."""
-        if detect_every != self._turns.every and not self._needs_all:
-            self._turns.every = detect_every
+    def change_interval(self, detect_every: int, reason: str) -> None:
+        """Detect on every so many frames from now on, where the chain can skip frames."""
+        if self.chain.change_interval(detect_every):
             self._emit(PaceChanged(self.origin, self._moment(self._latest_s()), detect_every, reason))
-
-    @property
-    def _needs_all(self) -> bool:
-        return self._detector.description.is_joint or not self._tracker.follows_time
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""
@@ -149,22 +133,9 @@ class Stream:
         """Whether a recording was tracked to its end."""
         return self.capture.finished and self.capture.slot.is_empty
 
-    def _track(self, frame: Frame) -> Tracks:
-        if not self._turns.is_due(frame.time_s):
-            self._last_s = frame.time_s
-            return self._tracker.predict(frame.time_s)
-        detections = self._detector(frame.image)
-        if self._reid is not None:
-            self._reid(frame.image, detections, frame.time_s)
-        self._last_s = frame.time_s
-        self.detected += 1
-        tracks = self._tracker.update(detections, frame.time_s)
-        self._detector.see(tracks)
-        return tracks
-
-    def _let_go(self, image: Image, tracks: Tracks, *, looked: bool) -> None:
-        """The picture was tracked in: it goes to the view, unless its boxes are guesses, or back to be filled anew."""
-        if self.view is not None and looked:
+    def _let_go(self, image: Image, tracks: Tracks) -> None:
+        """The picture was tracked in: it goes to the view, unless its boxes are predictions, or back to be reused."""
+        if self.view is not None and self.chain.was_detected:
             self.view.offer(image, tracks)
         else:
             self.capture.slot.give_back(image)

@@ -14,7 +14,7 @@ from edge.track.appearance.memory import Looks, Rule, rule_of
 from edge.track.appearance.reentry import Reentry
 from edge.track.lifecycle import BAD_SHAPE
 from edge.track.motion.kalman import XYWH
-from edge.track.motion.prediction import Turns, predicted, predicted_boxes
+from edge.track.motion.prediction import predicted, predicted_boxes
 from edge.track.state import LOST, TRACK, State
 from edge.types import Detections, Tracks
 
@@ -83,6 +83,7 @@ class Tracker:
             module = importlib.import_module(elsewhere[preset])
         self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
         self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
+        self._given = frozenset(parameters_)
         self._own = own = getattr(module, "MEMORY", None)
         self._model = getattr(module, "MODEL", XYWH)
         self.appearance = rule_of(appearance, own)
@@ -188,24 +189,15 @@ class Tracker:
     def predict(self, time_s: float) -> Tracks:
         """The tracks of the last `update`, where they are expected at `time_s`; changes nothing. Arrays are fresh.
 
-        For frames that were not detected in. (`update` with no detections says that nobody was there.) Raises
+        For frames on which the detector did not run. (`update` with no detections says that nobody was there.) Raises
         InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
         """
-        self._check_follows_time()
+        self.check_follows_time()
         frames, _ = self._elapsed(time_s)
         tracks = predicted(self._run, self._state.table[: self._alive], self._shown, frames, self._model)
         if self._reentry is not None:
             tracks.ids = self._reentry.identities(tracks.ids)
         return tracks
-
-    def turns(self, every: int) -> Turns:
-        """Which frames are detected in where that is every `every`-th; in the others ask `predict`.
-
-        Raises UsageError as `predict`, unless they all are.
-        """
-        if every > 1:
-            self._check_follows_time()
-        return Turns(every)
 
     @property
     def follows_time(self) -> bool:
@@ -217,10 +209,23 @@ class Tracker:
         """Whether every detection must have an embedding, because the method follows looks and not motion."""
         return self._own is not None and self.appearance is not None
 
-    @property
-    def wants_logit_scale(self) -> bool:
-        """Whether the embeddings' own scale should be its parameter `logit_scale`; published settings have theirs."""
-        return self.preset == "default" and hasattr(self.parameters, "logit_scale")
+    def use_logit_scale(self, logit_scale: float) -> None:
+        """Take the scale that embeddings were trained with as the parameter `logit_scale`, before the first frame.
+
+        Nothing changes where the method has no such parameter, where one was given, or with published settings.
+        """
+        if self.preset == "default" and "logit_scale" not in self._given and hasattr(self.parameters, "logit_scale"):
+            values = dataclasses.asdict(self.parameters) | {"logit_scale": logit_scale}
+            self.parameters = parameters.build(type(self.parameters), self.method, values)
+            self.reset()
+
+    def check_follows_time(self) -> None:
+        """Raise UsageError for presets that count frames: they must be given all of them."""
+        if not self.follows_time:
+            raise UsageError(
+                f"{self.method}, preset {self.preset}: counts frames and must be given all of them; use preset default,"
+                " or detect on every frame"
+            )
 
     def comparable(self, detections: Detections) -> npt.NDArray[np.int64]:
         """Rows of the detections whose embeddings `update` would use and that show whom they should, best scores first.
@@ -272,13 +277,6 @@ class Tracker:
             raise _wrong_arrays(detections) from None
         rows = rows[doubts[rows] > selection.CERTAIN]
         return rows[np.argsort(-doubts[rows], kind="stable")]
-
-    def _check_follows_time(self) -> None:
-        if not self.follows_time:
-            raise UsageError(
-                f"{self.method}, preset {self.preset}: counts frames and must be given all of them; use preset default,"
-                " or detect in every frame"
-            )
 
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""

@@ -19,7 +19,7 @@ class FakeEmbedder:
     now_ns = 0
 
     def __init__(self, cost_ms: float = 2.0) -> None:
-        self.description = SimpleNamespace(embedding=8)
+        self.description = SimpleNamespace(embedding=8, logit_scale=11.0)
         self.cost_ms = cost_ms
         self.asked: list[list[float]] = []
 
@@ -50,8 +50,7 @@ def _stage(
 def test_people_who_walk_alone_are_looked_at_once(policy: Policy, computed: int) -> None:
     stage, embedder, tracker = _stage(policy)
     for _ in range(10):
-        detections = _people(0, 200, 400, 600)
-        stage(IMAGE, detections)
+        detections = stage(IMAGE, _people(0, 200, 400, 600))
         tracker.update(detections)
     assert (stage.counter.computed, stage.counter.saved) == (computed, 40 - computed)
     assert stage.counter.share == pytest.approx(computed / 40)
@@ -61,11 +60,10 @@ def test_people_who_walk_alone_are_looked_at_once(policy: Policy, computed: int)
 def test_rows_keep_their_places_and_those_left_out_are_zeros() -> None:
     stage, _, tracker = _stage("auto")
     for _ in range(3):
-        first = _people(300)
-        stage(IMAGE, first)
-        tracker.update(first)
-    detections = _people(100, 300, 700)
-    stage(IMAGE, detections)
+        tracker.update(stage(IMAGE, _people(300)))
+    given = _people(100, 300, 700)
+    detections = stage(IMAGE, given)
+    assert given.embeddings is None
     assert detections.embeddings is not None
     assert detections.embeddings.argmax(axis=1)[[0, 2]].tolist() == [1, 7]
     assert not detections.embeddings[1].any()
@@ -76,9 +74,7 @@ def test_the_budget_is_kept_and_the_most_urgent_come_first() -> None:
     stage(IMAGE, _people(*range(0, 1000, 100)))
     assert [len(x) for x in embedder.asked] == [1]  # what one costs is not known yet
     for _ in range(3):
-        detections = _people(300)
-        stage(IMAGE, detections)
-        tracker.update(detections)
+        tracker.update(stage(IMAGE, _people(300)))
     stage(IMAGE, _people(500, 600, 700, 300, 308))
     assert embedder.asked[-1] == [300, 308, 500]  # rivals for one track, then newcomers; 3 times 2 ms fit into 7
     embedder.cost_ms = 9.0
@@ -93,3 +89,13 @@ def test_methods_that_need_all_embeddings_refuse_to_go_without() -> None:
     for policy, budget_ms in (("never", None), ("auto", 5.0)):
         with pytest.raises(UsageError, match="every detection"):
             ReidStage(FakeEmbedder(), Tracker("qdtrack"), policy, budget_ms)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("preset", "given", "scale"), [("default", {}, 11.0), ("default", {"logit_scale": 3.0}, 3.0), ("mot17", {}, 1.0)]
+)
+def test_the_tracker_takes_over_the_scale_of_the_embeddings(preset: str, given: dict[str, float], scale: float) -> None:
+    tracker = Tracker("qdtrack", preset=preset, **given)
+    ReidStage(FakeEmbedder(), tracker)  # type: ignore[arg-type]
+    assert tracker.parameters.logit_scale == scale
+    assert tracker._run["logit_scale"] == scale

@@ -1,7 +1,6 @@
-"""Frames in which nobody looks for objects: which ones they are, and where tracks are expected in them.
+"""Prediction: where tracks are in a frame without detection.
 
-A detector that runs on every k-th frame only leaves a board cool, or free for more cameras. Meanwhile tracks move on as
-they moved, without growing older: that nothing was found says nothing where nobody looked.
+They move on as they moved, and do not age: a frame that was skipped is no miss.
 """
 
 import numpy as np
@@ -11,29 +10,6 @@ from edge.track.matching.boxes import Records
 from edge.track.motion.kalman import XYAH
 from edge.track.state import TRACKED
 from edge.types import Int64s, Tracks
-
-# Nobody's way is known for longer; a camera of few frames a second is looked at in all of them.
-LONGEST_S = 0.5
-
-
-class Turns:
-    """Which frames are detected in: every `every`-th, and any that comes `LONGEST_S` after the last one of these.
-
-    `every` may be changed at any time.
-    """
-
-    def __init__(self, every: int = 1) -> None:
-        self.every = every
-        self._skipped = 0
-        self._last_s = float("-inf")
-
-    def is_due(self, time_s: float) -> bool:
-        """Whether the next frame, taken at `time_s`, is to be detected in. Ask once for each."""
-        if self._skipped + 1 < self.every and time_s - self._last_s < LONGEST_S:
-            self._skipped += 1
-            return False
-        self._skipped, self._last_s = 0, time_s
-        return True
 
 
 def predicted_boxes(run: Records, table: Records, frames: float, model: int) -> npt.NDArray[np.float64]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import edge.service.daemon
+from edge.chain.chain import Chain
+from edge.chain.detections import Detecting
 from edge.chain.pipeline import Pipeline
 from edge.events import CameraChanged, Ended, Event, Observed, Origin
 from edge.motchallenge import read_tracks
@@ -107,9 +109,9 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
         clock=mono,
         connect=FakeCamera([], mono).connect,  # never started
     )
-    detector = edge.service.daemon.open_detector(tiny_pack)
+    chain = Chain(Detecting(edge.service.daemon.open_detector(tiny_pack)), tracker(settings, 25.0))
     origin, clock = Origin("r", "door", ["person"]), Clock(mono, lambda: 0.0)
-    stream = Stream(capture, detector, tracker(settings, 25.0), origin, events.append, clock)
+    stream = Stream(capture, chain, origin, events.append, clock)
 
     def show(frames: range) -> set[int]:
         ids: set[int] = set()

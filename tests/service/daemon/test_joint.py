@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.chain.chain import Chain
+from edge.chain.detections import Detecting
 from edge.chain.pipeline import open_detector
 from edge.cli import main
 from edge.errors import UsageError
@@ -81,7 +83,7 @@ def test_it_detects_in_every_frame_or_says_why_not(
     pack: Path, videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_config(tmp_path, pack, camera("a", videos[0], detect_every=2), more=JOINT)
-    with pytest.raises(UsageError, match="detect in every one"):
+    with pytest.raises(UsageError, match="detect on every one"):
         Daemon(config.load(path))
     assert main(["check", "--config", str(path)]) == 78
     assert "tracking: a joint network compares each frame with the one before" in capsys.readouterr().err
@@ -101,7 +103,8 @@ def test_after_an_outage_a_frame_is_not_compared_with_the_one_before_it(
     )
     detector = open_detector(pack)
     origin = Origin("r", "door", ["person"])
-    stream = Stream(capture, detector, tracker(settings, 25.0), origin, lambda event: None, Clock(mono, lambda: 0.0))
+    chain = Chain(Detecting(detector), tracker(settings, 25.0))
+    stream = Stream(capture, chain, origin, lambda event: None, Clock(mono, lambda: 0.0))
     here, there = np.zeros((2, 108, 192, 3), np.uint8)
     here[22:38, 96:112], there[22:38, 120:136] = 255, 240
     capture.slot.put(Frame(here, 1, mono()))
@@ -115,6 +118,6 @@ def test_after_an_outage_a_frame_is_not_compared_with_the_one_before_it(
 
 def test_heat_does_not_change_its_pace(pack: Path, videos: list[Path], tmp_path: Path) -> None:
     daemon = Daemon(config.load(write_config(tmp_path, pack, camera("a", videos[0]), more=JOINT)))
-    daemon.streams[0].change_pace(2, "hot")
+    daemon.streams[0].change_interval(2, "hot")
     assert daemon.streams[0].detect_every == 1
     daemon.close()

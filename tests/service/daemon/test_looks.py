@@ -27,7 +27,7 @@ def shares(path: Path) -> list[float]:
     daemon = Daemon(config.load(path))
     cycle_until(daemon, lambda: daemon.is_finished)
     daemon.close()
-    return [stream._reid.counter.share for stream in daemon.streams if stream._reid is not None]
+    return [stream.chain.reid.counter.share for stream in daemon.streams if stream.chain.reid is not None]
 
 
 @pytest.mark.parametrize(("reid", "least", "most"), [("always", 1, 1), ("auto", 0.01, 0.3), ("never", 0, 0)])
@@ -71,10 +71,10 @@ def test_cameras_share_one_appearance_network_and_a_reload_can_turn_it_off(
     cameras = [camera(name, tiny_video, loop=True) for name in ("a", "b")]
     daemon = Daemon(config.load(write_config(tmp_path, pack, *cameras, more=EMA)))
     assert [network["network"] for network in networks(daemon)] == ["detector", "reid"]
-    assert {id(stream._reid._embedder) for stream in daemon.streams if stream._reid} == {id(daemon.embedder)}
+    assert {id(stream.chain.reid._embedder) for stream in daemon.streams if stream.chain.reid} == {id(daemon.embedder)}
     daemon.reload(config.load(write_config(tmp_path, pack, *cameras)))
     assert daemon.embedder is None
-    assert all(stream._reid is None for stream in daemon.streams)
+    assert all(stream.chain.reid is None for stream in daemon.streams)
     daemon.close()
 
 

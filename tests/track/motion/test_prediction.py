@@ -1,13 +1,10 @@
-"""Frames that are not detected in."""
+"""Tracks in frames without detection."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
-from edge.track.motion.prediction import LONGEST_S, Turns
 from edge.track.tracker import METHODS
 from edge.types import Tracks
 
@@ -81,12 +78,11 @@ def test_predicting_changes_nothing(method: str) -> None:
 
 @pytest.mark.parametrize("method", BY_MOTION)
 @pytest.mark.parametrize("every", [2, 3, 5])
-def test_identities_last_where_every_few_frames_are_looked_at(method: str, every: int) -> None:
-    tracker, turns = Tracker(method, RATE), Turns(every)
-    ids = []
+def test_identities_last_where_only_every_few_frames_are_detected_on(method: str, every: int) -> None:
+    tracker, ids = Tracker(method, RATE), []
     for n in range(120):
         time_s = n / RATE
-        tracks = tracker.update(walkers(time_s), time_s) if turns.is_due(time_s) else tracker.predict(time_s)
+        tracks = tracker.update(walkers(time_s), time_s) if n % every == 0 else tracker.predict(time_s)
         ids.append(tracks.ids.tolist())
     assert ids[20:] == [[1, 2, 3]] * 100
 
@@ -108,9 +104,6 @@ def test_presets_that_count_frames_must_see_all_of_them() -> None:
     assert not tracker.follows_time
     with pytest.raises(UsageError, match="use preset default"):
         tracker.predict(1.0)
-    with pytest.raises(UsageError, match="detect in every frame"):
-        tracker.turns(2)
-    assert tracker.turns(1).is_due(0.0)
 
 
 def test_boxes_that_would_turn_inside_out_stay_as_they_were() -> None:
@@ -121,23 +114,3 @@ def test_boxes_that_would_turn_inside_out_stay_as_they_were() -> None:
         shown = tracker.update(Detections(box, np.array([0.9], np.float32)), n / RATE)
     tracks = tracker.predict(19 / RATE + 10)
     assert np.array_equal(tracks.boxes_xyxy, shown.boxes_xyxy)
-
-
-@given(every=st.integers(1, 8), gaps_ms=st.lists(st.integers(0, 700), min_size=1, max_size=60))
-def test_whose_turn_it_is(every: int, gaps_ms: list[int]) -> None:
-    """The first frame is detected in, then no run of others is longer than it may be in frames or seconds."""
-    turns, time_s, due_s, skipped = Turns(every), 0.0, float("-inf"), 0
-    for gap_ms in [0, *gaps_ms]:
-        time_s += gap_ms / 1000
-        due = turns.is_due(time_s)
-        assert due == (skipped == every - 1 or time_s - due_s >= LONGEST_S)
-        due_s, skipped = (time_s, 0) if due else (due_s, skipped + 1)
-
-
-def test_the_pace_may_be_changed() -> None:
-    turns = Turns(3)
-    assert [turns.is_due(n / RATE) for n in range(6)] == [True, False, False, True, False, False]
-    turns.every = 1
-    assert [turns.is_due(n / RATE) for n in range(6, 9)] == [True, True, True]
-    turns.every = 2
-    assert [turns.is_due(n / RATE) for n in range(9, 13)] == [False, True, False, True]

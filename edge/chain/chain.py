@@ -1,0 +1,90 @@
+"""The chain of a frame: its detections, found or recorded, get embeddings, and the tracker makes tracks of them."""
+
+from edge.chain.detections import DetectionSource
+from edge.chain.interval import DetectInterval, can_skip, check_interval
+from edge.errors import InputError
+from edge.reid.stage import ReidStage
+from edge.spans import Spans
+from edge.track.tracker import Tracker
+from edge.types import Detections, Frame, Tracks
+
+
+class Chain:
+    """Detections -> appearance -> tracks, for the frames of one stream in their order, one thread at a time.
+
+    `detect` gives a frame's detections. It is asked on every `detect_every`-th frame only; on the others the tracker
+    predicts. `reid` computes embeddings; None: the detections keep those they have. Span `track` times the tracker.
+    Raises UsageError for an interval that tracker or detector cannot do.
+
+    For anyone to read: `detections` are those of the last frame, empty where it was skipped; `was_detected` tells
+    whether it was not; `classes` are the names of the class numbers.
+    """
+
+    workers = 0  # threads that detect on the frames that follow, see `edge.chain.overlap`
+
+    def __init__(
+        self,
+        detect: DetectionSource,
+        tracker: Tracker,
+        *,
+        reid: ReidStage | None = None,
+        detect_every: int = 1,
+        spans: Spans | None = None,
+    ):
+        check_interval(detect_every, tracker, detect.is_joint)
+        self.tracker = tracker
+        self.reid = reid
+        self.classes = detect.classes
+        self.detections = Detections.empty()
+        self.was_detected = False
+        self._detect = detect
+        self._interval = DetectInterval(detect_every)
+        self._track = (spans or Spans())["track"]
+
+    def __call__(self, frame: Frame) -> Tracks:
+        """The tracks to show for `frame`.
+
+        Raises DataError for a network that puts out NaN, InputError for a frame that is older than the last or is none.
+        """
+        if not isinstance(frame, Frame):
+            found = type(frame).__name__
+            raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
+        return self.follow(frame, self._detect(frame) if self.is_due(frame) else None)
+
+    @property
+    def detect_every(self) -> int:
+        """Of how many frames one is detected on."""
+        return self._interval.every
+
+    def change_interval(self, detect_every: int) -> bool:
+        """Detect on every so many frames from now on, where frames may be skipped; whether that is a change."""
+        if detect_every == self._interval.every or not can_skip(self.tracker, self._detect.is_joint):
+            return False
+        self._interval.every = detect_every
+        return True
+
+    def is_due(self, frame: Frame) -> bool:
+        """Whether the next frame is to be detected on. Ask once for each."""
+        return self._interval.is_due(frame.time_s)
+
+    def follow(self, frame: Frame, detections: Detections | None) -> Tracks:
+        """The second half: the tracks to show for `frame`, of which these are the detections, None: it was skipped.
+
+        Raises InputError.
+        """
+        self.was_detected = detections is not None
+        if detections is None:
+            self.detections = Detections.empty()
+            with self._track:
+                return self.tracker.predict(frame.time_s)
+        if self.reid is not None:
+            detections = self.reid(frame.image, detections, frame.time_s)
+        self.detections = detections
+        with self._track:
+            tracks = self.tracker.update(detections, frame.time_s)
+        self._detect.feedback(tracks)
+        return tracks
+
+    def forget_picture(self) -> None:
+        """The next picture does not follow the last one: a joint network must not compare them."""
+        self._detect.reset()
