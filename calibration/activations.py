@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from calibration.network import Array, Network, attribute
 from calibration.ranges import ChannelHistograms
-from calibration.runtime import Feed, Runner, in_turn
+from calibration.runtime import Feed, Runner, parallel_map
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,7 +35,7 @@ def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Feed]) -
         channels = {name: _by_channel(values) for name, values in runner(feed).items()}
         return {name: (values.min(1), values.max(1)) for name, values in channels.items()}
 
-    found = list(in_turn(of_one, inputs))
+    found = list(parallel_map(of_one, inputs))
     return {name: Extremes(*map(np.stack, zip(*(row[name] for row in found), strict=True))) for name in tensors}
 
 

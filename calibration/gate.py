@@ -1,4 +1,4 @@
-"""Is a variant still right: its outputs beside those of the float network on pictures that it was not calibrated on.
+"""The accuracy gate: a variant's outputs beside those of the float network, on frames that it was not calibrated on.
 
 Integer noise is real: rounding flips cascade, and a change of the input far below a camera's noise moves raw outputs
 as much as quantization does. So decisions use a smooth measure (`error`), and the verdict is the mean over several
@@ -12,10 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from calibration.decode import Postprocess
 from calibration.precision import compared
 from calibration.runtime import Array, Arrays, Feed, Runner, perturbed
-from edge.detect.families.nanodet import NanoDetDecoder
-from edge.detect.nms import survivors
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
 
@@ -55,6 +54,9 @@ class Agreement:
     truths: int
     copies: int
 
+    def __str__(self) -> str:
+        return f"AP50 {self.ap50:.3f}, AP {self.ap:.3f}, score bias {self.score_bias:+.4f} against float32"
+
     def passes(self, limits: Limits) -> bool:
         """Whether both precisions reach their limits, and scores are about what they were."""
         return self.ap50 >= limits.ap50 and self.ap >= limits.ap and abs(self.score_bias) <= limits.score_bias
@@ -68,6 +70,9 @@ class Likeness:
     cosine_p1: float
     crops: int
     copies: int
+
+    def __str__(self) -> str:
+        return f"cosine {self.cosine_mean:.4f} on average, {self.cosine_p1:.4f} at the 1st percentile"
 
     def passes(self, limits: Limits) -> bool:
         """Whether both cosines reach their limits."""
@@ -210,25 +215,6 @@ def _tables(detector: Detector, outputs: Arrays) -> tuple[Array, Array]:
         return tables[0][:, :classes], tables[0][:, classes:]
     half = len(tables) // 2
     return np.concatenate(tables[:half]), np.concatenate(tables[half:])
-
-
-class Postprocess:
-    """The runtime's own decoding and NMS on copies of a network's outputs, of `classes` or all."""
-
-    def __init__(self, detector: Detector, outputs: Arrays, classes: Sequence[int] | None = None):
-        self._classes = range(len(detector.classes)) if classes is None else classes
-        self._detector = detector
-        self._buffers = {name: np.array(outputs[name], np.float32) for name in detector.head.outputs}
-        self._decoders: dict[float, NanoDetDecoder] = {}
-
-    def __call__(self, outputs: Arrays, floor: float) -> Detections:
-        """The detections in `outputs`, best first."""
-        if floor not in self._decoders:
-            self._decoders[floor] = NanoDetDecoder(self._detector, self._buffers, self._classes, floor)
-        for name, buffer in self._buffers.items():
-            buffer[...] = outputs[name]
-        count = self._decoders[floor]()
-        return Detections(*survivors(*self._decoders[floor].candidates, count, self._detector.nms_iou, 1.0, 1.0))
 
 
 def _iou_of_sides(a: Floats, b: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Is an integer joint network still right: people where the float one sees them, their ways back, and their looks.
+"""Whether a variant of a joint network agrees with the float one on boxes, offsets and embeddings.
 
 A joint network's list of peaks is as long as ever and in the order of scores, so rows of two lists do not belong
 together: raw outputs cannot be compared. Objects are found again by their boxes, and, where a smooth measure is wanted,
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibration.gate import FLOOR_SCORE, TRUTH_SCORE, Agreement, DetectorJudge, Floats, Limits, copies_of, cosines
+from calibration.gate import FLOOR_SCORE, TRUTH_SCORE, Agreement, Floats, Limits, copies_of, cosines
 from calibration.precision import compared, iou_matrix, pairs
 from calibration.runtime import Array, Arrays, Feed, Runner
 from edge.detect.joint import decoded
@@ -26,7 +26,7 @@ AS_IT_IS = Scale(1.0, 1.0)
 class JointAgreement(Agreement):
     """An `Agreement` on boxes, and for those found again how much else they have in common.
 
-    `way_back` is the mean distance between the two ways back to the frame before, as a share of the box's size (the
+    `way_back` is the mean distance between the two offsets to the previous frame, as a share of the box's size (the
     root of its area). `moved` is the share of those whose peak is in another cell: of two cells that are equally hot
     either may win, and what is read there differs. `cosine_mean` and `cosine_p1` are of the embeddings of all others,
     as in `Likeness`.
@@ -37,11 +37,17 @@ class JointAgreement(Agreement):
     cosine_mean: float
     cosine_p1: float
 
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}; offsets off by {self.way_back:.3f} of a box, {self.moved:.1%} of peaks moved,"
+            f" cosine {self.cosine_mean:.4f}"
+        )
+
     def passes(self, limits: Limits) -> bool:
-        """Whether boxes, ways back and looks are all within their limits."""
-        looks = self.cosine_mean >= limits.cosine_mean and self.cosine_p1 >= limits.cosine_p1
+        """Whether boxes, offsets and embeddings are all within their limits."""
+        alike = self.cosine_mean >= limits.cosine_mean and self.cosine_p1 >= limits.cosine_p1
         steady = self.way_back <= limits.way_back and self.moved <= limits.moved
-        return super().passes(limits) and steady and looks
+        return super().passes(limits) and steady and alike
 
 
 class JointJudge:
@@ -56,7 +62,7 @@ class JointJudge:
 
     def error(self, variant: Runner) -> float:
         """Mean over the float network's peaks, weighted by score, of |heat difference| + 1 - IoU + the difference of
-        the ways back as a share of the box's size + 1 - cosine. Of a peak that moved only the heat where it was counts,
+        the offsets as a share of the box's size + 1 - cosine. Of a peak that moved only the heat where it was counts,
         or the measure would jump."""
         total = weight = 0.0
         for outputs, expected in zip(variant.each(self._feeds), self._expected, strict=True):
@@ -80,7 +86,7 @@ class JointJudge:
         ap50, ap, bias, count = np.mean(found, 0)
         ways, moved, likeness = (np.concatenate(part) for part in zip(*common, strict=True))
         likeness = likeness[~moved]
-        if not len(likeness):  # no looks to compare: fine where nothing is to be seen
+        if not len(likeness):  # no embeddings to compare: fine where nothing is to be seen
             likeness = np.full(1, float(count == 0))
         same = (np.mean(part) if len(part) else 0.0 for part in (ways, moved))
         figures = ap50, ap, bias, *same, np.mean(likeness), np.percentile(likeness, 1)
@@ -91,12 +97,6 @@ class JointJudge:
         """Decoded detections of one picture of at least `floor`, boxes in pixels of the network's input."""
         detector = self._detector
         return decoded(outputs, detector.head.strides[0], AS_IT_IS, floor, range(len(detector.classes)))
-
-
-def judge_of(detector: Detector, reference: Runner, feeds: Sequence[Feed]) -> DetectorJudge | JointJudge:
-    """The judge of variants of `detector` on `feeds`; `reference` is its float network."""
-    kind = JointJudge if detector.is_joint else DetectorJudge
-    return kind(detector, reference, feeds)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _Peaks:
 
     @property
     def detections(self) -> Detections:
-        """The same without ways and looks, boxes in cells."""
+        """The same without offsets and embeddings, boxes in cells."""
         boxes, scores = self.boxes.astype(np.float32), self.scores.astype(np.float32)
         return Detections(boxes, scores, self.classes.astype(np.int32))
 
@@ -148,7 +148,7 @@ def _heat(outputs: Arrays, cells: Array) -> Floats:
 
 
 def _in_common(truth: "_Peaks", seen: "_Peaks") -> tuple[Floats, npt.NDArray[np.bool_], Floats]:
-    """Of the objects in both: the distance of their ways back, whether the peak moved, the cosine of embeddings."""
+    """Of the objects in both: the distance of their offsets, whether the peak moved, the cosine of embeddings."""
     a, b = pairs(truth.detections, seen.detections)
     moved = np.any(truth.cells[a] != seen.cells[b], axis=1)
     ways = _way(truth.offsets[a], seen.offsets[b], truth.boxes[a])

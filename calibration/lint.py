@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto
 
-from calibration.half import QDQ_OPSET
+from calibration.float16 import QDQ_OPSET
 from calibration.network import Array, Network, attribute, opset_of
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")

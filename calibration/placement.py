@@ -121,7 +121,7 @@ def grids(network: Network, gridded: Iterable[str]) -> dict[str, str]:
     return {name: root(name) for name in names}
 
 
-def tails(network: Network) -> set[str]:
+def output_branches(network: Network) -> set[str]:
     """The tensors of the last, unbranched stretches before the results: a detector's towers."""
     nodes: set[str] = set()
     found: set[str] = set()

@@ -1,4 +1,4 @@
-"""`report.html`: one plain, self-contained file that shows an engineer what eight bits did to a network."""
+"""`report.html`: one plain, self-contained file: what INT8 costs a network in accuracy and what it gains in speed."""
 
 import datetime
 import platform
@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from calibration import charts
-from calibration.calibrate import Calibration, Outcome
 from calibration.gate import TRUTH_SCORE, Agreement, Verdict
-from calibration.joint_gate import JointAgreement, judge_of
+from calibration.joint_gate import JointAgreement
+from calibration.judges import judge_of
 from calibration.network import Network
-from calibration.recipe import Calibrated
+from calibration.outcome import Calibration, Outcome
 from calibration.runtime import Array, Feed, Runner
+from calibration.search import Quantized
 from edge.modelpack import Detector
 
 SHOWN_PICTURES = 6
@@ -58,14 +59,14 @@ _JOINT_COLUMNS = (
     _Column("AP .5", "ap50", ".3f", "&ge;", "1"),
     _Column("AP .5:.95", "ap", ".3f", "&ge;", "1"),
     _Column("score bias", "score_bias", "+.4f", "&plusmn;", "0"),
-    _Column("way back", "way_back", ".4f", "&le;", "0"),
+    _Column("offset", "way_back", ".4f", "&le;", "0"),
     _Column("moved", "moved", ".3f", "&le;", "0"),
     _Column("cosine mean", "cosine_mean", ".4f", "&ge;", "1"),
     _Column("cosine 1st pct.", "cosine_p1", ".4f", "&ge;", "1"),
 )
-_WAY_BACK = (
-    " Way back: how far off the step to the frame before is, as a share of the box's size."
-    " Moved: the share of peaks in another cell, whose looks are not compared."
+_OFFSETS = (
+    " Offset: how far off the offset to the previous frame is, as a share of the box's size."
+    " Moved: the share of peaks in another cell, whose embeddings are not compared."
 )
 
 
@@ -82,7 +83,7 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
     frames = calibration.calibration()["frames"]
     parts.append(f"<h1>{escape(name)}: is INT8 still right?</h1>")
     parts.append(
-        f"<p class=lead>Calibrated on {frames['calibrated_on']} pictures, judged on {frames['held_out']} others"
+        f"<p class=lead>Quantized on {frames['calibrated_on']} pictures, judged on {frames['held_out']} others"
         f" ({frames['distinct']} of all distinct; contents <code>{frames['sha256'][:16]}</code>)."
         f" {datetime.date.today()}, {escape(_machine())}.</p>"
     )
@@ -92,14 +93,14 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
         parts.append(_accuracy(outcome, contents[network], calibration))
         if outcome.labelled:
             parts.append(_labelled(outcome))
-        for form, result in outcome.calibrated.items():
-            parts += _floats(form, result, outcome)
+        for variant, result in outcome.quantized.items():
+            parts += _floats(variant, result, outcome)
     outcome = calibration.outcomes["detector"]
     parts += _pictures(outcome, contents["detector"], detector)
     if outcome.ranking:
         parts += _sensitivity(outcome)
-    for form, result in outcome.calibrated.items():
-        parts += _layers(form, result, outcome)
+    for variant, result in outcome.quantized.items():
+        parts += _layers(variant, result, outcome)
     return "\n".join(parts)
 
 
@@ -117,16 +118,16 @@ def timed(contents: Sequence[bytes], feed: Feed, rounds: int = _ROUNDS) -> list[
 
 def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> str:
     """A row for each variant: agreement, verdict, size, and time where a CPU can run it as it is meant."""
-    on_cpu = [r for r in outcome.renderings if r.form == "int8"]
+    on_cpu = [r for r in outcome.variants if r.name == "int8"]
     feed = outcome.held_out[0] if outcome.held_out else None
     times = timed([reference, *(r.content for r in on_cpu)], feed) if feed is not None else []
-    by_form = dict(zip(["fp32", *(r.form for r in on_cpu)], times, strict=False))
-    columns = _columns([r.verdict for r in outcome.renderings])
-    rows = [_row("fp32", [c.perfect for c in columns], "reference", len(reference), by_form.get("fp32"), times)]
-    for r in outcome.renderings:
+    by_name = dict(zip(["fp32", *(r.name for r in on_cpu)], times, strict=False))
+    columns = _columns([r.verdict for r in outcome.variants])
+    rows = [_row("fp32", [c.perfect for c in columns], "reference", len(reference), by_name.get("fp32"), times)]
+    for r in outcome.variants:
         verdict = "<span class=yes>passed</span>" if r.passed else "<span class=no>failed: never automatic</span>"
         figures = [format(getattr(r.verdict, c.name), c.form) for c in columns]
-        rows.append(_row(r.form, figures, verdict, len(r.content), by_form.get(r.form), times))
+        rows.append(_row(r.name, figures, verdict, len(r.content), by_name.get(r.name), times))
     titles = "".join(f"<th class=number>{c.title}</th>" for c in columns)
     limits = "".join(
         f"<td class=number>{c.sign} {getattr(calibration.settings.limits, c.name):g}</td>" for c in columns
@@ -138,8 +139,8 @@ def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> s
         f"<p class=note>Agreement with float32 on held-out pictures,"
         f" taking its detections of at least {TRUTH_SCORE} as truth"
         " (embeddings: cosine), averaged over slightly perturbed copies. Times: one thread, in turns, this machine;"
-        " TensorRT's forms are not timed here. A float32 detector whose camera adds one grey level of noise agrees"
-        f" with itself to about .98.{_WAY_BACK if _JOINT_COLUMNS[3] in columns else ''}</p>"
+        " TensorRT's variants are not timed here. A float32 detector whose camera adds one grey level of noise agrees"
+        f" with itself to about .98.{_OFFSETS if _JOINT_COLUMNS[3] in columns else ''}</p>"
     )
 
 
@@ -151,10 +152,11 @@ def _columns(verdicts: Sequence[Verdict]) -> Sequence[_Column]:
 
 
 def _labelled(outcome: Outcome) -> str:
-    """Average precision of every form against labels."""
+    """Average precision of every variant against labels."""
     rows = "".join(
-        f"<tr><td class=name>{form}</td><td class=number>{ap['ap50']:.3f}</td><td class=number>{ap['ap']:.3f}</td></tr>"
-        for form, ap in outcome.labelled.items()
+        f"<tr><td class=name>{variant}</td><td class=number>{ap['ap50']:.3f}</td>"
+        f"<td class=number>{ap['ap']:.3f}</td></tr>"
+        for variant, ap in outcome.labelled.items()
     )
     boxes = next(iter(outcome.labelled.values()))["boxes"]
     return (
@@ -165,27 +167,26 @@ def _labelled(outcome: Outcome) -> str:
 
 
 def _row(
-    form: str, figures: Sequence[str], verdict: str, size: int, timing: Timing | None, times: Sequence[Timing]
+    variant: str, figures: Sequence[str], verdict: str, size: int, timing: Timing | None, times: Sequence[Timing]
 ) -> str:
     cells = "".join(f"<td class=number>{figure}</td>" for figure in figures)
     clock = "<td></td><td></td><td></td>"
     if timing:
         ratio = times[0].p50_ms / timing.p50_ms
         clock = "".join(f"<td class=number>{t}</td>" for t in (f"{timing[0]:.2f}", f"{timing[1]:.2f}", f"{ratio:.2f}x"))
-    return (
-        f"<tr><td class=name>{form}</td>{cells}<td>{verdict}</td><td class=number>{size / 1e6:.2f} MB</td>{clock}</tr>"
-    )
+    size_mb = f"<td class=number>{size / 1e6:.2f} MB</td>"
+    return f"<tr><td class=name>{variant}</td>{cells}<td>{verdict}</td>{size_mb}{clock}</tr>"
 
 
-def _floats(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
+def _floats(variant: str, result: Quantized, outcome: Outcome) -> list[str]:
     """Which choices were made, by what, and which layers stayed in float."""
     tried = sorted(result.tried.items(), key=lambda item: item[0])
-    parts = [f"<h3>{form}: what was tried, by measured error of the outputs</h3>"]
+    parts = [f"<h3>{variant}: alternatives tried, by measured error of the outputs</h3>"]
     parts.append(charts.bars([(name, error, f"{error:.4f}") for name, error in tried], 300))
     reasons: dict[str, list[str]] = {}
-    for name, why in outcome.floats[form].items():
+    for name, why in outcome.floats[variant].items():
         reasons.setdefault(why, []).append(name)
-    parts.append(f"<h3>{form}: layers in float</h3><table class=figures>")
+    parts.append(f"<h3>{variant}: layers in float</h3><table class=figures>")
     for why, names in reasons.items():
         shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
         parts.append(f"<tr><td class=name>{escape(shown)}</td><td>{escape(why)}</td></tr>")
@@ -194,17 +195,17 @@ def _floats(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
 
 def _pictures(outcome: Outcome, reference: bytes, detector: Detector) -> list[str]:
     """Held-out pictures with the detections of float32 beside those of the first integer variant."""
-    variant = outcome.renderings[0]
+    variant = outcome.variants[0]
     run, other = Runner(reference), Runner(variant.content)
     judge = judge_of(detector, run, [])
-    parts = [f"<h2>Detections: float32 left, {variant.form} right</h2>"]
+    parts = [f"<h2>Detections: float32 left, {variant.name} right</h2>"]
     parts.append(f"<p class=note>Held-out pictures, scores of at least {TRUTH_SCORE}.</p>")
     scored = [(len(judge.detections(run(t), TRUTH_SCORE)), i) for i, t in enumerate(outcome.held_out)]
     for _, i in sorted(scored, reverse=True)[:SHOWN_PICTURES]:
         feed = outcome.held_out[i]
         image = _image(feed[detector.input.name] if isinstance(feed, Mapping) else feed, detector)
         sides = [charts.drawn(image, judge.detections(r(feed)), TRUTH_SCORE, detector.classes) for r in (run, other)]
-        pair = [charts.picture(side, name) for side, name in zip(sides, ("float32", variant.form), strict=True)]
+        pair = [charts.picture(side, name) for side, name in zip(sides, ("float32", variant.name), strict=True)]
         parts.append(f"<div class=pair>{''.join(pair)}</div>")
     return parts
 
@@ -235,13 +236,13 @@ def _sensitivity(outcome: Outcome) -> list[str]:
     ]
 
 
-def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
+def _layers(variant: str, result: Quantized, outcome: Outcome) -> list[str]:
     """Noise of every tensor with a grid, and the distributions of the worst."""
-    ranges = result.ranges(outcome.floats[form])
-    ratios = signal_to_noise(result, outcome.floats[form], outcome.held_out[:2])
+    ranges = result.ranges(outcome.floats[variant])
+    ratios = signal_to_noise(result, outcome.floats[variant], outcome.held_out[:2])
     worst = sorted(ratios, key=lambda name: ratios[name])[:SHOWN_LAYERS]
     parts = [
-        f"<h2>Layers of {form}</h2><p class=note>Signal-to-noise ratio of each integer tensor beside float32, in"
+        f"<h2>Layers of {variant}</h2><p class=note>Signal-to-noise ratio of each integer tensor beside float32, in"
         " order of execution, in dB; noise adds up along the way, so the fall at a layer tells more than its height."
         " Hold the pointer over a column for its name.</p>",
         charts.columns(list(ratios.values()), list(ratios), "dB"),
@@ -249,12 +250,12 @@ def _layers(form: str, result: Calibrated, outcome: Outcome) -> list[str]:
         " eight bits cover.</p><div class=tiles>",
     ]
     for name in worst:
-        plot = charts.histogram(result.histograms[name], ranges[name])
+        plot = charts.histogram(result.grid_ranges.histograms[name], ranges[name])
         parts.append(f"<figure>{plot}<figcaption>{escape(name)}: {ratios[name]:.1f} dB</figcaption></figure>")
     return [*parts, "</div>"]
 
 
-def signal_to_noise(result: Calibrated, floats: Collection[str], feeds: Sequence[Feed]) -> dict[str, float]:
+def signal_to_noise(result: Quantized, floats: Collection[str], feeds: Sequence[Feed]) -> dict[str, float]:
     """10 log10 of signal over noise of every tensor with a grid, integer beside float, over `feeds`; without those that
     hold other places in each variant."""
     integer = Network.parse(result.content(floats))

@@ -13,7 +13,7 @@ from onnx import NodeProto
 
 from calibration.network import Array, Network, attribute
 from calibration.quantize import Family, Rounded, nearest, weight_scales
-from calibration.runtime import Feed, Runner, in_turn
+from calibration.runtime import Feed, Runner, parallel_map
 
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ def moments(
 
     random = np.random.default_rng(seed)
     found: dict[str, Floats] = {}
-    for moments in in_turn(of_one, inputs, (_points(centres, random) for centres in objects)):
+    for moments in parallel_map(of_one, inputs, (_points(centres, random) for centres in objects)):
         found = {name: found[name] + moment for name, moment in moments.items()} if found else moments
     return found
 

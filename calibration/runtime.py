@@ -46,11 +46,11 @@ class Runner:
         return dict(zip(self._outputs, self._session.run(self._outputs, named), strict=True))
 
     def each(self, feeds: Iterable[Feed]) -> Iterator[Arrays]:
-        """The outputs for one feed after the other, computed ahead as `in_turn` does; each run is one thread's work."""
-        return in_turn(self, feeds)
+        """The outputs for one feed after the other, mapped in parallel; each run is one thread's work."""
+        return parallel_map(self, feeds)
 
 
-def in_turn(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
+def parallel_map(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
     """What `function` returns for each row of `arguments`, in their order, computed ahead by as many threads as there
     are cores: networks are built and run outside of Python's lock. No more than two results a thread are in memory."""
     workers = _workers()

@@ -14,8 +14,8 @@ from onnx import NodeProto
 from calibration import placement
 from calibration.gate import Judge
 from calibration.network import Network
-from calibration.recipe import Calibrated
-from calibration.runtime import Feed, Runner, in_turn
+from calibration.runtime import Feed, Runner, parallel_map
+from calibration.search import Quantized
 
 # Nanoseconds on one core of an AMD EPYC (AVX512-VNNI), ONNX Runtime 1.31, NanoDet-Plus-m 416 (2026-11-20): dense
 # convolutions run 43 GMAC/s in float and 150 in int8; depthwise ones take as long in both, but then the activation is
@@ -57,7 +57,7 @@ def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example: Feed) -> list[Unit]:
+def ranked(calibrated: Quantized, judge: Judge, floats: Sequence[str], example: Feed) -> list[Unit]:
     """The units of a calibrated network, the most worthwhile first, measured one by one with all others integer."""
     network = calibrated.network
     base = judge.error(calibrated.run(floats))
@@ -70,7 +70,7 @@ def ranked(calibrated: Calibrated, judge: Judge, floats: Sequence[str], example:
         gain = base - error
         return Unit(name, tuple(layers), cost / 1000, cost / total, error, gain, gain / max(base, 1e-12))
 
-    found = in_turn(measured, *zip(*units(network, floats).items(), strict=True))
+    found = parallel_map(measured, *zip(*units(network, floats).items(), strict=True))
     return sorted(found, key=lambda unit: (-unit.worth, unit.name))
 
 

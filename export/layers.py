@@ -133,7 +133,7 @@ class Layers:
         name = self.graph.add("Resize", [x.name, "", scales], f"{x.name}.doubled", mode="linear")
         return Features(name, x.order)
 
-    def halved(self, x: Features) -> Features:
+    def to_float16(self, x: Features) -> Features:
         """`x` at half the width and height; bilinear by exactly one half is the mean of 2x2 pixels."""
         return self._unary("AveragePool", x, "halved", kernel_shape=[2, 2], strides=[2, 2])
 

@@ -135,7 +135,7 @@ def _pan(layers: Layers, features: list[Features]) -> list[Features]:
     for i in reversed(range(len(levels) - 1)):
         levels[i] = layers.sum(f"fpn.top_down.{i}", levels[i], layers.doubled(levels[i + 1]))
     for i in range(1, len(levels)):
-        levels[i] = layers.sum(f"fpn.bottom_up.{i}", levels[i], layers.halved(levels[i - 1]))
+        levels[i] = layers.sum(f"fpn.bottom_up.{i}", levels[i], layers.to_float16(levels[i - 1]))
     return levels
 
 

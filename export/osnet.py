@@ -46,7 +46,7 @@ def build(weights: Weights, width: int, height: int) -> tuple[onnx.ModelProto, I
     for stage in ("conv2", "conv3", "conv4"):
         x = _block(layers, _block(layers, x, f"{stage}.0"), f"{stage}.1")
         if f"{stage}.2.0.conv.weight" in weights:
-            x = layers.halved(layers.relu(layers.pointwise(x, f"{stage}.2.0.conv", f"{stage}.2.0.bn")))
+            x = layers.to_float16(layers.relu(layers.pointwise(x, f"{stage}.2.0.conv", f"{stage}.2.0.bn")))
     x = layers.mean(layers.relu(layers.pointwise(x, "conv5.conv", "conv5.bn")))
     embedding = _embedding(graph, weights, x)
     weights.finish(name, [r"^classifier\."])

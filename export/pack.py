@@ -18,11 +18,11 @@ from export import golden
 from export.networks import Description, Network
 
 if TYPE_CHECKING:
-    from calibration.calibrate import Calibration
+    from calibration.outcome import Calibration
 
 GOLDEN_SEED = 1
-# The float16 forms are judged by these: they hold the same numbers.
-GOLDEN_FORMS = ("fp32", "int8", "qdq")
+# The float16 variants are judged by these: they hold the same numbers.
+GOLDEN_VARIANTS = ("fp32", "int8", "qdq")
 
 
 def write(
@@ -67,15 +67,15 @@ def _written(
     """The full description of a network whose files are now in `folder`; its golden arrays are added to `arrays`."""
     entry = _file(folder, f"{name}.fp32.onnx", network.content)
     variants = {"fp32": Variant(entry.file, entry.sha256, network.opset)}
-    for rendering in calibration.outcomes[name].renderings if calibration else ():
-        entry = _file(folder, f"{name}.{rendering.form}.onnx", rendering.content)
-        variants[rendering.form] = Variant(entry.file, entry.sha256, rendering.opset, rendering.passed)
+    for made in calibration.outcomes[name].variants if calibration else ():
+        entry = _file(folder, f"{name}.{made.name}.onnx", made.content)
+        variants[made.name] = Variant(entry.file, entry.sha256, made.opset, made.passed)
     wanted = network.description.input
     pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
     arrays[f"{name}.input"] = golden.feed(wanted, pictures)
-    for form in [form for form in GOLDEN_FORMS if form in variants]:
-        for output, array in golden.outputs(folder / variants[form].file, arrays[f"{name}.input"]).items():
-            arrays[f"{name}.{form}.{output}"] = array
+    for variant in [name for name in GOLDEN_VARIANTS if name in variants]:
+        for output, array in golden.outputs(folder / variants[variant].file, arrays[f"{name}.input"]).items():
+            arrays[f"{name}.{variant}.{output}"] = array
     return replace(
         network.description,
         source=replace(network.description.source, licence=licence),

@@ -21,13 +21,14 @@ import numpy as np
 import edge.demo
 from benchmarks.results import table, write_section
 from benchmarks.speed import ncnn_peer
-from calibration import frames, material, recipe
-from calibration.calibrate import NO_CPU_REID, PICTURES, Boards, Settings, calibrate
+from calibration import feeds, frames, search
+from calibration.calibrate import NO_CPU_REID, PICTURES, calibrate
 from calibration.gate import Agreement, DetectorJudge, ReidJudge
 from calibration.network import Network
+from calibration.outcome import Boards, Settings
 from calibration.precision import iou_matrix
-from calibration.recipe import Choice, Subject
 from calibration.runtime import Array, Runner
+from calibration.search import RangeMethods, Subject
 from edge import modelpack
 from edge.modelpack import ModelPack
 from edge.motchallenge import read_ground_truth
@@ -71,7 +72,7 @@ def _export_text(export_s: float | None) -> str:
 def accuracy(pack: ModelPack, pictures: frames.Frames) -> str:
     """Agreement on people and recall of real pedestrians for each form, on frames unlike those of calibration."""
     detector = replace(pack.detector, variants={})
-    tensors = [material.tensor(detector.input, [picture]) for picture in pictures.pictures()]
+    tensors = [feeds.tensor(detector.input, [picture]) for picture in pictures.pictures()]
     truths = list(_pedestrians(pictures, detector.input.width, detector.input.height))
     reference = _runner(pack, "fp32")
     judge = DetectorJudge(detector, reference, tensors, classes=[detector.classes.index("person")])
@@ -149,7 +150,7 @@ def _builtin() -> str:
     outcome = calibrate(
         {"detector": network.content}, described, None, frames.find(PICTURES, *streets), Settings(boards=boards), _quiet
     )
-    (rendering,) = outcome.outcomes["detector"].renderings
+    (rendering,) = outcome.outcomes["detector"].variants
     verdict = cast(Agreement, rendering.verdict)
     size = described.input
     picture = np.random.default_rng(0).integers(0, 256, (1, size.height, size.width, 3)).astype(np.uint8)
@@ -200,12 +201,12 @@ def _appearance(pack: ModelPack) -> str:
         return ""
     chosen = frames.find(39, str(DATA / "images/mot17_mini"))
     detector = _runner(pack, "fp32")
-    _, crops = material.gather(chosen.pictures(), pack.detector, detector, pack.reid)
-    batches = material.batches(crops, range(len(crops)))
+    _, crops = feeds.collect(chosen.pictures(), pack.detector, detector, pack.reid)
+    batches = feeds.batches(crops, range(len(crops)))
     content = pack.path(pack.reid.variants["fp32"]).read_bytes()
     subject = Subject(Network.parse(content), batches, [], ReidJudge(pack.reid, Runner(content), batches))
-    started = recipe.started(subject, recipe.CPU, recipe.observed(subject, recipe.CPU), [], ())
-    integer = replace(started, choice=Choice("percentile", "percentile")).content()
+    started = search.started(subject, search.CPU, search.observed(subject, search.CPU), [], ())
+    integer = replace(started, methods=RangeMethods("percentile", "percentile")).content()
     likeness = subject.tuning.verdict(Runner(integer), 1)
     runs = [Runner(content), Runner(integer)]
     published = Runner((DATA / "models/osnet_x0_25_msmt17_dynamic.onnx").read_bytes())
@@ -213,8 +214,8 @@ def _appearance(pack: ModelPack) -> str:
     for size in (1, 16):
         batch = np.concatenate([*batches, *batches])[:size]
         planes = np.random.default_rng(0).normal(0, 1, (size, 3, 256, 128)).astype(np.float32)
-        feeds = [(published, planes), *((run, batch) for run in runs)]
-        times = in_turns([lambda r=r, x=x: r(x) for r, x in feeds])  # type: ignore[misc]
+        timed = [(published, planes), *((run, batch) for run in runs)]
+        times = in_turns([lambda r=r, x=x: r(x) for r, x in timed])  # type: ignore[misc]
         rows.append([f"batch {size}", "", *(f"{ms:.2f}" for ms in times), f"{times[1] / times[2]:.2f}x"])
     return (
         f"OSNet x0.25 on this CPU, everything in integers: {likeness}. {NO_CPU_REID[0].upper()}{NO_CPU_REID[1:]}.\n\n"

@@ -20,8 +20,9 @@ from benchmarks.int8.nanodet_plus import DATA, accuracy, in_turns
 from benchmarks.int8.untrained import nanodet_plus
 from benchmarks.results import table, write_section
 from calibration import frames
-from calibration.calibrate import PICTURES, Outcome, Settings, calibrate
+from calibration.calibrate import PICTURES, calibrate
 from calibration.joint_gate import JointAgreement, JointJudge
+from calibration.outcome import Outcome, Settings
 from calibration.runtime import Array, Arrays, Feed, Runner
 from edge import cli, modelpack
 from edge.detect.adopt import class_names
@@ -61,7 +62,7 @@ def _joint(folder: Path) -> str:
     outcome, written = _calibrated(network, folder / "joint.pack", frames.find(PICTURES, *STREETS, in_pairs=True))
     reference = Runner(network.content)
     judge = JointJudge(network.description, reference, outcome.held_out)
-    verdicts = {r.form: r.verdict for r in outcome.renderings if isinstance(r.verdict, JointAgreement)}
+    verdicts = {r.name: r.verdict for r in outcome.variants if isinstance(r.verdict, JointAgreement)}
     rows = [_figures(form, verdict) for form, verdict in verdicts.items()]
     rows += [_figures(f"fp32, noise {sigma:g}", judge.verdict(Noisy(reference, sigma), 1)) for sigma in NOISE]
     columns = ["form", "AP .5", "AP .5:.95", "score bias", "way back", "moved", "cosine mean", "cosine 1st pct."]
@@ -157,7 +158,7 @@ def _wide(folder: Path) -> str:
     pictures = [cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) for picture in chosen.pictures()]
     network = _built("wide.pth", nanodet_plus("1.5x", 80, pictures), "nanodet-plus")
     outcome, written = _calibrated(network, folder / "wide.pack", chosen, Settings(boards=("cpu",)))
-    verdicts = ", ".join(f"{r.form} {r.verdict.ap50:.3f} / {r.verdict.ap:.3f}" for r in outcome.renderings)  # type: ignore[union-attr]
+    verdicts = ", ".join(f"{r.name} {r.verdict.ap50:.3f} / {r.verdict.ap:.3f}" for r in outcome.variants)  # type: ignore[union-attr]
     return (
         "NanoDet-Plus-m 1.5x 416: no weights are to be had, so these are **drawn at random**, with measured statistics"
         f" of activations. Agreement on what they see by chance, AP .5 / .5:.95: {verdicts}."

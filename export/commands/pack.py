@@ -17,7 +17,7 @@ from edge.modelpack import Detector, Reid
 from export import networks, pack
 
 if TYPE_CHECKING:
-    from calibration.calibrate import Calibration
+    from calibration.outcome import Calibration
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +82,10 @@ def _calibration(
 ) -> "Calibration":
     """The networks calibrated on the pictures that the flags name."""
     from calibration import labels
-    from calibration.calibrate import ALL_BOARDS, PICTURES, Settings, calibrate
+    from calibration.calibrate import PICTURES, calibrate, steps
     from calibration.frames import FEWEST, find
     from calibration.gate import Limits
+    from calibration.outcome import ALL_BOARDS, Settings
     from edge.console.running import Progress
 
     pack.check_free(args.output, args.force)
@@ -105,7 +106,8 @@ def _calibration(
     contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
     described = detector.description, reid.description if reid else None
     settings = Settings(limits, ALL_BOARDS if args.boards == "all" else (args.boards,))
-    with Progress(None) as progress:
+    total = steps(settings, reid=reid is not None, labels=truths is not None)
+    with Progress(total) as progress:
         return calibrate(contents, *described, frames, settings, progress.advance, truths)
 
 
@@ -125,7 +127,7 @@ def _report(
         path.write_text(page(name, calibration, contents, detector.description), "utf-8")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another --report") from error
-    sys.stdout.write(f"{path}: what eight bits did\n")
+    sys.stdout.write(f"{path}: INT8 report\n")
 
 
 def _limits(text: str) -> dict[str, float]:

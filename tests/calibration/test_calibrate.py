@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from calibration import lint, recipe
+from calibration import lint, search
 from edge import modelpack
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.reasons import Reason, RungError
@@ -17,13 +17,13 @@ from export import cli
 from tests import tiny
 from tests.calibration import toy
 
-FORMS = ("int8", "qdq", "fp16", "qdq_fp16")
+VARIANTS = ("int8", "qdq", "fp16", "qdq_fp16")
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a toy detector and varied pictures."""
-    folder = tmp_path_factory.mktemp("material")
+    folder = tmp_path_factory.mktemp("calibration")
     (folder / "toy.onnx").write_bytes(toy.detector())
     (folder / "pictures").mkdir()
     random = np.random.default_rng(0)
@@ -33,18 +33,18 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _export(material: Path, target: Path, *flags: str) -> int:
-    pictures = str(material / "pictures")
+def _export(folder: Path, target: Path, *flags: str) -> int:
+    pictures = str(folder / "pictures")
     return cli.main(
-        ["pack", "--detector", str(material / "toy.onnx"), "--calibrate", pictures, "-o", str(target), *flags]
+        ["pack", "--detector", str(folder / "toy.onnx"), "--calibrate", pictures, "-o", str(target), *flags]
     )
 
 
 @pytest.fixture(scope="module")
-def exported(material: Path) -> Path:
+def exported(folder: Path) -> Path:
     """An exported pack with its report beside it."""
-    target = material / "toy.pack"
-    assert _export(material, target) == 0
+    target = folder / "toy.pack"
+    assert _export(folder, target) == 0
     return target
 
 
@@ -54,18 +54,18 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_the_pack_holds_every_form_with_its_verdict(exported: Path) -> None:
     pack = modelpack.read(exported)
-    assert set(pack.detector.variants) == {"fp32", *FORMS}
+    assert set(pack.detector.variants) == {"fp32", *VARIANTS}
     accuracy = json.loads((exported / "accuracy.json").read_text())
-    for form in FORMS:
-        verdict = accuracy["detector"][form]
+    for variant in VARIANTS:
+        verdict = accuracy["detector"][variant]
         limits = accuracy["limits"]
         assert verdict["passed"] == (verdict["ap50"] >= limits["ap50"] and verdict["ap"] >= limits["ap"])
-        assert pack.detector.variants[form].passed == verdict["passed"]
+        assert pack.detector.variants[variant].passed == verdict["passed"]
         assert verdict["truths"] > 10
     assert accuracy["detector"]["fp16"]["ap50"] > 0.97
     assert accuracy["detector"]["int8"]["ap50"] > 0.7
-    for form in ("qdq", "qdq_fp16"):
-        assert lint.problems(onnx.load(exported / f"detector.{form}.onnx")) == []
+    for variant in ("qdq", "qdq_fp16"):
+        assert lint.problems(onnx.load(exported / f"detector.{variant}.onnx")) == []
 
 
 def test_how_it_came_about_is_written_down(exported: Path) -> None:
@@ -79,8 +79,8 @@ def test_how_it_came_about_is_written_down(exported: Path) -> None:
     assert {"body.0", "head.0"} <= {unit["name"] for unit in told["detector"]["sensitivity"]}
 
 
-def test_the_same_input_gives_the_same_bytes(exported: Path, material: Path, tmp_path: Path) -> None:
-    assert _export(material, tmp_path / "toy.pack") == 0
+def test_the_same_input_gives_the_same_bytes(exported: Path, folder: Path, tmp_path: Path) -> None:
+    assert _export(folder, tmp_path / "toy.pack") == 0
     assert _files(tmp_path / "toy.pack") == _files(exported)
 
 
@@ -92,12 +92,10 @@ def test_the_report_is_one_file_that_loads_nothing(exported: Path) -> None:
     assert not re.search(r"https?://|@import|<script", page)
 
 
-def test_what_fails_the_gate_is_never_automatic(
-    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert _export(material, tmp_path / "strict.pack", "--limits", "ap50=1.1") == 0
+def test_what_fails_the_gate_is_never_automatic(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _export(folder, tmp_path / "strict.pack", "--limits", "ap50=1.1") == 0
     pack = modelpack.read(tmp_path / "strict.pack")
-    assert not any(pack.detector.variants[form].passed for form in FORMS)
+    assert not any(pack.detector.variants[variant].passed for variant in VARIANTS)
 
     def no_gpu() -> None:
         raise RungError(Reason.NO_DRIVER, "none here")
@@ -108,12 +106,12 @@ def test_what_fails_the_gate_is_never_automatic(
     backend.close()
 
 
-def test_an_interrupted_export_leaves_nothing(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_export_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recipe, "calibrate", interrupted)
-    assert _export(material, tmp_path / "toy.pack") == 130
+    monkeypatch.setattr(search, "best", interrupted)
+    assert _export(folder, tmp_path / "toy.pack") == 130
     assert list(tmp_path.iterdir()) == []
 
 
@@ -126,50 +124,48 @@ def test_an_interrupted_export_leaves_nothing(material: Path, tmp_path: Path, mo
     ],
 )
 def test_mistakes_are_one_sentence(
-    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, told: str
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, told: str
 ) -> None:
-    assert _export(material, tmp_path / "toy.pack", *flags) == code
+    assert _export(folder, tmp_path / "toy.pack", *flags) == code
     assert told in capsys.readouterr().err
     assert not (tmp_path / "toy.pack").exists()
 
 
 def test_a_network_without_convolutions_is_told_so(
-    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny.write_network(tmp_path / "tiny.onnx")
     target = str(tmp_path / "tiny.pack")
-    flags = ["--detector", str(tmp_path / "tiny.onnx"), "--calibrate", str(material / "pictures"), "-o", target]
+    flags = ["--detector", str(tmp_path / "tiny.onnx"), "--calibrate", str(folder / "pictures"), "-o", target]
     assert cli.main(["pack", *flags]) == 65
     assert "found none" in capsys.readouterr().err
 
 
-def test_labels_judge_every_form(material: Path, tmp_path: Path) -> None:
+def test_labels_judge_every_form(folder: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels"
     labels.mkdir()
     for i in range(24):
         (labels / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.6\n1 0.2 0.3 0.1 0.1\n7 0.5 0.5 0.1 0.1\n" if i % 3 else "")
-    assert _export(material, tmp_path / "toy.pack", "--labels", str(labels)) == 0
+    assert _export(folder, tmp_path / "toy.pack", "--labels", str(labels)) == 0
     told = json.loads((tmp_path / "toy.pack/accuracy.json").read_text())["detector"]["against_labels"]
-    assert set(told) == {"fp32", *FORMS}
+    assert set(told) == {"fp32", *VARIANTS}
     assert all(0 <= entry["ap"] <= entry["ap50"] <= 1 for entry in told.values())
     assert 0 < told["fp32"]["boxes"] <= 24
     assert "labelled boxes" in (tmp_path / "toy.report.html").read_text()
 
 
-def test_labels_of_other_pictures_are_refused(
-    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_labels_of_other_pictures_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other.txt").write_text("0 0.5 0.5 0.4 0.6\n")
-    assert _export(material, tmp_path / "toy.pack", "--labels", str(tmp_path)) == 65
+    assert _export(folder, tmp_path / "toy.pack", "--labels", str(tmp_path)) == 65
     assert "named like the pictures" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("boards", "forms"), [("cpu", FORMS[:1]), ("tensorrt", FORMS[1:])])
+@pytest.mark.parametrize(("boards", "forms"), [("cpu", VARIANTS[:1]), ("tensorrt", VARIANTS[1:])])
 def test_only_the_boards_that_are_wanted_get_variants(
-    exported: Path, material: Path, tmp_path: Path, boards: str, forms: tuple[str, ...]
+    exported: Path, folder: Path, tmp_path: Path, boards: str, forms: tuple[str, ...]
 ) -> None:
-    assert _export(material, tmp_path / "toy.pack", "--boards", boards) == 0
+    assert _export(folder, tmp_path / "toy.pack", "--boards", boards) == 0
     assert set(modelpack.read(tmp_path / "toy.pack").detector.variants) == {"fp32", *forms}
-    for form in forms:
-        name = f"detector.{form}.onnx"
+    for variant in forms:
+        name = f"detector.{variant}.onnx"
         assert (tmp_path / "toy.pack" / name).read_bytes() == (exported / name).read_bytes()

@@ -3,8 +3,8 @@ import pytest
 
 from calibration import activations, equalise
 from calibration.equalise import Channels, Strength
+from calibration.matrix_outputs import with_matrix_outputs
 from calibration.runtime import Runner
-from calibration.tail import as_products
 from tests.calibration import toy
 
 
@@ -12,7 +12,7 @@ from tests.calibration import toy
 @pytest.mark.parametrize("strength", [Strength(1 / 3, 0.4), Strength(0.0, 1.0), Strength(1.0, 0.0)])
 def test_the_function_is_the_same_and_ranges_are_more_alike(strength, products):
     network = toy.network(unlike=300)
-    network = as_products(network) if products else network
+    network = with_matrix_outputs(network) if products else network
     images = toy.images(6)
     seen = activations.extremes(network, activations.float_tensors(network, images[0]), images)
     channels = Channels(network)

@@ -8,12 +8,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-from calibration import half, lint, recipe
+from calibration import float16, lint, search
 from calibration.gate import DetectorJudge
+from calibration.matrix_outputs import with_matrix_outputs
 from calibration.network import Network
-from calibration.recipe import Calibrated, Subject, Target
 from calibration.runtime import Runner
-from calibration.tail import as_products
+from calibration.search import Quantized, Subject, Target
 from edge.detect import adopt
 from export import onnxfile
 from tests.calibration import toy
@@ -22,29 +22,29 @@ from tests.infer.importer import Importer
 pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
 
-def _calibrated(target: Target) -> Calibrated:
+def _calibrated(target: Target) -> Quantized:
     content = toy.detector()
     described = adopt.detector("toy.onnx", "0" * 64, *onnxfile.ports(onnx.load_from_string(content)))
     images = [image.repeat(4, 1).repeat(4, 2) for image in toy.images(4)]
     network = Network.parse(content)
-    network = as_products(network) if target is recipe.CPU else network
+    network = with_matrix_outputs(network) if target is search.CPU else network
     subject = Subject(network, images, [], DetectorJudge(described, Runner(content), images))
-    return recipe.rough(subject, target, recipe.observed(subject, target))
+    return search.rough(subject, target, search.observed(subject, target))
 
 
 def test_the_forms_for_tensorrt_are_accepted(tensorrt_importer: Importer, tmp_path: Path) -> None:
-    qdq = onnx.load_from_string(_calibrated(recipe.TENSORRT).content())
-    for name, model in (("qdq", qdq), ("qdq_fp16", half.halved(qdq))):
+    qdq = onnx.load_from_string(_calibrated(search.TENSORRT).content())
+    for name, model in (("qdq", qdq), ("qdq_fp16", float16.to_float16(qdq))):
         assert lint.problems(model) == []
         onnx.save(model, tmp_path / f"{name}.onnx")
         assert tensorrt_importer.accepts(tmp_path / f"{name}.onnx") == []
-    (tmp_path / "fp16.onnx").write_bytes(half.halved(onnx.load_from_string(toy.detector())).SerializeToString())
+    (tmp_path / "fp16.onnx").write_bytes(float16.to_float16(onnx.load_from_string(toy.detector())).SerializeToString())
     assert tensorrt_importer.accepts(tmp_path / "fp16.onnx") == []
 
 
 def test_the_form_for_cpus_is_refused_as_the_lint_says(tensorrt_importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "int8.onnx"
-    path.write_bytes(_calibrated(recipe.CPU).content())
+    path.write_bytes(_calibrated(search.CPU).content())
     assert tensorrt_importer.accepts(path) != []
     assert any("zero point" in problem or "UINT8" in problem for problem in lint.problems(onnx.load(path)))
 

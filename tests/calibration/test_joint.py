@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 import edge.demo
-from calibration import frames, lint, pairs
+from calibration import frames, joint_inputs, lint
 from calibration.gate import Limits
 from calibration.joint_gate import JointAgreement, JointJudge
 from calibration.network import Network
@@ -111,7 +111,7 @@ def test_the_same_input_gives_the_same_bytes(exported: Path, streets: Path, tmp_
 
 def test_the_report_has_every_figure_and_shows_people(exported: Path) -> None:
     page = exported.with_name("joint.report.html").read_text()
-    for title in ("AP .5", "way back", "moved", "cosine 1st pct."):
+    for title in ("AP .5", "offset", "moved", "cosine 1st pct."):
         assert f"<th class=number>{title}</th>" in page
     assert page.count("data:image/jpeg;base64,") == 12
 
@@ -119,7 +119,7 @@ def test_the_report_has_every_figure_and_shows_people(exported: Path) -> None:
 def test_a_network_that_reads_where_tracks_were_gets_them(tmp_path: Path, streets: Path) -> None:
     network = networks.detector(joint_net.write(tmp_path / "joint.onnx", tracks=True), names=["person", "car"])
     chosen = frames.find(16, str(streets), in_pairs=True)
-    found = pairs.gather(chosen.pairs(), network.description, network.content)
+    found = joint_inputs.collect(chosen.pairs(), network.description, network.content)
     assert all(set(feed) == {IMAGE, BEFORE, "pre_hm"} for feed in found.tensors)
     assert max(feed["pre_hm"].max() for feed in found.tensors) == 1
     assert all(np.all((centres >= 0) & (centres <= 1)) for centres in found.objects)
@@ -129,7 +129,7 @@ def test_the_runtime_and_calibration_feed_alike(streets: Path) -> None:
     network = networks.detector(WEIGHTS, SIZE)
     chosen = frames.find(16, str(streets), in_pairs=True)
     assert len(chosen.chosen) == 16
-    found = pairs.gather(chosen.pairs(), network.description, network.content)
+    found = joint_inputs.collect(chosen.pairs(), network.description, network.content)
     for feed, (picture, before) in zip(found.tensors, chosen.pairs(), strict=True):
         assert before is not None
         np.testing.assert_array_equal(feed[IMAGE][0], picture)

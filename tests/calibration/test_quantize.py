@@ -4,13 +4,13 @@ import numpy as np
 import onnx
 import pytest
 
-from calibration import activations, half, lint, placement, quantize, ranges, rounding
+from calibration import activations, float16, lint, placement, quantize, ranges, rounding
+from calibration.matrix_outputs import with_matrix_outputs
 from calibration.network import Network, opset_of
 from calibration.placement import Placement
 from calibration.quantize import Family
 from calibration.ranges import Range
 from calibration.runtime import Runner
-from calibration.tail import as_products
 from edge.infer.onnxrt.session import CPU, DISABLED
 from export.graph import Graph
 from tests.calibration import toy
@@ -44,7 +44,7 @@ def _kinds(model: onnx.ModelProto, tmp_path) -> list[str]:
 
 
 def test_on_a_cpu_everything_but_the_first_convolution_is_integer(tmp_path):
-    network = as_products(toy.network())
+    network = with_matrix_outputs(toy.network())
     model = _quantized(network, placement.for_cpu(network), quantize.CPU)
     kinds = _kinds(model, tmp_path)
     assert kinds.count("QLinearConv") == 6
@@ -57,7 +57,7 @@ def test_on_a_cpu_everything_but_the_first_convolution_is_integer(tmp_path):
 
 
 def test_layers_named_float_are_float(tmp_path):
-    network = as_products(toy.network())
+    network = with_matrix_outputs(toy.network())
     floats = ["body.0.in", "body.0.deep", "body.0.out"]
     model = _quantized(network, placement.for_cpu(network, floats), quantize.CPU)
     assert _kinds(model, tmp_path).count("QLinearConv") == 3
@@ -68,7 +68,7 @@ def test_layers_named_float_are_float(tmp_path):
 
 def test_a_float_layer_between_grids_is_not_quantized_by_the_runtime(tmp_path):
     """ONNX Runtime would round its weights itself; then what is measured of a layer in float is not true."""
-    network = as_products(toy.network())
+    network = with_matrix_outputs(toy.network())
     model = _quantized(network, placement.for_cpu(network, ["body.0.deep"]), quantize.CPU)
     kinds = _kinds(model, tmp_path)
     assert kinds.count("QLinearConv") == 5
@@ -118,8 +118,8 @@ def test_float16_grids_take_a_newer_opset_and_reductions_with_them():
     limits = activations.extremes(network, names.gridded, [image])
     grids = {n: quantize.grid(Range(e.lows.min(), e.highs.max()), quantize.TENSORRT) for n, e in limits.items()}
     weights = rounding.rounded(network, {}, quantize.TENSORRT)
-    halved = half.halved(quantize.quantized(network, names, grids, weights, quantize.TENSORRT))
-    assert opset_of(halved) == half.QDQ_OPSET
+    halved = float16.to_float16(quantize.quantized(network, names, grids, weights, quantize.TENSORRT))
+    assert opset_of(halved) == float16.QDQ_OPSET
     found, expected = (Runner(c)(image)["highest"] for c in (halved.SerializeToString(), network.content))
     assert found.dtype == np.float32
     assert toy.off(found, expected) < 0.05
@@ -128,7 +128,7 @@ def test_float16_grids_take_a_newer_opset_and_reductions_with_them():
 def test_without_a_product_at_the_end_the_last_convolution_stays_float():
     network = toy.network()
     assert "head.0.last" not in placement.candidates(network)
-    assert "head.0.last" in placement.candidates(as_products(network))
+    assert "head.0.last" in placement.candidates(with_matrix_outputs(network))
 
 
 def test_a_concat_and_what_only_moves_values_share_a_grid():
@@ -138,10 +138,10 @@ def test_a_concat_and_what_only_moves_values_share_a_grid():
     assert grids["body.0.in"] != grids["body.0.in.act"]
 
 
-def test_tails_are_the_unbranched_end():
-    tails = placement.tails(toy.network())
-    assert {"head.0.deep", "head.0.deep.act", "head.0.last"} <= tails
-    assert not {"total", "body.1.in", "joined"} & tails
+def test_output_branches_are_the_unbranched_ends():
+    branches = placement.output_branches(toy.network())
+    assert {"head.0.deep", "head.0.deep.act", "head.0.last"} <= branches
+    assert not {"total", "body.1.in", "joined"} & branches
 
 
 def test_the_tensorrt_form_is_legal_and_right_in_both_precisions():
@@ -152,7 +152,7 @@ def test_the_tensorrt_form_is_legal_and_right_in_both_precisions():
     expected = Runner(network.content)(image)["rows"]
     found = Runner(model.SerializeToString(), exact=True)(image)["rows"]
     assert toy.off(found, expected) < 0.06
-    halved = half.halved(model)
+    halved = float16.to_float16(model)
     assert opset_of(halved) >= 19
     assert lint.problems(halved) == []
     again = Runner(halved.SerializeToString(), exact=True)(image)["rows"]
@@ -162,7 +162,7 @@ def test_the_tensorrt_form_is_legal_and_right_in_both_precisions():
 
 def test_float16_alone_keeps_the_opset_and_is_near():
     network = toy.network()
-    halved = half.halved(network.model)
+    halved = float16.to_float16(network.model)
     assert opset_of(halved) == opset_of(network.model)
     assert not any(t.data_type == onnx.TensorProto.FLOAT for t in halved.graph.initializer)
     image = toy.images(1)[0]
@@ -172,7 +172,7 @@ def test_float16_alone_keeps_the_opset_and_is_near():
 def test_the_end_as_matrix_products_is_exact():
     network = toy.network()
     image = toy.images(1)[0]
-    changed = as_products(network)
+    changed = with_matrix_outputs(network)
     assert "Gemm" in [node.op_type for node in changed.nodes]
     assert np.allclose(Runner(changed.content)(image)["rows"], Runner(network.content)(image)["rows"], atol=1e-6)
 

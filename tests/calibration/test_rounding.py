@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration import quantize, rounding
+from calibration.matrix_outputs import with_matrix_outputs
 from calibration.runtime import Runner
-from calibration.tail import as_products
 from tests.calibration import toy
 
 NOWHERE = np.empty((0, 2))
@@ -43,7 +43,7 @@ def test_moments_are_those_of_what_the_kernel_sees():
 
 
 def test_the_same_seed_gives_the_same_integers_and_every_layer_has_some():
-    network = as_products(toy.network())
+    network = with_matrix_outputs(toy.network())
     layers = [node.output[0] for node in network.weighted()]
     images, objects = toy.images(4), [NOWHERE, np.array([[0.5, 0.5]])] * 2
     found = [

@@ -16,7 +16,7 @@ _REDUCTIONS = {
 _FLOAT32_INPUTS = {"Resize": (1, 2)}
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model` in float16. Q/DQ pairs keep their grids where the scales are float16 numbers."""
     half = onnx.ModelProto()
     half.CopyFrom(model)

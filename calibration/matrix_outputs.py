@@ -13,18 +13,18 @@ from onnx import NodeProto, helper, numpy_helper
 from calibration.network import Network, attribute
 
 
-def as_products(network: Network) -> Network:
+def with_matrix_outputs(network: Network) -> Network:
     """The same function; a network whose results are made in any other way is returned as it is."""
-    tails = [tail for node in network.nodes if (tail := _tail(network, node)) is not None]
-    if not tails:
+    branches = [branch for node in network.nodes if (branch := _output_branch(network, node)) is not None]
+    if not branches:
         return network
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     replaced: dict[str, list[NodeProto]] = {}
-    batch = "tail.batch"
+    batch = "rows.batch"
     model.graph.initializer.append(numpy_helper.from_array(np.array([0]), batch))
-    for last, join, parts in tails:
+    for last, join, parts in branches:
         rows = []
         for conv, flat in parts:
             name = conv.output[0]
@@ -48,10 +48,10 @@ def as_products(network: Network) -> Network:
     return Network(model)
 
 
-Tail = tuple[NodeProto, NodeProto, list[tuple[NodeProto, NodeProto]]]
+OutputBranch = tuple[NodeProto, NodeProto, list[tuple[NodeProto, NodeProto]]]
 
 
-def _tail(network: Network, node: NodeProto) -> Tail | None:
+def _output_branch(network: Network, node: NodeProto) -> OutputBranch | None:
     """The output's Transpose, the Concat before it and the pairs of 1x1 convolution and Reshape before that."""
     if node.op_type != "Transpose" or node.output[0] not in network.outputs or attribute(node, "perm", []) != [0, 2, 1]:
         return None

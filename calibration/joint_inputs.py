@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.feeds import CROP_SCORE, OBJECT_SCORE, CalibrationSet
 from calibration.frames import Pair
-from calibration.material import CROP_SCORE, OBJECT_SCORE, Material
 from calibration.runtime import Feed
 from edge.detect.adopt_joint import BEFORE, IMAGE
 from edge.detect.joint import JointDetector
@@ -19,9 +19,9 @@ from edge.modelpack import Detector
 from edge.types import Detections, Tracks
 
 
-def gather(pairs: Iterable[Pair], detector: Detector, content: bytes) -> Material:
+def collect(pairs: Iterable[Pair], detector: Detector, content: bytes) -> CalibrationSet:
     """What the board would feed to joint network `detector`, whose float file is `content`, for each of `pairs`."""
-    material = Material([], [])
+    collected = CalibrationSet([], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "joint.onnx"
         path.write_bytes(content)
@@ -33,13 +33,13 @@ def gather(pairs: Iterable[Pair], detector: Detector, content: bytes) -> Materia
                 joint.see(_tracks(joint(before)))
             seen = joint(picture)
             feed: Feed = {name: buffer.copy() for name, buffer in backend.inputs.items()}
-            material.tensors.append(feed)
+            collected.feeds.append(feed)
             scale = joint.scale
             centres = (seen.boxes_xyxy[:, :2] + seen.boxes_xyxy[:, 2:]).astype(np.float64) / 2
             within = (centres - (scale.left, scale.top)) / (scale.x, scale.y)
-            material.objects.append(np.clip(within / (detector.input.width, detector.input.height), 0, 1))
+            collected.objects.append(np.clip(within / (detector.input.width, detector.input.height), 0, 1))
         backend.close()
-    return material
+    return collected
 
 
 def stands_still(feed: Feed) -> bool:

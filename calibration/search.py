@@ -1,13 +1,13 @@
-"""From a float network to an integer one, step by step; every choice between alternatives is made by measured error.
+"""The search for the best integer form of a network: every choice between alternatives is made by measured error.
 
 1. Extremes and histograms of all channels on the calibration inputs.
 2. Equalisation of several strengths, the best kept, first everywhere the same and then for each of a few sections of
    the network; GPTQ-rounded weights.
-3. How ranges are chosen: of several methods, for the trunk and for the last stretches, the best kept.
+3. How ranges are chosen: of several methods, for the trunk and for the output branches, the best kept.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +21,10 @@ from calibration.placement import Placement
 from calibration.quantize import Family, Rounded
 from calibration.ranges import ChannelHistograms, Histogram, Method, Range
 from calibration.rounding import Points
-from calibration.runtime import Feed, Runner, in_turn
+from calibration.runtime import Feed, Runner, parallel_map
 
 # Inputs for: ranges, GPTQ's moments, and the comparison of alternatives.
-FOR_RANGES, FOR_MOMENTS, FOR_CHOICES = 48, 24, 24
+FOR_RANGES, FOR_MOMENTS, FOR_COMPARISON = 48, 24, 24
 
 # Found on NanoDet-Plus-m 416: a weight of the negative side of 1/3 and a share of .4 is the best for all tensors at
 # once; for some sections of the network another is better, by up to a tenth of the error.
@@ -38,23 +38,23 @@ Strengths = tuple[Strength | None, ...]  # of each section; none: left as it is
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Methods for the ranges of the trunk and of the last, unbranched stretches, whose few large values are results."""
+class RangeMethods:
+    """How ranges are chosen in the trunk, and in the output branches, whose few large values are results."""
 
     trunk: Method
-    tails: Method
+    outputs: Method
 
     def __str__(self) -> str:
-        return self.trunk if self.trunk == self.tails else f"{self.trunk}, tails {self.tails}"
+        return self.trunk if self.trunk == self.outputs else f"{self.trunk}, output branches {self.outputs}"
 
 
-CHOICES = (
-    Choice("l3", "max"),
-    Choice("l3", "l3"),
-    Choice("l2", "max"),
-    Choice("percentile", "percentile"),
-    Choice("entropy", "max"),
-    Choice("max", "max"),
+RANGE_METHODS = (
+    RangeMethods("l3", "max"),
+    RangeMethods("l3", "l3"),
+    RangeMethods("l2", "max"),
+    RangeMethods("percentile", "percentile"),
+    RangeMethods("entropy", "max"),
+    RangeMethods("max", "max"),
 )
 
 
@@ -88,19 +88,36 @@ CPU = Target(quantize.CPU, placement.for_cpu, CPU_STRENGTHS)
 TENSORRT = Target(quantize.TENSORRT, placement.for_tensorrt, TENSORRT_STRENGTHS)
 
 
+class GridRanges:
+    """The ranges of tensors and of groups of tensors that share a grid, each chosen once: that takes milliseconds, and
+    the many variants that a search compares have most of them in common. Threads may share it."""
+
+    def __init__(self, histograms: Mapping[str, Histogram], *, symmetric: bool):
+        self.histograms = histograms
+        self._symmetric = symmetric
+        self._found: dict[tuple[tuple[str, ...], Method], Range] = {}
+
+    def of(self, tensors: tuple[str, ...], method: Method) -> Range:
+        """The range that the common grid of `tensors` gets from `method`."""
+        key = tensors, method
+        if key not in self._found:  # two threads may both choose it, and find the same
+            histogram = ranges.merged(self.histograms[name] for name in tensors)
+            self._found[key] = ranges.choose(histogram, method, symmetric=self._symmetric)
+        return self._found[key]
+
+
 @dataclass(frozen=True)
-class Calibrated:
+class Quantized:
     """A network ready to be written with any set of float layers."""
 
     target: Target
     network: Network
-    histograms: Mapping[str, Histogram]
+    grid_ranges: "GridRanges"
     weights: Mapping[str, Rounded]
-    tails: frozenset[str]
-    choice: Choice
+    output_branches: frozenset[str]
+    methods: RangeMethods
     strengths: Strengths
     tried: Mapping[str, float]
-    _chosen: dict[tuple[Choice, tuple[str, ...]], Range] = field(default_factory=dict, repr=False, compare=False)
 
     def ranges(self, floats: Collection[str] = ()) -> dict[str, Range]:
         """The range of every tensor that has a grid when the layers `floats` are left in float."""
@@ -110,12 +127,8 @@ class Calibrated:
             members.setdefault(root, []).append(name)
         found = {}
         for names in members.values():
-            method = self.choice.tails if self.tails.issuperset(names) else self.choice.trunk
-            key = (self.choice, tuple(names))
-            if key not in self._chosen:
-                histogram = ranges.merged(self.histograms[name] for name in names)
-                self._chosen[key] = ranges.choose(histogram, method, symmetric=self.target.family.symmetric)
-            found.update(dict.fromkeys(names, self._chosen[key]))
+            method = self.methods.outputs if self.output_branches.issuperset(names) else self.methods.trunk
+            found.update(dict.fromkeys(names, self.grid_ranges.of(tuple(names), method)))
         return found
 
     def content(self, floats: Collection[str] = ()) -> bytes:
@@ -130,15 +143,18 @@ class Calibrated:
         return Runner(self.content(floats), exact=exact)
 
 
-def calibrate(
+def best(
     subject: Subject,
     target: Target,
     floats: Collection[str],
     seen: Observed,
     progress: Callable[[str], None],
-) -> Calibrated:
-    """`subject` calibrated for `target`. `seen` is what was observed of it; alternatives are compared with the layers
-    `floats` in float, nearest rounding first, GPTQ for the final comparison of methods."""
+) -> Quantized:
+    """The best quantization of `subject` for `target` among those tried.
+
+    `seen` is what was observed of it; alternatives are compared with the layers `floats` in float, nearest rounding
+    first, GPTQ for the final comparison of range methods. `progress` hears of each of `steps(target)` steps.
+    """
     errors: dict[Strengths, float] = {}
     sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
 
@@ -147,14 +163,16 @@ def calibrate(
 
     def best_of(candidates: Sequence[Strengths]) -> Strengths:
         new = [strengths for strengths in dict.fromkeys(candidates) if strengths not in errors]
-        errors.update(zip(new, in_turn(error, new), strict=True))
+        errors.update(zip(new, parallel_map(error, new), strict=True))
         return min(candidates, key=errors.__getitem__)
 
     # Everywhere the same first, then section by section.
     progress("equalisation")
     strengths = best_of([(strength,) * len(sections) for strength in (None, target.strengths[0])])
-    for i in range(len(sections)):
-        progress(f"equalisation of section {i + 1} of {len(sections)}, after {_text(strengths)}")
+    for i in range(SECTIONS if len(target.strengths) > 1 else 0):
+        progress(f"equalisation of section {i + 1} of {SECTIONS}")
+        if i >= len(sections):
+            continue
         before, after = strengths[:i], strengths[i + 1 :]
         strengths = best_of([strengths, *((*before, strength, *after) for strength in target.strengths[1:])])
     final = started(subject, target, seen, sections, strengths)
@@ -163,15 +181,22 @@ def calibrate(
     moments = rounding.moments(final.network, layers, subject.inputs[:FOR_MOMENTS], subject.objects)
     final = replace(final, weights=rounding.rounded(final.network, moments, target.family))
     progress("ranges")
-    judged = in_turn(lambda choice: subject.tuning.error(replace(final, choice=choice).run(floats)), CHOICES)
-    by_choice = dict(zip(CHOICES, judged, strict=True))
-    chosen = min(CHOICES, key=by_choice.__getitem__)
+    judged = parallel_map(
+        lambda methods: subject.tuning.error(replace(final, methods=methods).run(floats)), RANGE_METHODS
+    )
+    by_methods = dict(zip(RANGE_METHODS, judged, strict=True))
+    chosen = min(RANGE_METHODS, key=by_methods.__getitem__)
     tried = {f"equalisation {_text(strengths)}": error for strengths, error in errors.items()}
-    tried |= {f"ranges {choice}": error for choice, error in by_choice.items()}
-    return replace(final, choice=chosen, tried=tried)
+    tried |= {f"ranges {methods}": error for methods, error in by_methods.items()}
+    return replace(final, methods=chosen, tried=tried)
 
 
-def rough(subject: Subject, target: Target, seen: Observed) -> Calibrated:
+def steps(target: Target) -> int:
+    """How many steps `best` takes: equalisation, its sections, rounding, ranges."""
+    return 3 + (SECTIONS if len(target.strengths) > 1 else 0)
+
+
+def rough(subject: Subject, target: Target, seen: Observed) -> Quantized:
     """`subject` calibrated quickly, without a search: good enough to see which layers matter."""
     sections = [] if equalise.shared_weights(subject.network) else _sections(subject.network)
     return started(subject, target, seen, sections, (target.strengths[0],) * len(sections))
@@ -210,7 +235,7 @@ def _text(strengths: Strengths) -> str:
 
 def started(
     subject: Subject, target: Target, seen: Observed, sections: Sequence[Sequence[int]], strengths: Strengths
-) -> Calibrated:
+) -> Quantized:
     """Equalised with the strength of each section, weights rounded to nearest."""
     network, divisors = subject.network, {}
     by_group = {group: s for groups, s in zip(sections, strengths, strict=True) if s for group in groups}
@@ -225,13 +250,13 @@ def started(
         for name, source in sources.items()
         if source in seen.histograms
     }
-    return Calibrated(
+    return Quantized(
         target,
         network,
-        histograms,
+        GridRanges(histograms, symmetric=target.family.symmetric),
         rounding.rounded(network, {}, target.family),
-        frozenset(placement.tails(network)),
-        CHOICES[0],
+        frozenset(placement.output_branches(network)),
+        RANGE_METHODS[0],
         strengths,
         {},
     )

@@ -1,4 +1,4 @@
-"""Input tensors for calibration and judging, made by the runtime's own preprocessing; crops come from the detector."""
+"""What networks read during calibration, made by the runtime's own preprocessing; crops come from the detector."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibration.gate import Postprocess
+from calibration.decode import Postprocess
 from calibration.rounding import Points
 from calibration.runtime import Array, Feed, Runner
 from edge.detect.preprocess import Preprocess
@@ -23,10 +23,10 @@ NOWHERE: Points = np.empty((0, 2))
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a network is calibrated on: what it reads for each picture, and the centres of objects in it, in 0..1."""
+class CalibrationSet:
+    """What a network is calibrated on: what it reads for each frame, and the centres of the objects there, in 0..1."""
 
-    tensors: list[Feed]
+    feeds: list[Feed]
     objects: list[Points]
 
 
@@ -41,14 +41,14 @@ def tensor(wanted: ImageInput, pictures: Sequence[Image]) -> Array:
     return filled
 
 
-def gather(
+def collect(
     pictures: Iterable[Image], detector: Detector, reference: Runner, reid: Reid | None, seed: int = 0
-) -> tuple[Material, list[list[Array]]]:
+) -> tuple[CalibrationSet, list[list[Array]]]:
     """Detector inputs of `pictures`, and for `reid` the jittered crops of each, tensors of one row.
 
     `reference` is the float detector. A picture without people gives no crops.
     """
-    material, crops = Material([], []), []
+    found, crops = CalibrationSet([], []), []
     random = np.random.default_rng(seed)
     postprocess: Postprocess | None = None
     for picture in pictures:
@@ -57,15 +57,15 @@ def gather(
         postprocess = postprocess or Postprocess(detector, outputs)
         size = np.array([detector.input.width, detector.input.height])
         boxes = postprocess(outputs, OBJECT_SCORE).boxes_xyxy.astype(np.float64)
-        material.tensors.append(filled)
-        material.objects.append((boxes[:, :2] + boxes[:, 2:]) / 2 / size)
+        found.feeds.append(filled)
+        found.objects.append((boxes[:, :2] + boxes[:, 2:]) / 2 / size)
         if reid is not None:
             seen = postprocess(outputs, CROP_SCORE)
             people = seen.boxes_xyxy[_people(detector, seen.classes)][:CROPS_A_PICTURE]
             scale = np.array([picture.shape[1], picture.shape[0]] * 2) / np.tile(size, 2)
             cut = [_crop(picture, box * scale, random) for box in people]
             crops.append([tensor(reid.input, [crop]) for crop in cut if len(crop) >= SMALLEST_CROP and crop.shape[1]])
-    return material, crops
+    return found, crops
 
 
 def batches(crops: Sequence[Sequence[Array]], numbers: Iterable[int]) -> list[Array]:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from calibration import activations, recipe
+from calibration import activations, search
 from calibration.equalise import Strength
 from calibration.gate import Judge
+from calibration.matrix_outputs import with_matrix_outputs
 from calibration.ranges import BINS
-from calibration.recipe import Subject
-from calibration.tail import as_products
+from calibration.search import Subject
 from tests.calibration import toy
 
 
@@ -18,12 +18,12 @@ class Nobody(Judge):
 
 @pytest.mark.parametrize("strength", [None, Strength(1 / 3, 0.4), Strength(0.0, 1.0)])
 def test_the_histograms_of_an_equalised_network_need_no_second_look(strength):
-    network = as_products(toy.network(unlike=300))
+    network = with_matrix_outputs(toy.network(unlike=300))
     images = toy.images(6)
     subject = Subject(network, images, [], Nobody())
-    seen = recipe.observed(subject, recipe.CPU)
-    sections = recipe._sections(network)
-    started = recipe.started(subject, recipe.CPU, seen, sections, (strength,) * len(sections))
+    seen = search.observed(subject, search.CPU)
+    sections = search._sections(network)
+    started = search.started(subject, search.CPU, seen, sections, (strength,) * len(sections))
     assert any(name.endswith(".matrix") for name in started.histograms)
     again = activations.extremes(started.network, list(started.histograms), images)
     counted = activations.histograms(started.network, again, images)
