@@ -8,8 +8,8 @@ truth read once, all thresholds at once and no metric that nobody looks at: agre
 import functools
 import multiprocessing
 import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from edge.motchallenge import SequenceInfo, read_detections, read_ground_truth
 from edge.track.tracker import Tracker
 from edge.types import Detections
 from edge.val.dataset import Sequence
-from edge.val.run import Setting
+from edge.val.run import Setting, upright
 from edge.val.score import Scores
 
 METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "FP", "FN")
@@ -30,6 +30,8 @@ JITTER = 0.005  # of a box: what two runs of a detector on nearly the same pictu
 _ALPHAS = np.arange(0.05, 0.99, 0.05)
 _EPS = float(np.finfo("float").eps)
 _PERSON, _DISTRACTORS = 1, (2, 7, 8, 12)  # classes of MOT17's ground truth, as TrackEval groups them
+NOBODY = 0.3  # IoU with everybody below which nobody is there
+STANDS = 0.5  # heights that the middle of a thing that stands strays at most
 _STAY = 1000.0  # CLEAR keeps yesterday's pairs before all others
 
 Array = npt.NDArray[Any]
@@ -84,6 +86,10 @@ class Trial:
 
     def run(self, setting: Setting, jitter: float = 0.0, seed: int = 0) -> Counts:
         """Track and count. `jitter`: every side of every box is moved by a normal error of this much of its size."""
+        return self.count(*self.track(setting, jitter, seed))
+
+    def track(self, setting: Setting, jitter: float = 0.0, seed: int = 0) -> tuple[list[Array], list[Array]]:
+        """Boxes xyxy as text holds them, float64 `[M, 4]`, and ids `[M]` of the tracks shown, by frame; see `run`."""
         tracker = Tracker(
             setting.method, self._frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
         )
@@ -93,11 +99,34 @@ class Trial:
             if jitter:
                 detections = _jittered(detections, jitter, random)
             tracks = tracker.update(detections, time_s if setting.time_aware else None)
+            if setting.output_filter:
+                tracks = upright(tracks)
             tracked.append(_as_text(tracks.boxes_xyxy))
             ids.append(tracks.ids)
-        return self._count(tracked, ids)
+        return tracked, ids
 
-    def _count(self, tracked: list[Array], ids: list[Array]) -> Counts:
+    def standing_false_s(self, tracked: list[Array], ids: list[Array]) -> float:
+        """The longest time, in seconds, for which a track shows something that stands where nobody is.
+
+        It stands while its middle stays within `STANDS` of its height from where this began, and nobody is there while
+        its IoU with every box of the truth, considered or not, is below `NOBODY`. A pause of its being shown ends it.
+        """
+        began: dict[int, tuple[float, Array]] = {}
+        longest = 0.0
+        for time_s, truth, boxes, track in zip(self._times_s, self._boxes, tracked, ids, strict=True):
+            false = _ious(truth, boxes).max(0, initial=0.0) < NOBODY
+            middles, heights = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 3] - boxes[:, 1]
+            still: dict[int, tuple[float, Array]] = {}
+            for k in np.flatnonzero(false):
+                start_s, place = began.get(int(track[k]), (time_s, middles[k]))
+                if np.linalg.norm(middles[k] - place) > STANDS * heights[k]:
+                    start_s, place = time_s, middles[k]
+                still[int(track[k])] = start_s, place
+                longest = max(longest, time_s - start_s)
+            began = still
+        return longest
+
+    def count(self, tracked: list[Array], ids: list[Array]) -> Counts:
         """Counts of boxes xyxy and ids by frame."""
         known, flat = np.unique(np.concatenate([np.zeros(0, np.int64), *ids]), return_inverse=True)
         rows = np.split(flat, np.cumsum([len(i) for i in ids])[:-1])
@@ -160,6 +189,27 @@ def workers() -> ProcessPoolExecutor:
     """A process a core; each keeps the sequences it has read."""
     context = multiprocessing.get_context("spawn")  # Numba does not survive a fork of its threads
     return ProcessPoolExecutor(len(os.sched_getaffinity(0)), context)
+
+
+def counts(
+    pool: Executor, work: Iterable[tuple[Sequence, list[Run]]], progress: Callable[[int, int], None]
+) -> list[list[Counts]]:
+    """For each sequence what each of its runs counts; read once and run by one process, the longest first.
+
+    `progress` is called with the number of sequences done and of all.
+    """
+    numbered = sorted(enumerate(work), key=lambda item: -len(item[1][0].frames) * len(item[1][1]))
+    running = {pool.submit(_run_all, sequence, runs): number for number, (sequence, runs) in numbered}
+    found: dict[int, list[Counts]] = {}
+    for future in as_completed(running):
+        found[running[future]] = future.result()
+        progress(len(found), len(numbered))
+    return [found[number] for number in range(len(numbered))]
+
+
+def _run_all(sequence: Sequence, runs: list[Run]) -> list[Counts]:
+    trial = Trial(sequence)
+    return [trial.run(*run) for run in runs]
 
 
 def measure(pool: Executor, sets: Mapping[str, list[Sequence]], runs: Iterable[Run]) -> list[dict[str, Scores]]:

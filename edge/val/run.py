@@ -150,7 +150,7 @@ def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> N
     rows = []
     for done, (number, time_s) in enumerate(zip(sequence.frames.tolist(), sequence.times_s.tolist(), strict=True)):
         tracks = tracker.update(detections[number - 1], time_s if setting.time_aware else None)
-        rows.append(format_rows(number, _upright(tracks) if setting.output_filter else tracks))
+        rows.append(format_rows(number, upright(tracks) if setting.output_filter else tracks))
         if done % _REPORT_EVERY == 0:
             report(done)
     _write(out, rows)
@@ -165,7 +165,8 @@ def _write(path: Path, rows: list[str]) -> Path:
     return path
 
 
-def _upright(tracks: Tracks) -> Tracks:
+def upright(tracks: Tracks) -> Tracks:
+    """The tracks that `Setting.output_filter` leaves."""
     width, height = (tracks.boxes_xyxy[:, 2:] - tracks.boxes_xyxy[:, :2]).T
     keep = (width * height > 100) & (width <= 1.6 * height)
     return Tracks(*(getattr(tracks, name)[keep] for name in Tracks.__slots__))
