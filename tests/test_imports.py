@@ -22,6 +22,7 @@ LEVELS = (
         "motchallenge",
         "board",
         "fetch",
+        "files",
         "kernels",
         "console",
     },

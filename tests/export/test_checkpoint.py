@@ -107,8 +107,28 @@ TWO = tf.tensor("FloatStorage", "0", 6, 2, (), ())
         # NanoDet's Lightning checkpoints hold the weights and, better, their running average.
         tf.mapping({"state_dict": tf.mapping({"model.fc.bias": TWO, "avg_model.fc.bias": ONE})}),
         tf.mapping({"state_dict": tf.mapping({"avg_model.module.fc.bias": ONE, "model.fc.bias": TWO})}),
+        tf.mapping({"model": tf.mapping({"_orig_mod.fc.bias": ONE})}),
+        tf.mapping({"state_dict": tf.mapping({"net._orig_mod.module.fc.bias": ONE})}),
+        tf.mapping({"model": tf.mapping({"fc.bias": TWO}), "ema": tf.mapping({"fc.bias": ONE})}),
+        tf.mapping(
+            {"model": tf.mapping({"fc.bias": TWO}), "ema": tf.mapping({"module": tf.mapping({"fc.bias": ONE})})}
+        ),
+        tf.mapping({"state_dict": tf.mapping({"ema.fc.bias": ONE, "net.fc.bias": TWO})}),
     ],
-    ids=["top", "state_dict", "model", "module.", "model.", "avg_model.", "avg_model.module."],
+    ids=[
+        "top",
+        "state_dict",
+        "model",
+        "module.",
+        "model.",
+        "avg_model.",
+        "avg_model.module.",
+        "_orig_mod.",
+        "net._orig_mod.module.",
+        "ema",
+        "ema of a module",
+        "ema.",
+    ],
 )
 def test_where_published_checkpoints_keep_their_tensors(tmp_path, body):
     found = checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()})).tensors
@@ -241,8 +261,15 @@ def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, form, plac
 def test_a_foreign_file_is_called_so(tmp_path, content):
     path = tmp_path / "c.pth"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"expected a PyTorch checkpoint or an ONNX file"):
+    with pytest.raises(DataError, match=r"expected a PyTorch checkpoint, a \.safetensors or"):
         checkpoint.read(path)
+
+
+def test_numbers_that_training_kept_beside_the_weights_do_not_disturb(tmp_path):
+    torch = pytest.importorskip("torch")
+    kept = {"state_dict": {"a": torch.ones(2)}, "dtype": torch.float16, "scores": np.arange(3), "seen": {1, 2}}
+    torch.save(kept, tmp_path / "c.pth")
+    assert list(checkpoint.read(tmp_path / "c.pth").tensors) == ["a"]
 
 
 def test_a_zip_archive_of_something_else_is_called_so(tmp_path):
