@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from edge.chain.chain import Chain
 from edge.errors import NanoTrackError
 from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
+from edge.service.counting.areas import Areas
 from edge.service.pace import Pace
 from edge.service.web.view import View
-from edge.service.zones import Areas
 from edge.types import Image, Tracks
 from edge.video.capture import Capture
 

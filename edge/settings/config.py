@@ -63,7 +63,7 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Zone:
-    """`[[camera.zone]]`: a polygon in which people are counted; see `edge.service.zones`.
+    """`[[camera.zone]]`: a polygon in which people are counted; see `edge.service.counting.zones`.
 
     `points` are shares of width and height from the upper left corner, in order around the zone.
     """
@@ -80,7 +80,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Line:
-    """`[[camera.line]]`: a line whose crossings are counted; see `edge.service.zones`.
+    """`[[camera.line]]`: a line whose crossings are counted; see `edge.service.counting.lines`.
 
     "in" is from the left hand to the right of who walks from the first of the two `points` to the second.
     """

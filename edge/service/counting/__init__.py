@@ -1,0 +1,1 @@
+"""Counting: who is in a zone, and who crosses a line."""

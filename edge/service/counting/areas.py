@@ -1,0 +1,51 @@
+"""What people do in the zones and at the lines of one camera: they enter, stay, leave, cross.
+
+Coordinates of zones and lines are shares of width and height from the upper left corner, so they hold for every
+resolution.
+"""
+
+from collections.abc import Sequence
+
+from edge.events import Direction, Ended, Event, Observed, Origin
+from edge.service.counting.feet import FeetFinder
+from edge.service.counting.lines import LineCounter
+from edge.service.counting.zones import ZoneCounter
+from edge.settings.config import Line, Zone
+
+
+class Areas:
+    """The zones and lines of one camera. `note` every event of the camera, in order."""
+
+    def __init__(self, origin: Origin, zones: Sequence[Zone], lines: Sequence[Line]):
+        self._feet = FeetFinder()
+        self._zones = [ZoneCounter(origin, zone) for zone in zones]
+        self._lines = [LineCounter(origin, line) for line in lines]
+
+    @property
+    def people(self) -> dict[str, int]:
+        """How many are in each zone."""
+        return {zone.name: zone.count for zone in self._zones}
+
+    @property
+    def crossings(self) -> dict[tuple[str, Direction], int]:
+        """How many crossed each line in each direction."""
+        return {(line.name, way): count for line in self._lines for way, count in line.totals.items()}
+
+    def note(self, event: Event) -> list[Event]:
+        """What follows from `event`."""
+        found: list[Event] = []
+        if not self._zones and not self._lines:
+            return found
+        if isinstance(event, Observed):
+            feet = self._feet.find(event)
+            for zone in self._zones:
+                found += zone.update(feet, event.size, event.at)
+            for line in self._lines:
+                found += line.update(feet, event.size, event.at)
+        elif isinstance(event, Ended):
+            self._feet.forget(event.id)
+            for zone in self._zones:
+                found += zone.forget(event.id, event.at)
+            for line in self._lines:
+                found += line.forget(event.id, event.at)
+        return found

@@ -1,0 +1,91 @@
+"""Who is in a zone, and for how long.
+
+Boxes tremble and wander. So there is a band along the zone's edge, as wide as a share of the person's height, in which
+nobody changes sides, and beyond it a change counts once it has lasted.
+"""
+
+import numpy as np
+
+from edge.events import Moment, Origin, ZoneAction, ZoneChanged
+from edge.service.counting.border import wide_polygon
+from edge.service.counting.feet import Feet, Points
+from edge.settings.config import Zone
+
+SETTLE_S = 0.5  # so long somebody must be on the other side
+BAND = 0.15  # half the width of the band, as a share of the person's height
+
+
+class ZoneCounter:
+    """The people in one zone of a picture of `size` (width, height)."""
+
+    def __init__(self, origin: Origin, zone: Zone):
+        self._origin, self.name = origin, zone.name
+        self._polygon = wide_polygon(np.array(zone.points))
+        self._since_s: dict[int, float] = {}  # those inside
+        self._outside: set[int] = set()  # those known to be outside
+        self._changing: dict[int, float] = {}  # seen on the other side than where they count, since when
+
+    @property
+    def count(self) -> int:
+        """How many are there."""
+        return len(self._since_s)
+
+    def update(self, feet: Feet, size: tuple[int, int], at: Moment) -> list[ZoneChanged]:
+        """Those who entered or left for good. Who is not seen stays inside or outside."""
+        found: list[ZoneChanged] = []
+        polygon = self._polygon * np.maximum(size, 1)
+        depths = np.where(contains(polygon, feet.points), 1.0, -1.0) * distances(polygon, feet.points)
+        for id_, depth, height in zip(feet.ids, depths.tolist(), feet.heights.tolist(), strict=True):
+            was_inside = id_ in self._since_s
+            # Who is new belongs where the feet are, even within the band.
+            band = BAND * height if was_inside or id_ in self._outside else 0.0
+            if was_inside and depth <= -band:
+                if (left_s := self._settled(id_, at)) is not None:
+                    self._outside.add(id_)
+                    found.append(self._change(id_, at, "leave", left_s - self._since_s.pop(id_)))
+            elif not was_inside and depth > band:
+                if (entered_s := self._settled(id_, at)) is not None:
+                    self._outside.discard(id_)
+                    self._since_s[id_] = entered_s
+                    found.append(self._change(id_, at, "enter", 0.0))
+            else:
+                self._changing.pop(id_, None)
+                if not was_inside:
+                    self._outside.add(id_)
+        return found
+
+    def forget(self, id_: int, at: Moment) -> list[ZoneChanged]:
+        """Identity `id_` ended: it left, if it was inside."""
+        self._changing.pop(id_, None)
+        self._outside.discard(id_)
+        since_s = self._since_s.pop(id_, None)
+        return [] if since_s is None else [self._change(id_, at, "leave", at.time_s - since_s)]
+
+    def _settled(self, id_: int, at: Moment) -> float | None:
+        """Since when the feet are on the other side, None while that may be a passing error."""
+        since_s = self._changing.setdefault(id_, at.time_s)
+        return self._changing.pop(id_) if at.time_s - since_s >= SETTLE_S else None
+
+    def _change(self, id_: int, at: Moment, action: ZoneAction, dwell_s: float) -> ZoneChanged:
+        return ZoneChanged(self._origin, at, self.name, id_, action, dwell_s, self.count)
+
+
+def contains(polygon: Points, points: Points) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Which of `points` `[M, 2]` lie in `polygon` `[N, 2]`: a ray to the right cuts its edges oddly often."""
+    a, b = polygon, np.roll(polygon, -1, axis=0)
+    x, y = points[:, :1], points[:, 1:]
+    spans = (a[:, 1] > y) != (b[:, 1] > y)
+    rise = np.where(a[:, 1] == b[:, 1], 1.0, b[:, 1] - a[:, 1])
+    cuts = spans & (x < a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise)
+    inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = cuts.sum(axis=1) % 2 == 1
+    return inside
+
+
+def distances(polygon: Points, points: Points) -> Points:
+    """Distance of each of `points` `[M, 2]` to the nearest edge of `polygon` `[N, 2]`, `[M]`."""
+    a, along = polygon, np.roll(polygon, -1, axis=0) - polygon
+    to_point = points[:, None] - a
+    length2 = np.maximum((along**2).sum(axis=1), 1e-12)
+    share = np.clip((to_point * along).sum(axis=2) / length2, 0.0, 1.0)
+    nearest: Points = np.hypot(*np.moveaxis(to_point - share[..., None] * along, 2, 0)).min(axis=1, initial=np.inf)
+    return nearest
