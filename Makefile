@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 
-.PHONY: demo test lint aarch64 bench clean
+.PHONY: demo test fuzz lint package docs aarch64 bench clean
 .DELETE_ON_ERROR:
 
-$(VENV)/runtime: setup.py pyproject.toml
+$(VENV)/runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --disable-pip-version-check -e '.[export]'
 	@touch $@
@@ -21,6 +21,10 @@ $(VENV)/develop: $(VENV)/runtime
 $(VENV)/scores: $(VENV)/runtime
 	$(RUN) -m pip install -q --disable-pip-version-check -e '.[val]'
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps trackeval==1.3.0
+	@touch $@
+
+$(VENV)/docs: $(VENV)/develop
+	$(RUN) -m pip install -q --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 WEIGHTS := edge/demo/weights
@@ -44,6 +48,20 @@ lint: $(VENV)/develop
 test: lint
 	$(RUN) -m pytest -n auto -m 'not slow and not gpu and not jetson'
 
+# Properties on examples drawn at random, for `MINUTES`. What fails is printed with how to repeat it.
+MINUTES ?= 10
+fuzz: $(VENV)/develop
+	end=$$(($$(date +%s) + 60 * $(MINUTES))); while [ $$(date +%s) -lt $$end ]; do \
+	  $(RUN) -m pytest -q -x -n auto -m 'hypothesis and not gpu and not jetson' --hypothesis-profile=fuzz || exit 1; done
+
+# The wheel and the source distribution, in dist/, proven in fresh environments.
+package: $(VENV)/develop
+	.ci/package
+
+# The documentation, in out/docs; fails where a link or a reference leads nowhere.
+docs: $(VENV)/docs
+	$(RUN) -m mkdocs build --strict
+
 # The package on an emulated aarch64, as root; see the module for what it needs. Minutes to an hour.
 aarch64: $(VENV)/runtime
 	$(RUN) -m benchmarks.endurance.aarch64
@@ -53,4 +71,4 @@ bench: $(VENV)/develop
 	$(RUN) -m benchmarks.speed.association
 
 clean:
-	rm -rf $(VENV) build *.egg-info out
+	rm -rf $(VENV) build dist *.egg-info out

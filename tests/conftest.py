@@ -1,13 +1,22 @@
-"""Where the real data lies: beside the project, or wherever `NANOTRACK_DATA` points. Tests skip where there is none."""
+"""Where the real data lies: beside the project, or wherever `NANOTRACK_DATA` points. Tests skip where there is none.
+
+Properties are tried on the same examples in every run, so that `make test` says the same twice. `make fuzz` draws
+others at random for as long as it is told to; what it finds goes into the test as an `@example`.
+"""
 
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.infer.importer import Importer
+
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True)
+settings.load_profile("default")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 

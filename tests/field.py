@@ -1,16 +1,19 @@
 """What surrounds a daemon in the field, real and on this machine: a broker, an RTSP camera, a small disk, a manager."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -24,10 +27,16 @@ _PROBE = (
     " assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
 )
 
+# How long a test waits for what must come. It is no measurement: on a busy machine everything comes late.
+PATIENCE_S = 120.0
+# Below the ports that Linux hands out itself, so that no client or server of another test gets one of these.
+_PORTS = range(20_000, 30_000)
+_reserved: list[IO[bytes]] = []
+
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
-def wait_for(done: Callable[[], bool], what: str, timeout_s: float = 30) -> float:
+def wait_for(done: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> float:
     """Wait until `done`; the seconds that it took. Raises AssertionError with `what` where it does not come."""
     began_s = time.monotonic()
     while not done():
@@ -37,10 +46,18 @@ def wait_for(done: Callable[[], bool], what: str, timeout_s: float = 30) -> floa
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    """A TCP port that nobody listens on, kept for this process until it ends, also while its server is away."""
+    for port in _PORTS:
+        lock = (Path(tempfile.gettempdir()) / f"nanotrack-test-port-{port}").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            lock.close()
+            continue
+        _reserved.append(lock)
         return port
+    raise AssertionError("every port for tests is taken")
 
 
 def has_gstreamer() -> bool:
@@ -76,7 +93,8 @@ class Broker:
     def remember(self) -> None:
         """With `persistence` in `more`: write down who has subscribed, which it then knows after being killed."""
         self.process.send_signal(signal.SIGUSR1)
-        wait_for(self._config.with_name("mosquitto.db").exists, "mosquitto writes nothing down")
+        written = self._config.with_name("mosquitto.db")
+        wait_for(lambda: written.exists() and written.stat().st_size > 0, "mosquitto writes nothing down")
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
@@ -173,7 +191,7 @@ class Served:
                 env={**os.environ, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "4000000", **environment},
             )
 
-    def hear(self, wanted: str, timeout_s: float = 120) -> None:
+    def hear(self, wanted: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait for a message to the service manager that contains `wanted`, after those waited for before."""
         wait_for(lambda: self._hears(wanted), f"no {wanted}", timeout_s)
 
@@ -181,7 +199,7 @@ class Served:
         """Exit code, seconds until the end, and all that was logged."""
         began_s = time.monotonic()
         self.process.send_signal(signal_)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=PATIENCE_S)
         return code, time.monotonic() - began_s, self.log.read_text()
 
     def kill(self) -> None:

@@ -31,7 +31,7 @@ def test_counting_equals_numpy_and_leaves_exact_zeros_out():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("symmetric", [False, True])
 @given(seed=st.integers(0, 1000), shift=st.floats(-3, 3), tail=st.floats(1, 30))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_every_range_holds_zero_and_is_not_wider_than_what_was_seen(method, symmetric, seed, shift, tail):
     random = np.random.default_rng(seed)
     values = np.concatenate([random.normal(shift, 1, 5000), [shift + tail]])
@@ -75,7 +75,7 @@ def test_merged_histograms_hold_all_counts_and_both_ends():
 
 
 @given(seed=st.integers(0, 1000), channels=st.integers(1, 6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_channels_counted_once_give_the_histogram_of_any_equalisation(seed, channels):
     random = np.random.default_rng(seed)
     values = random.normal(0, random.uniform(0.1, 30, (channels, 1)), (channels, 4000)).astype(np.float32)
@@ -100,7 +100,7 @@ def test_channels_counted_once_give_the_histogram_of_any_equalisation(seed, chan
 
 
 @given(seed=st.integers(0, 1000), exponent=st.sampled_from([2, 3]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_running_sums_give_what_clipping_costs(seed, exponent):
     random = np.random.default_rng(seed)
     centres = np.sort(random.uniform(-50, 80, 2048))

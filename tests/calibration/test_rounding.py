@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from calibration import quantize, rounding
@@ -11,21 +11,22 @@ NOWHERE = np.empty((0, 2))
 
 
 @given(seed=st.integers(0, 10**6), size=st.integers(2, 24), one_each=st.booleans())
-@settings(max_examples=25, deadline=None)
+@example(seed=526, size=15, one_each=True)  # here compensation is worse than nearest
+@settings(max_examples=25)
 def test_outputs_change_no_more_than_with_nearest_rounding(seed, size, one_each):
     random = np.random.default_rng(seed)
     rows = random.normal(0, 40, (12, size))
     mixed = random.normal(0, 1, (12 if one_each else 1, 400, size)) @ random.normal(0, 1, (size, size))
     moments = rounding._damped(mixed.transpose(0, 2, 1) @ mixed)
-    chosen = rounding._compensated(rows, moments)
+    chosen = rounding._best(rows, moments)
     assert np.array_equal(chosen, np.rint(chosen))
     assert np.abs(chosen).max() <= 127
 
     def energy(rounded):
         error = np.clip(rounded, -127, 127) - rows
-        return np.einsum("ri,rij,rj->", error, np.broadcast_to(moments, (12, size, size)), error)
+        return np.array([e @ moments[min(row, len(moments) - 1)] @ e for row, e in enumerate(error)])
 
-    assert energy(chosen) <= 1.02 * energy(np.rint(rows))
+    assert (energy(chosen) <= energy(np.rint(rows)) * (1 + 1e-9)).all()
 
 
 def test_moments_are_those_of_what_the_kernel_sees():

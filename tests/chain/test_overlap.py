@@ -14,6 +14,7 @@ from edge.errors import DataError
 from edge.types import Detections, Frame, Tracks
 from edge.video.ahead import Ahead
 from edge.video.source import open_source
+from tests.field import PATIENCE_S
 
 EMPTY = Tracks(*(np.empty(0) for _ in range(5)))
 
@@ -33,7 +34,7 @@ class Chain:
         with self.lock:
             self.running += 1
             self.most = max(self.most, self.running)
-        self.together.wait(10)  # all workers are at work at the same time, or this fails
+        self.together.wait(PATIENCE_S)  # all workers are at work at the same time, or this fails
         with self.lock:
             self.running -= 1
         if image[0, 0, 0] == self.broken:

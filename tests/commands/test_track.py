@@ -19,6 +19,7 @@ import pytest
 from edge.cli import main
 from edge.motchallenge import read_tracks
 from tests import tiny
+from tests.field import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "edge.cli", "track"]
 
@@ -312,14 +313,14 @@ def test_ctrl_c_finishes_the_files_and_prints_the_summary(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError):
                 if jsonl.read_text().count("\n") >= 5:
                     break
             time.sleep(0.02)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert err == ""
     frames = int(out.split()[0])

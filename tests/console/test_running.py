@@ -10,6 +10,7 @@ import pytest
 
 from edge.console.running import Progress, StopRequest, Summary
 from edge.spans import Spans
+from tests.field import PATIENCE_S
 from tests.sinks.tracks import tracks
 
 
@@ -67,7 +68,7 @@ def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
             if not part:
                 break
             shown += part
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(terminal)
     text = shown.decode()
     assert "17 FPS" in text

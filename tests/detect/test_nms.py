@@ -30,7 +30,7 @@ def assert_same(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, limi
 
 # Coordinates and scores on coarse grids: many ties, touching, equal and empty boxes, all exact in float32. No ratio of
 # such areas is .55, so rounding cannot decide.
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(0, 8)] * 2, st.integers(1, 8), st.integers(0, 2)),
@@ -44,7 +44,7 @@ def test_equals_the_obvious_form(rows: list[tuple[int, ...]]) -> None:
     assert_same(boxes, scores, classes, 0.5501, twin(boxes, scores, classes, 0.5501))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 200))
 def test_scores_of_every_size_are_sorted(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)

@@ -239,7 +239,7 @@ def test_a_file_cut_anywhere_is_one_clear_error(tmp_path, form):
 
 
 @forms
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, form, place, value):
     path = _write(tmp_path / "c.pth", form, MATRIX, FLOATS.tobytes(), 6)

@@ -9,6 +9,7 @@ from edge.errors import OutputError
 from edge.events import Ended, Event, Moment, Observed, Origin
 from edge.sinks import queued
 from edge.sinks.queued import CAPACITY, Queued
+from tests.field import PATIENCE_S
 from tests.sinks.tracks import tracks
 
 ORIGIN = Origin("r1", "door", ["person"])
@@ -35,7 +36,7 @@ class Slow:
 
     def write(self, events: Sequence[Event]) -> None:
         self.asked.set()
-        self.go.wait(10)
+        self.go.wait(PATIENCE_S)
         if self.failures:
             self.failures -= 1
             raise OutputError("no room")
@@ -52,7 +53,7 @@ def test_events_arrive_in_order_and_closing_drains() -> None:
     for number in range(100):
         output.put(seen(number))
     slow.go.set()
-    assert output.close(10)
+    assert output.close(PATIENCE_S)
     assert [event.number for event in slow.events if isinstance(event, Observed)] == list(range(100))
     assert slow.closed.is_set()
     assert (output.written, output.dropped, output.trouble) == (100, 0, "")
@@ -63,12 +64,12 @@ def test_a_full_queue_loses_its_oldest_frames_but_no_end() -> None:
     output = Queued("slow", slow)
     output.start()
     output.put(seen(0))
-    assert slow.asked.wait(10)  # the thread is stuck with frame 0
+    assert slow.asked.wait(PATIENCE_S)  # the thread is stuck with frame 0
     for number in range(1, CAPACITY + 101):
         output.put(ended(number) if number % 100 == 0 else seen(number))
     assert output.dropped == 100
     slow.go.set()
-    assert output.close(10)
+    assert output.close(PATIENCE_S)
     assert len([event for event in slow.events if isinstance(event, Ended)]) == (CAPACITY + 100) // 100
     numbers = [event.number for event in slow.events if isinstance(event, Observed)]
     assert numbers == [0, *(n for n in range(102, CAPACITY + 101) if n % 100)]
@@ -79,7 +80,7 @@ def test_an_output_that_blocks_for_ever_does_not_hold_up_the_end() -> None:
     output = Queued("slow", slow)
     output.start()
     output.put(seen(1))
-    assert slow.asked.wait(10)
+    assert slow.asked.wait(PATIENCE_S)
     assert not output.close(0.05)
     slow.go.set()
 
@@ -95,7 +96,7 @@ def test_a_broken_output_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None
         slow.asked.wait(1)
     assert output.trouble == "no room"
     output.put(seen(2))
-    assert output.close(10)
+    assert output.close(PATIENCE_S)
     assert (output.written, output.dropped, output.trouble) == (1, 1, "")
 
 
@@ -113,6 +114,6 @@ def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixt
     output = Queued("buggy", Buggy())
     output.start()
     output.put(seen(1))
-    assert output.close(10)
+    assert output.close(PATIENCE_S)
     assert (output.dropped, output.trouble) == (1, "ZeroDivisionError: a bug")
     assert "output buggy failed" in caplog.text

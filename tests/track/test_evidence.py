@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.track.evidence import FIRST_S, LONGEST_S, doubts, first, gained, log_odds
@@ -20,7 +20,6 @@ def _run() -> np.void:
     return run[0]
 
 
-@settings(deadline=None)
 @given(scores, st.floats(0, 1), st.floats(0, 2), st.floats(0, 10))
 def test_evidence_is_a_rate_times_a_bounded_time(score: float, overlap: float, odd: float, seconds: float) -> None:
     run, p = _run(), Parameters()

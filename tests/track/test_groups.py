@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import Detections, Tracker
@@ -102,7 +102,6 @@ def test_groups_of_names(wanted: list[str], method: str, expected: list[list[int
 numbers = st.integers(-5, CLASSES + 5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 9)), max_size=4), numbers, numbers, st.booleans())
 def test_kernels_equal_sets(members: list[set[int]], one: int, other: int, apart: bool) -> None:
     unique = [s - set().union(*members[:i]) for i, s in enumerate(members)]

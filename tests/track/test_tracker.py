@@ -110,7 +110,7 @@ def test_boxes_without_area_are_ignored_and_counted(method: str) -> None:
 
 
 @KINDS
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), huge=st.booleans())
 def test_any_boxes_give_consistent_tracks(method: str, preset: str, seed: int, huge: bool) -> None:
     """Grids full of ties, equal boxes, flat and huge ones: ids are unique and new ones larger, rows exist."""

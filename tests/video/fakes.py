@@ -9,6 +9,7 @@ from edge.errors import NotFoundError
 from edge.settings.config import Camera
 from edge.types import Image
 from tests import tiny
+from tests.field import PATIENCE_S
 
 
 class FakeClock:
@@ -38,7 +39,7 @@ class FakeCamera:
     def connect(self, camera: Camera, clock: Callable[[], float]) -> "FakeCamera":
         if not self.sessions:
             self.done.set()
-            self.leave.wait(10)
+            self.leave.wait(PATIENCE_S)
             raise NotFoundError("nobody answers")
         session = self.sessions.pop(0)
         if session is None:

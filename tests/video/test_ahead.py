@@ -8,6 +8,7 @@ from edge.errors import DataError
 from edge.spans import Spans
 from edge.types import Frame, Image
 from edge.video.ahead import Ahead
+from tests.field import wait_for
 
 
 class Counting:
@@ -53,9 +54,7 @@ def test_the_thread_reads_only_a_few_frames_ahead() -> None:
     source = Counting(1000)
     ahead = Ahead(source, Spans())
     next(iter(ahead))
-    deadline = time.monotonic() + 5
-    while source.number < 3 and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_for(lambda: source.number >= 3, "nothing is read ahead")
     time.sleep(0.02)
     assert source.number == 3
     ahead.close()

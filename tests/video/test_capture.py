@@ -11,6 +11,7 @@ from edge.errors import NotFoundError
 from edge.settings.config import Camera
 from edge.video import capture as capture_module
 from edge.video.capture import Capture, fault_of, pauses_s
+from tests.field import PATIENCE_S
 from tests.video.fakes import FakeCamera, FakeClock, picture
 
 BLACK = np.zeros((128, 128, 3), np.uint8)
@@ -27,10 +28,10 @@ def played(*sessions: list[object] | None) -> tuple[Capture, FakeCamera]:
     fake = FakeCamera(sessions, clock)
     capture = Capture(Camera("door", "rtsp://x"), threading.Event(), clock=clock, connect=fake.connect)
     capture.start()
-    assert fake.done.wait(10)
+    assert fake.done.wait(PATIENCE_S)
     capture.stop()
     fake.leave.set()
-    assert capture.join(10)
+    assert capture.join(PATIENCE_S)
     return capture, fake
 
 

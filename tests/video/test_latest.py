@@ -7,6 +7,7 @@ import numpy as np
 
 from edge.types import Frame
 from edge.video.latest import Latest
+from tests.field import PATIENCE_S
 
 
 def frame(number: int) -> Frame:
@@ -67,7 +68,7 @@ def test_closing_frees_a_producer_that_waits() -> None:
     producer = threading.Thread(target=slot.put, args=(frame(2),), daemon=True)
     producer.start()
     slot.close()
-    producer.join(10)
+    producer.join(PATIENCE_S)
     assert not producer.is_alive()
 
 
@@ -92,4 +93,5 @@ def test_a_slow_consumer_gets_young_frames() -> None:
     stop.set()
     producer.join()
     assert slot.dropped > 15
-    assert float(np.median(ages_s)) < 0.05
+    # A queue of what was dropped would be 9 times as old at the end; a busy machine makes single ones late.
+    assert float(np.median(ages_s)) < 15 / 30

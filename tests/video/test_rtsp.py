@@ -10,7 +10,7 @@ import pytest
 from edge.settings.config import Camera
 from edge.video import capture as capture_module
 from edge.video.capture import Capture
-from tests.field import RtspCamera, has_gstreamer, wait_for
+from tests.field import PATIENCE_S, RtspCamera, has_gstreamer, wait_for
 
 
 @pytest.fixture
@@ -51,4 +51,4 @@ def test_a_camera_is_followed_through_pause_death_and_return(
     wait_for(lambda: newest_size(capture) == (640, 480), "not back with another resolution")
     assert capture.corrupt == 0
     capture.stop()
-    assert capture.join(10)
+    assert capture.join(PATIENCE_S)

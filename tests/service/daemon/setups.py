@@ -12,6 +12,7 @@ from edge.settings.config import Camera
 from edge.types import Image
 from edge.video.capture import Capture
 from edge.video.live import open_stream
+from tests.field import PATIENCE_S
 from tests.sinks.schema import lines_of
 
 SCENE = "demo://?people=2&size=128x96&fps=20"
@@ -42,7 +43,7 @@ def of(lines: list[dict[str, Any]], name: str, kind: str) -> list[dict[str, Any]
     return [line for line in lines if line["camera"] == name and line.get("event", "frame") == kind]
 
 
-def cycle_until(daemon: Daemon, done: Callable[[], bool], timeout_s: float = 30) -> None:
+def cycle_until(daemon: Daemon, done: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     limit_s = time.monotonic() + timeout_s
     while not done():
         daemon.cycle()
@@ -68,7 +69,7 @@ class HangingCamera:
 
     def read(self, spare: Image | None) -> tuple[Image, float] | None:
         self.reads.set()
-        self.leave.wait(60)
+        self.leave.wait(PATIENCE_S)
         return None
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import AsyncGenerator, Iterator
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from edge.errors import NotFoundError, UnavailableError
 from edge.service.web import http as web
 from edge.service.web.http import CLIENTS, VIEWERS, Feed, Response, Server, not_found
 from edge.settings.config import Web
+from tests.field import PATIENCE_S, wait_for
 
 open_feeds: list[str] = []
 PART = 1 << 20
@@ -63,7 +63,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def ask(server: Server, request: bytes) -> bytes:
     """All that comes back for these bytes."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as client:
         answer = b""
         with contextlib.suppress(ConnectionError):  # whoever is turned away may notice it while sending
             client.sendall(request)
@@ -77,7 +77,7 @@ def status_of(answer: bytes) -> int:
 
 
 def test_a_page_is_served(server: Server) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     connection.request("GET", "/x?from=here")
     answer = connection.getresponse()
     assert (answer.status, answer.read(), answer.getheader("Content-Type")) == (200, b"hello", "text/plain")
@@ -139,12 +139,9 @@ def test_slow_clients_lose_their_place_and_the_others_get_in(server: Server) -> 
     slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(CLIENTS + 10)]
     for client in slow:
         client.sendall(b"GET /x HT")
-    limit_s = time.monotonic() + 10
-    while not ask(server, b"GET /x HTTP/1.1\r\n\r\n").endswith(b"hello"):
-        assert time.monotonic() < limit_s, "slow clients keep everybody out"
-        time.sleep(0.1)
+    wait_for(lambda: ask(server, b"GET /x HTTP/1.1\r\n\r\n").endswith(b"hello"), "slow clients keep everybody out")
     for client in slow:
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(100) == b""
         client.close()
@@ -152,7 +149,7 @@ def test_slow_clients_lose_their_place_and_the_others_get_in(server: Server) -> 
 
 def watch(server: Server) -> socket.socket:
     """A client that asks for the feed and has its first byte."""
-    client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     client.sendall(b"GET /feed HTTP/1.1\r\n\r\n")
     assert client.recv(1) == b"H"
@@ -160,10 +157,7 @@ def watch(server: Server) -> socket.socket:
 
 
 def wait_for_feeds(count: int) -> None:
-    limit_s = time.monotonic() + 10
-    while len(open_feeds) != count:
-        assert time.monotonic() < limit_s, f"{len(open_feeds)} feeds are open, not {count}"
-        time.sleep(0.02)
+    wait_for(lambda: len(open_feeds) == count, f"there are never {count} open feeds")
 
 
 def test_a_viewer_gets_one_part_after_the_other_and_may_leave(server: Server) -> None:
@@ -245,7 +239,9 @@ def test_tls_is_spoken_where_there_is_a_certificate(tmp_path: Path) -> None:
     server = Server(Web(port=0, certificate=str(certificate), key=str(key)), respond)
     try:
         context = ssl.create_default_context(cafile=str(certificate))
-        with urllib.request.urlopen(f"https://127.0.0.1:{server.port}/x", timeout=10, context=context) as answer:
+        with urllib.request.urlopen(
+            f"https://127.0.0.1:{server.port}/x", timeout=PATIENCE_S, context=context
+        ) as answer:
             assert answer.read() == b"hello"
     finally:
         server.close()

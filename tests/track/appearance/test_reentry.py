@@ -103,7 +103,7 @@ def test_prediction_and_reset_know_the_identities() -> None:
     assert _ids(tracker, 1, (600, B)) == [1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 12), st.sampled_from([A, B, C])), max_size=4, unique_by=lambda row: row[0]),

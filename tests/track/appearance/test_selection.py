@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import Detections, Tracker
@@ -94,7 +94,6 @@ def test_methods_of_looks_alone_want_them_all() -> None:
         assert sorted(rows.tolist()) == np.flatnonzero(frame.scores >= np.float32(lowest)).tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 2, *[st.integers(1, 60)] * 2), max_size=12))
 def test_who_is_hidden_is_who_has_too_little_left_beside_one_in_front(sizes: list[tuple[int, int, int, int]]) -> None:
     boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in sizes], np.float32).reshape(-1, 4)

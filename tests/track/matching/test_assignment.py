@@ -41,13 +41,13 @@ def gains(draw: st.DrawFn) -> Array:
     return gain
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(gains())
 def test_total_gain_is_the_best_there_is(gain: Array) -> None:
     assert _total(gain, _solve(gain)) == pytest.approx(_best(gain), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(gains(), st.integers(0, 2**32 - 1))
 def test_order_of_the_pairs_does_not_matter(gain: Array, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(pairs_of(gain)))

@@ -37,7 +37,7 @@ def test_iou_of_known_boxes(b: tuple[float, ...], plain: float, with_last_pixel:
     assert iou(a, np.array(b), 1.0) == pytest.approx(with_last_pixel)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(boxes(), boxes(), st.sampled_from([0.0, 1.0]), st.sampled_from([-1.0, 0.0, 0.1, 0.5, 0.9]))
 def test_join_finds_exactly_the_pairs_above_the_floor(a: Array, b: Array, margin: float, floor: float) -> None:
     every = iou_matrix(a, b, margin)
@@ -54,7 +54,6 @@ def test_join_of_hundreds_in_one_heap_and_of_empty_sets() -> None:
     assert _joined(nothing, heap, 0.0, 0.0) == _joined(heap, nothing, 0.0, 0.0) == {}
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False), max_size=80))
 def test_spans_are_sorted_by_left_edge_and_keep_the_order_of_equals(lefts: list[float]) -> None:
     some = np.array([[x, 0, x, 1] for x in lefts], np.float64).reshape(-1, 4)

@@ -40,14 +40,14 @@ def _in_clusters(boxes_: Array, levels: int, published: bool, outside: int = 0) 
 
 
 @BOTH
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(some=SOME, levels=st.integers(1, 12))
 def test_layers_within_clusters(published: bool, some: Array, levels: int) -> None:
     assert _in_clusters(some, levels, published) == layers_of_clusters(some, levels, published)
 
 
 @BOTH
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(some=SOME, levels=st.integers(1, 12))
 def test_layers_over_the_frame(published: bool, some: Array, levels: int) -> None:
     members = nodes(len(some))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.track.matching.boxes import iou
@@ -36,13 +36,11 @@ def _similarity(run: np.void, track: np.void, detection: np.void) -> float:
     return float(similarity(run, track, detection, overlap))
 
 
-@settings(deadline=None)
 @given(boxes, boxes, scores, scores)
 def test_similarity_equals_its_twin(box: np.ndarray, seen: np.ndarray, score: float, running: float) -> None:
     assert _similarity(*_records(box, seen, score, running)) == pytest.approx(_twin(box, seen, score, running))
 
 
-@settings(deadline=None)
 @given(boxes, boxes, scores, st.floats(0.01, 100))
 def test_similarity_has_no_pixels(box: np.ndarray, seen: np.ndarray, score: float, scale: float) -> None:
     one = _similarity(*_records(box, seen, score, 0.5))
@@ -66,7 +64,6 @@ def test_who_was_always_seen_must_come_back_soon() -> None:
     assert returning(run, track) == 1
 
 
-@settings(deadline=None)
 @given(scores, scores)
 def test_worth_is_positive_above_the_least_similarity(alike: float, score: float) -> None:
     p, run = Parameters(), _records(np.zeros(4), np.zeros(4), 0, 0)[0]

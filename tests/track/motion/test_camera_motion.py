@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import Detections, Tracker, Tracks
@@ -46,7 +46,6 @@ def test_a_camera_at_rest_is_left_at_rest() -> None:
     assert _walk(0.0, 0.0, strays=12) == (30, 30)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e4, 1e4), min_size=4, max_size=4), st.floats(0, 2))
 def test_widened_boxes_grow_on_every_side(box: list[float], reach: float) -> None:
     wide = np.array(widened(np.array(box), reach))

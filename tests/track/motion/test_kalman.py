@@ -42,7 +42,7 @@ def test_xyah_filter_scales_every_noise_by_height() -> None:
 
 
 @pytest.mark.parametrize("model", [XYWH, XYAH])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), dt=st.sampled_from([1.0, 1.0, 0.5, 3.7]))
 def test_split_filter_equals_the_full_one_over_300_mixed_steps(model: int, seed: int, dt: float) -> None:
     random = np.random.default_rng(seed)
