@@ -14,7 +14,7 @@ from calibration.frames import Pair
 from calibration.runtime import Feed
 from edge.detect.adopt_joint import BEFORE, IMAGE
 from edge.detect.joint import JointDetector
-from edge.infer.backend import open_backend
+from edge.infer.open import open_backend
 from edge.modelpack import Detector
 from edge.types import Detections, Tracks
 

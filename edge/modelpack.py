@@ -18,7 +18,10 @@ SCHEMA = 1
 MANIFEST = "pack.json"
 
 # In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
-Form = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
+# Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
+JOINT_OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
+
+VariantKind = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
 Layout = Literal["nhwc-uint8", "nchw-float32"]
 HeadType = Literal["nanodet-plus", "nanodet", "centernet-joint"]
 

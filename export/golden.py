@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.infer.backend import open_backend
 from edge.infer.golden import fill
+from edge.infer.open import open_backend
 from edge.modelpack import ImageInput
 
 Arrays = dict[str, npt.NDArray[Any]]

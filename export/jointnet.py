@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto
 
 from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR
-from edge.detect.adopt_joint import BEFORE, IMAGE, OUTPUTS, STRIDE
+from edge.detect.adopt_joint import BEFORE, IMAGE, STRIDE
 from edge.errors import UsageError
-from edge.modelpack import ImageInput, NanoDetHead
+from edge.modelpack import JOINT_OUTPUTS, ImageInput, NanoDetHead
 from export.graph import Graph
 from export.layers import Features, Layers
 from export.peaks import Decoder
@@ -55,7 +55,7 @@ def build(
     embedding = _heads(decoder, weights, levels)
     weights.finish(ARCHITECTURE, [])
     wanted = ImageInput(IMAGE, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
-    head = NanoDetHead("centernet-joint", OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
+    head = NanoDetHead("centernet-joint", JOINT_OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
     return decoder.joined(graph.model(ARCHITECTURE), embedding), wanted, head
 
 

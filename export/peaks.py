@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.detect.adopt_joint import BEFORE, IMAGE, OUTPUTS, TRACKS_BEFORE
+from edge.detect.adopt_joint import BEFORE, IMAGE, TRACKS_BEFORE
 from edge.errors import DataError
+from edge.modelpack import JOINT_OUTPUTS
 from export.graph import OPSET
 
 PEAKS = 100  # K of the published decoders
@@ -75,16 +76,16 @@ class Decoder:
         return full
 
     def _full(self, name: str) -> str:
-        return f"peaks/{name}" if name in self._made and name not in OUTPUTS else name
+        return f"peaks/{name}" if name in self._made and name not in JOINT_OUTPUTS else name
 
     def joined(self, model: onnx.ModelProto, embedding: int) -> onnx.ModelProto:
-        """A copy of `model` with these nodes, whose outputs are `edge.detect.adopt_joint.OUTPUTS` and nothing else.
+        """A copy of `model` with these nodes, whose outputs are `edge.modelpack.JOINT_OUTPUTS` and nothing else.
 
         `embedding` is the length of an embedding. Raises DataError for a model whose names or opset are in the way.
         """
         graph = model.graph
         taken = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
-        if clash := taken & set(OUTPUTS):
+        if clash := taken & set(JOINT_OUTPUTS):
             raise DataError(f"{self._file}: has tensors called {', '.join(sorted(clash))}; rename them")
         opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         if not 13 <= opset <= OPSET:
@@ -93,7 +94,7 @@ class Decoder:
         inputs = sorted((v for v in graph.input if v.name in order), key=lambda v: order.index(v.name))
         sizes = {"scores": [], "classes": [], "peaks": [2], "edges": [4], "offsets": [2], "embeddings": [embedding]}
         shapes = {name: [1, self.peaks, *size] for name, size in sizes.items()} | {"heatmap": [1, *self._heat[2:]]}
-        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in OUTPUTS]
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in JOINT_OUTPUTS]
         joined = helper.make_graph(
             [*graph.node, *self._nodes],
             graph.name,

@@ -8,7 +8,8 @@ from edge.detect import adopt
 from edge.detect.adopt_joint import BEFORE
 from edge.errors import NanoTrackError
 from edge.infer import golden
-from edge.infer.backend import Port, open_backend
+from edge.infer.backend import Port
+from edge.infer.open import open_backend
 from edge.infer.reasons import RungError
 from edge.modelpack import Detector, ModelPack, Reid, Variant
 from export import onnxfile

@@ -173,7 +173,7 @@ def described(root: Path) -> str:
 PARITY = """
 from edge import modelpack
 from edge.infer import golden
-from edge.infer.backend import open_backend
+from edge.infer.open import open_backend
 
 pack = modelpack.read("/small.pack")
 expected = golden.read(pack, "detector")

@@ -11,9 +11,9 @@ from edge.detect import adopt, adopt_joint
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
 from edge.errors import NotFoundError, UsageError
-from edge.infer.backend import Backend, BackendName, VariantName, open_backend
+from edge.infer.backend import Backend, BackendName, VariantName
 from edge.infer.ladder import Ladder, Wish
-from edge.infer.resilient import Resilient
+from edge.infer.open import open_backend
 from edge.modelpack import ModelPack
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
@@ -92,8 +92,7 @@ def _workers(detector: Detector | JointDetector, threads: int) -> int:
     """
     if detector.description.is_joint:
         return 0
-    on_gpu = isinstance(detector.backend, Resilient) and not detector.backend.rung.startswith("onnxruntime-")
-    return 1 if on_gpu else threads
+    return 1 if detector.backend.running.on_gpu else threads
 
 
 def open_detector(

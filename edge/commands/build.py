@@ -17,10 +17,10 @@ from rich.table import Table
 
 from edge import board, modelpack
 from edge.errors import UnavailableError, UsageError
+from edge.infer import storage
 from edge.infer.golden import NetworkName
-from edge.infer.probe import Gpu, probe
 from edge.infer.reasons import Skip, summary
-from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt.available import Gpu, probe
 from edge.infer.tensorrt.build import Built, Limits, build_network
 from edge.infer.tensorrt.versions import is_untried
 from edge.modelpack import ModelPack
@@ -44,18 +44,18 @@ def run(args: argparse.Namespace) -> None:
     gpu = probe()
     limits = Limits(args.timeout_s, _memory_bytes(args.memory_mb))
     networks: tuple[NetworkName, ...] = ("detector", "reid") if pack.reid else ("detector",)
-    folder = engine_cache.default_folder()
+    folder = storage.default_folder()
     built: list[Built] = []
     skips: list[Skip] = []
     console = Console(stderr=True)
-    with engine_cache.locked(folder), console.status("") as status:
+    with storage.locked(folder), console.status("") as status:
         for network in networks:
             found, passed = build_network(pack, network, gpu, folder, limits, status.update)
             built += found
             skips += passed
         report = report_of(pack, gpu, built, skips)
         path = folder / f"report-{pack.manifest.name}.json"
-        engine_cache.write(path, json.dumps(report, indent=2).encode("utf-8"))
+        storage.write(path, json.dumps(report, indent=2).encode("utf-8"))
     if args.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
@@ -91,7 +91,7 @@ def show(console: Console, gpu: Gpu, built: list[Built], skips: list[Skip], path
         for row, batch in enumerate(figures.p50_ms):
             layers = figures.layers[batch]
             table.add_row(
-                *((item.network, f"{item.precision} ({item.form})") if row == 0 else ("", "")),
+                *((item.network, f"{item.precision} ({item.variant})") if row == 0 else ("", "")),
                 batch,
                 f"{figures.p50_ms[batch]:.2f}",
                 f"{figures.p99_ms[batch]:.2f}",

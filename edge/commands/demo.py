@@ -22,7 +22,6 @@ import numpy as np
 from edge.chain.pipeline import Pipeline
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
-from edge.infer.resilient import Resilient
 from edge.sinks.mot import MotText
 from edge.sinks.sink import Sink
 from edge.spans import Spans
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         threads=args.threads or max(1, len(os.sched_getaffinity(0)) - 1),
     )
     pipeline = opened(variant=args.variant, spans=spans)
-    other = _in_other_precision(pipeline, opened) if args.variant == "auto" else None
+    other = _in_other_variant(pipeline, opened) if args.variant == "auto" else None
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -107,18 +106,17 @@ class Run(NamedTuple):
     spans: Spans
 
 
-def _in_other_precision(pipeline: Pipeline, opened: Callable[..., Pipeline]) -> Pipeline | None:
+def _in_other_variant(pipeline: Pipeline, opened: Callable[..., Pipeline]) -> Pipeline | None:
     """The same chain in float32 beside INT8 and the other way round; None where the pack or this board has but one."""
     try:
-        other = opened(variant="fp32" if _rung(pipeline).endswith("int8") else "int8")
+        other = opened(variant="fp32" if pipeline.detector.backend.running.variant == "int8" else "int8")
     except UnavailableError:
         return None
     return other if _rung(other) != _rung(pipeline) else None  # a bare ONNX file has one
 
 
 def _rung(pipeline: Pipeline) -> str:
-    backend = pipeline.detector.backend
-    return backend.rung if isinstance(backend, Resilient) else "onnxruntime"
+    return pipeline.detector.backend.running.rung
 
 
 def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:

@@ -22,8 +22,9 @@ from edge import __version__, board, modelpack
 from edge.errors import DataError, NanoTrackError, UsageError
 from edge.infer.golden import NetworkName
 from edge.infer.ladder import LADDER, Ladder, Rung, Wish
-from edge.infer.measure import latencies_ms, layers_of, percentiles_ms
+from edge.infer.latency import latencies_ms, percentiles_ms
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt.measure import layers_of
 from edge.modelpack import ModelPack
 
 

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from edge.detect.adopt import class_names
 from edge.errors import DataError
 from edge.infer.backend import Port
-from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
+from edge.modelpack import JOINT_OUTPUTS, Detector, ImageInput, NanoDetHead, Source
 
 IMAGE, BEFORE, TRACKS_BEFORE = "image", "pre_img", "pre_hm"
-# Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
-OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
 STRIDE = 4
 # Of CenterTrack and JointTrackNet, in pixel values, in BGR order.
 MEAN_BGR = tuple(255 * value for value in (0.40789654, 0.44719302, 0.47026115))
@@ -54,5 +52,5 @@ def joint(file: str, sha256: str, inputs: Sequence[Port], heads: Sequence[Port])
         (STD_BGR[0], STD_BGR[1], STD_BGR[2]),
         resize="centre",
     )
-    head = NanoDetHead("centernet-joint", OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
+    head = NanoDetHead("centernet-joint", JOINT_OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
     return Detector(Source(file, sha256, "joint network (ONNX)"), image, head, class_names(hm[1]), {}, score_floor=0.1)

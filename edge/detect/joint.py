@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.detect.adopt_joint import BEFORE, OUTPUTS, TRACKS_BEFORE
+from edge.detect.adopt_joint import BEFORE, TRACKS_BEFORE
 from edge.detect.classes import class_numbers
 from edge.detect.preprocess import Preprocess, Scale
 from edge.errors import DataError
 from edge.infer.backend import Backend
+from edge.modelpack import JOINT_OUTPUTS
 from edge.modelpack import Detector as Description
 from edge.spans import Spans
 from edge.types import Detections, Float32s, Image, Tracks
@@ -43,7 +44,7 @@ class JointDetector:
         floor: float | None = None,
         spans: Spans | None = None,
     ):
-        missing = {description.input.name, BEFORE} - set(backend.inputs) | set(OUTPUTS) - set(backend.outputs)
+        missing = {description.input.name, BEFORE} - set(backend.inputs) | set(JOINT_OUTPUTS) - set(backend.outputs)
         if missing:
             raise DataError(
                 f"{description.source.file}: expected a joint network as exported, it lacks"
@@ -123,7 +124,7 @@ def decoded(
 
     A cell is `stride` pixels of the input wide; `scale` leads from there to the pixels that boxes are in.
     """
-    scores, classes, peaks, edges, offsets, embeddings = (outputs[name][0] for name in OUTPUTS[:6])
+    scores, classes, peaks, edges, offsets, embeddings = (outputs[name][0] for name in JOINT_OUTPUTS[:6])
     classes = classes.astype(np.int32)
     rows = np.flatnonzero((scores >= np.float32(floor)) & np.isin(classes, wanted))
     to_pixels = np.array([scale.x, scale.y], np.float32) * np.float32(stride)

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from edge import board
 from edge.errors import NanoTrackError
+from edge.infer import storage
 from edge.infer.ladder import LADDER, Ladder, Rung
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt import engine_cache
 from edge.infer.tensorrt.versions import is_untried
 from edge.modelpack import ModelPack
 
@@ -185,12 +185,12 @@ def cache_findings(modules: tuple[str, ...]) -> list[Finding]:
         kernels = Finding(about, "kernels", "lacking", text, "nanotrack doctor --warm")
     else:
         kernels = Finding(about, "kernels", "good", f"compiled, in {place}")
-    folder = engine_cache.default_folder()
+    folder = storage.default_folder()
     engines = len(list(folder.glob("*.plan"))) if folder.is_dir() else 0
     text = f"{engines} in {folder}" if engines else f"none in {folder}"
     try:
         if engines:
-            engine_cache.require_private(folder)
+            storage.require_private(folder)
         return [kernels, Finding(about, "engines", "good", text)]
     except RungError as error:
         return [kernels, Finding(about, "engines", "broken", error.detail, error.reason.remedy)]

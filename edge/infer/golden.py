@@ -13,26 +13,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge.detect.adopt_joint import OUTPUTS
 from edge.errors import DataError
 from edge.infer.backend import Backend
 from edge.infer.reasons import Reason, RungError
-from edge.modelpack import ModelPack
+from edge.modelpack import JOINT_OUTPUTS, ModelPack
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 NetworkName = Literal["detector", "reid"]
 
 REFERENCE = "fp32"
-# Relative error that an exact rendering may have: float32 sums in another order; float16 with its 11-bit mantissa
+# Relative error that an exact variant may have: float32 sums in another order; float16 with its 11-bit mantissa
 # through a hundred layers.
 EXACT = {"fp32": 1e-3, "fp16": 3e-2}
 # INT8 twice as far from float32 as on the workstation is another network.
 SLACK = 2.0
-# No limit is as wide as this: a network that sees nothing is off by 1.
+# No limit is as wide as this: a network that puts out zeros is off by 1.
 BLIND = 0.95
 # Of a joint network's peaks those count that have at least this share of the best one's score.
 CLEAR = 0.5
-# Variants whose own golden output was not recorded borrow the error of the same scales in another rendering.
+# Variants whose own golden output was not recorded borrow the error of another variant with the same scales.
 _SAME_SCALES = {"qdq_fp16": ("qdq_fp16", "qdq"), "qdq": ("qdq", "qdq_fp16")}
 
 
@@ -84,10 +83,10 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
 def relative_error(found: Arrays, expected: Arrays) -> float:
     """The largest |found - expected| / |expected| over all outputs, norms over the whole array; inf for NaN.
 
-    Rows of a joint network's lists are peaks by score, which changes their order: compared are the clearest ones, cell
-    by cell.
+    A joint network's rows are peaks sorted by score, an order that small errors change: so only the strongest peaks are
+    compared, cell by cell.
     """
-    if set(OUTPUTS) <= set(expected):
+    if set(JOINT_OUTPUTS) <= set(expected):
         found, expected = _at_peaks(found, expected)
     errors = [
         np.linalg.norm((found[name] - array).astype(np.float64)) / max(float(np.linalg.norm(array)), 1e-12)
@@ -98,10 +97,10 @@ def relative_error(found: Arrays, expected: Arrays) -> float:
 
 
 def _at_peaks(found: Arrays, expected: Arrays) -> tuple[Arrays, Arrays]:
-    """Of both: the heat map, its values at the clearest peaks that are expected, and for those that are found in the
-    same cell edges with ways back `[N, 6]` and embeddings; zeros where none is.
+    """Of both: the heat map, its values at the strongest expected peaks, and for those found in the same cell edges
+    with offsets to the previous frame `[N, 6]` and embeddings; zeros where there is none.
 
-    Of two cells that are equally hot either may win, so a peak that moved tells by its heat alone.
+    Of two cells with equal values either may become the peak, so one that moved is compared by its value alone.
     """
     scores = expected["scores"][0]
     rows = np.flatnonzero(scores >= CLEAR * scores.max())
@@ -136,8 +135,8 @@ def limit(golden: Golden, variant: str) -> float:
 
 
 def fill(backend: Backend, tensor: npt.NDArray[Any]) -> None:
-    """Put `tensor` into the first input. A joint network sees it as the frame before too, with no tracks there: so a
-    stream begins."""
+    """Put `tensor` into the first input. A joint network gets it as the previous frame too, without tracks, as at the
+    start of a stream."""
     first, *others = backend.inputs.values()
     first[: len(tensor)] = tensor
     for other in others:

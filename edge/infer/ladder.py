@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
-from edge.infer import choice, golden
+from edge.infer import golden, storage
 from edge.infer.backend import Backend, BackendName, VariantName
 from edge.infer.golden import NetworkName
-from edge.infer.probe import Gpu, probe
 from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
-from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt import cache as engines_on_disk
+from edge.infer.tensorrt.available import Gpu, probe
 from edge.infer.tensorrt.engines import engine_set, network_of, require_arithmetic
 from edge.infer.tensorrt.versions import Precision
 from edge.modelpack import ModelPack
@@ -77,7 +77,7 @@ class Wish:
     def relaxed(self) -> "Wish":
         """The wish for the appearance network beside a detector: the same library, but its own best precision.
 
-        Appearance networks often have no INT8 form, since on CPUs none of theirs is faster.
+        Appearance networks often have no INT8 variant, since on CPUs none of theirs is faster.
         """
         libraries = {rung.backend for rung in RUNGS if self.allows(rung)}
         backend = libraries.pop() if len(libraries) == 1 else self.backend
@@ -106,7 +106,7 @@ class Ladder:
     def __init__(self, wish: Wish, cache: Path | None = None, look: Callable[[], Gpu] = probe) -> None:
         """`cache` is the folder with this board's engines, None for the default one; `look` finds the GPU."""
         self.wish = wish
-        self._cache = cache or engine_cache.default_folder()
+        self._cache = cache or storage.default_folder()
         self._look = look
         self._seen: Gpu | RungError | None = None
 
@@ -139,8 +139,8 @@ class Ladder:
             backend = Resilient(openers)
         except NoRungError as error:
             raise _refusal(pack, network, error.skips) from None
-        passed = ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in backend.skips)
-        logger.info("%s on %s%s", network, backend.rung, f"; passed over: {passed}" if passed else "")
+        passed = ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in backend.running.passed_over)
+        logger.info("%s on %s%s", network, backend.running.rung, f"; passed over: {passed}" if passed else "")
         return backend
 
     def open_rung(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int = 1) -> Opened:
@@ -149,12 +149,12 @@ class Ladder:
         Raises RungError with the reason, DataError for a network that the library does not take.
         """
         if rung.backend == "tensorrt":
-            form, backend = self._on_tensorrt(rung, pack, network)
+            variant, backend = self._on_tensorrt(rung, pack, network)
         else:
-            form, backend = self._on_onnxruntime(rung, pack, network, max_batch)
+            variant, backend = self._on_onnxruntime(rung, pack, network, max_batch)
         expected = golden.read(pack, network)
         try:
-            return Opened(backend, golden.check(backend, expected, form) if expected else None)
+            return Opened(backend, golden.check(backend, expected, variant) if expected else None)
         except RungError:
             backend.close()
             raise
@@ -164,10 +164,10 @@ class Ladder:
 
     def _on_tensorrt(self, rung: Rung, pack: ModelPack, network: NetworkName) -> tuple[str, Backend]:
         wanted = engine_set(pack, network, _precision(rung), self.gpu())
-        plans = {batch: engine_cache.load(self._cache, key) for batch, key in wanted.keys.items()}
+        plans = {batch: engines_on_disk.load(self._cache, key) for batch, key in wanted.keys.items()}
         from edge.infer.tensorrt.session import TensorRT
 
-        return wanted.form, TensorRT(plans)
+        return wanted.kind, TensorRT(plans, rung.name, rung.precision)
 
     def _on_onnxruntime(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int) -> tuple[str, Backend]:
         description = network_of(pack, network)
@@ -178,11 +178,13 @@ class Ladder:
             raise RungError(
                 Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
             )
-        open_file = _onnxruntime()
+        open_file = partial(_onnxruntime(), rung=rung.name, variant=rung.precision)
         path, threads = pack.path(variant), self.wish.threads
         chosen = rung.name == self.wish.require or self.wish.variant != "auto"
         if rung.precision == "int8" and not chosen and description and "fp32" in description.variants:
-            choice.require_faster(pack, description, threads, self._cache)
+            from edge.infer.onnxrt.build import require_faster
+
+            require_faster(pack, description, threads, self._cache)
         if rung not in ON_REQUEST:
             return rung.precision, open_file(path, threads=threads, max_batch=max_batch)
         # A GPU multiplies float32 as TF32, whose mantissa is that of float16: so is the limit for its golden output.

@@ -3,6 +3,7 @@
 Detector and tracker never notice: the buffers stay the same arrays, only what fills them changes, and tracks live on.
 """
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edge.errors import DataError, NotFoundError, UnavailableError
-from edge.infer.backend import Backend, Port
+from edge.infer.backend import Backend, Port, Running
 from edge.infer.reasons import Reason, RungError, Skip, summary
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class NoRungError(UnavailableError):
 class Resilient:
     """A `Backend` on the first of `rungs` (name and how to open it, best first) that opens.
 
-    `rung` is the one in use, `skips` say why those above it are not, `failures` counts the runs that failed.
+    `failures` counts the runs that failed.
     """
 
     def __init__(self, rungs: Sequence[tuple[str, Callable[[], Backend]]]) -> None:
@@ -40,7 +41,7 @@ class Resilient:
         self._rungs = list(rungs)
         self._retired: list[Backend] = []
         self._good_runs = FORGIVEN_AFTER_RUNS
-        self.skips: list[Skip] = []
+        self._skips: list[Skip] = []
         self.failures = 0
         self._active = self._open_next()
         self.input_ports: tuple[Port, ...] = self._active.input_ports
@@ -49,8 +50,12 @@ class Resilient:
         self.outputs: Mapping[str, npt.NDArray[Any]] = self._active.outputs
 
     @property
-    def rung(self) -> str:
-        """The name of the rung in use."""
+    def running(self) -> Running:
+        """The rung in use, and why those above it are not."""
+        return dataclasses.replace(self._active.running, rung=self._rung, passed_over=tuple(self._skips))
+
+    @property
+    def _rung(self) -> str:
         return self._rungs[0][0]
 
     @property
@@ -97,11 +102,11 @@ class Resilient:
         second_try = self._good_runs >= FORGIVEN_AFTER_RUNS
         self._good_runs = 0
         if second_try:
-            logger.warning("%s failed (%s); opening it again", self.rung, what)
+            logger.warning("%s failed (%s); opening it again", self._rung, what)
         else:
             self._skip(Reason.BACKEND_FAILED, what)
         self._active = self._open_next()
-        logger.warning("going on with %s", self.rung)
+        logger.warning("going on with %s", self._rung)
 
     def _open_next(self) -> Backend:
         while self._rungs:
@@ -111,7 +116,7 @@ class Resilient:
                 self._skip(error.reason, error.detail)
             except (DataError, NotFoundError) as error:
                 self._skip(Reason.BACKEND_FAILED, str(error))
-        raise NoRungError(self.skips)
+        raise NoRungError(self._skips)
 
     def _opened(self, opener: Callable[[], Backend]) -> Backend:
         """A backend with the buffers that the first one had. Raises as the opener, RungError for other buffers."""
@@ -124,5 +129,5 @@ class Resilient:
         return backend
 
     def _skip(self, reason: Reason, detail: str) -> None:
-        self.skips.append(Skip(self._rungs.pop(0)[0], reason, detail))
-        logger.debug("%s", self.skips[-1])
+        self._skips.append(Skip(self._rungs.pop(0)[0], reason, detail))
+        logger.debug("%s", self._skips[-1])

@@ -14,7 +14,6 @@ from typing import Any
 from edge import __version__, board, modelpack
 from edge.chain.pipeline import Pipeline
 from edge.infer.backend import BackendName, VariantName
-from edge.infer.resilient import Resilient
 from edge.profile import bottleneck, floors, measure, trace, trust
 from edge.profile.measure import Chain, Plan
 from edge.profile.report import VERSION, Machine, Report, Setup, Stage
@@ -167,12 +166,11 @@ def _sinks(folder: Path, pipeline: Pipeline, stack: contextlib.ExitStack) -> dic
 
 
 def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str, ...]) -> Setup:
-    network = pipeline.detector.backend
-    passed_over = network.skips if isinstance(network, Resilient) else []
+    running = pipeline.detector.backend.running
     return Setup(
         pack=pack_name(wishes.model),
-        rung=network.rung if isinstance(network, Resilient) else "onnxruntime",
-        passed_over=tuple(f"{skip.rung}: {skip.reason.value}" for skip in passed_over),
+        rung=running.rung,
+        passed_over=tuple(f"{skip.rung}: {skip.reason.value}" for skip in running.passed_over),
         threads=wishes.threads,
         method=wishes.method,
         source=wishes.source,

@@ -1,6 +1,5 @@
 """How the daemon is, as JSON: in short for whoever watches over it, at length for the page."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,6 @@ import numpy as np
 
 from edge import __version__, board
 from edge.infer.backend import Backend
-from edge.infer.resilient import Resilient
 
 if TYPE_CHECKING:
     from edge.service.daemon import Daemon
@@ -75,13 +73,12 @@ def networks(daemon: "Daemon") -> list[dict[str, str]]:
 
 
 def _running(backend: Backend) -> dict[str, str]:
-    rung, skips = (backend.rung, backend.skips) if isinstance(backend, Resilient) else ("onnxruntime", [])
-    library = sys.modules.get(rung.partition("-")[0])  # imported by now, unless another process runs the network
+    running = backend.running
     return {
-        "rung": rung,
-        "variant": rung.rpartition("-")[2] if "-" in rung else "",
-        "version": getattr(library, "__version__", ""),
-        "passed_over": ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in skips),
+        "rung": running.rung,
+        "variant": running.variant,
+        "version": running.version,
+        "passed_over": ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in running.passed_over),
     }
 
 

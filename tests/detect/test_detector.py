@@ -11,7 +11,8 @@ from edge import modelpack
 from edge.chain.pipeline import open_detector
 from edge.detect.detector import Detector
 from edge.errors import DataError, UsageError
-from edge.infer.backend import Backend, open_backend
+from edge.infer.backend import Backend
+from edge.infer.open import open_backend
 from edge.motchallenge import read_ground_truth
 from edge.types import Float32s
 from tests import tiny

@@ -10,7 +10,7 @@ from edge.chain.pipeline import open_detector
 from edge.detect import adopt_joint
 from edge.detect.joint import JointDetector, gaussian_radius
 from edge.errors import DataError, UsageError
-from edge.infer.backend import open_backend
+from edge.infer.open import open_backend
 from edge.modelpack import ModelPack, read
 from edge.types import Image, Tracks
 from export.cli import main as export

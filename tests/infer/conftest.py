@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.infer.probe import Gpu
+from edge.infer.tensorrt.available import Gpu
 
 HERE = Path(__file__).parent
 FAKE = HERE / "fake"
@@ -73,4 +73,4 @@ def orin() -> Gpu:
 def int8_is_faster(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Toy networks are as fast in either precision; what is measured on this machine is tested in test_choice.py."""
     if request.module.__name__.rpartition(".")[2] != "test_choice":
-        monkeypatch.setattr("edge.infer.choice.require_faster", lambda *_: None)
+        monkeypatch.setattr("edge.infer.onnxrt.build.require_faster", lambda *_: None)

@@ -18,7 +18,7 @@ import json, sys
 from pathlib import Path
 import tensorrt as trt
 from edge.infer.tensorrt.builder import configure, parse, serialize
-from edge.infer.tensorrt.engine_cache import EngineKey
+from edge.infer.tensorrt.cache import EngineKey
 from edge.infer.reasons import RungError
 from edge.infer.tensorrt.session import Log
 from edge.infer.tensorrt.versions import STRONGLY_TYPED

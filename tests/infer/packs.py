@@ -16,14 +16,15 @@ from edge.modelpack import ModelPack
 SIZE = 16
 STRIDE = 8
 CELLS = (SIZE // STRIDE) ** 2
-FORMS = ("fp32", "int8", "qdq", "fp16", "qdq_fp16")
+VARIANTS = ("fp32", "int8", "qdq", "fp16", "qdq_fp16")
 
 
-def network(input_name: str, outputs: Mapping[str, int], batch: int | str, form: str, noise: float) -> bytes:
+def network(input_name: str, outputs: Mapping[str, int], batch: int | str, variant: str, noise: float) -> bytes:
     """Raw uint8 pixels, cast and transposed, through one 8x8 convolution for each output `[batch, cells, channels]`.
 
     Channel 0 answers with the brightness of a cell: below 0 where it is dark, 6 where it is white. The others are noise
-    around 0. The last bytes hold `form`, so that the fake TensorRT can tell which one it got; `noise` disturbs weights.
+    around 0. The last bytes hold `variant`, so that the fake TensorRT can tell which one it got; `noise` disturbs the
+    weights.
     """
     random = np.random.default_rng(1)
     nodes = [
@@ -55,15 +56,15 @@ def network(input_name: str, outputs: Mapping[str, int], batch: int | str, form:
         ir_version=9,
     )
     entry = model.metadata_props.add()
-    entry.key, entry.value = "form", form
+    entry.key, entry.value = "variant", variant
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
 
 def write_pack(
-    folder: Path, forms: tuple[str, ...] = FORMS, failed: tuple[str, ...] = (), reid: bool = True
+    folder: Path, variants: tuple[str, ...] = VARIANTS, failed: tuple[str, ...] = (), reid: bool = True
 ) -> ModelPack:
-    """A pack in `folder` with a detector (and a ReID network) in `forms`, of which `failed` are below the gate."""
+    """A pack in `folder` with a detector (and a ReID network) in `variants`, of which `failed` are below the gate."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, np.ndarray] = {}
     detector = {
@@ -79,7 +80,7 @@ def write_pack(
         },
         "classes": ["person", "car"],
         "variants": _variants(
-            folder, "detector", "image", {"class_logits": 2, "distances": 32}, 1, forms, failed, arrays
+            folder, "detector", "image", {"class_logits": 2, "distances": 32}, 1, variants, failed, arrays
         ),
     }
     manifest: dict[str, Any] = {"schema": 1, "name": folder.name, "tool": "a test", "detector": detector}
@@ -89,7 +90,7 @@ def write_pack(
             "input": _input("crops"),
             "output": "embedding",
             "embedding": 4,
-            "variants": _variants(folder, "reid", "crops", {"embedding": 4}, "N", forms, failed, arrays),
+            "variants": _variants(folder, "reid", "crops", {"embedding": 4}, "N", variants, failed, arrays),
         }
     np.savez(folder / "golden.npz", **arrays)
     manifest["golden"] = {"file": "golden.npz", "sha256": modelpack.sha256_of(folder / "golden.npz")}
@@ -119,7 +120,7 @@ def _variants(
     input_name: str,
     outputs: Mapping[str, int],
     batch: int | str,
-    forms: tuple[str, ...],
+    variants: tuple[str, ...],
     failed: tuple[str, ...],
     arrays: dict[str, np.ndarray],
 ) -> dict[str, Any]:
@@ -129,17 +130,17 @@ def _variants(
     tensor = np.random.default_rng(2).integers(0, 256, (rows, SIZE, SIZE, 3), np.uint8)
     arrays[f"{name}.input"] = tensor
     entries = {}
-    for form in forms:
-        content = network(input_name, outputs, batch, form, 0.05 if form in ("int8", "qdq", "qdq_fp16") else 0.0)
-        file = f"{name}.{form}.onnx"
+    for variant in variants:
+        content = network(input_name, outputs, batch, variant, 0.05 if variant in ("int8", "qdq", "qdq_fp16") else 0.0)
+        file = f"{name}.{variant}.onnx"
         (folder / file).write_bytes(content)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         for output, value in zip(outputs, session.run(list(outputs), {input_name: tensor}), strict=True):
-            arrays[f"{name}.{form}.{output}"] = value
-        entries[form] = {
+            arrays[f"{name}.{variant}.{output}"] = value
+        entries[variant] = {
             "file": file,
             "sha256": hashlib.sha256(content).hexdigest(),
             "opset": 17,
-            "passed": form not in failed,
+            "passed": variant not in failed,
         }
     return entries

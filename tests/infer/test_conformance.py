@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edge.infer import child, measure, probe
-from edge.infer.probe import verdict
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt import builder, session
+from edge.infer.tensorrt.available import verdict
 from edge.infer.tensorrt.versions import STRONGLY_TYPED, family
 from tests.infer.surface import unfollowed, uses
 from tests.infer.wheels import BINDINGS, add_empty_libraries, environment, importable_as_tensorrt, unpacked
@@ -116,7 +116,7 @@ def test_the_probe_meets_the_null_builder_of_the_real_bindings(
 ) -> None:
     monkeypatch.syspath_prepend(bindings)
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{host_cuda}:{bindings}")
-    outcome = child.call("edge.infer.probe:examine", None, timeout_s=60)
+    outcome = child.call("edge.infer.tensorrt.available:examine", None, timeout_s=60)
     with pytest.raises(RungError) as caught:
         verdict(outcome)
     assert caught.value.reason is Reason.TENSORRT_BROKEN
@@ -128,7 +128,7 @@ def test_the_probe_meets_the_missing_library_of_the_real_bindings(
 ) -> None:
     monkeypatch.syspath_prepend(bindings)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(host_cuda))
-    outcome = child.call("edge.infer.probe:examine", None, timeout_s=60)
+    outcome = child.call("edge.infer.tensorrt.available:examine", None, timeout_s=60)
     with pytest.raises(RungError, match=r"libnv\w+\.so\.\d+: cannot open shared object file") as caught:
         verdict(outcome)
     assert caught.value.reason is Reason.NO_TENSORRT

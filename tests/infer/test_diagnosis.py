@@ -12,12 +12,11 @@ from rich.console import Console
 
 from edge.cli import main
 from edge.commands import doctor
-from edge.infer import diagnosis
+from edge.infer import diagnosis, storage
 from edge.infer.diagnosis import Finding, RungState, next_command, opencv_findings, rung_states
 from edge.infer.ladder import Ladder, Wish
-from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt.available import Gpu
 from tests.infer.conftest import orin as orin  # a fixture
 from tests.infer.packs import write_pack
 from tests.test_board import tree
@@ -140,7 +139,7 @@ def test_what_building_pycuda_lacks_is_named(tmp_path: Path) -> None:
 def test_an_engine_folder_that_others_can_write_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANOTRACK_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("edge.kernels.jit.cache_folder", lambda package: tmp_path)
-    folder = engine_cache.default_folder()
+    folder = storage.default_folder()
     folder.mkdir()
     (folder / "a.plan").write_bytes(b"")
     folder.chmod(0o777)
@@ -167,14 +166,14 @@ def test_rungs_without_a_pack_are_judged_by_the_board_alone(orin: Gpu) -> None:
 
 
 def test_rungs_with_a_pack_are_opened(tmp_path: Path, orin: Gpu) -> None:
-    pack = write_pack(tmp_path / "tiny.pack", forms=("fp32", "fp16"), reid=False)
+    pack = write_pack(tmp_path / "tiny.pack", variants=("fp32", "fp16"), reid=False)
     states = rung_states(Ladder(Wish(), tmp_path, lambda: orin), pack)
     assert [r.reason for r in states] == ["variant_missing", "engine_missing", "variant_missing", ""]
     assert states[1].remedy == f"run nanotrack build {pack.folder} on this board"
 
 
 def test_the_next_command_is_the_most_urgent_one(tmp_path: Path) -> None:
-    pack = write_pack(tmp_path / "tiny.pack", forms=("fp32",), reid=False)
+    pack = write_pack(tmp_path / "tiny.pack", variants=("fp32",), reid=False)
     fine = [Finding("s", "t", "good", "")]
     cold = [*fine, Finding("s", "kernels", "lacking", "", "nanotrack doctor --warm")]
     broken = [*cold, Finding("s", "OpenCV", "broken", "", "pip install opencv-python-headless")]

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 import edge.demo
 from edge.infer import child
 from edge.infer.child import Report
-from edge.infer.probe import verdict
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt.available import verdict
 from tests.infer.importer import Importer
 from tests.infer.packs import network
 from tests.infer.wheels import LEAN, importable_as_tensorrt, unpacked
@@ -107,10 +107,10 @@ def test_calibrated_networks_are_accepted_in_every_form_for_gpus(
         check=True,
         capture_output=True,
     )
-    forms = sorted(path.name for path in pack.glob("*.onnx"))
-    assert {"detector.fp16.onnx", "detector.fp32.onnx", "detector.qdq.onnx", "detector.qdq_fp16.onnx"} <= set(forms)
-    for form in forms:
-        assert tensorrt_importer.accepts(pack / form) == [], form
+    variants = sorted(path.name for path in pack.glob("*.onnx"))
+    assert {"detector.fp16.onnx", "detector.fp32.onnx", "detector.qdq.onnx", "detector.qdq_fp16.onnx"} <= set(variants)
+    for variant in variants:
+        assert tensorrt_importer.accepts(pack / variant) == [], variant
 
 
 def test_error_35_of_a_real_runtime_is_a_missing_driver(tensorrt_importer: Importer) -> None:

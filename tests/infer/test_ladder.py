@@ -13,9 +13,9 @@ import pytest
 from edge.errors import DataError, UnavailableError, UsageError
 from edge.infer import ladder as ladder_module
 from edge.infer.ladder import LADDER, ON_REQUEST, Ladder, Wish
-from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt import cache
+from edge.infer.tensorrt.available import Gpu
 from edge.infer.tensorrt.engines import engine_set
 from edge.modelpack import ModelPack
 from tests.infer.packs import write_pack
@@ -47,13 +47,13 @@ def store(pack: ModelPack, folder: Path, gpu: Gpu, *precisions: Any, network: An
         wanted = engine_set(pack, network, precision, gpu)
         for key in wanted.keys.values():
             head = json.dumps({"shapes": key.input_shapes, "flags": []}).encode()
-            engine_cache.store(folder, key, head + b"\n" + pack.path(wanted.variant).read_bytes())
+            cache.store(folder, key, head + b"\n" + pack.path(wanted.variant).read_bytes())
 
 
 def reasons(ladder: Ladder, pack: ModelPack) -> tuple[str, dict[str, str]]:
     backend = ladder.open(pack, "detector")
     backend.close()
-    return backend.rung, {skip.rung: skip.reason.value for skip in backend.skips}
+    return backend.running.rung, {skip.rung: skip.reason.value for skip in backend.running.passed_over}
 
 
 def no_gpu() -> Gpu:
@@ -114,8 +114,8 @@ def test_a_stale_engine_names_the_field_and_the_cpu_works_on(pack: ModelPack, fo
     store(pack, folder, orin, "int8", "fp16")
     after_update = dataclasses.replace(orin, driver="L4T 39.2")
     backend = Ladder(Wish(), folder, lambda: after_update).open(pack, "detector")
-    assert backend.rung == "onnxruntime-int8"
-    assert [(s.reason, s.detail) for s in backend.skips] == [
+    assert backend.running.rung == "onnxruntime-int8"
+    assert [(s.reason, s.detail) for s in backend.running.passed_over] == [
         (Reason.ENGINE_STALE, "driver: built for L4T 36.4.3, now L4T 39.2")
     ] * 2
     backend.close()
@@ -202,15 +202,15 @@ def test_a_gpu_that_dies_in_mid_stream_leaves_the_cpu_in_charge(
     monkeypatch.setenv("FAKE_TENSORRT", "fail_run")
     with caplog.at_level(logging.WARNING):
         backend.run()
-    assert backend.rung == "onnxruntime-int8"
+    assert backend.running.rung == "onnxruntime-int8"
     np.testing.assert_allclose(logits, before, rtol=0.2, atol=30)
-    assert [s.rung for s in backend.skips] == ["tensorrt-int8", "tensorrt-fp16"]
+    assert [s.rung for s in backend.running.passed_over] == ["tensorrt-int8", "tensorrt-fp16"]
     assert caplog.messages[-1] == "going on with onnxruntime-int8"
     backend.close()
 
 
 def test_what_only_the_pack_lacks_is_a_data_error(tmp_path: Path, folder: Path) -> None:
-    pack = write_pack(tmp_path / "p.pack", forms=("fp32",))
+    pack = write_pack(tmp_path / "p.pack", variants=("fp32",))
     with pytest.raises(DataError, match="onnxruntime-int8: variant_missing") as caught:
         Ladder(Wish(backend="onnxruntime", variant="int8"), folder, no_gpu).open(pack, "detector")
     assert caught.value.exit_code == 65
@@ -240,7 +240,7 @@ def test_a_provider_is_used_when_it_is_asked_for(
     rung = next(rung for rung in ON_REQUEST if rung.name == "onnxruntime-cuda")
     monkeypatch.setitem(ON_REQUEST, rung, other)
     backend = Ladder(Wish(backend="onnxruntime-cuda"), folder, no_gpu).open(pack, "detector")
-    assert (backend.rung, backend.skips) == ("onnxruntime-cuda", [])
+    assert (backend.running.rung, backend.running.passed_over) == ("onnxruntime-cuda", ())
     backend.close()
 
 
@@ -260,7 +260,7 @@ def test_a_provider_that_is_dropped_silently_is_noticed(
 def test_reid_runs_on_engines_by_batch_size(pack: ModelPack, folder: Path, orin: Gpu) -> None:
     store(pack, folder, orin, "fp16", network="reid")
     backend = Ladder(Wish(), folder, lambda: orin).open(pack, "reid", 16)
-    assert backend.rung == "tensorrt-fp16"
+    assert backend.running.rung == "tensorrt-fp16"
     assert backend.inputs["crops"].shape == (16, 16, 16, 3)
     backend.run(3)
     backend.close()
@@ -282,7 +282,7 @@ def test_tracks_live_on_when_the_gpu_dies(
         if number == 6:
             monkeypatch.setenv("FAKE_TENSORRT", "fail_run")
         ids = tracker.update(detector(image)).ids.tolist()
-        seen.append((network.rung, ids))
+        seen.append((network.running.rung, ids))
     assert [rung for rung, _ in seen] == ["tensorrt-int8"] * 6 + ["onnxruntime-int8"] * 6
     assert {tuple(ids) for _, ids in seen[3:]} == {(1,)}
     network.close()

@@ -132,7 +132,7 @@ def test_a_process_that_closes_nothing_ends_without_a_warning(pycuda: Path) -> N
 )
 def test_the_probe_passes_with_the_real_pycuda(pycuda: Path, settings: dict[str, str], expected: str) -> None:
     program = (
-        "from edge.infer.probe import probe\n"
+        "from edge.infer.tensorrt.available import probe\n"
         "from edge.infer.reasons import RungError\n"
         "try: print('found', probe().name)\n"
         "except RungError as error: print(error.reason.value, error.detail)"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError
-from edge.infer.backend import Backend, Port
+from edge.infer.backend import Backend, Port, Running
 from edge.infer.reasons import Reason, RungError
 from edge.infer.resilient import FORGIVEN_AFTER_RUNS, NoRungError, Resilient
 
@@ -15,6 +15,7 @@ class Scripted:
     """Doubles its input plus `offset`; each run takes the next word of `script`: "ok" or what to fail with."""
 
     def __init__(self, script: list[str], offset: int = 0, columns: int = 2) -> None:
+        self.running = Running("a rung of its own", "fp32", "script", "1")
         self.input_ports = (Port("x", (None, columns), "float32"),)
         self.output_ports = (Port("y", (None, columns), "float32"),)
         self.inputs = {"x": np.zeros((4, columns), np.float32)}
@@ -69,8 +70,8 @@ def answer(backend: Resilient, value: float) -> float:
 def test_the_first_rung_that_opens_is_taken_and_the_others_leave_their_reason() -> None:
     openers = Openers(int8=["!"], fp16=["!"], cpu=["ok"])
     backend = Resilient(openers.rungs)
-    assert backend.rung == "cpu"
-    assert [(s.rung, s.reason, s.detail) for s in backend.skips] == [
+    assert backend.running.rung == "cpu"
+    assert [(s.rung, s.reason, s.detail) for s in backend.running.passed_over] == [
         ("int8", Reason.ENGINE_MISSING, "no plan"),
         ("fp16", Reason.ENGINE_MISSING, "no plan"),
     ]
@@ -89,7 +90,7 @@ def test_a_failure_opens_the_same_rung_again_and_the_frame_is_not_lost() -> None
     backend = Resilient(openers.rungs)
     assert [answer(backend, v) for v in (1, 2, 3)] == [2, 4, 6]
     assert openers.names() == ["int8", "int8"]
-    assert (backend.rung, backend.failures, backend.skips) == ("int8", 1, [])
+    assert (backend.running.rung, backend.failures, backend.running.passed_over) == ("int8", 1, ())
 
 
 def test_a_second_failure_goes_one_rung_down_and_says_why() -> None:
@@ -97,8 +98,8 @@ def test_a_second_failure_goes_one_rung_down_and_says_why() -> None:
     backend = Resilient(openers.rungs)
     assert [answer(backend, v) for v in (1, 2, 3, 4)] == [2, 4, 7, 9]
     assert openers.names() == ["int8", "int8", "fp16"]
-    assert (backend.rung, backend.failures) == ("fp16", 2)
-    assert [(s.rung, s.reason, s.detail) for s in backend.skips] == [
+    assert (backend.running.rung, backend.failures) == ("fp16", 2)
+    assert [(s.rung, s.reason, s.detail) for s in backend.running.passed_over] == [
         ("int8", Reason.BACKEND_FAILED, "an illegal memory access")
     ]
 
@@ -107,15 +108,15 @@ def test_a_rung_that_cannot_be_opened_again_is_left_at_once() -> None:
     openers = Openers(int8=["gpu", "!"], cpu=[])
     backend = Resilient(openers.rungs)
     assert answer(backend, 1) == 3
-    assert backend.rung == "cpu"
-    assert [s.reason for s in backend.skips] == [Reason.ENGINE_MISSING]
+    assert backend.running.rung == "cpu"
+    assert [s.reason for s in backend.running.passed_over] == [Reason.ENGINE_MISSING]
 
 
 def test_rungs_below_that_do_not_open_are_passed_over_in_mid_stream_too() -> None:
     openers = Openers(int8=["gpu", "gpu"], fp16=["!"], cpu=[])
     backend = Resilient(openers.rungs)
     assert answer(backend, 1) == 4
-    assert [(s.rung, s.reason) for s in backend.skips] == [
+    assert [(s.rung, s.reason) for s in backend.running.passed_over] == [
         ("int8", Reason.BACKEND_FAILED),
         ("fp16", Reason.ENGINE_MISSING),
     ]
@@ -125,7 +126,7 @@ def test_a_rung_with_other_buffers_is_refused() -> None:
     openers = Openers(int8=["gpu", "gpu"], fp16=["wide"], cpu=[])
     backend = Resilient(openers.rungs)
     assert answer(backend, 1) == 4
-    assert backend.skips[-1].detail == "its inputs and outputs are not those of the rung before"
+    assert backend.running.passed_over[-1].detail == "its inputs and outputs are not those of the rung before"
     assert dict(openers.opened)["fp16"].closed == 1
 
 
@@ -142,7 +143,7 @@ def test_a_failure_long_after_the_last_is_forgiven() -> None:
     backend = Resilient(openers.rungs)
     for _ in range(FORGIVEN_AFTER_RUNS):
         backend.run()
-    assert backend.rung == "int8"
+    assert backend.running.rung == "int8"
     assert answer(backend, 1) == 3  # the new failure reopens int8, which fails again, and the CPU takes over
     assert openers.names() == ["int8", "int8", "int8", "cpu"]
 

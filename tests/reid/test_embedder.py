@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.detect import adopt
-from edge.infer.backend import open_backend
+from edge.infer.open import open_backend
 from edge.modelpack import sha256_of
 from edge.reid.embedder import Embedder
 

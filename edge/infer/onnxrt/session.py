@@ -11,10 +11,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edge.errors import DataError, NotFoundError
-from edge.infer.backend import Port
+from edge.infer.backend import Port, Running
+from edge.infer.onnxrt.available import CPU, has_vnni, require_provider
 from edge.infer.reasons import Reason, RungError
-
-CPU = "CPUExecutionProvider"
 
 # ONNX Runtime computes a float convolution between two grids in integers, with weights that it rounds itself; the
 # layers that a pack leaves in float are to stay that.
@@ -50,11 +49,22 @@ class OnnxRuntime:
     """A `Backend` on ONNX Runtime: `threads` threads inside an operator, operators one after another.
 
     Inputs and outputs are bound once to arrays of this object, so a run neither copies nor allocates them. Only the
-    first dimension may be dynamic. `provider` is where it computes; what that lacks is computed on the CPU.
+    first dimension may be dynamic. `provider` is where it computes; what that lacks is computed on the CPU. `rung` and
+    `variant` are what it says of itself, see `Running`.
     """
 
-    def __init__(self, path: Path, *, threads: int, max_batch: int = 1, provider: str = CPU):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int,
+        max_batch: int = 1,
+        provider: str = CPU,
+        rung: str = "onnxruntime",
+        variant: str = "",
+    ):
         self._path = path
+        self.running = Running(rung, variant, "onnxruntime", onnxruntime.__version__, on_gpu=provider != CPU)
         self._session = _session(path, threads, provider)
         self.input_ports = _ports(path, self._session.get_inputs())
         self.output_ports = _ports(path, self._session.get_outputs())
@@ -106,14 +116,6 @@ class OnnxRuntime:
         return binding
 
 
-def require_provider(provider: str) -> None:
-    """Return when this ONNX Runtime was built with `provider`; raises RungError(NO_PROVIDER)."""
-    available = onnxruntime.get_available_providers()
-    if provider not in available:
-        found = f"ONNX Runtime {onnxruntime.__version__} has {', '.join(available)}"
-        raise RungError(Reason.NO_PROVIDER, f"expected {provider}, {found}")
-
-
 def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSession:
     require_provider(provider)
     # The other settings are best left alone, see benchmarks/speed/sessions.py: arena, memory pattern and denormals
@@ -152,17 +154,8 @@ def keep_products_exact(options: onnxruntime.SessionOptions) -> None:
     instead of .79 % (emulated Haswell, ONNX Runtime 1.31, 2026-11-21). ONNX Runtime has slower and exact kernels, but
     would take them with VNNI as well, where they only cost: 21.1 ms instead of 12.5 (NanoDet-Plus-m 416, AMD EPYC).
     """
-    if platform.machine() == "x86_64" and not _has_vnni():
+    if platform.machine() == "x86_64" and not has_vnni():
         options.add_session_config_entry("session.x64quantprecision", "1")
-
-
-def _has_vnni() -> bool:
-    """Whether Linux says that this processor sums products of bytes in 32 bits; no where nobody knows."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text("utf-8", "replace").split()
-    except OSError:
-        return False
-    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(flags)
 
 
 def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:

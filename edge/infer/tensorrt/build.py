@@ -17,14 +17,14 @@ from typing import Any
 
 from edge.infer import child
 from edge.infer.golden import NetworkName
-from edge.infer.measure import Measured
-from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError, Skip
-from edge.infer.tensorrt import engine_cache
-from edge.infer.tensorrt.engine_cache import Verdict
+from edge.infer.tensorrt import cache
+from edge.infer.tensorrt.available import Gpu
+from edge.infer.tensorrt.cache import Verdict
 from edge.infer.tensorrt.engines import PRECISIONS, EngineSet, engine_set
+from edge.infer.tensorrt.measure import Measured
 from edge.infer.tensorrt.versions import Precision
-from edge.modelpack import ModelPack
+from edge.modelpack import ModelPack, VariantKind
 
 Say = Callable[[str], None]
 
@@ -47,7 +47,7 @@ class Built:
 
     network: NetworkName
     precision: Precision
-    form: str
+    variant: VariantKind
     build_s: float
     measured: Measured
     verdict: Verdict
@@ -58,7 +58,8 @@ class Built:
         error = self.measured.error
         finite = error is not None and math.isfinite(error)
         measured = dataclasses.replace(self.measured, error=error if finite else None)
-        return dataclasses.asdict(dataclasses.replace(self, measured=measured))
+        fields = dataclasses.asdict(dataclasses.replace(self, measured=measured))
+        return {"form" if name == "variant" else name: value for name, value in fields.items()}
 
 
 def build_network(
@@ -89,8 +90,8 @@ def build_network(
         wanted, content, build_s, figures = measured[precision]
         detail = _detail(verdict, precision, {p: m[3] for p, m in measured.items()})
         for batch, key in wanted.keys.items():
-            engine_cache.store(folder, key, content[batch], verdict, detail)
-        built.append(Built(network, precision, wanted.form, build_s, figures, verdict, detail))
+            cache.store(folder, key, content[batch], verdict, detail)
+        built.append(Built(network, precision, wanted.kind, build_s, figures, verdict, detail))
     return built, skips
 
 
@@ -138,18 +139,18 @@ def _measure(pack: ModelPack, wanted: EngineSet, plans: dict[int, Path], limits:
     job = {
         "pack": str(pack.folder),
         "network": wanted.network,
-        "form": wanted.form,
+        "variant": wanted.kind,
         "measure_s": limits.measure_s,
         "plans": {str(batch): str(path) for batch, path in plans.items()},
     }
     outcome = child.call(
-        "edge.infer.measure:measure", job, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes
+        "edge.infer.tensorrt.measure:measure", job, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes
     )
     outcome.require(f"measuring {wanted.network} {wanted.precision}", Reason.BACKEND_FAILED)
     return Measured(**outcome.messages[-1])
 
 
-def timing_cache_name(key: engine_cache.EngineKey) -> str:
+def timing_cache_name(key: cache.EngineKey) -> str:
     """The file of kernel timings that fit the key's TensorRT, CUDA, device and builder options, and no others."""
     parts = (key.tensorrt, key.libraries, key.cuda, key.driver, key.device, key.sm, key.sm_count, key.builder_flags)
     return f"timing-{hashlib.sha256(json.dumps(parts).encode('utf-8')).hexdigest()[:16]}.cache"

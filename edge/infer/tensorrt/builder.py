@@ -5,9 +5,10 @@ from typing import Any
 
 from edge.infer.child import Message, Report
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt.engine_cache import EngineKey, write
+from edge.infer.storage import write
+from edge.infer.tensorrt.cache import EngineKey
 from edge.infer.tensorrt.session import Log
-from edge.infer.tensorrt.versions import Family, family
+from edge.infer.tensorrt.versions import Generation, generation
 from edge.schema import build
 
 
@@ -24,7 +25,7 @@ def make_engine(job: Message, report: Report) -> None:
         raise ValueError("; ".join(mistakes))
     log = Log()
     builder = trt.Builder(log.sink)
-    network = parse(builder, log, Path(job["onnx"]), key.input_shapes, family(trt.__version__))
+    network = parse(builder, log, Path(job["onnx"]), key.input_shapes, generation(trt.__version__))
     config = configure(builder, key)
     use_timing_cache(config, Path(job["timing_cache"]))
     plan = serialize(builder, network, config, log)
@@ -33,7 +34,7 @@ def make_engine(job: Message, report: Report) -> None:
     report({"bytes": len(plan)})
 
 
-def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]], rules: Family) -> Any:
+def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]], rules: Generation) -> Any:
     """The network of an ONNX file, a `trt.INetworkDefinition` with its dynamic inputs fixed to `shapes`.
 
     Raises RungError with the importer's complaints, all of them.
@@ -50,7 +51,7 @@ def parse(builder: Any, log: Log, onnx: Path, shapes: dict[str, tuple[int, ...]]
         if tensor.name in shapes:
             tensor.shape = shapes[tensor.name]
         elif any(size < 0 for size in tensor.shape):
-            raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: nobody fixed the shape of input {tensor.name}")
+            raise RungError(Reason.BACKEND_FAILED, f"{onnx.name}: input {tensor.name} has no fixed shape")
     return network
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from edge.infer.golden import NetworkName
-from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt.engine_cache import EngineKey
-from edge.infer.tensorrt.versions import Family, Precision, family
-from edge.modelpack import Detector, Form, ImageInput, ModelPack, Reid, Variant
+from edge.infer.tensorrt.available import Gpu
+from edge.infer.tensorrt.cache import EngineKey
+from edge.infer.tensorrt.versions import Generation, Precision, generation
+from edge.modelpack import Detector, ImageInput, ModelPack, Reid, Variant, VariantKind
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp16")  # best first
 
@@ -21,7 +21,7 @@ class EngineSet:
 
     network: NetworkName
     precision: Precision
-    form: Form
+    kind: VariantKind
     variant: Variant
     keys: dict[int, EngineKey]
 
@@ -37,11 +37,11 @@ def engine_set(pack: ModelPack, network: NetworkName, precision: Precision, gpu:
     Raises RungError when the GPU has no such arithmetic, the pack no such variant, or the variant failed its gate.
     """
     require_arithmetic(gpu, precision)
-    rules = family(gpu.tensorrt)
+    rules = generation(gpu.tensorrt)
     description = network_of(pack, network)
     if description is None:
         raise RungError(Reason.VARIANT_MISSING, f"{pack.manifest.name} has no {network}")
-    form, variant = _variant(description, network, precision, rules)
+    kind, variant = _variant(description, network, precision, rules)
     keys = {
         batch: EngineKey(
             onnx_sha256=variant.sha256,
@@ -58,7 +58,7 @@ def engine_set(pack: ModelPack, network: NetworkName, precision: Precision, gpu:
         )
         for batch in BATCHES[network]
     }
-    return EngineSet(network, precision, form, variant, keys)
+    return EngineSet(network, precision, kind, variant, keys)
 
 
 def require_arithmetic(gpu: Gpu, precision: Precision) -> None:
@@ -68,15 +68,15 @@ def require_arithmetic(gpu: Gpu, precision: Precision) -> None:
 
 
 def _variant(
-    description: Detector | Reid, network: NetworkName, precision: Precision, rules: Family
-) -> tuple[Form, Variant]:
-    form = rules.forms[precision]
-    variant = description.variants.get(form)
+    description: Detector | Reid, network: NetworkName, precision: Precision, rules: Generation
+) -> tuple[VariantKind, Variant]:
+    kind = rules.variants[precision]
+    variant = description.variants.get(kind)
     if variant is None:
-        raise RungError(Reason.VARIANT_MISSING, f"the {network} has no variant {form}")
+        raise RungError(Reason.VARIANT_MISSING, f"the {network} has no variant {kind}")
     if not variant.passed:
-        raise RungError(Reason.GATE_FAILED, f"the {network}'s {form} fell below the pack's accuracy limits")
-    return form, variant
+        raise RungError(Reason.GATE_FAILED, f"the {network}'s {kind} fell below the pack's accuracy limits")
+    return kind, variant
 
 
 def input_shape(wanted: ImageInput, batch: int) -> tuple[int, ...]:

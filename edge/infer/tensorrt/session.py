@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.infer.backend import Port
+from edge.infer.backend import Port, Running
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt.cuda import Buffer, Device, Stream
 from edge.infer.tensorrt.cuda_graph import Graph
@@ -34,11 +34,14 @@ class TensorRT:
     `plans` are serialized engines by batch size; one alone is a network of that fixed batch. `unrecorded` says by batch
     size why it is no CUDA graph and launched kernel by kernel; empty where all are. Opening, running and
     closing happen on one thread. The calling thread sleeps while the GPU works and holds no lock, so that decoding,
-    drawing and writing go on.
+    drawing and writing go on. `rung` and `variant` are what it says of itself, see `Running`.
     """
 
-    def __init__(self, plans: Mapping[int, bytes]) -> None:
+    def __init__(self, plans: Mapping[int, bytes], rung: str = "tensorrt", variant: str = "") -> None:
         """Load the engines, allocate all memory, run and record each once. Raises RungError with the reason."""
+        import tensorrt as trt
+
+        self.running = Running(rung, variant, "tensorrt", trt.__version__, on_gpu=True)
         self._device = Device()
         self._streams: list[Stream] = []
         self._watches: list[Stopwatch] = []  # one, which recorded graphs may hold, or none

@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import DataError, NotFoundError, UnavailableError
-from edge.infer.backend import Port, open_backend
+from edge.infer.backend import Port
 from edge.infer.onnxrt.session import keep_products_exact
+from edge.infer.open import open_backend
 from tests import tiny
 
 
@@ -129,7 +130,7 @@ import sys
 import numpy as np
 import onnxruntime
 from edge.infer.onnxrt import session
-from edge.infer.backend import open_backend
+from edge.infer.open import open_backend
 from pathlib import Path
 
 session._has_vnni = lambda: False  # /proc/cpuinfo is the host's

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.infer import measure
-from edge.infer.measure import Measured, layer_precisions
-from edge.infer.probe import Gpu
 from edge.infer.reasons import Reason, RungError, Skip
-from edge.infer.tensorrt import engine_cache
+from edge.infer.tensorrt import cache, measure
+from edge.infer.tensorrt.available import Gpu
 from edge.infer.tensorrt.build import Built, Limits, build_network, timing_cache_name, verdicts
 from edge.infer.tensorrt.engines import engine_set
+from edge.infer.tensorrt.measure import Measured, layer_precisions
 from edge.modelpack import ModelPack
 from tests.infer.packs import write_pack
 
@@ -63,18 +62,18 @@ def test_one_precision_alone_is_kept_if_it_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "forms"),
+    ("version", "variants"),
     [("8.6.1", {"int8": "qdq", "fp16": "fp32"}), ("10.3.0", {"int8": "qdq_fp16", "fp16": "fp16"})],
 )
 def test_each_family_builds_from_its_own_variants(
-    pack: ModelPack, folder: Path, orin: Gpu, monkeypatch: pytest.MonkeyPatch, version: str, forms: dict[str, str]
+    pack: ModelPack, folder: Path, orin: Gpu, monkeypatch: pytest.MonkeyPatch, version: str, variants: dict[str, str]
 ) -> None:
     monkeypatch.setenv("FAKE_TENSORRT_VERSION", version)
     monkeypatch.setenv("FAKE_TENSORRT", "slow_int8")
     gpu = dataclasses.replace(orin, tensorrt=version)
     built, skips = build(pack, folder, gpu)
     assert skips == []
-    assert {b.precision: b.form for b in built} == forms
+    assert {b.precision: b.variant for b in built} == variants
     int8, fp16 = built
     assert (int8.verdict, fp16.verdict) == ("slower", "kept")
     assert int8.measured.layers == {"1": {"int8": 1}}
@@ -85,9 +84,9 @@ def test_each_family_builds_from_its_own_variants(
     assert fp16.measured.error == pytest.approx(0, abs=1e-6)
     assert 0 < int8.measured.error < int8.measured.limit  # type: ignore[operator]
     key = engine_set(pack, "detector", "fp16", gpu).keys[1]
-    assert engine_cache.load(folder, key).startswith(b'{"shapes": {"image": [1, 16, 16, 3]}')
+    assert cache.load(folder, key).startswith(b'{"shapes": {"image": [1, 16, 16, 3]}')
     with pytest.raises(RungError, match=r"int8 \d+\.\d+ ms, fp16 \d+\.\d+ ms") as caught:
-        engine_cache.load(folder, engine_set(pack, "detector", "int8", gpu).keys[1])
+        cache.load(folder, engine_set(pack, "detector", "int8", gpu).keys[1])
     assert caught.value.reason is Reason.SLOWER
 
 
@@ -98,7 +97,7 @@ def test_a_strongly_typed_network_is_told_so_and_a_weak_one_gets_flags(
         monkeypatch.setenv("FAKE_TENSORRT_VERSION", version)
         gpu = dataclasses.replace(orin, tensorrt=version, sm="5.3")
         build(pack, folder, gpu)
-        assert words in engine_cache.load(folder, engine_set(pack, "detector", "fp16", gpu).keys[1])
+        assert words in cache.load(folder, engine_set(pack, "detector", "fp16", gpu).keys[1])
 
 
 def test_an_int8_engine_that_is_wrong_is_not_kept(
@@ -140,7 +139,7 @@ def test_reid_gets_an_engine_for_each_batch_size(pack: ModelPack, folder: Path, 
 
 
 @pytest.mark.parametrize(
-    ("forms", "failed", "reason", "detail"),
+    ("variants", "failed", "reason", "detail"),
     [
         (("fp32", "fp16"), (), Reason.VARIANT_MISSING, "detector: the detector has no variant qdq_fp16"),
         (
@@ -152,9 +151,9 @@ def test_reid_gets_an_engine_for_each_batch_size(pack: ModelPack, folder: Path, 
     ],
 )
 def test_variants_that_are_missing_or_below_the_gate_are_not_built(
-    tmp_path: Path, folder: Path, orin: Gpu, forms: Any, failed: Any, reason: Reason, detail: str
+    tmp_path: Path, folder: Path, orin: Gpu, variants: Any, failed: Any, reason: Reason, detail: str
 ) -> None:
-    built, (skip,) = build(write_pack(tmp_path / "p.pack", forms, failed, reid=False), folder, orin)
+    built, (skip,) = build(write_pack(tmp_path / "p.pack", variants, failed, reid=False), folder, orin)
     assert [b.precision for b in built] == ["fp16"]
     assert (skip.rung, skip.reason) == ("tensorrt-int8", reason)
     assert skip.detail.startswith(detail)

@@ -1,9 +1,9 @@
-"""One record for each family of TensorRT, and a refusal for what no JetPack of ours has."""
+"""One record for each generation of TensorRT, and a refusal for what no JetPack of ours has."""
 
 import pytest
 
 from edge.infer.reasons import Reason, RungError, Skip, summary
-from edge.infer.tensorrt.versions import STRONGLY_TYPED, WEAKLY_TYPED, family, is_untried
+from edge.infer.tensorrt.versions import STRONGLY_TYPED, WEAKLY_TYPED, generation, is_untried
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ from edge.infer.tensorrt.versions import STRONGLY_TYPED, WEAKLY_TYPED, family, i
     ],
 )
 def test_each_version_has_its_record(version: str, record: object) -> None:
-    assert family(version) is record
+    assert generation(version) is record
 
 
 @pytest.mark.parametrize("version", ["8.5.2", "8.2.1.9", "7.1.3", "9.3.0"])
 def test_versions_without_a_record_are_refused_with_their_number(version: str) -> None:
     with pytest.raises(RungError) as caught:
-        family(version)
+        generation(version)
     assert caught.value.reason is Reason.TENSORRT_UNSUPPORTED
     assert version in caught.value.detail
 
@@ -35,9 +35,9 @@ def test_only_a_newer_major_is_untried() -> None:
 
 
 def test_weakly_typed_networks_get_flags_and_strongly_typed_ones_get_float16_graphs() -> None:
-    assert WEAKLY_TYPED.forms == {"int8": "qdq", "fp16": "fp32"}
+    assert WEAKLY_TYPED.variants == {"int8": "qdq", "fp16": "fp32"}
     assert WEAKLY_TYPED.builder_flags["int8"] == ("FP16", "INT8")
-    assert STRONGLY_TYPED.forms == {"int8": "qdq_fp16", "fp16": "fp16"}
+    assert STRONGLY_TYPED.variants == {"int8": "qdq_fp16", "fp16": "fp16"}
     assert not any(STRONGLY_TYPED.builder_flags.values())
 
 

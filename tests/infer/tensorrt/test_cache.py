@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from edge.errors import OutputError, UnavailableError
+from edge.infer import storage
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt import engine_cache
-from edge.infer.tensorrt.engine_cache import EngineKey
+from edge.infer.tensorrt import cache
+from edge.infer.tensorrt.cache import EngineKey
 
 KEY = EngineKey(
     onnx_sha256="a" * 64,
@@ -56,13 +57,13 @@ def folder(tmp_path: Path) -> Path:
 
 def reason_of(folder: Path, key: EngineKey = KEY) -> tuple[Reason, str]:
     with pytest.raises(RungError) as caught:
-        engine_cache.load(folder, key)
+        cache.load(folder, key)
     return caught.value.reason, caught.value.detail
 
 
 def test_what_was_stored_is_loaded(folder: Path) -> None:
-    path = engine_cache.store(folder, KEY, b"plan")
-    assert engine_cache.load(folder, KEY) == b"plan"
+    path = cache.store(folder, KEY, b"plan")
+    assert cache.load(folder, KEY) == b"plan"
     assert path.stat().st_mode & 0o777 == 0o644  # for a service that is not who built it
     assert sorted(p.name for p in folder.iterdir()) == [f"{KEY.stem}.json", f"{KEY.stem}.plan"]
 
@@ -73,7 +74,7 @@ def test_every_field_of_the_key_is_either_looked_up_or_compared() -> None:
 
 @pytest.mark.parametrize("field", OTHERWISE)
 def test_a_stale_engine_is_named_with_its_field_and_both_values(folder: Path, field: str) -> None:
-    engine_cache.store(folder, KEY, b"plan")
+    cache.store(folder, KEY, b"plan")
     now = dataclasses.replace(KEY, **{field: OTHERWISE[field]})
     reason, detail = reason_of(folder, now)
     assert reason is Reason.ENGINE_STALE
@@ -82,7 +83,7 @@ def test_a_stale_engine_is_named_with_its_field_and_both_values(folder: Path, fi
 
 
 def test_another_network_precision_or_shape_has_no_engine(folder: Path) -> None:
-    engine_cache.store(folder, KEY, b"plan")
+    cache.store(folder, KEY, b"plan")
     for change in ({"onnx_sha256": "b" * 64}, {"precision": "fp16"}, {"input_shapes": {"image": (1, 320, 320, 3)}}):
         other = dataclasses.replace(KEY, **change)  # type: ignore[arg-type]
         assert reason_of(folder, other)[0] is Reason.ENGINE_MISSING
@@ -96,27 +97,27 @@ def test_no_folder_is_a_missing_engine(tmp_path: Path) -> None:
     ("verdict", "reason"), [("slower", Reason.SLOWER), ("golden_mismatch", Reason.GOLDEN_MISMATCH)]
 )
 def test_a_rejected_engine_leaves_its_reason_and_no_plan(folder: Path, verdict: Any, reason: Reason) -> None:
-    engine_cache.store(folder, KEY, b"old")
-    path = engine_cache.store(folder, KEY, b"plan", verdict, "int8 2.1 ms, fp16 1.9 ms")
+    cache.store(folder, KEY, b"old")
+    path = cache.store(folder, KEY, b"plan", verdict, "int8 2.1 ms, fp16 1.9 ms")
     assert reason_of(folder) == (reason, "int8 2.1 ms, fp16 1.9 ms")
     assert not path.exists()
 
 
 def test_a_changed_plan_is_not_loaded(folder: Path) -> None:
-    path = engine_cache.store(folder, KEY, b"plan")
+    path = cache.store(folder, KEY, b"plan")
     path.write_bytes(b"evil")
     assert reason_of(folder)[0] is Reason.ENGINE_STALE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}}'])
 def test_a_broken_header_is_stale_and_no_traceback(folder: Path, text: str) -> None:
-    engine_cache.store(folder, KEY, b"plan")
+    cache.store(folder, KEY, b"plan")
     (folder / f"{KEY.stem}.json").write_text(text)
     assert reason_of(folder)[0] is Reason.ENGINE_STALE
 
 
 def test_a_header_whose_digest_is_not_of_its_key_is_stale(folder: Path) -> None:
-    engine_cache.store(folder, KEY, b"plan")
+    cache.store(folder, KEY, b"plan")
     path = folder / f"{KEY.stem}.json"
     header = json.loads(path.read_text())
     path.write_text(json.dumps({**header, "digest": "0"}))
@@ -127,8 +128,8 @@ def test_a_header_whose_digest_is_not_of_its_key_is_stale(folder: Path) -> None:
 def test_a_folder_that_others_can_write_is_not_trusted(
     folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_cache, "is_private_group", lambda uid, gid: False)
-    engine_cache.store(folder, KEY, b"plan")
+    monkeypatch.setattr(storage, "is_private_group", lambda uid, gid: False)
+    cache.store(folder, KEY, b"plan")
     folder.chmod(mode)
     reason, detail = reason_of(folder)
     assert reason is Reason.ENGINE_UNTRUSTED
@@ -136,10 +137,10 @@ def test_a_folder_that_others_can_write_is_not_trusted(
 
 
 def test_a_group_of_one_user_alone_may_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_cache, "is_private_group", lambda uid, gid: True)
-    engine_cache.store(folder, KEY, b"plan")
+    monkeypatch.setattr(storage, "is_private_group", lambda uid, gid: True)
+    cache.store(folder, KEY, b"plan")
     folder.chmod(0o775)  # what Ubuntu's umask of 0002 makes
-    assert engine_cache.load(folder, KEY) == b"plan"
+    assert cache.load(folder, KEY) == b"plan"
     folder.chmod(0o777)
     assert reason_of(folder)[0] is Reason.ENGINE_UNTRUSTED
 
@@ -161,29 +162,29 @@ def test_whose_group_it_is(
     monkeypatch.setattr("pwd.getpwall", lambda: users)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: users[0])
     monkeypatch.setattr("grp.getgrgid", lambda gid: SimpleNamespace(gr_mem=members))
-    assert engine_cache.is_private_group(1000, 1000) is private
+    assert storage.is_private_group(1000, 1000) is private
 
 
 def test_a_group_or_user_without_a_name_is_not_private() -> None:
-    assert engine_cache.is_private_group(4_000_000, 4_000_000) is False
+    assert storage.is_private_group(4_000_000, 4_000_000) is False
 
 
 def test_a_parent_that_others_can_write_is_not_trusted(folder: Path) -> None:
-    engine_cache.store(folder, KEY, b"plan")
+    cache.store(folder, KEY, b"plan")
     folder.parent.chmod(0o777)
     assert reason_of(folder)[0] is Reason.ENGINE_UNTRUSTED
     folder.parent.chmod(0o1777)  # sticky, as /tmp: others cannot put another folder in its place
-    assert engine_cache.load(folder, KEY) == b"plan"
+    assert cache.load(folder, KEY) == b"plan"
 
 
 def test_a_plan_that_others_can_write_is_not_trusted(folder: Path) -> None:
-    engine_cache.store(folder, KEY, b"plan").chmod(0o666)
+    cache.store(folder, KEY, b"plan").chmod(0o666)
     assert reason_of(folder)[0] is Reason.ENGINE_UNTRUSTED
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_belongs_to_another_user_is_not_trusted(folder: Path) -> None:
-    path = engine_cache.store(folder, KEY, b"plan")
+    path = cache.store(folder, KEY, b"plan")
     os.chown(path, 4242, 4242)
     assert reason_of(folder) == (Reason.ENGINE_UNTRUSTED, f"{path} belongs to user 4242")
     os.chown(path, 0, 0)
@@ -192,7 +193,7 @@ def test_what_belongs_to_another_user_is_not_trusted(folder: Path) -> None:
 
 
 def test_a_link_in_place_of_the_plan_is_not_followed(folder: Path, tmp_path: Path) -> None:
-    path = engine_cache.store(folder, KEY, b"plan")
+    path = cache.store(folder, KEY, b"plan")
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert reason_of(folder)[0] is Reason.ENGINE_UNTRUSTED
@@ -200,14 +201,14 @@ def test_a_link_in_place_of_the_plan_is_not_followed(folder: Path, tmp_path: Pat
 
 def test_writing_is_all_or_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "file"
-    engine_cache.write(path, b"old")
+    storage.write(path, b"old")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        engine_cache.write(path, b"new")
+        storage.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(folder.iterdir()) == [path]
 
@@ -215,34 +216,34 @@ def test_writing_is_all_or_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_two_builders_do_not_meet(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     with (
-        engine_cache.locked(folder),
+        storage.locked(folder),
         pytest.raises(UnavailableError, match="another nanotrack build"),
-        engine_cache.locked(folder),
+        storage.locked(folder),
     ):
         pass
-    with engine_cache.locked(folder):  # given back
+    with storage.locked(folder):  # given back
         pass
 
 
 def test_nothing_is_built_where_others_can_write(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(UnavailableError, match="engine_untrusted"), engine_cache.locked(tmp_path / "engines"):
+    with pytest.raises(UnavailableError, match="engine_untrusted"), storage.locked(tmp_path / "engines"):
         pass
 
 
 def test_the_lock_of_a_dead_builder_is_free(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from edge.infer.tensorrt import engine_cache\n"
-        "with engine_cache.locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from edge.infer import storage\n"
+        "with storage.locked(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path / "e")], check=False).returncode == -9
-    with engine_cache.locked(tmp_path / "e"):
+    with storage.locked(tmp_path / "e"):
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="NANOTRACK_CACHE_DIR"), engine_cache.locked(tmp_path / "file" / "engines"):
+    with pytest.raises(OutputError, match="NANOTRACK_CACHE_DIR"), storage.locked(tmp_path / "file" / "engines"):
         pass
 
 
@@ -250,10 +251,10 @@ def test_the_folder_is_the_users_or_the_services(monkeypatch: pytest.MonkeyPatch
     for name in ("NANOTRACK_CACHE_DIR", "CACHE_DIRECTORY", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/ann")
-    assert engine_cache.default_folder() == Path("/home/ann/.cache/nanotrack/engines")
+    assert storage.default_folder() == Path("/home/ann/.cache/nanotrack/engines")
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/ann")
-    assert engine_cache.default_folder() == Path("/var/ann/nanotrack/engines")
+    assert storage.default_folder() == Path("/var/ann/nanotrack/engines")
     monkeypatch.setenv("CACHE_DIRECTORY", "/var/cache/nanotrack")  # systemd
-    assert engine_cache.default_folder() == Path("/var/cache/nanotrack/engines")
+    assert storage.default_folder() == Path("/var/cache/nanotrack/engines")
     monkeypatch.setenv("NANOTRACK_CACHE_DIR", "/srv/cache")
-    assert engine_cache.default_folder() == Path("/srv/cache/engines")
+    assert storage.default_folder() == Path("/srv/cache/engines")

@@ -7,13 +7,13 @@ import pytest
 
 from edge.infer import child
 from edge.infer.child import Outcome
-from edge.infer.probe import mapped_libraries, probe, verdict
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt.available import mapped_libraries, probe, verdict
 from tests.infer.conftest import FAKE
 
 
 def examine(timeout_s: float = 30.0) -> Outcome:
-    return child.call("edge.infer.probe:examine", None, timeout_s=timeout_s)
+    return child.call("edge.infer.tensorrt.available:examine", None, timeout_s=timeout_s)
 
 
 @pytest.fixture

@@ -2,23 +2,18 @@
 
 import json
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge import modelpack
 from edge.infer import golden
 from edge.infer.backend import Backend
 from edge.infer.child import Message, Report
+from edge.infer.latency import latencies_ms, percentiles_ms
 from edge.infer.tensorrt.session import TensorRT
-from edge.infer.tensorrt.versions import family
-
-WARM_UP_RUNS = 20
-LEAST_RUNS = 50
+from edge.infer.tensorrt.versions import generation
 
 
 @dataclass(frozen=True)
@@ -61,10 +56,10 @@ def measure(job: Message, report: Report) -> None:
     parities, p50_ms, p99_ms = [], {}, {}
     for batch in plans:
         if expected is not None:
-            parities.append(golden.parity(backend, expected, job["form"], batch))
+            parities.append(golden.parity(backend, expected, job["variant"], batch))
         p50_ms[str(batch)], p99_ms[str(batch)] = percentiles_ms(latencies_ms(backend, batch, job["measure_s"]))
     inspected = {str(batch): inspect(engine) for batch, engine in backend.engines.items()}
-    attribute = family(trt.__version__).memory_attribute
+    attribute = generation(trt.__version__).memory_attribute
     device_bytes = sum(getattr(engine, attribute) for engine in backend.engines.values())
     backend.close()
     report(
@@ -79,24 +74,6 @@ def measure(job: Message, report: Report) -> None:
             "unrecorded": {str(batch): why for batch, why in backend.unrecorded.items()},
         }
     )
-
-
-def latencies_ms(backend: Backend, batch: int, measure_s: float) -> list[float]:
-    """The durations of runs of `batch` rows after a warm-up, for `measure_s` and at least LEAST_RUNS times."""
-    for _ in range(WARM_UP_RUNS):
-        backend.run(batch)
-    times_ms: list[float] = []
-    while len(times_ms) < LEAST_RUNS or sum(times_ms) < measure_s * 1000:
-        start_s = time.perf_counter()
-        backend.run(batch)
-        times_ms.append((time.perf_counter() - start_s) * 1000)
-    return times_ms
-
-
-def percentiles_ms(times_ms: list[float]) -> tuple[float, float]:
-    """The 50th and the 99th percentile."""
-    p50_ms, p99_ms = np.percentile(times_ms, (50, 99))
-    return float(p50_ms), float(p99_ms)
 
 
 def layers_of(backend: Backend) -> dict[str, int] | None:

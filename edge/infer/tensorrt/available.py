@@ -12,7 +12,7 @@ from typing import Any
 from edge import board
 from edge.infer import child
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt.versions import family
+from edge.infer.tensorrt.versions import generation
 
 TIMEOUT_S = 60.0  # a cold Jetson reads hundreds of megabytes of libraries from an SD card
 
@@ -52,7 +52,7 @@ WITHOUT_INT8 = ("5.3", "6.2")
 def probe(timeout_s: float = TIMEOUT_S) -> Gpu:
     """The GPU that TensorRT can use here. Raises RungError with the reason when there is none."""
     _load_driver()  # to load what is not there is safe, and spares boards without a GPU the start of a process
-    return verdict(child.call("edge.infer.probe:examine", None, timeout_s=timeout_s))
+    return verdict(child.call("edge.infer.tensorrt.available:examine", None, timeout_s=timeout_s))
 
 
 def verdict(outcome: child.Outcome) -> Gpu:
@@ -131,7 +131,7 @@ def _tensorrt() -> dict[str, Any]:
         OSError,
     ) as error:  # also a library that the bindings need: libnvinfer.so.N, libnvdla_compiler.so
         raise RungError(Reason.NO_TENSORRT, str(error)) from error
-    family(trt.__version__)
+    generation(trt.__version__)
     return {"tensorrt": trt.__version__}
 
 
