@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from edge.detect.adopt_joint import OUTPUTS
 from edge.errors import DataError
+from edge.modelpack import JOINT_OUTPUTS
 from export import networks, onnxfile
 from export.joint import with_peaks
 from tests import joint_net
@@ -38,7 +38,7 @@ def test_peaks_are_those_of_a_search_in_numpy(tmp_path: Path, sized: bool) -> No
     scores = np.where(probability == around, probability, 0)
     best = np.argsort(-scores, axis=None)[:40]
     kinds, ys, xs = np.unravel_index(best, scores.shape)
-    assert tuple(found) == OUTPUTS
+    assert tuple(found) == JOINT_OUTPUTS
     assert len(set(kinds.tolist())) == 2
     assert found["scores"][0] == pytest.approx(scores.ravel()[best], abs=1e-6)
     assert found["classes"][0].tolist() == kinds.tolist()
@@ -56,7 +56,7 @@ def test_a_pack_says_what_the_network_is(tmp_path: Path) -> None:
     assert (said.input.name, said.input.width, said.input.height, said.input.resize) == ("image", 96, 64, "centre")
     inputs, outputs = onnxfile.ports(onnx.load_from_string(network.content))
     assert [p.name for p in inputs] == ["image", "pre_img", "pre_hm"]  # the picture first, whatever it was before
-    assert [p.name for p in outputs] == list(OUTPUTS)
+    assert [p.name for p in outputs] == list(JOINT_OUTPUTS)
 
 
 def test_networks_that_cannot_be_decoded_are_named(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import onnx
 import pytest
 
 from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR
-from edge.detect.adopt_joint import OUTPUTS
 from edge.errors import DataError, UsageError
+from edge.modelpack import JOINT_OUTPUTS
 from export import jointnet
 from export.weights import Weights
 from tests.export.onnxrun import run
@@ -25,7 +25,7 @@ def twin():
 def built(twin, width=128, height=96, kept=None) -> onnx.ModelProto:
     model, image, head = jointnet.build(Weights("joint.pth", tensors(twin)), width, height, kept)
     assert (image.name, image.width, image.height, image.layout) == ("image", width, height, "nhwc-uint8")
-    assert (head.type, head.strides, head.outputs) == ("centernet-joint", (4,), OUTPUTS)
+    assert (head.type, head.strides, head.outputs) == ("centernet-joint", (4,), JOINT_OUTPUTS)
     return model
 
 
@@ -45,7 +45,7 @@ def seen_by(twin, feed):
 def test_peaks_and_what_is_known_of_them_agree_with_pytorch(twin, size):
     feed = pictures(*size)
     found = run(built(twin, *size), **feed)
-    assert tuple(found) == OUTPUTS
+    assert tuple(found) == JOINT_OUTPUTS
     seen = seen_by(twin, feed)
     probability = seen.heat[0].sigmoid()
     assert found["heatmap"][0] == pytest.approx(probability.amax(0).numpy(), abs=1e-4)

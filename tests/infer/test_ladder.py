@@ -4,14 +4,12 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edge.errors import DataError, UnavailableError, UsageError
-from edge.infer import ladder as ladder_module
 from edge.infer.ladder import LADDER, ON_REQUEST, Ladder, Wish
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt import cache
@@ -26,12 +24,6 @@ pytestmark = pytest.mark.usefixtures("fake_tensorrt")
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> ModelPack:
     return write_pack(tmp_path_factory.mktemp("packs") / "tiny.pack")
-
-
-@pytest.fixture(autouse=True)
-def int8_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny networks take microseconds: which precision is faster on the CPU would be a matter of chance."""
-    monkeypatch.setattr(ladder_module, "choice", SimpleNamespace(require_faster=lambda *of: None), raising=False)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.infer import latency
 from edge.infer.reasons import Reason, RungError, Skip
-from edge.infer.tensorrt import cache, measure
+from edge.infer.tensorrt import cache
 from edge.infer.tensorrt.available import Gpu
 from edge.infer.tensorrt.build import Built, Limits, build_network, timing_cache_name, verdicts
 from edge.infer.tensorrt.engines import engine_set
@@ -229,7 +230,7 @@ def test_latencies_are_of_enough_runs() -> None:
             self.runs += 1
 
     backend = Slow()
-    times_ms = measure.latencies_ms(backend, 1, measure_s=0.0)  # type: ignore[arg-type]
-    assert len(times_ms) == measure.LEAST_RUNS
-    assert backend.runs == measure.LEAST_RUNS + measure.WARM_UP_RUNS
+    times_ms = latency.latencies_ms(backend, 1, measure_s=0.0)  # type: ignore[arg-type]
+    assert len(times_ms) == latency.LEAST_RUNS
+    assert backend.runs == latency.LEAST_RUNS + latency.WARM_UP_RUNS
     assert np.all(np.array(times_ms) >= 0)
