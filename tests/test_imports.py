@@ -21,7 +21,7 @@ LEVELS = (
         "modelpack",
         "motchallenge",
         "board",
-        "fetch",
+        "weights",
         "files",
         "kernels",
         "console",

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from edge.errors import UsageError
-from edge.fetch import CATALOGUE, fetch
+from edge.weights.catalogue import CATALOGUE
+from edge.weights.fetch import fetch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

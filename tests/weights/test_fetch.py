@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from edge.errors import DataError, NotFoundError, OutputError, UnavailableError
-from edge.fetch import CATALOGUE, Weights, fetch
+from edge.weights.catalogue import CATALOGUE, Weights
+from edge.weights.fetch import fetch
 from tests.field import PATIENCE_S
 
 BODY = bytes(range(256)) * 1200  # 300 KB

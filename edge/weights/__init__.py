@@ -1,0 +1,1 @@
+"""Official weights by name, fetched and checked."""
