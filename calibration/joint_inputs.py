@@ -12,7 +12,7 @@ import numpy as np
 from calibration.feeds import CROP_SCORE, OBJECT_SCORE, CalibrationSet
 from calibration.frames import Pair
 from calibration.runtime import Feed
-from edge.detect.adopt_joint import BEFORE, IMAGE
+from edge.detect.families.joint import BEFORE, IMAGE
 from edge.detect.joint import JointDetector
 from edge.infer.open import open_backend
 from edge.modelpack import Detector

@@ -7,23 +7,34 @@ unpickled or executed. A manifest holds no time of creation: the same input give
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from edge.errors import DataError, NotFoundError
-from edge.schema import build
+from edge.schema import bounds, build, within
 
 SCHEMA = 1
 MANIFEST = "pack.json"
 
 # In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
+VariantKind = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
+Layout = Literal["nhwc-uint8", "nchw-float32", "nchw-float16"]
+Resize = Literal["squash", "letterbox", "letterbox-centre", "centre"]
+Colour = Literal["bgr", "rgb"]
+BoxVariantKind = Literal["distributions", "grid", "cxcywh", "xyxy", "cxcywh-share", "yxyx-share"]
+JOINT = "centernet-joint"
 # Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
 JOINT_OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
 
-VariantKind = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
-Layout = Literal["nhwc-uint8", "nchw-float32"]
-HeadType = Literal["nanodet-plus", "nanodet", "centernet-joint"]
+# What a manifest may hold. A larger number is no network that a board runs but a mistake or an attack: it is refused
+# before anything of that size is allocated and before compiled code, which checks no bounds, is entered with it.
+LARGEST_SIDE_PX = 4096
+MOST_CLASSES = 10_000
+MOST_OUTPUTS = 64
+LARGEST_STRIDE_PX = 1024
+LARGEST_REG_MAX = 255
 
 
 @dataclass(frozen=True)
@@ -60,70 +71,89 @@ class Source:
 class ImageInput:
     """What a network's image input wants.
 
-    `layout` is `nhwc-uint8` (raw pixels, normalised inside the graph) or `nchw-float32` ((pixel - mean) / std, made
-    by the caller).
-    `mean` and `std` are in 0..255 pixel values and in the order of `colour`; with `nhwc-uint8` they are information.
-    `resize`: `squash` ignores the aspect ratio, `letterbox` keeps it and pads right and bottom with `pad`, `centre`
-    keeps it too, makes the longer side of the picture as long as the input is wide and puts its middle in the middle.
+    `layout` is `nhwc-uint8` (raw pixels, normalised inside the graph) or `nchw-float32` or `-float16` ((pixel - mean) /
+    std, made by the caller). `mean` and `std` are in 0..255 pixel values and in the order of `colour`; with
+    `nhwc-uint8` they are information.
+    `resize`: `squash` ignores the aspect ratio. `letterbox` keeps it, puts the picture into the upper left corner and
+    fills the rest with `pad`; `letterbox-centre` puts it in the middle. `centre` makes the longer side of the picture
+    as long as the input is wide, whatever the input's height, and puts its middle in the middle (joint networks).
     """
 
     name: str
-    width: int
-    height: int
+    width: int = field(metadata=bounds(1, LARGEST_SIDE_PX))
+    height: int = field(metadata=bounds(1, LARGEST_SIDE_PX))
     layout: Layout
-    colour: Literal["bgr", "rgb"]
+    colour: Colour
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resize: Literal["squash", "letterbox", "centre"] = "squash"
-    pad: int = 0
+    resize: Resize = "squash"
+    pad: int = within(0, 255, 0)
 
     def __post_init__(self) -> None:
-        if self.width <= 0 or self.height <= 0:
-            raise ValueError(f"width and height must be positive, found {self.width}x{self.height}")
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be positive, found {self.std}")
+        if not all(map(math.isfinite, self.mean)):
+            raise ValueError(f"mean must be finite, found {self.mean}")
+        if not all(math.isfinite(value) and value > 0 for value in self.std):
+            raise ValueError(f"std must be positive and finite, found {self.std}")
 
 
 @dataclass(frozen=True)
-class NanoDetHead:
-    """How NanoDet's outputs are laid out: cells row by row, levels in the order of `strides`.
+class Head:
+    """How a detector's outputs are laid out. `type` is the name of its family, see `edge.detect.families.registry`.
 
-    `outputs` are tensor names. One name: `[1, N, C + 4*(reg_max+1)]`, class scores first. Two: class scores `[1, N, C]`
-    and side distributions `[1, N, 4*(reg_max+1)]`. 2 x levels: all class outputs by level, then all distributions.
-    `scores` says whether class outputs are `probabilities` or `logits` that still want a sigmoid. The prior of a cell
-    is `(index + cell_offset) * stride`: 0 for NanoDet-Plus, .5 for NanoDet v0.x.
-
-    Of a joint network (`centernet-joint`) the outputs are those of `edge.detect.joint`, one stride, and nothing else.
+    `outputs` are tensor names in the order that the family wants. `strides` are those of its levels of cells, cells row
+    by row, levels in this order. `scores` says whether classes are `probabilities` or `logits` that still want a
+    sigmoid. `boxes` are `distributions` of the distances to the four sides over 0..`reg_max` strides, `grid` (offset
+    from the cell and logarithm of the size, in strides), `cxcywh` or `xyxy` in pixels of the input, or shares of it:
+    `cxcywh-share`, `yxyx-share`. The prior of a cell is `(index + cell_offset) * stride`.
     """
 
-    type: HeadType
+    type: str
     outputs: tuple[str, ...]
-    strides: tuple[int, ...]
-    reg_max: int
-    cell_offset: float
-    scores: Literal["probabilities", "logits"]
+    strides: tuple[int, ...] = ()
+    reg_max: int = within(0, LARGEST_REG_MAX, 0)
+    cell_offset: float = within(0, 1, 0.0)
+    scores: Literal["probabilities", "logits"] = "probabilities"
+    boxes: BoxForm = "distributions"
 
     def __post_init__(self) -> None:
-        if self.type != "centernet-joint" and len(self.outputs) not in (1, 2, 2 * len(self.strides)):
+        if not 1 <= len(self.outputs) <= MOST_OUTPUTS:
+            raise ValueError(f"outputs: expected 1 to {MOST_OUTPUTS} names, found {len(self.outputs)}")
+        if len(self.strides) > MOST_OUTPUTS or not all(1 <= stride <= LARGEST_STRIDE_PX for stride in self.strides):
+            raise ValueError(f"strides: expected numbers from 1 to {LARGEST_STRIDE_PX}, found {list(self.strides)}")
+        if (
+            self.boxes == "distributions"
+            and self.type != JOINT
+            and len(self.outputs) not in (1, 2, 2 * len(self.strides))
+        ):
             raise ValueError(f"{len(self.outputs)} outputs: expected 1, 2 or {2 * len(self.strides)}")
 
 
 @dataclass(frozen=True)
 class Detector:
-    """The detector of a pack. `score_floor` and `nms_iou` are the thresholds to start from."""
+    """The detector of a pack. `score_floor` and `nms_iou` are the thresholds to start from; an `nms_iou` of 1 is none.
+
+    `constants` are the values of inputs besides the picture that are the same in every frame, by the input's name.
+    """
 
     source: Source
     input: ImageInput
-    head: NanoDetHead
+    head: Head
     classes: tuple[str, ...]
     variants: dict[str, Variant]
-    score_floor: float = 0.1
-    nms_iou: float = 0.6
+    score_floor: float = within(0, 1, 0.1)
+    nms_iou: float = within(0, 1, 0.6)
+    constants: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) <= MOST_CLASSES:
+            raise ValueError(f"classes: expected 1 to {MOST_CLASSES} names, found {len(self.classes)}")
+        if not all(math.isfinite(value) for values in self.constants.values() for value in values):
+            raise ValueError(f"constants: expected finite numbers, found {self.constants}")
 
     @property
     def is_joint(self) -> bool:
         """Whether it compares each frame with the one before, and gives offsets and looks as well."""
-        return self.head.type == "centernet-joint"
+        return self.head.type == JOINT
 
 
 @dataclass(frozen=True)
@@ -136,9 +166,9 @@ class Reid:
     source: Source
     input: ImageInput
     output: str
-    embedding: int
+    embedding: int = field(metadata=bounds(1, 65_536))
     variants: dict[str, Variant]
-    logit_scale: float = 14.0
+    logit_scale: float = within(0, 1000, 14.0)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,12 @@ _NAMES: dict[type, str] = {str: "text", int: "a whole number", float: "a number"
 
 def within(low: float, high: float, default: Any = dataclasses.MISSING) -> Any:
     """A dataclass field for a number from `low` to `high`; without a default it must be given."""
-    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+    return dataclasses.field(default=default, metadata=bounds(low, high))
+
+
+def bounds(low: float, high: float) -> dict[str, float]:
+    """The metadata of a field for a number from `low` to `high`, where it stands without a default."""
+    return {"low": low, "high": high}
 
 
 def build(cls: type[T], data: object) -> tuple[T | None, list[str]]:

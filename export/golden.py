@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.infer.backend import hold
 from edge.infer.golden import fill
 from edge.infer.open import open_backend
 from edge.modelpack import ImageInput
@@ -19,23 +20,6 @@ from edge.modelpack import ImageInput
 Arrays = dict[str, npt.NDArray[Any]]
 
 BATCH = {"detector": 1, "reid": 2}  # two crops show that a batch is a batch
-
-
-def picture(width: int, height: int, seed: int) -> npt.NDArray[np.uint8]:
-    """A synthetic scene `[H, W, 3]`: a sky-to-ground gradient, upright figures of head and body, and sensor noise."""
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
-    shade = 90 + 120 * rows / height
-    image = np.stack([shade, shade - 15, shade - 30 * columns / width], axis=2)
-    for _ in range(6):
-        tall = height * random.uniform(0.25, 0.7)
-        x, feet = random.uniform(0.1, 0.9) * width, height * random.uniform(0.75, 0.98)
-        body = (abs(columns - x) < tall * 0.14) & (rows < feet) & (rows > feet - 0.82 * tall)
-        head = np.hypot(columns - x, rows - feet + 0.9 * tall) < tall * 0.08
-        image[body] = random.uniform(20, 200, 3)
-        image[head] = (110, 140, 190)
-    image += random.normal(0, 4, image.shape)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def feed(wanted: ImageInput, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[Any]:
@@ -46,15 +30,16 @@ def feed(wanted: ImageInput, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.N
     if wanted.layout == "nhwc-uint8":
         return np.ascontiguousarray(batch)
     normal = (batch.astype(np.float32) - np.array(wanted.mean, np.float32)) / np.array(wanted.std, np.float32)
-    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(normal.transpose(0, 3, 1, 2), wanted.layout.removeprefix("nchw-"))
 
 
-def outputs(path: Path, tensor: npt.NDArray[Any]) -> Arrays:
-    """What the network in ONNX file `path` makes of `tensor`, by output name.
+def outputs(path: Path, tensor: npt.NDArray[Any], constants: Mapping[str, Sequence[float]]) -> Arrays:
+    """What the network in ONNX file `path` makes of `tensor` beside its `constants`, by output name.
 
     One thread: the order of the sums, and with it the last bits, must not depend on how many cores there are.
     """
     backend = open_backend(path, name="onnxruntime", threads=1, max_batch=len(tensor))
+    hold(backend, constants)
     fill(backend, tensor)
     backend.run()
     found = {name: array.copy() for name, array in backend.outputs.items()}

@@ -10,7 +10,7 @@ from export.peaks import PEAKS, Decoder
 
 
 def with_peaks(file: str, model: onnx.ModelProto, peaks: int = PEAKS) -> onnx.ModelProto:
-    """A copy of a joint network whose outputs are `edge.detect.adopt_joint.OUTPUTS` in place of its dense heads.
+    """A copy of a joint network whose outputs are `edge.modelpack.JOINT_OUTPUTS` in place of its dense heads.
 
     Raises DataError for a network that cannot be decoded.
     """

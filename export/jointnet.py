@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR
-from edge.detect.adopt_joint import BEFORE, IMAGE, STRIDE
+from edge.detect.families.joint import BEFORE, IMAGE, STRIDE
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from edge.errors import UsageError
-from edge.modelpack import JOINT_OUTPUTS, ImageInput, NanoDetHead
+from edge.modelpack import JOINT, JOINT_OUTPUTS, Head, ImageInput
 from export.graph import Graph
 from export.layers import Features, Layers
 from export.peaks import Decoder
@@ -34,7 +34,7 @@ def class_count(weights: Weights) -> int:
 
 def build(
     weights: Weights, width: int, height: int, kept: Sequence[int] | None = None
-) -> tuple[onnx.ModelProto, ImageInput, NanoDetHead]:
+) -> tuple[onnx.ModelProto, ImageInput, Head]:
     """The graph for pictures of `width` x `height` and what the board must know of it.
 
     `kept` are the classes to keep, in order; None keeps all. Raises UsageError for a size that is not a multiple of
@@ -55,7 +55,7 @@ def build(
     embedding = _heads(decoder, weights, levels)
     weights.finish(ARCHITECTURE, [])
     wanted = ImageInput(IMAGE, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
-    head = NanoDetHead("centernet-joint", JOINT_OUTPUTS, (STRIDE,), 0, 0.0, "probabilities")
+    head = Head(JOINT, JOINT_OUTPUTS, (STRIDE,))
     return decoder.joined(graph.model(ARCHITECTURE), embedding), wanted, head
 
 

@@ -9,9 +9,21 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from edge.detect.adopt import HEADS, NANODET_MEAN_BGR, NANODET_STD_BGR, OWN_INPUT, OWN_OUTPUTS, REG_MAX, cell_counts
+from edge.detect.cells import cell_counts
+from edge.detect.families.nanodet import (
+    CELL_OFFSET,
+    NANODET_MEAN_BGR,
+    NANODET_STD_BGR,
+    OWN_INPUT,
+    OWN_OUTPUTS,
+    PLUS,
+    REG_MAX,
+    RESIZE,
+    STRIDES,
+    V0,
+)
 from edge.errors import DataError, UsageError
-from edge.modelpack import HeadType, ImageInput, NanoDetHead
+from edge.modelpack import Head, ImageInput
 from export.graph import Graph
 from export.layers import BGR, Features, Layers, Order, pixels
 from export.shufflenet import WIDTHS, backbone
@@ -26,16 +38,16 @@ ALIGN = 16
 _IGNORED = (r"^aux_", r"^head\.distribution_project\.", r"^backbone\.(conv5|fc)\.", r"^n_averaged$")
 
 
-def recognised(weights: Weights) -> HeadType | None:
+def recognised(weights: Weights) -> str | None:
     """Which kind of NanoDet on a ShuffleNetV2 these are, None if neither."""
     if "backbone.stage2.0.branch2.5.weight" not in weights or "head.gfl_cls.0.weight" not in weights:
         return None
     if "fpn.reduce_layers.0.conv.weight" in weights:
-        return "nanodet-plus"
-    return "nanodet" if "fpn.lateral_convs.0.conv.weight" in weights else None
+        return PLUS
+    return V0 if "fpn.lateral_convs.0.conv.weight" in weights else None
 
 
-def architecture(weights: Weights, kind: HeadType) -> str:
+def architecture(weights: Weights, kind: str) -> str:
     """A readable name, such as "NanoDet-Plus-m 1.0x"; DataError for an unknown width."""
     channels = 2 * weights.shape("backbone.stage2.0.branch2.5.weight")[0]
     if channels not in WIDTHS:
@@ -43,7 +55,7 @@ def architecture(weights: Weights, kind: HeadType) -> str:
             f"{weights.file}: a ShuffleNetV2 with {channels} channels in stage 2;"
             f" supported are {', '.join(f'{c} ({w})' for c, w in WIDTHS.items())}"
         )
-    return f"{'NanoDet-Plus-m' if kind == 'nanodet-plus' else 'NanoDet-m'} {WIDTHS[channels]}"
+    return f"{'NanoDet-Plus-m' if kind == PLUS else 'NanoDet-m'} {WIDTHS[channels]}"
 
 
 def class_count(weights: Weights) -> int:
@@ -53,8 +65,8 @@ def class_count(weights: Weights) -> int:
 
 
 def build(
-    weights: Weights, kind: HeadType, width: int, height: int, kept: Sequence[int] | None = None, align: int = ALIGN
-) -> tuple[onnx.ModelProto, ImageInput, NanoDetHead]:
+    weights: Weights, kind: str, width: int, height: int, kept: Sequence[int] | None = None, align: int = ALIGN
+) -> tuple[onnx.ModelProto, ImageInput, Head]:
     """The graph for pictures of `width` x `height` and what the board must know of it.
 
     `kept` are the class outputs to keep, in order; None keeps all. `align` pads hidden channels to a multiple.
@@ -63,20 +75,20 @@ def build(
     if min(width, height) <= 0 or width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
         raise UsageError(f"--input-size {width}x{height}: expected multiples of {SIZE_MULTIPLE}, such as 416x416")
     name = architecture(weights, kind)
-    strides, offset = HEADS[kind]
+    strides = STRIDES[kind]
     graph = Graph()
     layers = Layers(graph, weights, align)
     image = pixels(graph, OWN_INPUT, [1, height, width, 3], BGR, NANODET_MEAN_BGR)
     features = backbone(layers, image, NANODET_STD_BGR)
-    levels = _ghost_pan(layers, features) if kind == "nanodet-plus" else _pan(layers, features)
+    levels = _ghost_pan(layers, features) if kind == PLUS else _pan(layers, features)
     cells = cell_counts(width, height, strides)
     if weights.count(r"head\.gfl_cls\.(\d+)\.") != len(strides):
         raise DataError(f"{weights.file}: {name} has {len(strides)} head levels, found another number of head.gfl_cls")
     rows = np.arange(class_count(weights)) if kept is None else np.asarray(kept)
     _head(layers, levels, cells, rows)
     weights.finish(name, _IGNORED)
-    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
-    head = NanoDetHead(kind, OWN_OUTPUTS, strides, _reg_max(weights), offset, "logits")
+    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR, RESIZE[kind])
+    head = Head(kind, OWN_OUTPUTS, strides, _reg_max(weights), CELL_OFFSET[kind], "logits")
     return graph.model(name), wanted, head
 
 

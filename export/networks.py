@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import onnx
-
-from edge.detect import adopt, adopt_joint
+from edge.detect import adopt
+from edge.detect.classes import class_names
+from edge.detect.families.joint import has_dense_heads
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
+from edge.reid import adopt as adopt_reid
 from export import checkpoint, joint, jointnet, nanodet, onnxfile, osnet
 from export.graph import OPSET
 from export.weights import Weights
@@ -38,22 +39,25 @@ def detector(
     size: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    overrides: adopt.Overrides = adopt.NONE,
 ) -> Network[Detector]:
     """The detector in `path`.
 
     For a checkpoint `size` is the width and height of its input (default: what it says itself, or else 416x416),
     `names` its class names in order (default: its own, or else COCO's for 80 classes), `classes` the names of those to
-    keep (default: all). Raises an error of `edge.errors` for a file that is missing, broken or not understood, and for
-    options that do not fit.
+    keep (default: all). `overrides` are for ONNX files. Raises an error of `edge.errors` for a file that is missing,
+    broken or not understood, and for options that do not fit.
     """
     if path.suffix == ".onnx":
         if size or classes:
             raise UsageError(f"{path}: --input-size and --classes rebuild a checkpoint; an ONNX file is taken as it is")
         content, model = onnxfile.load(path)
-        if adopt_joint.is_joint(onnxfile.ports(model)[1]):
-            return _joint(path, model, names)
-        found = adopt.detector(path.name, sha256_of(path), *onnxfile.ports(model))
-        found = replace(found, classes=_names(path, len(found.classes), names))
+        overrides = replace(overrides, class_names=tuple(names) if names else overrides.class_names)
+        with adopt.opened(path, overrides.input_size) as opened:
+            found = adopt.detector(path, opened, overrides)
+        if has_dense_heads({value.name for value in model.graph.output}):
+            model = joint.with_peaks(path.name, model)
+            content = model.SerializeToString()
         return Network(content, onnxfile.opset(model), found)
     weights = Weights(path.name, *checkpoint.read(path))
     size = size or weights.meta.input_size or DEFAULT_SIZE
@@ -71,13 +75,6 @@ def detector(
     return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
 
 
-def _joint(path: Path, model: onnx.ModelProto, names: Sequence[str] | None) -> Network[Detector]:
-    found = adopt_joint.joint(path.name, sha256_of(path), *onnxfile.ports(model))
-    found = replace(found, classes=_names(path, len(found.classes), names))
-    model = joint.with_peaks(path.name, model)
-    return Network(model.SerializeToString(), onnxfile.opset(model), found)
-
-
 def reid(path: Path) -> Network[Reid]:
     """The ReID network in `path`, for crops of the size that a checkpoint names or else of the published one.
 
@@ -85,14 +82,14 @@ def reid(path: Path) -> Network[Reid]:
     """
     if path.suffix == ".onnx":
         content, model = onnxfile.load(path)
-        found = adopt.reid(path.name, sha256_of(path), *onnxfile.ports(model))
+        found = adopt_reid.reid(path.name, sha256_of(path), *onnxfile.ports(model))
         return Network(content, onnxfile.opset(model), found)
     weights = Weights(path.name, *checkpoint.read(path))
     if not osnet.recognised(weights):
         raise _unknown(weights, "--reid")
     model, crops, embedding = osnet.build(weights, *(weights.meta.input_size or osnet.PUBLISHED_SIZE))
     source = Source(path.name, sha256_of(path), osnet.architecture(weights))
-    return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt.OWN_EMBEDDING, embedding, {}))
+    return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt_reid.OWN_EMBEDDING, embedding, {}))
 
 
 def _all_names(path: Path, count: int, names: Sequence[str] | None, weights: Weights) -> tuple[str, ...]:
@@ -109,7 +106,7 @@ def _all_names(path: Path, count: int, names: Sequence[str] | None, weights: Wei
 def _names(path: Path, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
     if names and len(names) != count:
         raise UsageError(f"--class-names has {len(names)} names, {path} has {count} classes: name each one, in order")
-    return tuple(names) if names else adopt.class_names(count)
+    return tuple(names) if names else class_names(count)
 
 
 def _positions(path: Path, names: Sequence[str], classes: Sequence[str]) -> list[int]:

@@ -6,9 +6,9 @@ of the checkpoints of KaiyangZhou/deep-person-reid.
 
 import onnx
 
-from edge.detect.adopt import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, OWN_CROPS, OWN_EMBEDDING
 from edge.errors import DataError
 from edge.modelpack import ImageInput
+from edge.reid.adopt import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, OWN_CROPS, OWN_EMBEDDING
 from export.graph import Graph
 from export.layers import BGR_OF_RGB, Features, Layers, picked, pixels
 from export.weights import Weights

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
+from edge.detect.pictures import built_in
 from edge.errors import OutputError, UsageError
 from edge.modelpack import MANIFEST, SCHEMA, Detector, FileEntry, Manifest, Reid, Variant
 from export import golden
@@ -71,10 +72,12 @@ def _written(
         entry = _file(folder, f"{name}.{made.name}.onnx", made.content)
         variants[made.name] = Variant(entry.file, entry.sha256, made.opset, made.passed)
     wanted = network.description.input
-    pictures = [golden.picture(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
+    pictures = [built_in(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
     arrays[f"{name}.input"] = golden.feed(wanted, pictures)
+    constants = network.description.constants if isinstance(network.description, Detector) else {}
     for variant in [name for name in GOLDEN_VARIANTS if name in variants]:
-        for output, array in golden.outputs(folder / variants[variant].file, arrays[f"{name}.input"]).items():
+        found = golden.outputs(folder / variants[variant].file, arrays[f"{name}.input"], constants)
+        for output, array in found.items():
             arrays[f"{name}.{variant}.{output}"] = array
     return replace(
         network.description,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.detect.adopt_joint import BEFORE, IMAGE, TRACKS_BEFORE
+from edge.detect.families.joint import BEFORE, IMAGE, TRACKS_BEFORE
 from edge.errors import DataError
 from edge.modelpack import JOINT_OUTPUTS
 from export.graph import OPSET

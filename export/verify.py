@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.detect import adopt
-from edge.detect.adopt_joint import BEFORE
-from edge.errors import NanoTrackError
+from edge.detect.facts import Facts, listed
+from edge.detect.families.family import Reading
+from edge.detect.families.joint import BEFORE
+from edge.errors import DataError, NanoTrackError
 from edge.infer import golden
-from edge.infer.backend import Port
+from edge.infer.backend import Port, hold
 from edge.infer.open import open_backend
 from edge.infer.reasons import RungError
 from edge.modelpack import Detector, ModelPack, Reid, Variant
+from edge.reid import adopt as adopt_reid
 from export import onnxfile
 
 _Fact = tuple[str, object, object]  # of what, what the manifest says, what the file says
@@ -61,24 +64,36 @@ def _disagreements(path: Path, said: Detector | Reid, entry: Variant) -> list[st
     """Where the manifest and the ONNX file differ."""
     _, model = onnxfile.load(path)
     ports = onnxfile.ports(model)
-    facts = _facts(said, entry, *ports)
+    facts = _facts(path, said, *ports)
     if isinstance(said, Detector) and said.is_joint:
         facts = _joint_facts(said, *ports)
     pairs: list[_Fact] = [("opset", entry.opset, onnxfile.opset(model)), *facts]
     return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]
 
 
-def _facts(said: Detector | Reid, entry: Variant, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:
+def _facts(path: Path, said: Detector | Reid, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:
     found: Detector | Reid
     if isinstance(said, Detector):
-        found = adopt.detector(entry.file, entry.sha256, inputs, outputs)
+        reading = _reading(path, said)
+        found = reading.detector
         yield "outputs", said.head, found.head
-        yield "number of classes", len(said.classes), len(found.classes)
+        if reading.counted:
+            yield "number of classes", len(said.classes), len(found.classes)
     else:
-        found = adopt.reid(entry.file, entry.sha256, inputs, outputs)
+        found = adopt_reid.reid(path.name, "", inputs, outputs)
         yield "output", (said.output, said.embedding), (found.output, found.embedding)
     for key in ("name", "width", "height", "layout"):
         yield f"input {key}", getattr(said.input, key), getattr(found.input, key)
+
+
+def _reading(path: Path, said: Detector) -> Reading:
+    """The network in `path` read as one of the family that the manifest names, as the manifest has it where it can."""
+    with adopt.opened(path) as network:
+        facts = Facts(path, network)
+        readings = adopt.readings(facts, said.head.type)
+    if not readings:
+        raise DataError(f"{path.name}: no {said.head.type}: found {listed(facts.inputs)} -> {listed(facts.outputs)}")
+    return next((reading for reading in readings if reading.detector.head == said.head), readings[0])
 
 
 def _joint_facts(said: Detector, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:
@@ -96,6 +111,8 @@ def _parity(pack: ModelPack, network: golden.NetworkName, variant: str, path: Pa
     if expected is None:
         return None
     backend = open_backend(path, name="onnxruntime", max_batch=len(expected.input))
+    if network == "detector":
+        hold(backend, pack.detector.constants)
     try:
         return golden.parity(backend, expected, variant, len(expected.input))
     finally:

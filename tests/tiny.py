@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.detect.adopt import detector, reid
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR, OWN_OUTPUTS, PLUS
 from edge.infer.backend import Port
-from edge.modelpack import MANIFEST, Manifest, Reid, Variant, sha256_of
+from edge.modelpack import MANIFEST, Detector, Head, ImageInput, Manifest, Reid, Source, Variant, sha256_of
+from edge.reid.adopt import reid
 from edge.types import Image
 from edge.video.opencv import cv2
 
@@ -90,13 +91,13 @@ def write_pack(folder: Path, *, dead: bool = False, looks: bool = False) -> Path
     folder.mkdir()
     network = folder / "detector.onnx"
     write_network(network, dead=dead)
-    ports = (
-        [Port("image", (1, INPUT_PX, INPUT_PX, 3), "uint8")],
-        [Port("class_logits", (1, CELLS, 1), "float32"), Port("distances", (1, CELLS, 32), "float32")],
-    )
     variant = Variant(network.name, sha256_of(network), opset=13)
-    described = dataclasses.replace(
-        detector("tiny.onnx", hashlib.sha256(b"").hexdigest(), *ports), variants={"fp32": variant}
+    described = Detector(
+        Source("tiny.onnx", hashlib.sha256(b"").hexdigest(), "NanoDet-Plus (ONNX)"),
+        ImageInput("image", INPUT_PX, INPUT_PX, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR),
+        Head(PLUS, OWN_OUTPUTS, (8, 16, 32, 64), 7, 0.0, "logits"),
+        ("person",),
+        {"fp32": variant},
     )
     manifest = Manifest(1, "tiny", "tests", described, _reid(folder / "reid.onnx") if looks else None)
     (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest)))

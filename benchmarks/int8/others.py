@@ -25,7 +25,7 @@ from calibration.joint_gate import JointAgreement, JointJudge
 from calibration.outcome import Outcome, Settings
 from calibration.runtime import Array, Arrays, Feed, Runner
 from edge import cli, modelpack
-from edge.detect.adopt import class_names
+from edge.detect.classes import class_names
 from edge.modelpack import Detector, ModelPack, Source
 from export import nanodet, networks, pack
 from export.checkpoint import Tensors
@@ -166,7 +166,7 @@ def _wide(folder: Path) -> str:
     )
 
 
-def _built(name: str, state: Tensors, kind: modelpack.HeadType) -> Network[Detector]:
+def _built(name: str, state: Tensors, kind: str) -> Network[Detector]:
     weights = Weights(name, state)
     model, image, head = nanodet.build(weights, kind, SIZE, SIZE)
     classes = class_names(nanodet.class_count(weights))

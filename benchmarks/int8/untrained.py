@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from export.checkpoint import Tensors
 
 FIRING = 0.005  # of all cells see the object of a class

@@ -7,8 +7,9 @@ from pathlib import Path
 from edge import modelpack
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
-from edge.detect import adopt, adopt_joint
+from edge.detect import adopt
 from edge.detect.detector import Detector
+from edge.detect.families import registry
 from edge.detect.joint import JointDetector
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName
@@ -25,7 +26,8 @@ from edge.track.tracker import Tracker
 class Pipeline(Chain):
     """A chain with a detector and a tracker, and an embedder where the tracker uses appearance.
 
-    `model` is a model pack, its folder, or an ONNX file with a NanoDet network. `classes` are the names to follow,
+    `model` is a model pack, its folder, or an ONNX file with a detector that `edge.detect.adopt` understands, helped by
+    `overrides` where need be. `classes` are the names to follow,
     see `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`,
     `variant`, `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with
     `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
@@ -55,6 +57,7 @@ class Pipeline(Chain):
         threads: int = 1,
         side_by_side: bool = False,
         detect_every: int = 1,
+        overrides: adopt.Overrides = adopt.NONE,
         spans: Spans | None = None,
         **parameters: float,
     ):
@@ -69,6 +72,7 @@ class Pipeline(Chain):
             require=require,
             threads=threads,
             side_by_side=side_by_side,
+            overrides=overrides,
         )
         self.detector = detector = self._open_detector(spans=self.spans)
         self.workers = _workers(detector, threads) if side_by_side else 0
@@ -105,9 +109,10 @@ def open_detector(
     require: str | None = None,
     threads: int = 1,
     side_by_side: bool = False,
+    overrides: adopt.Overrides = adopt.NONE,
     spans: Spans | None = None,
 ) -> Detector | JointDetector:
-    """The detector of a model pack, its folder, or an ONNX file that is understood by its inputs and outputs.
+    """The detector of a model pack, its folder, or an ONNX file that `edge.detect.adopt` understands with `overrides`.
 
     A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
     file on ONNX Runtime. One of several that stand `side_by_side` has one thread, if it is none that looks back at the
@@ -118,18 +123,22 @@ def open_detector(
         model = Path(model)
     network: Backend
     if isinstance(model, Path) and model.is_file():
-        network = open_backend(model, name=wish.backend, threads=wish.threads)
-        if adopt_joint.is_joint(network.output_ports):
+        network = open_backend(model, name=wish.backend, threads=wish.threads, input_size=overrides.input_size)
+        description = adopt.detector(model, network, overrides)
+        if description.is_joint:
             raise UsageError(
                 f"{model}: a joint network as it was trained, its peaks not found in the graph; make a pack of it with"
                 " nanotrack-export pack --detector"
             )
-        description = adopt.detector(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
     else:
         if isinstance(model, Path) and not model.exists():
             raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
         pack = model if isinstance(model, ModelPack) else modelpack.read(model)
         description = pack.detector
+        if overrides.family:
+            registry.find(overrides.family)  # one of the user's own that the pack may need
+        if overrides not in (adopt.NONE, adopt.Overrides(description.head.type)):
+            raise UsageError(f"{pack.folder}: a pack keeps its family and preparation; leave out --family and the like")
         if side_by_side and description.is_joint:
             wish = Wish(backend, variant, require, threads)
         network = Ladder(wish).open(pack, "detector")

@@ -34,8 +34,8 @@ KERNELS = (
     "edge.track.methods.nanotrack_published",
     "edge.track.methods.qdtrack",
     "edge.track.methods.sparsetrack",
-    "edge.detect.families.nanodet",
-    "edge.detect.nms",
+    "edge.detect.decode.distributions",
+    "edge.detect.decode.nms",
     "edge.detect.preprocess",
 )
 

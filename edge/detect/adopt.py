@@ -1,179 +1,161 @@
-"""What a foreign ONNX file is: its inputs and outputs, understood as a NanoDet detector or a ReID network.
+"""A foreign ONNX file is understood as one detector, or refused with a question: never guessed.
 
-Only names, shapes and dtypes are looked at, so the same rules hold on the workstation (which reads them with `onnx`)
-and on the board (which reads them from its inference session).
+Every family says which readings of the network it has. One of them that the file itself proves is taken. Where none is
+proven, or more than one, the answer is an error that lists them and the flag that decides.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from edge.errors import DataError
-from edge.infer.backend import Port
-from edge.modelpack import Detector, HeadType, ImageInput, Layout, NanoDetHead, Reid, Source
+from edge.detect.facts import Facts, listed
+from edge.detect.families import registry
+from edge.detect.families.family import Reading
+from edge.errors import DataError, UsageError
+from edge.infer.backend import Backend
+from edge.infer.open import open_backend
+from edge.modelpack import Colour, Detector, ImageInput, Resize
 
-# fmt: off
-COCO_CLASSES = (
-    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
-    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
-    "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
-    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
-    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli",
-    "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table", "toilet",
-    "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
-    "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
-)
-# fmt: on
+logger = logging.getLogger(__name__)
 
-# Of every published NanoDet (RangiLyu/nanodet, config/*.yml), in BGR order.
-NANODET_MEAN_BGR = (103.53, 116.28, 123.675)
-NANODET_STD_BGR = (57.375, 57.12, 58.395)
-REG_MAX = 7
-# ImageNet's (.485, .456, .406) and (.229, .224, .225) in pixel values: what torchreid trains with.
-IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
-IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
-
-# Head type -> strides of its levels and the offset of a cell's prior, in cells.
-HEADS: dict[HeadType, tuple[tuple[int, ...], float]] = {
-    "nanodet-plus": ((8, 16, 32, 64), 0.0),
-    "nanodet": ((8, 16, 32), 0.5),
-}
-
-# Names of the exporter's own graphs: the one form whose class scores are logits.
-OWN_INPUT = "image"
-OWN_OUTPUTS = ("class_logits", "distances")
-OWN_CROPS = "crops"
-OWN_EMBEDDING = "embedding"
+Triple = tuple[float, float, float]
 
 
-def class_names(count: int) -> tuple[str, ...]:
-    """Names for `count` classes of a network that carries none: COCO's for 80, "person" for 1, else "class_0", ..."""
-    if count == len(COCO_CLASSES):
-        return COCO_CLASSES
-    return ("person",) if count == 1 else tuple(f"class_{i}" for i in range(count))
+@dataclass(frozen=True)
+class Overrides:
+    """What the user says of a detector's file; None: what the family says.
 
-
-def cell_counts(width: int, height: int, strides: Sequence[int]) -> list[int]:
-    """The number of cells of each level for an input of `width` x `height` pixels."""
-    return [-(-width // stride) * -(-height // stride) for stride in strides]
-
-
-def detector(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Detector:
-    """The description of the NanoDet network in ONNX `file`, its `variants` left empty.
-
-    Understood are one output `[1,N,C+32]` and 2 x levels outputs (`[1,n,C]` each, `[1,n,32]` each) with class
-    probabilities, as published for NanoDet-Plus and NanoDet, and the two outputs of the exporter's own graphs.
-    Raises DataError that says what was found.
+    `family` decides between readings. The network gets (pixel * `scale` - `mean`) / `std`, pixels of 0..255, in the
+    order of `colour`. `input_size` is width and height where the file leaves them open.
     """
-    image = _detector_input(file, inputs)
-    head, classes = _one_output(image, outputs) or _per_level(image, outputs) or _own(image, outputs) or (None, 0)
-    if head is None:
+
+    family: str | None = None
+    input_size: tuple[int, int] | None = None
+    class_names: tuple[str, ...] | None = None
+    resize: Resize | None = None
+    pad: int | None = None
+    colour: Colour | None = None
+    scale: float | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+
+    def __bool__(self) -> bool:
+        return self != Overrides()
+
+
+NONE = Overrides()
+
+
+@contextmanager
+def opened(path: Path, input_size: tuple[int, int] | None = None) -> Iterator[Backend]:
+    """The network in ONNX file `path` on ONNX Runtime, for as long as it is looked at."""
+    network = open_backend(path, name="onnxruntime", input_size=input_size)
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+def readings(facts: Facts, family: str | None = None) -> list[Reading]:
+    """All ways to understand a network, or those of one family. Raises DataError for a file that says itself that it is
+    no detector, UsageError for a family that is not known."""
+    task = facts.metadata.get("task", "detect")
+    if task != "detect":
         raise DataError(
-            f"{file}: not a detector that is understood: expected one output [1,N,C+32], class and distribution outputs"
-            f" for each level, or {' and '.join(OWN_OUTPUTS)}, for input {image.width}x{image.height};"
-            f" found {_listed(outputs)}; export NanoDet or NanoDet-Plus"
+            f"{facts.file}: its metadata says that its task is {task!r}; expected a network that detects objects"
         )
-    return Detector(Source(file, sha256, f"{head.type} (ONNX)"), image, head, class_names(classes), {})
+    asked = [registry.find(family)] if family else registry.families()
+    return [reading for one in asked for reading in one.read(facts)]
 
 
-def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Reid:
-    """The description of the ReID network in ONNX `file`, its `variants` left empty.
+def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detector:
+    """The description of the detector in ONNX file `path`, open as `network`; its `variants` are left empty.
 
-    Understood are `[N,3,H,W]` float32 (RGB, ImageNet's normalisation) or `[N,H,W,3]` uint8 (BGR, the exporter's own)
-    to `[N,D]`, N dynamic. Raises DataError that says what was found.
+    Raises DataError for a file that is no detector or that can be read in more than one way, UsageError for overrides
+    that do not fit.
     """
-    wanted = "expected one input [N,3,H,W] float32 (or [N,H,W,3] uint8) and one output [N,D] float32, N dynamic"
-    found = f"{file}: not a ReID network that is understood: {wanted}; found {_listed(inputs)} -> {_listed(outputs)}"
-    if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
-        raise DataError(f"{found}; export the network with its embedding as the only output")
-    (crops,), (out,) = inputs, outputs
-    size, layout = _image_size(crops)
-    embedding = out.shape[1]
-    if size is None or embedding is None or out.dtype != "float32":
-        raise DataError(f"{found}; export the network with a fixed picture size and float32 output")
-    if crops.shape[0] is not None or out.shape[0] is not None:
-        raise DataError(f"{found}; export the network with a dynamic batch")
-    bgr = layout == "nhwc-uint8"
-    image = ImageInput(
-        crops.name,
-        *size,
-        layout=layout,
-        colour="bgr" if bgr else "rgb",
-        mean=IMAGENET_MEAN_RGB[::-1] if bgr else IMAGENET_MEAN_RGB,
-        std=IMAGENET_STD_RGB[::-1] if bgr else IMAGENET_STD_RGB,
+    facts = Facts(path, network)
+    found = readings(facts, overrides.family)
+    if not found:
+        raise DataError(_not_understood(path, facts, overrides))
+    chosen = found[0] if overrides.family and len(found) == 1 else _proven(found)
+    if chosen is None:
+        raise DataError(_question(path, facts, found))
+    if not chosen.counted and overrides.class_names is None:
+        raise DataError(
+            f"{path}: {chosen.detector.source.architecture} does not show how many classes it tells apart; name them:"
+            " --class-names A,B,... in order, or --class-names coco for COCO's 80"
+        )
+    said = overrides.resize, overrides.colour, overrides.scale, overrides.mean, overrides.std
+    if chosen.assumed and said == (None,) * len(said):
+        logger.warning(
+            "%s: %s; assumed: %s; --resize, --pad, --colour, --scale, --mean and --std say otherwise",
+            path,
+            chosen.detector.source.architecture,
+            chosen.assumed,
+        )
+    return overridden(chosen, overrides)
+
+
+def overridden(reading: Reading, overrides: Overrides) -> Detector:
+    """A reading's description with what the user says instead. Raises UsageError for class names of another number."""
+    description = reading.detector
+    names = overrides.class_names or description.classes
+    if reading.counted and len(names) != len(description.classes):
+        raise UsageError(
+            f"--class-names has {len(names)} names, {description.source.file} has {len(description.classes)} classes:"
+            " name each one, in order"
+        )
+    return replace(description, classes=tuple(names), input=_input(description.input, overrides))
+
+
+def _input(image: ImageInput, said: Overrides) -> ImageInput:
+    if said.colour is not None and said.colour != image.colour:
+        image = replace(image, colour=said.colour, mean=image.mean[::-1], std=image.std[::-1])
+    if (said.scale, said.mean, said.std) != (None, None, None):
+        scale, mean, std = said.scale or 1.0, said.mean or (0.0, 0.0, 0.0), said.std or (1.0, 1.0, 1.0)
+        image = replace(
+            image,
+            mean=(mean[0] / scale, mean[1] / scale, mean[2] / scale),
+            std=(std[0] / scale, std[1] / scale, std[2] / scale),
+        )
+    return replace(
+        image,
+        resize=image.resize if said.resize is None else said.resize,
+        pad=image.pad if said.pad is None else said.pad,
     )
-    return Reid(Source(file, sha256, "ReID (ONNX)"), image, out.name, embedding, {})
 
 
-def _detector_input(file: str, inputs: Sequence[Port]) -> ImageInput:
-    size, layout = _image_size(inputs[0]) if len(inputs) == 1 else (None, "nchw-float32")
-    if size is None or inputs[0].shape[0] not in (1, None):
-        raise DataError(
-            f"{file}: not a detector that is understood: expected one image input [1,3,H,W] float32"
-            f" (or [1,H,W,3] uint8) of fixed size; found {_listed(inputs)}; export it with batch 1 and a fixed size"
-        )
-    return ImageInput(inputs[0].name, *size, layout, "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR)
+def _proven(readings: Sequence[Reading]) -> Reading | None:
+    """The one reading that leaves no doubt; None where there is none or more than one."""
+    proven = [reading for reading in readings if not reading.doubt]
+    return proven[0] if len(proven) == 1 else None
 
 
-def _image_size(port: Port) -> tuple[tuple[int, int] | None, Layout]:
-    """Width and height of an image input, None if it is none or of dynamic size, and its layout."""
-    if len(port.shape) == 4:
-        _, *chw = port.shape
-        if port.dtype == "uint8" and chw[2] == 3 and chw[0] and chw[1]:
-            return (chw[1], chw[0]), "nhwc-uint8"
-        if port.dtype == "float32" and chw[0] == 3 and chw[1] and chw[2]:
-            return (chw[2], chw[1]), "nchw-float32"
-    return None, "nchw-float32"
+def _question(path: Path, facts: Facts, readings: Sequence[Reading]) -> str:
+    ways = "; ".join(f"--family {reading.detector.head.type} ({_way(reading)})" for reading in readings)
+    return (
+        f"{path}: {listed(facts.outputs)} can be read in more than one way, and the file does not prove which: {ways};"
+        " say which it is; nanotrack-export pack takes the flags too and keeps the answer in the pack"
+    )
 
 
-def _one_output(image: ImageInput, outputs: Sequence[Port]) -> tuple[NanoDetHead, int] | None:
-    if len(outputs) != 1 or not _are_rows(outputs):
-        return None
-    _, cells, width = outputs[0].shape
-    classes = (width or 0) - 4 * (REG_MAX + 1)
-    for type_, (strides, _) in HEADS.items():
-        if cells == sum(cell_counts(image.width, image.height, strides)) and classes > 0:
-            return _head(type_, [outputs[0].name], "probabilities"), classes
-    return None
+def _way(reading: Reading) -> str:
+    image = reading.detector.input
+    parts = [
+        reading.detector.source.architecture.removesuffix(" (ONNX)"),
+        f"{len(reading.detector.classes)} classes",
+        f"{image.colour.upper()}, {image.resize}",
+    ]
+    return ", ".join(parts) + (f"; not shown: {reading.doubt}" if reading.doubt else "")
 
 
-def _per_level(image: ImageInput, outputs: Sequence[Port]) -> tuple[NanoDetHead, int] | None:
-    """Class outputs are told from distributions by their width; where both are 32, the first half are classes."""
-    if not _are_rows(outputs):
-        return None
-    for type_, (strides, _) in HEADS.items():
-        levels = len(strides)
-        if len(outputs) != 2 * levels:
-            continue
-        width = 4 * (REG_MAX + 1)
-        classes = [p for p in outputs if p.shape[2] != width] or list(outputs[:levels])
-        sides = [p for p in outputs if p not in classes]
-        wanted = cell_counts(image.width, image.height, strides)
-        both = [sorted(group, key=lambda p: -(p.shape[1] or 0)) for group in (classes, sides)]
-        if all([p.shape[1] for p in group] == wanted for group in both) and len({p.shape[2] for p in classes}) == 1:
-            return _head(type_, [p.name for group in both for p in group], "probabilities"), classes[0].shape[2] or 0
-    return None
-
-
-def _own(image: ImageInput, outputs: Sequence[Port]) -> tuple[NanoDetHead, int] | None:
-    if tuple(p.name for p in outputs) != OWN_OUTPUTS or not _are_rows(outputs):
-        return None
-    (_, cells, classes), (_, same, sides) = (p.shape for p in outputs)
-    for type_, (strides, _) in HEADS.items():
-        if cells == same == sum(cell_counts(image.width, image.height, strides)) and sides and sides % 4 == 0:
-            return _head(type_, OWN_OUTPUTS, "logits", sides // 4 - 1), classes or 0
-    return None
-
-
-def _head(
-    type_: HeadType, outputs: Sequence[str], scores: Literal["probabilities", "logits"], reg_max: int = REG_MAX
-) -> NanoDetHead:
-    strides, offset = HEADS[type_]
-    return NanoDetHead(type_, tuple(outputs), strides, reg_max, offset, scores)
-
-
-def _are_rows(outputs: Sequence[Port]) -> bool:
-    return all(len(p.shape) == 3 and p.shape[0] in (1, None) and p.dtype == "float32" for p in outputs)
-
-
-def _listed(ports: Sequence[Port]) -> str:
-    return ", ".join(map(str, ports)) or "nothing"
+def _not_understood(path: Path, facts: Facts, overrides: Overrides) -> str:
+    what = f"a {overrides.family}" if overrides.family else "a detector that is understood"
+    known = ", ".join(family.name for family in registry.families())
+    return (
+        f"{path}: not {what}: found {listed(facts.inputs)} -> {listed(facts.outputs)}; known families are {known};"
+        " --family module:FAMILY names one of your own"
+    )

@@ -1,8 +1,63 @@
-"""Names of classes into the numbers that a network has for them."""
+"""Names of classes, and the numbers that a network has for them."""
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence
 
 from edge.errors import UsageError
+from edge.modelpack import MOST_CLASSES
+
+# fmt: off
+COCO_CLASSES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
+    "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli",
+    "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table", "toilet",
+    "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)
+# fmt: on
+# Numbers that COCO's annotations leave out; networks that count by annotation have an output for them as well.
+_COCO_GAPS = frozenset((0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
+_LONGEST_METADATA = 1_000_000
+
+
+def _by_annotation() -> tuple[str, ...]:
+    names = iter(COCO_CLASSES)
+    return tuple(f"unused_{i}" if i in _COCO_GAPS else next(names) for i in range(91))
+
+
+COCO_BY_ANNOTATION = _by_annotation()
+NAMED_SETS = {"coco": COCO_CLASSES, "coco91": COCO_BY_ANNOTATION}
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """Names for `count` classes of a network that carries none: COCO's for 80 (91: by its annotations' numbers),
+    "person" for 1, else "class_0", ..."""
+    if count in (len(COCO_CLASSES), len(COCO_BY_ANNOTATION)):
+        return COCO_CLASSES if count == len(COCO_CLASSES) else COCO_BY_ANNOTATION
+    return ("person",) if count == 1 else tuple(f"class_{i}" for i in range(count))
+
+
+def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The class names in a file's metadata, as ultralytics and others write them: `names` is a Python dictionary of
+    number to name, or a list. None where there are none that can be read."""
+    text = metadata.get("names", "")
+    if not text or len(text) > _LONGEST_METADATA:
+        return None
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if isinstance(found, dict):
+        try:
+            found = [found[i] for i in range(len(found))]
+        except KeyError:
+            return None
+    if not isinstance(found, (list, tuple)) or not 1 <= len(found) <= MOST_CLASSES:
+        return None
+    return tuple(str(name) for name in found)
 
 
 def class_numbers(wanted: Sequence[str], known: Sequence[str]) -> list[int]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.detect.adopt_joint import BEFORE, TRACKS_BEFORE
 from edge.detect.classes import class_numbers
+from edge.detect.families.joint import BEFORE, TRACKS_BEFORE
 from edge.detect.preprocess import Preprocess, Scale
 from edge.errors import DataError
 from edge.infer.backend import Backend

@@ -1,6 +1,6 @@
 """What an inference backend is: fixed buffers and a `run`, the same shape for every library."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -68,3 +68,10 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release the network and its memory."""
+
+
+def hold(network: Backend, constants: Mapping[str, Sequence[float]]) -> None:
+    """Put the values of inputs that are the same in every run into their buffers, where they stay."""
+    for name, values in constants.items():
+        if name in network.inputs:
+            network.inputs[name][...] = values

@@ -135,12 +135,13 @@ def limit(golden: Golden, variant: str) -> float:
 
 
 def fill(backend: Backend, tensor: npt.NDArray[Any]) -> None:
-    """Put `tensor` into the first input. A joint network gets it as the previous frame too, without tracks, as at the
-    start of a stream."""
+    """Put `tensor` into the first input. A joint network gets it as the previous frame too, as when a stream starts.
+    Inputs of another shape keep what they hold: constants, and of a joint network that there are no tracks."""
     first, *others = backend.inputs.values()
     first[: len(tensor)] = tensor
     for other in others:
-        other[...] = tensor if other.shape[1:] == tensor.shape[1:] else 0
+        if other.shape[1:] == tensor.shape[1:]:
+            other[...] = tensor
 
 
 def parity(backend: Backend, golden: Golden, variant: str, batch: int) -> Parity:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
 from edge.infer import golden, storage
-from edge.infer.backend import Backend, BackendName, VariantName
+from edge.infer.backend import Backend, BackendName, VariantName, hold
 from edge.infer.golden import NetworkName
 from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
@@ -152,6 +152,8 @@ class Ladder:
             variant, backend = self._on_tensorrt(rung, pack, network)
         else:
             variant, backend = self._on_onnxruntime(rung, pack, network, max_batch)
+        if network == "detector":
+            hold(backend, pack.detector.constants)
         expected = golden.read(pack, network)
         try:
             return Opened(backend, golden.check(backend, expected, variant) if expected else None)

@@ -6,11 +6,19 @@ from edge.errors import UnavailableError
 from edge.infer.backend import Backend, BackendName
 
 
-def open_backend(path: Path, *, name: BackendName = "auto", threads: int = 1, max_batch: int = 1) -> Backend:
+def open_backend(
+    path: Path,
+    *,
+    name: BackendName = "auto",
+    threads: int = 1,
+    max_batch: int = 1,
+    input_size: tuple[int, int] | None = None,
+) -> Backend:
     """The network in ONNX file `path` on ONNX Runtime, with its buffers made and bound.
 
-    Raises NotFoundError, DataError for a file that is no network, UnavailableError for another backend: TensorRT takes
-    engines, and those are built from packs.
+    `input_size` is width and height of the picture where the file leaves them open. Raises NotFoundError, DataError for
+    a file that is no network, UnavailableError for another backend: TensorRT takes engines, and those are built from
+    packs.
     """
     if name not in ("auto", "onnxruntime"):
         raise UnavailableError(
@@ -18,4 +26,4 @@ def open_backend(path: Path, *, name: BackendName = "auto", threads: int = 1, ma
         )
     from edge.infer.onnxrt.session import OnnxRuntime
 
-    return OnnxRuntime(path, threads=threads, max_batch=max_batch)
+    return OnnxRuntime(path, threads=threads, max_batch=max_batch, input_size=input_size)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edge.detect.preprocess import Preprocess
+from edge.detect.preprocess import Preprocess, bgr
 from edge.errors import DataError
 from edge.infer.backend import Backend
 from edge.modelpack import Reid
@@ -38,8 +38,10 @@ class Embedder:
         """One unit vector for each box (float32 `[N, 4]`, pixels of `image`): float32 `[N, E]`, a fresh array.
 
         Crops are cut at whole pixels inside the picture, as the reference does; a box without a pixel in it gets a
-        vector of zeros, which is like nothing.
+        vector of zeros, which is like nothing. Raises InputError for a picture that is none, see
+        `edge.detect.preprocess.bgr`.
         """
+        image = bgr(image)
         crops, reid = self._spans
         vectors = np.zeros((len(boxes_xyxy), self.description.embedding), np.float32)
         corners = _whole_pixels(boxes_xyxy, image)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from edge import modelpack
-from edge.detect import adopt
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.open import open_backend
 from edge.modelpack import ModelPack
+from edge.reid import adopt
 from edge.reid.embedder import Embedder
 from edge.spans import Spans
 

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edge import modelpack
-from edge.detect import adopt, adopt_joint
-from edge.errors import DataError
+from edge.detect import adopt
+from edge.errors import DataError, NanoTrackError
 from edge.infer.backend import Port
 from edge.modelpack import Detector, ImageInput, Reid
+from edge.reid import adopt as adopt_reid
 from export import checkpoint, jointnet, nanodet, onnxfile, osnet
 from export.weights import Weights
 
@@ -97,13 +98,21 @@ def _onnx(path: Path) -> Facts:
 def _understood(path: Path, inputs: list[Port], outputs: list[Port]) -> Facts:
     """What the file would be as `--detector` or `--reid`."""
     reasons = []
-    detector = adopt_joint.joint if adopt_joint.is_joint(outputs) else adopt.detector
-    for flag, understand in (("--detector", detector), ("--reid", adopt.reid)):
+    understood: dict[str, Callable[[], Detector | Reid]] = {
+        "--detector": lambda: _detector(path),
+        "--reid": lambda: adopt_reid.reid(path.name, "", inputs, outputs),
+    }
+    for flag, understand in understood.items():
         try:
-            return [("usable as", flag), *_description(understand(path.name, "", inputs, outputs))]
-        except DataError as error:
+            return [("usable as", flag), *_description(understand())]
+        except NanoTrackError as error:
             reasons.append(str(error))
     return [("usable as", "neither --detector nor --reid"), *(("because", reason) for reason in reasons)]
+
+
+def _detector(path: Path) -> Detector:
+    with adopt.opened(path) as network:
+        return adopt.detector(path, network)
 
 
 def _pack(path: Path) -> Facts:

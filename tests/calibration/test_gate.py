@@ -5,7 +5,7 @@ from calibration import precision
 from calibration.gate import Agreement, Cells, Likeness, Limits
 from calibration.runtime import perturbed
 from calibration.sensitivity import Unit, paying
-from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
+from edge.modelpack import Detector, Head, ImageInput, Source
 from edge.types import Detections
 
 
@@ -80,7 +80,7 @@ def test_the_error_is_zero_for_equal_cells_and_grows_with_distance():
 
 
 def test_a_picture_in_which_nothing_is_seen_has_no_cells_and_no_error():
-    head = NanoDetHead("nanodet-plus", ("output",), (8, 16, 32, 64), 7, 0.0, "logits")
+    head = Head("nanodet-plus", ("output",), (8, 16, 32, 64), 7, 0.0, "logits")
     picture = ImageInput("image", 64, 64, "nhwc-uint8", "bgr", (0.0,) * 3, (1.0,) * 3)
     detector = Detector(Source("a.pth", "0" * 64, "NanoDet"), picture, head, ("person", "car"), {})
     outputs = {"output": np.full((1, 85, 2 + 32), -9, np.float32)}

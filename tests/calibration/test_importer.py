@@ -14,8 +14,6 @@ from calibration.matrix_outputs import with_matrix_outputs
 from calibration.network import Network
 from calibration.runtime import Runner
 from calibration.search import Quantized, Subject, Target
-from edge.detect import adopt
-from export import onnxfile
 from tests.calibration import toy
 from tests.infer.importer import Importer
 
@@ -24,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
 def _calibrated(target: Target) -> Quantized:
     content = toy.detector()
-    described = adopt.detector("toy.onnx", "0" * 64, *onnxfile.ports(onnx.load_from_string(content)))
+    described = toy.description(content)
     images = [image.repeat(4, 1).repeat(4, 2) for image in toy.images(4)]
     network = Network.parse(content)
     network = with_matrix_outputs(network) if target is search.CPU else network

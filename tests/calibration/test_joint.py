@@ -17,7 +17,7 @@ from calibration.placement import for_cpu
 from edge import modelpack
 from edge.chain.pipeline import Pipeline
 from edge.demo.scene import Options, Scene
-from edge.detect.adopt_joint import BEFORE, IMAGE
+from edge.detect.families.joint import BEFORE, IMAGE
 from edge.infer import golden
 from export import cli, networks
 from export.graph import Graph

@@ -1,9 +1,12 @@
 """A small network with everything that a detector has: depthwise and 1x1 convolutions, Split, Concat, Add, rows out."""
 
 import numpy as np
+import onnx
 from onnx import TensorProto
 
 from calibration.network import Network
+from edge.detect.classes import class_names
+from edge.modelpack import Detector, Head, ImageInput, Source
 from export.graph import Graph
 
 SIZE = 16
@@ -86,3 +89,11 @@ def images(count: int, seed: int = 0) -> list[np.ndarray]:
 def off(found: np.ndarray, expected: np.ndarray) -> float:
     """Relative error."""
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def description(content: bytes) -> Detector:
+    """What a pack would say of `detector`."""
+    (classes, sides) = (v.type.tensor_type.shape.dim[2].dim_value for v in onnx.load_from_string(content).graph.output)
+    image = ImageInput("image", 64, 64, "nhwc-uint8", "bgr", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    head = Head("nanodet-plus", ("class_logits", "distances"), (8, 16, 32, 64), sides // 4 - 1, 0.0, "logits")
+    return Detector(Source("toy.onnx", "0" * 64, "toy"), image, head, class_names(classes), {})

@@ -99,7 +99,8 @@ def iou_table(a: Float32s, b: Float32s) -> Float32s:
     return inter / (areas[0][:, None] + areas[1][None] - inter)
 
 
-# What the weights reach with the published pre- and post-processing is .483 and .289 (the data folder's notes).
+# What the weights reach with the published pre- and post-processing: NanoDet-Plus .483 (the data folder's notes). v0.x
+# was trained with the aspect ratio kept and reaches .425 in the middle of the input, .398 in its corner, .292 squashed.
 
 
 def test_recall_of_our_own_pack(data: Path, tmp_path: Path) -> None:
@@ -110,4 +111,4 @@ def test_recall_of_our_own_pack(data: Path, tmp_path: Path) -> None:
 
 def test_recall_of_the_model_zoos_nanodet(data: Path) -> None:
     detector = open_detector(data / "models/object_detection_nanodet_2022nov.onnx")
-    assert 0.285 <= recall_on_mot17_mini(data, detector) <= 0.31
+    assert 0.42 <= recall_on_mot17_mini(data, detector) <= 0.43

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.chain.pipeline import open_detector
-from edge.detect import adopt_joint
+from edge.detect.families import joint
 from edge.detect.joint import JointDetector, gaussian_radius
 from edge.errors import DataError, UsageError
 from edge.infer.open import open_backend
@@ -46,7 +46,7 @@ def opened(pack: ModelPack, *classes: str, floor: float = 0.5) -> JointDetector:
 
 
 def normalised(colour: tuple[int, int, int]) -> np.ndarray:
-    return (np.array(colour) - adopt_joint.MEAN_BGR) / adopt_joint.STD_BGR
+    return (np.array(colour) - joint.MEAN_BGR) / joint.STD_BGR
 
 
 @pytest.mark.parametrize("sized", [False, True])

@@ -47,7 +47,8 @@ def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: str, size:
     assert scale.x == scale.y == max(width / 48, height / 32)
     filled = pixels[..., 0] == 255
     columns, rows = filled.any(0).sum(), filled.any(1).sum()
-    assert (max(1, round(width / scale.x)), max(1, round(height / scale.y))) == (columns, rows)
+    ratio = min(48 / width, 32 / height)
+    assert (max(1, int(width * ratio)), max(1, int(height * ratio))) == (columns, rows)
     assert filled[:rows, :columns].all()
     assert (pixels[~filled] == 114).all()
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+from edge.detect.pictures import built_in
 from edge.modelpack import ImageInput
 from export import golden
 
@@ -14,7 +15,7 @@ def _input(layout: str, colour: str) -> ImageInput:
 
 
 def test_a_picture_depends_on_its_seed_alone_and_shows_something():
-    one, same, other = (golden.picture(48, 32, seed) for seed in (1, 1, 2))
+    one, same, other = (built_in(48, 32, seed) for seed in (1, 1, 2))
     assert one.shape == (32, 48, 3)
     assert one.dtype == np.uint8
     np.testing.assert_array_equal(one, same)
@@ -23,14 +24,14 @@ def test_a_picture_depends_on_its_seed_alone_and_shows_something():
 
 
 def test_raw_pixels_are_fed_as_they_are():
-    picture = golden.picture(48, 32, 1)
+    picture = built_in(48, 32, 1)
     np.testing.assert_array_equal(golden.feed(_input("nhwc-uint8", "bgr"), [picture]), picture[None])
     np.testing.assert_array_equal(golden.feed(_input("nhwc-uint8", "rgb"), [picture]), picture[None, ..., ::-1])
 
 
 @pytest.mark.parametrize(("colour", "channels"), [("bgr", [0, 1, 2]), ("rgb", [2, 1, 0])])
 def test_planes_are_normalised_by_hand(colour, channels):
-    picture = golden.picture(48, 32, 1)
+    picture = built_in(48, 32, 1)
     found = golden.feed(_input("nchw-float32", colour), [picture, picture])
     assert found.shape == (2, 3, 32, 48)
     assert found.dtype == np.float32

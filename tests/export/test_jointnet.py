@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from edge.errors import DataError, UsageError
 from edge.modelpack import JOINT_OUTPUTS
 from export import jointnet

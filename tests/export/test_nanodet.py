@@ -8,7 +8,8 @@ import onnx
 import pytest
 
 from benchmarks.int8.lifted import nanodet_m
-from edge.detect.adopt import NANODET_MEAN_BGR, NANODET_STD_BGR, cell_counts
+from edge.detect.cells import cell_counts
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from edge.errors import DataError, UsageError
 from export import checkpoint, nanodet
 from export.weights import Weights

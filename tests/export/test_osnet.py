@@ -5,8 +5,8 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.detect.adopt import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from edge.errors import DataError
+from edge.reid.adopt import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from export import checkpoint, osnet
 from export.weights import Weights
 from tests.export.onnxrun import normalised, run

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.detect import adopt
 from edge.infer.open import open_backend
 from edge.modelpack import sha256_of
+from edge.reid import adopt
 from edge.reid.embedder import Embedder
 
 BOXES = np.array(

@@ -1,237 +1,173 @@
-"""NanoDet's outputs into boxes: scores first, distributions only for the cells above the floor.
+"""NanoDet-Plus and NanoDet v0.x (RangiLyu/nanodet): distributions of the four distances, a cell at a time.
 
-A cell's box is its prior point and four distances to the sides, each the mean of a distribution over 0..reg_max
-strides (generalised focal loss, Li et al. 2020, arXiv 2006.04388; NanoDet-Plus of RangiLyu/nanodet).
+Both put out class probabilities and distribution logits, all levels in one output or each in its own. They are told
+apart by their pyramids: v0.x adds a resized level to the next one, NanoDet-Plus concatenates them.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-from numba import boolean, float32, int32, int64
+from edge.detect.cells import cell_counts, strides_of
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head, Resize
 
-from edge.kernels.jit import buffer, entry, kernel
-from edge.modelpack import Detector
-from edge.types import Float32s, Int32s, Int64s
+# Of every published NanoDet (RangiLyu/nanodet, config/*.yml), in BGR order.
+NANODET_MEAN_BGR = (103.53, 116.28, 123.675)
+NANODET_STD_BGR = (57.375, 57.12, 58.395)
+REG_MAX = 7
 
-# A row that holds NaN: the network broke, which is not the same as having seen nothing.
-BROKEN = -1
-_LARGEST = np.finfo(np.float32).max
-# Cells decoded together: enough for vector instructions, few enough for the first cache.
-_AT_ONCE = 64
+# Names of the exporter's own graphs: the one form whose class scores are logits.
+OWN_INPUT = "image"
+OWN_OUTPUTS = ("class_logits", "distances")
 
-
-class Candidates(NamedTuple):
-    """Room for every cell and class that may pass the floor: `boxes_xyxy` in pixels of the network's input."""
-
-    boxes_xyxy: Float32s
-    scores: Float32s
-    classes: Int32s
-
-
-class _Table(NamedTuple):
-    """Output rows that lie in one array; `sides` may be the same as `scores`, from column `first_side`.
-
-    `levels` int64 `[n, 3]`: of each stride the row behind its last one, the stride, and its columns of cells.
-    """
-
-    scores: Float32s
-    sides: Float32s
-    first_side: int
-    levels: Int64s
+PLUS, V0 = "nanodet-plus", "nanodet"
+STRIDES = {PLUS: (8, 16, 32, 64), V0: (8, 16, 32)}
+CELL_OFFSET = {PLUS: 0.0, V0: 0.5}
+# `keep_ratio` in the published configurations: true in all of v0.x, false in all of NanoDet-Plus.
+RESIZE: dict[str, Resize] = {PLUS: "squash", V0: "letterbox-centre"}
+_JOINED_BY = {PLUS: "Concat", V0: "Add"}
+_HARD = {"HardSwish", "HardSigmoid"}
 
 
-class NanoDetDecoder:
-    """Decodes one network's output buffers, which it looks at anew in each call.
+class Layout(NamedTuple):
+    """Where classes and distributions are. `doubt` says what the values do not show."""
 
-    `outputs` are the backend's arrays, `classes` the class numbers wanted: only they are read, so that no other class
-    can crowd them out. `floor` is the lowest score, a probability.
-    """
-
-    def __init__(
-        self, detector: Detector, outputs: Mapping[str, npt.NDArray[Any]], classes: Sequence[int], floor: float
-    ):
-        head = detector.head
-        self._tables = _tables(detector, outputs)
-        self._classes = np.array(classes, np.int32)
-        self._logits = head.scores == "logits"
-        self._floor = _logit(floor) if self._logits else floor
-        self._bins = head.reg_max + 1
-        self._offset = head.cell_offset
-        self._limits = float(detector.input.width), float(detector.input.height)
-        room = sum(len(table.scores) for table in self._tables) * len(classes)
-        self.candidates = Candidates(
-            np.zeros((room, 4), np.float32), np.zeros(room, np.float32), np.zeros(room, np.int32)
-        )
-
-    def __call__(self) -> int:
-        """Fill the first rows of `candidates` from the current outputs and return how many; `BROKEN` if NaN is met."""
-        boxes, scores, classes = self.candidates
-        count = 0
-        for table in self._tables:
-            count = _decode_table(
-                *table, self._offset, self._bins, self._classes, self._floor, self._logits, *self._limits,
-                boxes, scores, classes, count,
-            )  # fmt: skip
-            if count == BROKEN:
-                break
-        return count
+    outputs: tuple[str, ...]
+    strides: tuple[int, ...]
+    classes: int
+    reg_max: int
+    scores: Literal["probabilities", "logits"] = "probabilities"
+    doubt: str = ""
 
 
-def _tables(detector: Detector, outputs: Mapping[str, npt.NDArray[Any]]) -> list[_Table]:
-    """The output buffers as tables; views, so that each run of the network shows in them."""
-    head, image = detector.head, detector.input
-    arrays = [outputs[name].reshape(-1, outputs[name].shape[-1]) for name in head.outputs]
-    columns = [-(-image.width // stride) for stride in head.strides]
-    cells = [-(-image.height // stride) * wide for stride, wide in zip(head.strides, columns, strict=True)]
-    if len(arrays) > 2:
-        return [
-            _Table(scores, sides, 0, np.array([level], np.int64))
-            for scores, sides, *level in zip(
-                arrays[: len(cells)], arrays[len(cells) :], cells, head.strides, columns, strict=True
-            )
-        ]
-    levels = np.stack([np.cumsum(cells), head.strides, columns], 1)
-    if len(arrays) == 1:
-        return [_Table(arrays[0], arrays[0], len(detector.classes), levels)]
-    return [_Table(arrays[0], arrays[1], 0, levels)]
+def layouts(facts: Facts) -> list[Layout]:
+    """The layouts of distributions that the outputs can have."""
+    shapes = [tensor.shape for tensor in facts.outputs.values()]
+    if facts.picture is None or not all(len(shape) == 3 and shape[0] == 1 for shape in shapes):
+        return []
+    if tuple(facts.outputs) == OWN_OUTPUTS:
+        return _own(facts)
+    return _one_output(facts) if len(shapes) == 1 else per_level(facts)
 
 
-def _logit(probability: float) -> float:
-    if probability <= 0:
-        return -math.inf
-    return math.inf if probability >= 1 else math.log(probability / (1 - probability))
+def _own(facts: Facts) -> list[Layout]:
+    assert facts.picture is not None
+    (_, cells, classes), (_, same, sides) = (tensor.shape for tensor in facts.outputs.values())
+    if cells != same or sides % 4 or sides < 8:
+        return []
+    sets = strides_of(facts.picture.width, facts.picture.height, cells)
+    return [Layout(OWN_OUTPUTS, strides, classes, sides // 4 - 1, "logits") for strides in sets]
 
 
-@kernel
-def _passing(scores: Float32s, wanted: Int32s, floor: float, cells: Int32s) -> int:
-    """Write the rows with a wanted class that is not below the floor into `cells`, NaN included; their number.
+def _one_output(facts: Facts) -> list[Layout]:
+    assert facts.picture is not None
+    (name,) = facts.outputs
+    _, rows, width = facts.outputs[name].shape
+    sets = strides_of(facts.picture.width, facts.picture.height, rows)
+    classes, doubt = width - 4 * (REG_MAX + 1), ""
+    if sets:
+        leading = facts.columns(name).leading
+        fitting = [count for count in range(leading, 0, -1) if width - count >= 8 and (width - count) % 4 == 0]
+        # Distributions that happen to stay within 0..1 would be a few columns, never all: then nothing is shown.
+        if fitting and leading < width:
+            classes = fitting[0]
+        else:
+            doubt = "that probabilities come first and are followed by distributions"
+    if classes < 1:
+        return []
+    return [Layout((name,), strides, classes, (width - classes) // 4 - 1, doubt=doubt) for strides in sets]
 
-    Without a branch: which cells pass is not to be predicted, and the loads of the next rows go on meanwhile.
-    """
-    found = 0
-    for cell in range(scores.shape[0]):
-        below = 1
-        for class_ in wanted:
-            below &= scores[cell, class_] < floor
-        cells[found] = cell
-        found += 1 - below
+
+def per_level(facts: Facts) -> list[Layout]:
+    """The layout of one class output and one of distributions for each level, in any order."""
+    assert facts.picture is not None
+    levels, odd = divmod(len(facts.outputs), 2)
+    rows = sorted({tensor.shape[1] for tensor in facts.outputs.values()}, reverse=True)
+    if odd or len(rows) != levels:
+        return []
+    sets = [s for s in strides_of(facts.picture.width, facts.picture.height, sum(rows)) if len(s) == levels]
+    groups: dict[bool, list[str]] = {True: [], False: []}
+    for name in facts.outputs:
+        groups[bool(facts.columns(name).unit.all())].append(name)
+    classes, sides = groups[True], groups[False]
+    doubt = ""
+    if len(classes) != levels or not all(facts.columns(name).varied.any() for name in facts.outputs):
+        width = 4 * (REG_MAX + 1)
+        classes = [n for n, t in facts.outputs.items() if t.shape[2] != width] or list(facts.outputs)[:levels]
+        sides = [name for name in facts.outputs if name not in classes]
+        doubt = "which outputs are probabilities"
+    ordered = [sorted(group, key=lambda name: -facts.outputs[name].shape[1]) for group in (classes, sides)]
+    found = []
+    for strides in sets:
+        cells = cell_counts(facts.picture.width, facts.picture.height, strides)
+        counts = [[facts.outputs[name].shape[1] for name in group] for group in ordered]
+        widths = [{facts.outputs[name].shape[2] for name in group} for group in ordered]
+        if counts == [cells, cells] and all(len(w) == 1 for w in widths):
+            (count,), (bins,) = widths
+            if bins % 4 == 0 and bins >= 8:
+                found.append(Layout((*ordered[0], *ordered[1]), strides, count, bins // 4 - 1, doubt=doubt))
     return found
 
 
-@kernel
-def _gather(sides: Float32s, first_side: int, width: int, cells: Int32s, rows: Float32s) -> bool:
-    """Copy columns `first_side` to `first_side + width` of the rows `cells` into `rows`; False where not all finite."""
-    broken = int32(0)
-    for k in range(cells.shape[0]):
-        row = sides[cells[k]]
-        for i in range(width):
-            value = row[first_side + i]
-            broken += int32(not abs(value) <= _LARGEST)
-            rows[k * width + i] = value
-    return broken == 0
+def described(
+    facts: Facts, layout: Layout, name: str, title: str, cell_offset: float, resize: Resize, *, nms_iou: float = 0.6
+) -> Detector:
+    """The description of a NanoDet of `layout`."""
+    assert facts.picture is not None
+    image = facts.picture.wants("bgr", NANODET_MEAN_BGR, NANODET_STD_BGR, resize)
+    head = Head(name, layout.outputs, layout.strides, layout.reg_max, cell_offset, layout.scores)
+    return Detector(facts.source(title), image, head, facts.classes(layout.classes), {}, nms_iou=nms_iou)
 
 
-@kernel
-def _exponentials(values: Float32s, powers: Int32s) -> None:
-    """Split exp of `values` into a factor, written in its place, and a power of two: the bits of `powers` as float32.
+def _reader(name: str, title: str) -> Family:
+    def read(facts: Facts) -> list[Reading]:
+        readings = []
+        for layout in layouts(facts):
+            doubt = layout.doubt or _doubt(facts, layout, name)
+            kept = "kept" if RESIZE[name] != "squash" else "not kept"
+            assumed = f"BGR, the mean and std of all published ones, the aspect ratio {kept}"
+            detector = described(facts, layout, name, title, CELL_OFFSET[name], RESIZE[name])
+            readings.append(Reading(detector, doubt, assumed))
+        return readings
 
-    The polynomial has the constants of Cephes' expf (S. Moshier, netlib.org/cephes): within 2e-7 of the library's but
-    vector instructions. Values beyond +-80 count as +-80: no sum overflows, and no trained network puts out such.
-    """
-    for i in range(values.shape[0]):
-        value = min(max(values[i], float32(-80)), float32(80))
-        whole = int32(value * float32(1.44269504) + float32(126.5)) - int32(126)  # rounded, also below zero
-        steps = float32(whole)
-        rest = value - steps * float32(0.693359375) + steps * float32(2.12194440e-4)
-        factor = float32(1.9875691500e-4) * rest + float32(1.3981999507e-3)
-        factor = factor * rest + float32(8.3334519073e-3)
-        factor = factor * rest + float32(4.1665795894e-2)
-        factor = factor * rest + float32(1.6666665459e-1)
-        factor = factor * rest + float32(0.5)
-        values[i] = factor * rest * rest + rest + float32(1)
-        powers[i] = (whole + int32(127)) << int32(23)
+    return Family(name, f"{title}: BGR, {RESIZE[name]}", read, outputs, decoder)
 
 
-@kernel
-def _means(factors: Float32s, scales: Float32s, bins: int, means: Float32s) -> None:
-    """The mean bin of every distribution: `factors` times `scales` are its weights, `bins` of them in a row."""
-    for i in range(means.shape[0]):
-        total, mean = float32(0), float32(0)
-        for bin_ in range(bins):
-            weight = factors[i * bins + bin_] * scales[i * bins + bin_]
-            total += weight
-            mean += float32(bin_) * weight
-        means[i] = mean / total
+def _doubt(facts: Facts, layout: Layout, name: str) -> str:
+    """What speaks against this kind of NanoDet, or is not to be seen."""
+    if layout.scores == "logits" and layout.strides == STRIDES[name]:
+        return ""  # the exporter's own graphs, of the published strides
+    joined = facts.graph.feeds("Resize", "Upsample") & {"Add", "Concat"}
+    if joined != {_JOINED_BY[name]}:
+        return f"that its pyramid joins levels by {_JOINED_BY[name]}"
+    if len(layout.outputs) > 1 and facts.graph.operators & _HARD:
+        return "activations of a NanoDet: hard swish is PicoDet's"
+    return ""
 
 
-@kernel
-def _squash(values: Float32s, factors: Float32s, powers: Int32s) -> None:
-    """Logits into probabilities, in place; `factors` and `powers` are room for as many numbers."""
-    for i in range(values.shape[0]):
-        factors[i] = -values[i]
-    _exponentials(factors, powers)
-    scales = powers.view(np.float32)
-    for i in range(values.shape[0]):
-        values[i] = float32(1) / (float32(1) + factors[i] * scales[i])
+def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shapes of the outputs of a described NanoDet or PicoDet."""
+    head = detector.head
+    cells = cell_counts(detector.input.width, detector.input.height, head.strides)
+    names, sides = len(detector.classes), 4 * (head.reg_max + 1)
+    widths: Sequence[tuple[int, int]]
+    if len(head.outputs) == 1:
+        widths = [(sum(cells), names + sides)]
+    elif len(head.outputs) == 2:
+        widths = [(sum(cells), names), (sum(cells), sides)]
+    else:
+        widths = [(count, names) for count in cells] + [(count, sides) for count in cells]
+    return {name: (1, *shape) for name, shape in zip(head.outputs, widths, strict=True)}
 
 
-@entry(
-    buffer(np.float32, 2), buffer(np.float32, 2), int64, buffer(np.int64, 2),
-    float32, int64, buffer(np.int32), float32, boolean, float32, float32,
-    buffer(np.float32, 2), buffer(np.float32), buffer(np.int32), int64,
-)  # fmt: skip
-def _decode_table(
-    scores: Float32s, sides: Float32s, first_side: int, levels: Int64s,
-    offset: float, bins: int, wanted: Int32s, floor: float, logits: bool, width: float, height: float,
-    boxes_out: Float32s, scores_out: Float32s, classes_out: Int32s, count: int,
-) -> int:  # fmt: skip
-    """Append the candidates of one table after row `count`; the new count, or -1 (`BROKEN`) where NaN is met.
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of distributions."""
+    from edge.detect.decode.distributions import DistributionDecoder  # Numba, which the exporter does without
 
-    Boxes are clamped to the network's input, `width` x `height`, as the published decoder does.
-    """
-    cells = np.empty(scores.shape[0] + 1, np.int32)
-    found = _passing(scores, wanted, floor, cells)
-    factors, powers = np.empty(4 * bins * _AT_ONCE, np.float32), np.empty(4 * bins * _AT_ONCE, np.int32)
-    scales, means = powers.view(np.float32), np.empty(4 * _AT_ONCE, np.float32)
-    level = first = row = 0
-    begun = count
-    for low in range(0, found, _AT_ONCE):
-        part = cells[low : min(low + _AT_ONCE, found)]
-        size = 4 * bins * part.shape[0]
-        if not _gather(sides, first_side, 4 * bins, part, factors):
-            return -1
-        _exponentials(factors[:size], powers)
-        if bins == 8:  # all published NanoDets; with a constant the compiler makes vector instructions of it
-            _means(factors, scales, 8, means[: 4 * part.shape[0]])
-        else:
-            _means(factors, scales, bins, means[: 4 * part.shape[0]])
-        for k in range(part.shape[0]):
-            cell = part[k]
-            while cell >= levels[level, 0]:
-                first, row = levels[level, 0], 0
-                level += 1
-            stride, columns = levels[level, 1], levels[level, 2]
-            while cell - first >= (row + 1) * columns:  # cells rise: cheaper than a division
-                row += 1
-            x, y = (cell - first - row * columns + offset) * stride, (row + offset) * stride
-            for class_ in wanted:
-                score = scores[cell, class_]
-                if score < floor:
-                    continue
-                if score != score:
-                    return -1
-                boxes_out[count, 0] = min(max(x - means[4 * k] * stride, 0), width)
-                boxes_out[count, 1] = min(max(y - means[4 * k + 1] * stride, 0), height)
-                boxes_out[count, 2] = min(max(x + means[4 * k + 2] * stride, 0), width)
-                boxes_out[count, 3] = min(max(y + means[4 * k + 3] * stride, 0), height)
-                scores_out[count] = score
-                classes_out[count] = class_
-                count += 1
-    if logits:
-        for low in range(begun, count, factors.shape[0]):
-            some = scores_out[low : min(low + factors.shape[0], count)]
-            _squash(some, factors[: some.shape[0]], powers)
-    return count
+    return DistributionDecoder(detector, arrays, classes, floor)
+
+
+NANODET_PLUS = _reader(PLUS, "NanoDet-Plus")
+NANODET = _reader(V0, "NanoDet v0.x")

@@ -12,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edge.errors import DataError, NotFoundError
 from edge.infer.backend import Port, Running
+from edge.infer.onnxrt import shapes
 from edge.infer.onnxrt.available import CPU, has_vnni, require_provider
 from edge.infer.reasons import Reason, RungError
 
@@ -48,9 +49,10 @@ _DTYPES = {
 class OnnxRuntime:
     """A `Backend` on ONNX Runtime: `threads` threads inside an operator, operators one after another.
 
-    Inputs and outputs are bound once to arrays of this object, so a run neither copies nor allocates them. Only the
-    first dimension may be dynamic. `provider` is where it computes; what that lacks is computed on the CPU. `rung` and
-    `variant` are what it says of itself, see `Running`.
+    Inputs and outputs are bound once to arrays of this object, so a run neither copies nor allocates them; only outputs
+    as long as what is in the picture are copied. `input_size` is width and height of a picture whose size the file
+    leaves open. `provider` is where it computes; what that lacks is computed on the CPU. `rung` and `variant` are what
+    it says of itself, see `Running`.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class OnnxRuntime:
         threads: int,
         max_batch: int = 1,
         provider: str = CPU,
+        input_size: tuple[int, int] | None = None,
         rung: str = "onnxruntime",
         variant: str = "",
     ):
@@ -68,8 +71,12 @@ class OnnxRuntime:
         self._session = _session(path, threads, provider)
         self.input_ports = _ports(path, self._session.get_inputs())
         self.output_ports = _ports(path, self._session.get_outputs())
-        self.inputs: Mapping[str, npt.NDArray[Any]] = self._buffers(self.input_ports, max_batch)
-        self.outputs: Mapping[str, npt.NDArray[Any]] = self._buffers(self.output_ports, max_batch)
+        self.inputs: Mapping[str, npt.NDArray[Any]] = {
+            port.name: np.zeros(shapes.of_input(path, port, max_batch, input_size), port.dtype)
+            for port in self.input_ports
+        }
+        self._varying: frozenset[str] = frozenset()
+        self.outputs: Mapping[str, npt.NDArray[Any]] = self._output_buffers(max_batch)
         self._max_batch = max_batch
         self._bindings: dict[int, Any] = {}  # one for each batch size in use
         self._dynamic = {port.name for port in self.input_ports + self.output_ports if port.shape[:1] == (None,)}
@@ -84,8 +91,13 @@ class OnnxRuntime:
         rows = self._max_batch if batch is None else batch
         if rows not in self._bindings:
             self._bindings[rows] = self._bind(rows)
+        binding = self._bindings[rows]
         try:
-            self._session.run_with_iobinding(self._bindings[rows])
+            self._session.run_with_iobinding(binding)
+            if self._varying:
+                for name, found in zip(self.outputs, binding.get_outputs(), strict=True):
+                    if name in self._varying:
+                        shapes.copy_rows(found.numpy(), self.outputs[name])
         except _ERRORS as error:
             raise DataError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
 
@@ -94,16 +106,26 @@ class OnnxRuntime:
         self._bindings.clear()
         del self._session
 
-    def _buffers(self, ports: Sequence[Port], max_batch: int) -> dict[str, npt.NDArray[Any]]:
-        for port in ports:
-            if None in port.shape[1:]:
-                raise DataError(
-                    f"{self._path}: expected fixed sizes (the batch apart), found {port}; export with fixed sizes"
-                )
-        return {
-            port.name: np.zeros([max_batch if size is None else size for size in port.shape], port.dtype)
-            for port in ports
-        }
+    def _output_buffers(self, max_batch: int) -> dict[str, npt.NDArray[Any]]:
+        """A buffer for each output. Sizes that the file leaves open are seen in one run."""
+        batched = any(port.shape[:1] == (None,) for port in self.input_ports)
+        sizes = {port.name: shapes.of_output(port, max_batch, batched) for port in self.output_ports}
+        unknown = [port for port in self.output_ports if None in sizes[port.name]]
+        if unknown:
+            self._varying = shapes.rows_vary(self._path, unknown)
+            for port, seen in zip(unknown, self._seen(unknown), strict=True):
+                varies = port.name in self._varying
+                sizes[port.name] = shapes.roomy(sizes[port.name], seen) if varies else seen
+        definite = {name: tuple(size or 0 for size in shape) for name, shape in sizes.items()}
+        return {port.name: np.zeros(definite[port.name], port.dtype) for port in self.output_ports}
+
+    def _seen(self, ports: Sequence[Port]) -> list[tuple[int, ...]]:
+        """The shapes of outputs for inputs of zeros."""
+        try:
+            found = self._session.run([port.name for port in ports], dict(self.inputs))
+        except _ERRORS as error:
+            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+        return [array.shape for array in found]
 
     def _bind(self, rows: int) -> Any:
         if not 1 <= rows <= self._max_batch:
@@ -111,6 +133,9 @@ class OnnxRuntime:
         binding = self._session.io_binding()
         for bind, buffers in ((binding.bind_input, self.inputs), (binding.bind_output, self.outputs)):
             for name, buffer in buffers.items():
+                if name in self._varying:
+                    bind(name, "cpu")
+                    continue
                 used = buffer[:rows] if name in self._dynamic else buffer
                 bind(name, "cpu", 0, used.dtype.type, used.shape, used.ctypes.data)
         return binding

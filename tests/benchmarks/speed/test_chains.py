@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import chains, end_to_end
-from edge.detect.families.nanodet import NanoDetDecoder
-from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
+from edge.detect.decode.distributions import DistributionDecoder
+from edge.modelpack import Detector, Head, ImageInput, Source
 
 
 def test_decoding_in_numpy_finds_the_boxes_of_our_decoder() -> None:
@@ -17,9 +17,9 @@ def test_decoding_in_numpy_finds_the_boxes_of_our_decoder() -> None:
     raw = np.concatenate([scores, sides], 1)
     boxes, found = chains._decoded(raw, chains._points())
     image = ImageInput("data", 416, 416, "nchw-float32", "bgr", (0, 0, 0), (1, 1, 1))
-    head = NanoDetHead("nanodet-plus", ("output",), (8, 16, 32, 64), 7, 0.0, "probabilities")
+    head = Head("nanodet-plus", ("output",), (8, 16, 32, 64), 7, 0.0, "probabilities")
     detector = Detector(Source("f", "0", "a"), image, head, tuple(map(str, range(80))), {})
-    decoder = NanoDetDecoder(detector, {"output": raw[None]}, [0], 0.1)
+    decoder = DistributionDecoder(detector, {"output": raw[None]}, [0], 0.1)
     count = decoder()
     assert count == len(found) > 500
     np.testing.assert_allclose(decoder.candidates.boxes_xyxy[:count], boxes, atol=2e-3)

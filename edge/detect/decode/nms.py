@@ -40,7 +40,7 @@ def _best_first(scores: Float32s) -> Int32s:
     return rows[side]
 
 
-@entry(buffer(np.float32, 2), buffer(np.float32), buffer(np.int32), int64, float32, float32, float32)
+@entry(buffer(np.float32, 2), buffer(np.float32), buffer(np.int32), int64, float32, float32, float32, float32, float32)
 def survivors(
     boxes_xyxy: Float32s,
     scores: Float32s,
@@ -49,10 +49,14 @@ def survivors(
     iou_limit: float,
     scale_x: float,
     scale_y: float,
+    left: float,
+    top: float,
 ) -> tuple[Float32s, Float32s, Int32s]:
-    """Boxes (times the scales), scores and classes of the rows that survive, best first, in fresh arrays.
+    """Boxes (times the scales, plus `left` and `top`), scores and classes of the rows that survive, best first, in
+    fresh arrays.
 
-    Of the first `count` rows, one is dropped if its IoU with a better kept one of its class is above `iou_limit`.
+    Of the first `count` rows, one is dropped if its IoU with a better kept one of its class is above `iou_limit`; a
+    limit of 1 keeps all.
     Of equal scores the earlier row is the better. Boxes have x2 >= x1 and y2 >= y1, scores are not negative.
     """
     # The survivors, column by column: the inner loop has no branch and becomes vector instructions. It stops at the end
@@ -66,7 +70,7 @@ def survivors(
         x1, y1, x2, y2 = boxes_xyxy[row, 0], boxes_xyxy[row, 1], boxes_xyxy[row, 2], boxes_xyxy[row, 3]
         area, class_ = (x2 - x1) * (y2 - y1), classes[row]
         hits, low = int32(0), uint64(0)
-        while hits == 0 and low < number:
+        while hits == 0 and low < number and iou_limit < 1:
             for i in range(low, low + uint64(_BLOCK)):
                 width = max(min(x2, x2s[i]) - max(x1, x1s[i]), float32(0))
                 height = max(min(y2, y2s[i]) - max(y1, y1s[i]), float32(0))
@@ -80,7 +84,7 @@ def survivors(
             number += 1
     boxes_out, scores_out = np.empty((number, 4), np.float32), np.empty(number, np.float32)
     for i in range(number):
-        boxes_out[i, 0], boxes_out[i, 1] = x1s[i] * scale_x, y1s[i] * scale_y
-        boxes_out[i, 2], boxes_out[i, 3] = x2s[i] * scale_x, y2s[i] * scale_y
+        boxes_out[i, 0], boxes_out[i, 1] = x1s[i] * scale_x + left, y1s[i] * scale_y + top
+        boxes_out[i, 2], boxes_out[i, 3] = x2s[i] * scale_x + left, y2s[i] * scale_y + top
         scores_out[i] = scores[kept[i]]
     return boxes_out, scores_out, best_classes[:number].copy()

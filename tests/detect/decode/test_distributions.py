@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from edge.detect.families.nanodet import BROKEN, NanoDetDecoder
-from edge.modelpack import Detector, ImageInput, NanoDetHead, Source
+from edge.detect.decode.candidates import BROKEN
+from edge.detect.decode.distributions import DistributionDecoder
+from edge.modelpack import Detector, Head, ImageInput, Source
 
 WIDTH, HEIGHT, CLASSES, REG_MAX = 96, 64, 5, 7
 STRIDES = (8, 16, 32, 64)
@@ -13,7 +14,7 @@ IMAGE = ImageInput("x", WIDTH, HEIGHT, "nchw-float32", "bgr", (0, 0, 0), (1, 1, 
 
 
 def description(outputs: tuple[str, ...], scores: str = "probabilities", offset: float = 0.0) -> Detector:
-    head = NanoDetHead("nanodet-plus", outputs, STRIDES, REG_MAX, offset, scores)
+    head = Head("nanodet-plus", outputs, STRIDES, REG_MAX, offset, scores)
     return Detector(Source("f", "0", "a"), IMAGE, head, tuple("abcde"), {})
 
 
@@ -40,7 +41,7 @@ def twin(scores: np.ndarray, sides: np.ndarray, wanted: list[int], floor: float,
     return np.array(rows).reshape(-1, 6)
 
 
-def decoded(decoder: NanoDetDecoder) -> np.ndarray:
+def decoded(decoder: DistributionDecoder) -> np.ndarray:
     count = decoder()
     boxes, scores, classes = (array[:count] for array in decoder.candidates)
     return np.column_stack([boxes, scores, classes])
@@ -55,7 +56,7 @@ def by_level(table: np.ndarray) -> list[np.ndarray]:
 def test_one_output(wanted: list[int], offset: float) -> None:
     scores, sides = random_outputs(1)
     outputs = {"o": np.hstack([scores, sides])[None]}
-    found = decoded(NanoDetDecoder(description(("o",), offset=offset), outputs, wanted, 0.1))
+    found = decoded(DistributionDecoder(description(("o",), offset=offset), outputs, wanted, 0.1))
     np.testing.assert_allclose(found, twin(scores, sides, wanted, 0.1, offset), atol=2e-4)
     assert len(found) > 10
 
@@ -64,7 +65,7 @@ def test_two_outputs_of_logits() -> None:
     scores, sides = random_outputs(2)
     scores = np.clip(scores, 1e-6, 1 - 1e-6)
     outputs = {"c": np.log(scores / (1 - scores))[None], "d": sides[None]}
-    found = decoded(NanoDetDecoder(description(("c", "d"), "logits"), outputs, [0, 2], 0.1))
+    found = decoded(DistributionDecoder(description(("c", "d"), "logits"), outputs, [0, 2], 0.1))
     np.testing.assert_allclose(found, twin(scores, sides, [0, 2], 0.1, 0.0), atol=2e-4)
 
 
@@ -72,13 +73,13 @@ def test_outputs_by_level() -> None:
     scores, sides = random_outputs(3)
     names = tuple(f"{kind}{level}" for kind in "cd" for level in range(4))
     outputs = dict(zip(names, (part[None] for part in by_level(scores) + by_level(sides)), strict=True))
-    found = decoded(NanoDetDecoder(description(names), outputs, [3], 0.05))
+    found = decoded(DistributionDecoder(description(names), outputs, [3], 0.05))
     np.testing.assert_allclose(found, twin(scores, sides, [3], 0.05, 0.0), atol=2e-4)
 
 
 def test_it_looks_at_the_buffers_anew_in_each_call() -> None:
     buffer = np.zeros((1, sum(CELLS), CLASSES + 32), np.float32)
-    decoder = NanoDetDecoder(description(("o",)), {"o": buffer}, [0], 0.1)
+    decoder = DistributionDecoder(description(("o",)), {"o": buffer}, [0], 0.1)
     assert decoder() == 0
     buffer[0, 7, 0] = 0.5
     assert decoder() == 1
@@ -89,14 +90,14 @@ def test_the_floor_is_included_and_its_extremes_work() -> None:
     outputs = {"c": buffer, "d": np.zeros((1, sum(CELLS), 32), np.float32)}
     buffer[0, 0, 0] = 0.0  # a probability of .5
     for floor, count in ((0.5, 1), (0.51, 0), (0.0, sum(CELLS)), (1.0, 0)):
-        assert NanoDetDecoder(description(("c", "d"), "logits"), outputs, [0], floor)() == count
+        assert DistributionDecoder(description(("c", "d"), "logits"), outputs, [0], floor)() == count
 
 
 def test_large_logits_do_not_overflow() -> None:
     outputs = {"o": np.zeros((1, sum(CELLS), CLASSES + 32), np.float32)}
     outputs["o"][0, 20, 0] = 0.9
     outputs["o"][0, 20, CLASSES:] = np.tile([1e4, -1e4, 0, 0, 0, 0, 0, 1e4], 4)
-    found = decoded(NanoDetDecoder(description(("o",)), outputs, [0], 0.1))
+    found = decoded(DistributionDecoder(description(("o",)), outputs, [0], 0.1))
     px, py, reach = 20 % 12 * 8, 20 // 12 * 8, 3.5 * 8
     np.testing.assert_allclose(found[0, :4], np.clip([px - reach, py - reach, px + reach, py + reach], 0, [96, 64] * 2))
 
@@ -105,18 +106,18 @@ def test_large_logits_do_not_overflow() -> None:
 def test_a_broken_network_is_told_from_an_empty_scene(column: int, value: float) -> None:
     outputs = {"o": np.full((1, sum(CELLS), CLASSES + 32), 0.5, np.float32)}
     outputs["o"][0, 30, column] = value
-    assert NanoDetDecoder(description(("o",)), outputs, [0], 0.1)() == BROKEN
+    assert DistributionDecoder(description(("o",)), outputs, [0], 0.1)() == BROKEN
 
 
 def test_other_numbers_of_bins_and_more_cells_than_are_decoded_at_once() -> None:
     rng = np.random.default_rng(4)
     reg_max, strides = 10, (8,)
-    head = NanoDetHead("nanodet-plus", ("c", "d"), strides, reg_max, 0.0, "probabilities")
+    head = Head("nanodet-plus", ("c", "d"), strides, reg_max, 0.0, "probabilities")
     count = CELLS[0]
     scores = np.full((count, 1), 0.5, np.float32)
     sides = rng.normal(0, 2, (count, 4 * (reg_max + 1))).astype(np.float32)
     detector = Detector(Source("f", "0", "a"), IMAGE, head, ("a",), {})
-    found = decoded(NanoDetDecoder(detector, {"c": scores[None], "d": sides[None]}, [0], 0.5))
+    found = decoded(DistributionDecoder(detector, {"c": scores[None], "d": sides[None]}, [0], 0.5))
     weights = np.exp(sides.reshape(count, 4, -1).astype(np.float64))
     reach = 8 * (weights @ np.arange(reg_max + 1)) / weights.sum(2)
     points = 8.0 * np.stack([np.arange(count) % 12, np.arange(count) // 12], 1)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.detect.nms import survivors
+from edge.detect.decode.nms import survivors
 
 
 def twin(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, limit: float) -> list[int]:
@@ -22,7 +22,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 
 def assert_same(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, limit: float, rows: list[int]) -> None:
     """The kernel puts out `rows`, bit by bit."""
-    boxes_out, scores_out, classes_out = survivors(boxes, scores, classes, len(scores), limit, 1.0, 1.0)
+    boxes_out, scores_out, classes_out = survivors(boxes, scores, classes, len(scores), limit, 1.0, 1.0, 0.0, 0.0)
     np.testing.assert_array_equal(boxes_out, boxes[rows])
     np.testing.assert_array_equal(scores_out, scores[rows])
     np.testing.assert_array_equal(classes_out, classes[rows])
@@ -66,6 +66,6 @@ def test_an_overlap_of_exactly_the_limit_stays() -> None:
 def test_only_the_first_rows_count_and_boxes_are_scaled() -> None:
     boxes = np.tile(np.array([0, 1, 2, 4], np.float32), (3, 1))
     scores = np.array([0.1, 0.2, 0.9], np.float32)
-    boxes_out, scores_out, _ = survivors(boxes, scores, np.zeros(3, np.int32), 2, 0.5, 3.0, 0.5)
-    np.testing.assert_array_equal(boxes_out, [[0, 0.5, 6, 2]])
+    boxes_out, scores_out, _ = survivors(boxes, scores, np.zeros(3, np.int32), 2, 0.5, 3.0, 0.5, 10.0, -1.0)
+    np.testing.assert_array_equal(boxes_out, [[10, -0.5, 16, 1]])
     np.testing.assert_array_equal(scores_out, scores[1:2])

@@ -1,0 +1,25 @@
+"""The cells of a detector's levels: how many there are, and which strides an output of so many rows can have."""
+
+from collections.abc import Sequence
+
+# Contiguous powers of two, as feature pyramids have them; the usual ones first.
+STRIDE_SETS = (
+    (8, 16, 32),
+    (8, 16, 32, 64),
+    (4, 8, 16, 32),
+    (16, 32),
+    (16, 32, 64),
+    (8, 16),
+    (4, 8, 16),
+    (8, 16, 32, 64, 128),
+)
+
+
+def cell_counts(width: int, height: int, strides: Sequence[int]) -> list[int]:
+    """The number of cells of each level for an input of `width` x `height` pixels."""
+    return [-(-width // stride) * -(-height // stride) for stride in strides]
+
+
+def strides_of(width: int, height: int, rows: int, anchors: int = 1) -> list[tuple[int, ...]]:
+    """The sets of strides that give `rows` rows, with `anchors` rows a cell."""
+    return [strides for strides in STRIDE_SETS if anchors * sum(cell_counts(width, height, strides)) == rows]

@@ -1,0 +1,1 @@
+"""Compiled decoders: a network's output buffers into candidate boxes, floor first, one module a layout."""

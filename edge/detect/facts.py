@@ -1,0 +1,157 @@
+"""What can be known of a network without being told: names, shapes, metadata, operators, and what it puts out.
+
+Families read it (`edge.detect.families`). Values are evidence that no shape gives: columns that stay within 0..1 are
+probabilities, others are not.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.detect.classes import class_names, names_in
+from edge.detect.pictures import built_in
+from edge.infer import graph
+from edge.infer.backend import Backend
+from edge.modelpack import Colour, ImageInput, Layout, Resize, Source, sha256_of
+
+_SEEDS = (1, 2)
+_TOLERANCE = 1e-3  # of probabilities in half precision
+
+
+class Tensor(NamedTuple):
+    """Shape and dtype of an input or output, sizes fixed, batch 1."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Picture(NamedTuple):
+    """A network's picture input."""
+
+    name: str
+    width: int
+    height: int
+    layout: Layout
+
+    def wants(
+        self,
+        colour: Colour,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        resize: Resize,
+        pad: int = 0,
+    ) -> ImageInput:
+        """The input's full description for a family that prepares pictures in this way."""
+        return ImageInput(self.name, self.width, self.height, self.layout, colour, mean, std, resize, pad)
+
+
+class Columns(NamedTuple):
+    """The columns of an output `[1, N, W]` over all rows of all samples: bool `[W]` each.
+
+    `unit`: all values are within 0..1. `varied`: not all values are the same, so that `unit` says something.
+    """
+
+    unit: npt.NDArray[np.bool_]
+    varied: npt.NDArray[np.bool_]
+
+    @property
+    def leading(self) -> int:
+        """How many columns from the first on are within 0..1; 0 where nothing varies."""
+        return _run(self.unit) if self.varied.any() else 0
+
+    @property
+    def trailing(self) -> int:
+        """How many columns up to the last are within 0..1; 0 where nothing varies."""
+        return _run(self.unit[::-1]) if self.varied.any() else 0
+
+
+class Facts:
+    """The facts about the network in ONNX file `path`, which is open as `network`.
+
+    `inputs` and `outputs` are in the file's order. `picture` is the input that takes one, None where there is none or
+    more than one, or where the batch is not 1.
+    """
+
+    def __init__(self, path: Path, network: Backend):
+        self.file = path.name
+        self.graph = graph.read(path)
+        self.metadata = self.graph.metadata
+        self.inputs = {name: Tensor(array.shape, array.dtype.name) for name, array in network.inputs.items()}
+        self.outputs = {name: Tensor(array.shape, array.dtype.name) for name, array in network.outputs.items()}
+        self.picture = _picture(self.inputs)
+        self._network = network
+        self._sha256 = sha256_of(path)
+
+    def source(self, architecture: str) -> Source:
+        """Where the network came from."""
+        return Source(self.file, self._sha256, f"{architecture} (ONNX)")
+
+    def classes(self, count: int) -> tuple[str, ...]:
+        """Names of its `count` classes: the file's own where they are as many, else the usual ones."""
+        own = names_in(self.metadata)
+        return own if own is not None and len(own) == count else class_names(count)
+
+    @cached_property
+    def samples(self) -> list[dict[str, npt.NDArray[np.float32]]]:
+        """All outputs by name, as float32, for two built-in pictures: values of 0..1 first, then of 0..255.
+
+        How the picture is to be prepared is not known yet, and does not matter to what is asked of the values.
+        """
+        if self.picture is None:
+            return []
+        found = []
+        for seed, largest in zip(_SEEDS, (1.0, 255.0), strict=True):
+            self._fill(seed, largest)
+            self._network.run()
+            found.append({name: np.array(array, np.float32) for name, array in self._network.outputs.items()})
+        return found
+
+    def columns(self, *outputs: str) -> Columns:
+        """The columns of outputs of the same width, their rows taken together."""
+        rows = [sample[name] for sample in self.samples for name in outputs]
+        table = np.concatenate([array.reshape(-1, array.shape[-1]) for array in rows])
+        with np.errstate(invalid="ignore"):
+            low, high = table.min(0), table.max(0)
+            return Columns((low >= -_TOLERANCE) & (high <= 1 + _TOLERANCE), high > low)
+
+    def _fill(self, seed: int, largest: float) -> None:
+        wanted = self.picture
+        assert wanted is not None
+        pixels = built_in(wanted.width, wanted.height, seed)
+        for name, array in self._network.inputs.items():
+            if name == wanted.name:
+                planes = pixels if wanted.layout == "nhwc-uint8" else pixels.transpose(2, 0, 1) * (largest / 255)
+                array[...] = planes
+            elif array.shape == (1, 2):
+                array[...] = wanted.width, wanted.height
+            else:
+                array[...] = 0
+
+
+def _run(flags: npt.NDArray[np.bool_]) -> int:
+    return len(flags) if flags.all() else int(np.argmin(flags))
+
+
+def _picture(inputs: Mapping[str, Tensor]) -> Picture | None:
+    found = [picture for name, tensor in inputs.items() if (picture := _as_picture(name, tensor))]
+    return found[0] if len(found) == 1 else None
+
+
+def _as_picture(name: str, tensor: Tensor) -> Picture | None:
+    shape, dtype = tensor
+    if len(shape) == 4 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) == 3 and dtype == "uint8" and shape[2] == 3:
+        return Picture(name, shape[1], shape[0], "nhwc-uint8")
+    if len(shape) == 3 and dtype in ("float32", "float16") and shape[0] == 3:
+        return Picture(name, shape[2], shape[1], "nchw-float32" if dtype == "float32" else "nchw-float16")
+    return None
+
+
+def listed(tensors: Mapping[str, Any]) -> str:
+    """Names, types and shapes for an error message."""
+    return ", ".join(f"{name} {t.dtype}[{','.join(map(str, t.shape))}]" for name, t in tensors.items()) or "nothing"

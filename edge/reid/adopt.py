@@ -1,0 +1,59 @@
+"""What a foreign appearance network is: understood by the shapes and types of its inputs and outputs."""
+
+from collections.abc import Sequence
+
+from edge.errors import DataError
+from edge.infer.backend import Port
+from edge.modelpack import ImageInput, Layout, Reid, Source
+
+# ImageNet's (.485, .456, .406) and (.229, .224, .225) in pixel values: what torchreid trains with.
+IMAGENET_MEAN_RGB = (123.675, 116.28, 103.53)
+IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
+
+# Names of the exporter's own graphs.
+OWN_CROPS = "crops"
+OWN_EMBEDDING = "embedding"
+
+
+def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Reid:
+    """The description of the ReID network in ONNX `file`, its `variants` left empty.
+
+    Understood are `[N,3,H,W]` float32 (RGB, ImageNet's normalisation) or `[N,H,W,3]` uint8 (BGR, the exporter's own)
+    to `[N,D]`, N dynamic. Raises DataError that says what was found.
+    """
+    wanted = "expected one input [N,3,H,W] float32 (or [N,H,W,3] uint8) and one output [N,D] float32, N dynamic"
+    found = f"{file}: not a ReID network that is understood: {wanted}; found {_listed(inputs)} -> {_listed(outputs)}"
+    if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise DataError(f"{found}; export the network with its embedding as the only output")
+    (crops,), (out,) = inputs, outputs
+    size, layout = _image_size(crops)
+    embedding = out.shape[1]
+    if size is None or embedding is None or out.dtype != "float32":
+        raise DataError(f"{found}; export the network with a fixed picture size and float32 output")
+    if crops.shape[0] is not None or out.shape[0] is not None:
+        raise DataError(f"{found}; export the network with a dynamic batch")
+    bgr = layout == "nhwc-uint8"
+    image = ImageInput(
+        crops.name,
+        *size,
+        layout=layout,
+        colour="bgr" if bgr else "rgb",
+        mean=IMAGENET_MEAN_RGB[::-1] if bgr else IMAGENET_MEAN_RGB,
+        std=IMAGENET_STD_RGB[::-1] if bgr else IMAGENET_STD_RGB,
+    )
+    return Reid(Source(file, sha256, "ReID (ONNX)"), image, out.name, embedding, {})
+
+
+def _image_size(port: Port) -> tuple[tuple[int, int] | None, Layout]:
+    """Width and height of an image input, None if it is none or of dynamic size, and its layout."""
+    if len(port.shape) == 4:
+        _, *chw = port.shape
+        if port.dtype == "uint8" and chw[2] == 3 and chw[0] and chw[1]:
+            return (chw[1], chw[0]), "nhwc-uint8"
+        if port.dtype == "float32" and chw[0] == 3 and chw[1] and chw[2]:
+            return (chw[2], chw[1]), "nchw-float32"
+    return None, "nchw-float32"
+
+
+def _listed(ports: Sequence[Port]) -> str:
+    return ", ".join(map(str, ports)) or "nothing"
