@@ -58,14 +58,8 @@ def test_no_picture_leaves_what_was_there_before(resize: str, layout: str) -> No
     tensor, again = (np.zeros(shape, layout.partition("-")[2]) for _ in range(2))
     fill, fresh = Preprocess(wanted, tensor), Preprocess(wanted, again)
     flipped = PICTURE[:, ::-1]  # a view with a negative stride
-    for other in (
-        GREY,
-        GREY[..., None],
-        np.dstack([PICTURE, GREY]),
-        flipped,
-        PICTURE[::2, 1::2],
-        np.asfortranarray(PICTURE),
-    ):
+    turned = np.asfortranarray(PICTURE)
+    for other in (GREY, GREY[..., None], np.dstack([PICTURE, GREY]), flipped, PICTURE[::2, 1::2], turned):
         fill(np.full((50, 70, 3), 99, np.uint8))
         fill(other)
         fresh(np.ascontiguousarray(bgr(other)))
@@ -78,7 +72,7 @@ def test_detectors_and_embedders_refuse_what_is_no_picture(tiny_pack: Path, tmp_
         export(["pack", "--detector", str(network), "--class-names", "person,car", "-o", str(tmp_path / "joint.pack")])
         == 0
     )
-    joint = open_detector(tmp_path / "joint.pack")
+    joint = open_detector(pack)
     assert isinstance(joint, JointDetector)
     embedder = open_embedder(tiny.write_pack(tmp_path / "tiny.pack", looks=True), Wish())
     box = np.array([[0, 0, 20, 20]], np.float32)
