@@ -67,11 +67,8 @@ def test_no_picture_leaves_what_was_there_before(resize: str, layout: str) -> No
 
 
 def test_detectors_and_embedders_refuse_what_is_no_picture(tiny_pack: Path, tmp_path: Path) -> None:
-    network = joint_net.write(tmp_path / "joint.onnx")
-    assert (
-        export(["pack", "--detector", str(network), "--class-names", "person,car", "-o", str(tmp_path / "joint.pack")])
-        == 0
-    )
+    network, pack = joint_net.write(tmp_path / "joint.onnx"), tmp_path / "joint.pack"
+    assert export(["pack", "--detector", str(network), "--class-names", "person,car", "-o", str(pack)]) == 0
     joint = open_detector(pack)
     assert isinstance(joint, JointDetector)
     embedder = open_embedder(tiny.write_pack(tmp_path / "tiny.pack", looks=True), Wish())
