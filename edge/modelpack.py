@@ -23,7 +23,7 @@ VariantKind = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
 Layout = Literal["nhwc-uint8", "nchw-float32", "nchw-float16"]
 Resize = Literal["squash", "letterbox", "letterbox-centre", "centre"]
 Colour = Literal["bgr", "rgb"]
-BoxVariantKind = Literal["distributions", "grid", "cxcywh", "xyxy", "cxcywh-share", "yxyx-share"]
+BoxForm = Literal["distributions", "grid", "cxcywh", "xyxy", "cxcywh-share", "yxyx-share"]
 JOINT = "centernet-joint"
 # Outputs of an exported joint network, K peaks, best first; the last is the heat map for `--show-debug`.
 JOINT_OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings", "heatmap")
