@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.types import Tracks
+from edge.types import Image, Tracks
 
 EndReason = Literal["lost", "stopped"]
 ZoneAction = Literal["enter", "leave"]
@@ -36,7 +36,8 @@ class Moment:
 class Observed:
     """A frame and the tracks shown in it. `size` is (width, height), (0, 0) without a picture.
 
-    `ages` are the frames since each identity was first shown, in the order of `tracks`.
+    `ages` are the frames since each identity was first shown, in the order of `tracks`. `image` is the picture for
+    outputs that draw, only valid while they write; None from the daemon, which fills its pictures anew at once.
     """
 
     origin: Origin
@@ -45,11 +46,12 @@ class Observed:
     size: tuple[int, int]
     tracks: Tracks
     ages: Sequence[int]
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An identity that motion alone will not bring back, shown in `frames` frames; by its looks it may start again."""
+    """An identity that motion alone will not bring back, shown in `frames` frames; its appearance still may."""
 
     origin: Origin
     at: Moment
@@ -70,7 +72,7 @@ class CameraChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClockStepped:
-    """The wall clock was set forward by `seconds`, or back where that is negative; `time_s` knows nothing of it."""
+    """The wall clock was set forward by `seconds`, or back where that is negative; `time_s` is not affected."""
 
     origin: Origin
     at: Moment
@@ -78,8 +80,8 @@ class ClockStepped:
 
 
 @dataclass(frozen=True, slots=True)
-class PaceChanged:
-    """From now on every `detect_every`-th frame is detected in, because of `reason`, "" for no reason any more."""
+class IntervalChanged:
+    """The detect interval is `detect_every` frames from now on, because of `reason`, "" where that is over."""
 
     origin: Origin
     at: Moment
@@ -113,7 +115,7 @@ class LineCrossed:
     total_out: int
 
 
-Event = Observed | Ended | CameraChanged | ClockStepped | PaceChanged | ZoneChanged | LineCrossed
+Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed
 
 
 @dataclass(slots=True)
@@ -131,7 +133,9 @@ class Lives:
         self._lost_s = lost_s
         self._lives: dict[int, _Life] = {}
 
-    def observe(self, number: int, size: tuple[int, int], tracks: Tracks, at: Moment) -> list[Event]:
+    def observe(
+        self, number: int, size: tuple[int, int], tracks: Tracks, at: Moment, image: Image | None = None
+    ) -> list[Event]:
         """The frame, then the identities that are found to have ended by then."""
         ages = []
         for id_ in tracks.ids.tolist():
@@ -139,7 +143,7 @@ class Lives:
             life.last_s = at.time_s
             life.frames += 1
             ages.append(number - life.first_frame)
-        return [Observed(self.origin, at, number, size, tracks, ages), *self.expire(at)]
+        return [Observed(self.origin, at, number, size, tracks, ages, image), *self.expire(at)]
 
     def expire(self, at: Moment) -> list[Event]:
         """The identities that have ended by `at`; for times without frames."""

@@ -27,7 +27,7 @@ from benchmarks.accuracy.witnesses import Line, Reader, metrics, sign_of
 from benchmarks.endurance.faults import all_faults, befall
 from benchmarks.endurance.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, UNIT_ENVIRONMENT, Site
 from benchmarks.results import table, write_section
-from edge.sinks.jsonl import SCHEMA
+from edge.sinks.wire import SCHEMA
 from tests.field import MOSQUITTO, SmallDisk, has_gstreamer
 from tests.sinks.schema import mistakes
 

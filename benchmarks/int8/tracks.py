@@ -20,8 +20,10 @@ import numpy as np
 from benchmarks.results import table, write_section
 from edge import cli
 from edge.chain.pipeline import Pipeline
+from edge.events import Origin
 from edge.motchallenge import SequenceInfo, read_tracks
 from edge.sinks.mot import MotText
+from edge.sinks.recording import RecordingOutputs
 from edge.types import Frame
 from edge.val.dataset import Sequence
 from edge.val.score import judge, scores
@@ -77,7 +79,15 @@ def _video(pack: Path, path: Path, frames: int, folder: Path) -> list[list[str]]
     random = np.random.default_rng(0)
     count = 0
     with closing(source):
-        files = {name: MotText(folder / f"{name}.txt") for name in pipelines}
+        files = {
+            name: RecordingOutputs(
+                {"mot": MotText(folder / f"{name}.txt")},
+                Origin(name, path.stem, pipeline.classes),
+                pipeline.tracker.lost_s,
+                pipeline.spans,
+            )
+            for name, pipeline in pipelines.items()
+        }
         buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
         while count < frames and (frame := source.read(buffer)) is not None:
             count += 1

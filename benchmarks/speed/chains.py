@@ -35,7 +35,9 @@ def ours(job: Job) -> Iterator[int]:
     """The parts of `nanotrack track`."""
     from edge.chain.overlap import overlapped
     from edge.chain.pipeline import Pipeline
+    from edge.events import Origin
     from edge.sinks.mot import MotText
+    from edge.sinks.recording import RecordingOutputs
     from edge.spans import Spans
     from edge.video.ahead import Ahead
     from edge.video.source import open_source
@@ -51,11 +53,13 @@ def ours(job: Job) -> Iterator[int]:
         spans=spans,
     )
     ahead = Ahead(source, spans, pipeline.workers + 1)
-    with contextlib.closing(ahead), contextlib.closing(MotText(job.out)) as sink:
+    origin = Origin("speed", job.video.stem, pipeline.classes)
+    outputs = RecordingOutputs({"mot": MotText(job.out)}, origin, pipeline.tracker.lost_s, spans)
+    with contextlib.closing(ahead), contextlib.closing(outputs):
         frames = iter(ahead)
         results = overlapped(pipeline, frames) if pipeline.workers else ((f, pipeline(f)) for f in frames)
         for frame, tracks in results:
-            sink.write(frame, tracks)
+            outputs.write(frame, tracks)
             yield len(tracks)
 
 

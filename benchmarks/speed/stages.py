@@ -18,8 +18,11 @@ import numpy as np
 import export.cli
 from benchmarks.results import table, write_section
 from edge.chain.pipeline import Pipeline
+from edge.events import Origin
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mot import MotText
+from edge.sinks.output import Output
+from edge.sinks.recording import RecordingOutputs
 from edge.sinks.video import AnnotatedVideo
 from edge.spans import Spans
 from edge.types import Frame
@@ -78,21 +81,19 @@ def _part(video: Path, model: Path, frames: int, folder: Path) -> str:
     with contextlib.ExitStack() as stack:
         source = open_source(str(video))
         pipeline = Pipeline(model, frame_rate=source.frame_rate, spans=spans)
-        sinks = {
+        files: dict[str, Output] = {
             "mot": MotText(folder / "o.txt"),
-            "jsonl": JsonLines(folder / "o.jsonl", run="r", camera="c", classes=pipeline.classes, lost_s=1.0),
+            "jsonl": JsonLines(folder / "o.jsonl"),
             "video": AnnotatedVideo(folder / "o.mp4", source.size, source.frame_rate, ()),
         }
-        for sink in sinks.values():
-            stack.callback(sink.close)
+        outputs = RecordingOutputs(files, Origin("r", "c", pipeline.classes), pipeline.tracker.lost_s, spans)
+        stack.callback(outputs.close)
         width, height = source.size
         source.close()
         for frame in looped(video, spans, frames):
             tracks = pipeline(frame)
             people += len(tracks)
-            for name, sink in sinks.items():
-                with spans[name]:
-                    sink.write(frame, tracks)
+            outputs.write(frame, tracks)
     medians = {name: float(np.median(span.recent_ms())) for name, span in spans}
     rows = []
     for name, span in spans:

@@ -22,8 +22,10 @@ import numpy as np
 from edge.chain.pipeline import Pipeline
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
+from edge.events import Origin
 from edge.sinks.mot import MotText
-from edge.sinks.sink import Sink
+from edge.sinks.output import Output
+from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.video.ahead import Ahead
 from edge.video.demo import DemoScene
@@ -72,19 +74,19 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise OutputError(f"{args.out}: cannot make this folder: {error.strerror}; choose another --out") from error
     with contextlib.ExitStack() as stack:
-        sinks = _sinks(args.out, source, pipeline, stack)
-        beside = stack.enter_context(contextlib.closing(MotText(args.out / OTHER_TRACKS))) if other else None
+        outputs = stack.enter_context(contextlib.closing(_outputs(args.out, source, pipeline, spans)))
+        files: dict[str, Output] = {"mot": MotText(args.out / OTHER_TRACKS)} if other else {}
+        others = RecordingOutputs(files, _origin(pipeline), pipeline.tracker.lost_s, Spans())
+        stack.callback(others.close)
         frames = stack.enter_context(contextlib.closing(Ahead(source, spans)))
         progress = stack.enter_context(Progress(source.frame_count))
         stack.enter_context(stop)
         summary.start()
         for frame in frames:
             tracks = pipeline(frame)
-            for name, sink in sinks.items():
-                with spans[name]:
-                    sink.write(frame, tracks)
-            if other and beside:
-                beside.write(frame, other(frame))
+            outputs.write(frame, tracks)
+            if other:
+                others.write(frame, other(frame))
             summary.add(tracks)
             progress.advance(summary.line)
             if stop.exit_code:
@@ -119,21 +121,20 @@ def _rung(pipeline: Pipeline) -> str:
     return pipeline.detector.backend.running.rung
 
 
-def _sinks(out: Path, source: DemoScene, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
+def _outputs(out: Path, source: DemoScene, pipeline: Pipeline, spans: Spans) -> RecordingOutputs:
     from edge.sinks.jsonl import JsonLines
     from edge.sinks.video import AnnotatedVideo
 
-    lost_s = pipeline.tracker.lost_s
-    sinks: dict[str, Sink] = {
+    outputs: dict[str, Output] = {
         "mot": MotText(out / TRACKS),
-        "jsonl": JsonLines(
-            out / "tracks.jsonl", run=secrets.token_hex(4), camera="demo", classes=pipeline.classes, lost_s=lost_s
-        ),
+        "jsonl": JsonLines(out / "tracks.jsonl"),
         "video": AnnotatedVideo(out / "tracks.mp4", source.size, source.frame_rate, ()),
     }
-    for sink in sinks.values():
-        stack.enter_context(contextlib.closing(sink))
-    return sinks
+    return RecordingOutputs(outputs, _origin(pipeline), pipeline.tracker.lost_s, spans)
+
+
+def _origin(pipeline: Pipeline) -> Origin:
+    return Origin(secrets.token_hex(4), "demo", pipeline.classes)
 
 
 def _scores(tracks: Path, source: DemoScene, frames: int) -> dict[str, float] | None:

@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, get_args
 
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import UsageError
+from edge.events import Origin
 from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
-from edge.sinks.sink import Sink
+from edge.sinks.lines import STANDARD_OUTPUT
+from edge.sinks.output import Output
+from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.types import Detections
 from edge.video.ahead import Ahead
@@ -73,8 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--show-debug", metavar="A,B", help="draw into it what a joint network saw: heatmap,offsets")
-    parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text")
-    parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines")
+    parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
+    parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
     parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
@@ -97,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             recorded = read_detections(args.detections) if args.detections else None
             source = stack.enter_context(contextlib.closing(_source(args, recorded)))
             chain = _chain(args, source, recorded, spans)
-            sinks = _open_sinks(args, source, chain, stack)
+            outputs = stack.enter_context(contextlib.closing(_outputs(args, source, chain, spans)))
             in_use = chain.workers * chain.detect_every + 1
             frames = stack.enter_context(contextlib.closing(Ahead(source, spans, in_use)))
             results = stack.enter_context(contextlib.closing(tracked(chain, iter(frames))))
@@ -105,18 +108,17 @@ def run(args: argparse.Namespace) -> int:
             stack.enter_context(stop)
             summary.start()
             for frame, tracks in results:
-                for name, sink in sinks.items():
-                    with spans[name]:
-                        sink.write(frame, tracks)
+                outputs.write(frame, tracks)
                 summary.add(tracks)
                 progress.advance(summary.line)
                 if stop.exit_code or summary.frames == args.frames:
                     break
     finally:
+        report = sys.stderr if STANDARD_OUTPUT in (args.mot, args.jsonl) else sys.stdout
         if summary.frames:
-            sys.stdout.write(summary.text(spans) + "\n")
+            report.write(summary.text(spans) + "\n")
         if chain is not None and chain.reid is not None:
-            sys.stdout.write(chain.reid.counter.text() + "\n")
+            report.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
 
 
@@ -221,39 +223,27 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _open_sinks(
-    args: argparse.Namespace, source: Source, chain: "Chain", stack: contextlib.ExitStack
-) -> dict[str, Sink]:
-    """The outputs by name; the stack closes them."""
-    sinks: dict[str, Sink] = {}
+def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Spans) -> RecordingOutputs:
+    """The outputs that were asked for; what is open is closed again where one cannot be opened."""
+    outputs: dict[str, Output] = {}
+    with contextlib.ExitStack() as stack:
+        if args.mot:
+            from edge.sinks.mot import MotText
 
-    def add(name: str, sink: Sink) -> None:
-        sinks[name] = stack.enter_context(contextlib.closing(sink))
+            outputs["mot"] = stack.enter_context(contextlib.closing(MotText(args.mot)))
+        if args.jsonl:
+            from edge.sinks.jsonl import JsonLines
 
-    if args.mot:
-        from edge.sinks.mot import MotText
+            outputs["jsonl"] = stack.enter_context(contextlib.closing(JsonLines(args.jsonl)))
+        if args.save:
+            from edge.sinks.video import AnnotatedVideo
 
-        add("mot", MotText(args.mot))
-    if args.jsonl:
-        from edge.sinks.jsonl import JsonLines
-
-        add(
-            "jsonl",
-            JsonLines(
-                args.jsonl,
-                run=secrets.token_hex(4),
-                camera=_camera(args.path or str(args.detections)),
-                classes=chain.classes,
-                lost_s=chain.tracker.lost_s,
-            ),
-        )
-    if args.save:
-        from edge.sinks.video import AnnotatedVideo
-
-        named = chain.classes if len(_names(args.classes)) > 1 else ()
-        view = _debug_view(args, chain) if args.show_debug else None
-        add("video", AnnotatedVideo(args.save, source.size, source.frame_rate, named, view))
-    return sinks
+            named = chain.classes if len(_names(args.classes)) > 1 else ()
+            view = _debug_view(args, chain) if args.show_debug else None
+            outputs["video"] = AnnotatedVideo(args.save, source.size, source.frame_rate, named, view)
+        stack.pop_all()
+    origin = Origin(secrets.token_hex(4), _camera(args.path or str(args.detections)), chain.classes)
+    return RecordingOutputs(outputs, origin, chain.tracker.lost_s, spans)
 
 
 def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":

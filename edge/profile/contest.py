@@ -15,6 +15,7 @@ from edge import modelpack
 from edge.chain.overlap import tracked
 from edge.console.running import Progress
 from edge.errors import DataError, UnavailableError
+from edge.events import Origin
 from edge.infer.ladder import LADDER, Ladder, Wish
 from edge.infer.reasons import RungError, Skip, summary
 from edge.profile import profiler, trust
@@ -24,6 +25,7 @@ from edge.profile.profiler import Wishes
 from edge.profile.watch import Watch
 from edge.reid.stage import Policy
 from edge.sinks.mot import MotText
+from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.types import Frame
 from edge.video.ahead import Ahead
@@ -144,10 +146,12 @@ def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
     count, start_s, is_first = 0, 0.0, not entrant.rounds_fps
     with contextlib.ExitStack() as stack:
         ahead = stack.enter_context(contextlib.closing(Ahead(source, spans, pipeline.workers + 1)))
-        sink = stack.enter_context(contextlib.closing(MotText(out)))
+        origin = Origin("compare", "compare", pipeline.classes)
+        outputs = RecordingOutputs({"mot": MotText(out)}, origin, pipeline.tracker.lost_s, spans)
+        stack.callback(outputs.close)
         results = stack.enter_context(contextlib.closing(tracked(pipeline, _stamped(ahead, taken_s))))
         for frame, tracks in results:
-            sink.write(frame, tracks)
+            outputs.write(frame, tracks)
             now_s, count = time.perf_counter(), count + 1
             latency_ms = 1000 * (now_s - taken_s.pop(frame.number))
             if is_first:

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from edge.chain.pipeline import Pipeline
 from edge.errors import DataError
 from edge.profile.camera import Camera
 from edge.profile.report import Live, Rate, Stage
-from edge.sinks.sink import Sink
+from edge.sinks.recording import RecordingOutputs
 from edge.spans import KEPT, Span, Spans, bin_edges_ms, percentiles_ms
 from edge.types import Frame, Int64s, Tracks
 from edge.video.ahead import Ahead
@@ -41,20 +41,18 @@ class Plan:
 
 
 class Chain:
-    """A pipeline with its sinks: `chain(frame)` does all that is done with a frame, with a span around each part."""
+    """A pipeline with its outputs: `chain(frame)` does all that is done with a frame, with a span around each part."""
 
-    def __init__(self, pipeline: Pipeline, sinks: Mapping[str, Sink], spans: Spans):
+    def __init__(self, pipeline: Pipeline, outputs: RecordingOutputs, spans: Spans):
         self.pipeline, self.spans = pipeline, spans
         self._whole = spans[WHOLE]
-        self._sinks = [(spans[name], sink) for name, sink in sinks.items()]
+        self._outputs = outputs
 
     def __call__(self, frame: Frame) -> Tracks:
         """The tracks of `frame`, once they are written."""
         with self._whole:
             tracks = self.pipeline(frame)
-            for span, sink in self._sinks:
-                with span:
-                    sink.write(frame, tracks)
+            self._outputs.write(frame, tracks)
         return tracks
 
 

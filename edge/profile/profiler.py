@@ -13,6 +13,7 @@ from typing import Any
 
 from edge import __version__, board, modelpack
 from edge.chain.pipeline import Pipeline
+from edge.events import Origin
 from edge.infer.backend import BackendName, VariantName
 from edge.profile import bottleneck, floors, measure, trace, trust
 from edge.profile.measure import Chain, Plan
@@ -21,7 +22,8 @@ from edge.profile.watch import Watch
 from edge.reid.stage import Policy
 from edge.sinks.jsonl import JsonLines
 from edge.sinks.mot import MotText
-from edge.sinks.sink import Sink
+from edge.sinks.output import Output
+from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.video.loop import Looped
 from edge.video.source import Source, open_source
@@ -86,8 +88,10 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
         say("opening the model")
         source = Looped(open_one)
         pipeline = wishes.pipeline(source.frame_rate, spans)
-        sinks = _sinks(folder, pipeline, stack)
-        chain = Chain(pipeline, sinks, spans)
+        files = _outputs(folder)
+        origin = Origin("profile", "profile", pipeline.classes)
+        outputs = RecordingOutputs(files, origin, pipeline.tracker.lost_s, spans)
+        chain = Chain(pipeline, stack.enter_context(contextlib.closing(outputs)), spans)
         say(f"free running, {plan.frames} frames" if plan.frames else f"free running, {plan.seconds:g} s")
         watch = Watch()
         rate, stages = measure.run_free(chain, source, plan, watch)
@@ -97,7 +101,7 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
             say(f"at the camera's pace, {live_s:g} s")
             pipeline.tracker.reset()
             live = measure.run_live(chain, Looped(open_one), live_s)
-    setup = _setup(wishes, pipeline, source, tuple(sinks))
+    setup = _setup(wishes, pipeline, source, tuple(files))
     here, sensors = machine(), watch.sensors(rate.fps)
     threads, memory = watch.threads(rate.frames), watch.memory()
     whole = next(stage for stage in stages if stage.name == measure.WHOLE)
@@ -149,20 +153,8 @@ def _first(items: Iterator[Any], count: int) -> Iterator[Any]:
         yield item
 
 
-def _sinks(folder: Path, pipeline: Pipeline, stack: contextlib.ExitStack) -> dict[str, Sink]:
-    sinks: dict[str, Sink] = {
-        "mot": MotText(folder / "profile.txt"),
-        "jsonl": JsonLines(
-            folder / "profile.jsonl",
-            run="profile",
-            camera="profile",
-            classes=pipeline.classes,
-            lost_s=pipeline.tracker.lost_s,
-        ),
-    }
-    for sink in sinks.values():
-        stack.enter_context(contextlib.closing(sink))
-    return sinks
+def _outputs(folder: Path) -> dict[str, Output]:
+    return {"mot": MotText(folder / "profile.txt"), "jsonl": JsonLines(folder / "profile.jsonl")}
 
 
 def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str, ...]) -> Setup:

@@ -21,6 +21,7 @@ from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
 from edge.chain.pipeline import open_detector
 from edge.console.countdown import countdown
+from edge.console.outgoing import redacted
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
 from edge.errors import DataError, NanoTrackError
@@ -38,7 +39,6 @@ from edge.service.web.pages import Pages
 from edge.service.web.recent import Recent
 from edge.service.web.view import View
 from edge.settings.config import Camera, Config, Model
-from edge.settings.credentials import redacted
 from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S

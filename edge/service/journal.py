@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from edge.settings.credentials import redacted
+from edge.console.outgoing import redacted
 
 # sd-daemon(3): err, warning, info, debug.
 _PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.chain.chain import Chain
 from edge.errors import NanoTrackError
-from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, Lives, Moment, Origin, PaceChanged
+from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, IntervalChanged, Lives, Moment, Origin
 from edge.service.counting.areas import Areas
 from edge.service.pace import Pace
 from edge.service.web.view import View
@@ -113,7 +113,7 @@ class Stream:
     def change_interval(self, detect_every: int, reason: str) -> None:
         """Detect on every so many frames from now on, where the chain can skip frames."""
         if self.chain.change_interval(detect_every):
-            self._emit(PaceChanged(self.origin, self._moment(self._latest_s()), detect_every, reason))
+            self._emit(IntervalChanged(self.origin, self._moment(self._latest_s()), detect_every, reason))
 
     def note_clock_step(self, seconds: float) -> None:
         """The wall clock was set."""

@@ -1,13 +1,10 @@
-"""Secrets: read from files, put into addresses at the last moment, and never shown."""
+"""Secrets: read from files, put into addresses at the last moment."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote
 
 from edge.errors import NotFoundError
-
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@")
 
 
 def read(name: str) -> tuple[str, str]:
@@ -42,8 +39,3 @@ def address_with(url: str, name: str | None) -> str:
     user, password = read(name)
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
-
-
-def redacted(text: str) -> str:
-    """`text` without the user and password of any address in it."""
-    return _USER_INFO.sub("***@", text)

@@ -1,1 +1,1 @@
-"""Where results go: text, JSON lines, annotated video."""
+"""Where results go: the contract of an output, the wire format, files, MQTT, annotated video."""

@@ -1,12 +1,52 @@
-"""A text file that only ever holds whole lines."""
+"""Text that only ever consists of whole lines: in a file, or on standard output."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Protocol
 
 from edge.errors import OutputError
 
 _APPEND = os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LONGEST_LINE = 1 << 20
+
+
+STANDARD_OUTPUT = Path("-")
+
+
+class Lines(Protocol):
+    """A receiver of whole lines."""
+
+    def append(self, text: str) -> None:
+        """Write `text`, whole lines, all of it or nothing. Raises OutputError, for example on a full disk."""
+
+    def close(self) -> None:
+        """Nothing comes any more; harmless when called again."""
+
+
+def open_lines(path: Path) -> Lines:
+    """A new file at `path`, an old one is replaced; standard output for `-`. Raises OutputError."""
+    return StandardOutput() if path == STANDARD_OUTPUT else LineFile(path)
+
+
+class StandardOutput:
+    """Lines to standard output, each with the system when `append` returns.
+
+    BrokenPipeError passes: a reader that has seen enough is no error of ours, see `edge.cli`.
+    """
+
+    def append(self, text: str) -> None:
+        """See `Lines.append`."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"standard output: cannot write on: {error.strerror}; choose another place") from error
+
+    def close(self) -> None:
+        """Standard output stays open."""
 
 
 class LineFile:

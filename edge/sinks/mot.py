@@ -7,32 +7,35 @@ from edge.errors import OutputError
 from edge.events import CameraChanged, Event, Observed, Origin
 from edge.motchallenge import format_rows
 from edge.settings.config import Mot
-from edge.sinks.lines import LineFile
-from edge.sinks.room import check_room
-from edge.types import Frame, Tracks
+from edge.sinks.free_space import require_free_space
+from edge.sinks.lines import LineFile, open_lines
 
 
 class MotText:
-    """A `Sink` that writes MOTChallenge rows to `path`. Raises OutputError where that is impossible."""
+    """An `Output` that writes MOTChallenge rows to `path`, `-` for standard output. Raises OutputError."""
 
     def __init__(self, path: Path):
-        self._file = LineFile(path)
+        self._lines = open_lines(path)
 
-    def write(self, frame: Frame, tracks: Tracks) -> None:
-        """See `Sink.write`."""
-        if len(tracks):
-            self._file.append(format_rows(frame.number, tracks))
+    def start(self) -> None:
+        """See `Output.start`."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """See `Output.write`."""
+        rows = [format_rows(event.number, event.tracks) for event in events if isinstance(event, Observed)]
+        if any(rows):
+            self._lines.append("".join(rows))
 
     def close(self) -> None:
-        """See `Sink.close`."""
-        self._file.close()
+        """See `Output.close`."""
+        self._lines.close()
 
 
 class MotFolder:
     """An `Output` that writes MOTChallenge rows, a file CAMERA-RUN.txt for each run of a camera.
 
-    Such a file is a whole sequence, so none is put aside or removed: there is no end to it but that of the room.
-    Raises OutputError where the folder is gone.
+    Such a file is a whole sequence, so none is put aside or removed: it grows until the disk has too little free space.
+    A file that was moved or removed is begun anew. Raises OutputError where the folder is gone.
     """
 
     def __init__(self, settings: Mot):
@@ -47,7 +50,7 @@ class MotFolder:
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
-        check_room(self._folder, self._settings.free_mib)
+        require_free_space(self._folder, self._settings.free_mib)
         rows: dict[str, list[str]] = {}
         for event in events:
             if isinstance(event, Observed):
@@ -65,5 +68,8 @@ class MotFolder:
             file.close()
 
     def _open(self, origin: Origin) -> None:
+        file = self._files.get(origin.run)
+        if file is not None and not file.is_in_place:
+            self._files.pop(origin.run).close()
         if origin.run not in self._files:
             self._files[origin.run] = LineFile(self._folder / f"{origin.camera}-{origin.run}.txt", resume=True)

@@ -27,9 +27,9 @@ from edge.events import CameraChanged, Ended, Event, LineCrossed, Observed, Zone
 from edge.settings import credentials
 from edge.settings.config import Mqtt
 from edge.sinks.discovery import entity_of
-from edge.sinks.jsonl import line_of
+from edge.sinks.output import LossError
 from edge.sinks.presence import Presence
-from edge.sinks.queued import LossError
+from edge.sinks.wire import line_of
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -105,9 +105,9 @@ class MqttOutput:
         if isinstance(event, Observed):
             names = [event.origin.classes[number] for number in event.tracks.classes.tolist()]
             self._count(camera, Counter(names))
-            told = self._presence.see(event)
-            kept = [self._send(f"{camera}/events", line, qos=1) for line in told.new]
-            sent = [self._send(f"{camera}/events", line, qos=0) for line in told.updates]
+            found = self._presence.observe(event)
+            kept = [self._send(f"{camera}/events", line, qos=1) for line in found.new]
+            sent = [self._send(f"{camera}/events", line, qos=0) for line in found.updates]
             return all([*kept, *sent, self._send(f"{camera}/tracks", text, qos=0)])
         if isinstance(event, Ended):
             self._presence.forget(event)

@@ -4,11 +4,11 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from edge.console.countdown import countdown
 from edge.errors import OutputError
 from edge.events import Event, Observed
+from edge.sinks.output import LossError, Output
 
 logger = logging.getLogger(__name__)
 
@@ -16,27 +16,6 @@ logger = logging.getLogger(__name__)
 CAPACITY = 1024
 STOP_S = 5.0  # how long anyone waits for an output to finish
 _RETRY_S = 1.0
-
-
-class LossError(OutputError):
-    """An output took some events and lost `lost` of them."""
-
-    def __init__(self, text: str, lost: int):
-        super().__init__(text)
-        self.lost = lost
-
-
-class Output(Protocol):
-    """A receiver of events, in order, by one thread."""
-
-    def start(self) -> None:
-        """Called first, and only once nothing that was here before is left."""
-
-    def write(self, events: Sequence[Event]) -> None:
-        """Take the events. Raises OutputError where all of them are lost, LossError where some are."""
-
-    def close(self) -> None:
-        """Finish the output."""
 
 
 class Queued:

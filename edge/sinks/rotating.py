@@ -1,4 +1,4 @@
-"""JSON lines for years: files of bounded size, a bounded number of them, and a disk that is never filled."""
+"""JSON lines for years: files of bounded size, a bounded number of them, and free space that is left alone."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from pathlib import Path
 from edge.errors import OutputError
 from edge.events import Event
 from edge.settings.config import Jsonl
-from edge.sinks.jsonl import line_of
+from edge.sinks.free_space import require_free_space
 from edge.sinks.lines import LineFile, check_writable
-from edge.sinks.room import check_room
+from edge.sinks.wire import line_of
 
 NEWEST = "tracks.jsonl"
 _OLD = re.compile(r"tracks-(\d{6,})\.jsonl")
@@ -31,11 +31,11 @@ class RotatingLines:
         check_writable(self._folder / NEWEST)
 
     def start(self) -> None:
-        """See `Output.start`. The file is opened by the first `write`: an output that was here before knows its end."""
+        """See `Output.start`. The file is opened by the first `write`, when the output before this one has ended."""
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
-        check_room(self._folder, self._settings.free_mib)
+        require_free_space(self._folder, self._settings.free_mib)
         text = "".join(map(line_of, events))
         file = self._newest()
         if file.length and file.length + len(text) > self._settings.rotate_mib * _MIB:

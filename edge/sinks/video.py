@@ -7,25 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import OutputError
+from edge.events import Event, Observed
 from edge.sinks.draw import Painter
-from edge.types import Frame, Image, Tracks
+from edge.types import Image, Tracks
 from edge.video.opencv import cv2
 
 Underpaint = Callable[[Image, Tracks], None]
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
-# An mp4 file can only be played once its index is written at the end. So this much room is kept for it: the index of
-# a frame (about 20 bytes in FFmpeg's files) and what encoder and file buffers may still hold.
+# An mp4 file can only be played once its index is written at the end. So this much space is kept free for it: the
+# index of a frame (about 20 bytes in FFmpeg's files) and what encoder and file buffers may still hold.
 _INDEX_BYTES = 64
 _BUFFERED_BYTES = 1 << 18
 
 
 class AnnotatedVideo:
-    """A `Sink` that writes an MPEG-4 video of constant rate to `path`, playable after every orderly or forced stop.
+    """An `Output` that writes an MPEG-4 video of constant rate to `path`, playable after every orderly or forced stop.
 
     `size` is (width, height), `classes` the names to show, empty for none; `underpaint` draws onto the picture before
-    the tracks are drawn. Raises OutputError where it cannot be
-    written, also before the disk is full, so that the video so far can still be finished.
+    the tracks are drawn. Raises OutputError where it cannot be written, also before the disk is full, so that the video
+    so far can still be finished.
     """
 
     def __init__(
@@ -53,10 +54,18 @@ class AnnotatedVideo:
                 f"{path}: the MPEG-4 encoder refuses {size[0]}x{size[1]} at {frame_rate:g} frames a second"
             )
 
-    def write(self, frame: Frame, tracks: Tracks) -> None:
-        """See `Sink.write`."""
-        self._check_room()
-        np.copyto(self._canvas, frame.image)
+    def start(self) -> None:
+        """See `Output.start`."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """See `Output.write`; frames without a picture are left out."""
+        for event in events:
+            if isinstance(event, Observed) and event.image is not None:
+                self._draw(event.image, event.tracks)
+
+    def _draw(self, image: Image, tracks: Tracks) -> None:
+        self._require_free_space()
+        np.copyto(self._canvas, image)
         if self._underpaint is not None:
             self._underpaint(self._canvas, tracks)
         self._painter.paint(self._canvas, tracks)
@@ -64,7 +73,7 @@ class AnnotatedVideo:
         self._frames += 1
 
     def close(self) -> None:
-        """Finish the video and count its frames, for the encoder reports no errors. See `Sink.close`."""
+        """Finish the video and count its frames, for the encoder reports no errors. See `Output.close`."""
         if not self._writer.isOpened():
             return
         self._writer.release()
@@ -77,12 +86,12 @@ class AnnotatedVideo:
                 " and run again"
             )
 
-    def _check_room(self) -> None:
+    def _require_free_space(self) -> None:
         disk = os.statvfs(self._path.parent)
         needed = _INDEX_BYTES * self._frames + _BUFFERED_BYTES + self._canvas.nbytes // 8
         free = disk.f_bavail * disk.f_frsize
         if free < needed:
             raise OutputError(
                 f"{self._path}: disk almost full, expected at least {needed >> 10} KiB free, found {free >> 10}; the"
-                f" {self._frames} frames so far are kept, make room or choose another place"
+                f" {self._frames} frames so far are kept, free some space or choose another place"
             )

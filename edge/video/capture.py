@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from edge.console.countdown import countdown
+from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError
 from edge.settings.config import Camera
-from edge.settings.credentials import redacted
 from edge.types import Frame, Image
 from edge.video.latest import Latest
 from edge.video.live import Recording, Stream, is_recording, open_stream

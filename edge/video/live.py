@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.console.outgoing import redacted
 from edge.errors import NotFoundError, UnavailableError
 from edge.settings import credentials
 from edge.settings.config import Camera
@@ -78,7 +79,7 @@ class Device:
 
     def __init__(self, capture: "cv2.VideoCapture", camera: Camera, clock: Callable[[], float]):
         if not capture.isOpened():
-            where = credentials.redacted(camera.source)
+            where = redacted(camera.source)
             raise NotFoundError(f"{where}: no camera answers there within {camera.stall_s:g} s")
         self._camera = camera
         self._capture = capture

@@ -329,3 +329,41 @@ def test_ctrl_c_finishes_the_files_and_prints_the_summary(
     lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert [line["frame"] for line in lines if "frame" in line] == list(range(1, frames + 1))
     assert mot.read_text().count("\n") == sum(len(line.get("tracks", [])) for line in lines)
+
+
+@pytest.mark.parametrize(("flag", "first"), [("--mot", "1,1,"), ("--jsonl", '{"v":1,')])
+def test_lines_on_standard_output_with_the_summary_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, first: str
+) -> None:
+    detections = tmp_path / "det.txt"
+    detections.write_text("".join(f"{number},-1,10,10,20,40,0.9\n" for number in range(1, 31)))
+    file = tmp_path / "o"
+    assert main(["track", "--detections", str(detections), flag, str(file)]) == 0
+    capsys.readouterr()
+    assert main(["track", "--detections", str(detections), flag, "-"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == len(file.read_text().splitlines()) >= 30
+    assert all(line.startswith(first[:1]) or line[0].isdigit() for line in out.splitlines())
+    assert out.startswith(first)
+    assert "30 frames: " in err
+
+
+def test_only_one_output_fits_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detections = tmp_path / "det.txt"
+    detections.write_text("1,-1,10,10,20,40,0.9\n")
+    assert main(["track", "--detections", str(detections), "--mot", "-", "--jsonl", "-"]) == 64
+    assert "named twice" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    detections = tmp_path / "det.txt"
+    detections.write_text("".join(f"{number},-1,10,10,20,40,0.9\n" for number in range(1, 20_001)))
+    program = [sys.executable, "-m", "edge.cli", "track", "--detections", str(detections), "--mot", "-"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"1,1,")
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert process.returncode == 0
+    assert "Traceback" not in said

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge.sinks.jsonl import SCHEMA
+from edge.sinks.wire import SCHEMA
 
 _TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
 

@@ -1,16 +1,22 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.sinks.jsonl import SCHEMA, JsonLines
+from edge.errors import OutputError
+from edge.events import CameraChanged, Event, Moment, Origin
+from edge.sinks.jsonl import JsonLines
+from edge.sinks.recording import RecordingOutputs
+from edge.sinks.wire import SCHEMA, line_of
+from edge.spans import Spans
 from tests.sinks.schema import lines_of, mistakes
 from tests.sinks.tracks import frame, tracks
 
 
-def sink(path: Path, **more: Any) -> JsonLines:
-    return JsonLines(path, run="r1", camera='back "door"', classes=["person"], lost_s=0.25, **more)
+def sink(path: Path) -> RecordingOutputs:
+    return RecordingOutputs({"jsonl": JsonLines(path)}, Origin("r1", 'back "door"', ["person"]), 0.25, Spans())
 
 
 def test_a_frame_is_one_line_that_fits_the_schema(tmp_path: Path) -> None:
@@ -49,11 +55,38 @@ def test_identities_end_when_the_tracker_gives_them_up_and_at_the_end(tmp_path: 
     assert (ages[2], ages[5]) == (1, 4)
 
 
-def test_the_wall_clock_is_a_label_where_there_is_one(tmp_path: Path) -> None:
-    out = sink(tmp_path / "o.jsonl", utc=lambda: 1_790_000_000.1204)
-    out.write(frame(1), tracks(1))
-    out.close()
-    assert {line["t_utc"] for line in lines_of(tmp_path / "o.jsonl")} == {"2026-09-21T14:13:20.120Z"}
+def test_the_wall_clock_is_a_label_where_there_is_one() -> None:
+    origin = Origin("r1", "door", ["person"])
+    for utc_s, shown in ((None, None), (1_790_000_000.1204, "2026-09-21T14:13:20.120Z")):
+        line = json.loads(line_of(CameraChanged(origin, Moment(1.0, utc_s), "online", "")))
+        assert line.get("t_utc") == shown
+
+
+def test_a_reason_holds_no_secret() -> None:
+    reason = "rtsp://me:s3cret@h/x?token=s3cret: no camera answers"
+    line = line_of(CameraChanged(Origin("r1", "door", []), Moment(1.0, None), "offline", reason))
+    assert json.loads(line)["reason"] == "rtsp://***@h/x?token=***: no camera answers"
+
+
+def test_an_output_that_fails_does_not_keep_others_open(tmp_path: Path) -> None:
+    class Broken:
+        closed = 0
+
+        def start(self) -> None: ...
+
+        def write(self, events: Sequence[Event]) -> None:
+            raise OutputError("no room")
+
+        def close(self) -> None:
+            self.closed += 1
+
+    broken, path = Broken(), tmp_path / "o.jsonl"
+    outputs = RecordingOutputs({"broken": broken, "jsonl": JsonLines(path)}, Origin("r", "c", ["person"]), 1.0, Spans())
+    for act in (lambda: outputs.write(frame(1), tracks(1)), outputs.close):
+        with pytest.raises(OutputError, match="no room"):
+            act()
+    assert broken.closed == 1
+    assert [line["event"] for line in lines_of(path)] == ["end"]
 
 
 def test_frames_without_pictures_have_no_size(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from edge.events import CameraChanged, Moment, Observed, Origin
 from edge.motchallenge import read_tracks
 from edge.settings.config import Mot
 from edge.sinks.mot import MotFolder, MotText
-from tests.sinks.tracks import frame, tracks
+from tests.sinks.tracks import frame, observed, tracks
 
 
 def test_rows_of_ten_fields_that_read_back(tmp_path: Path) -> None:
     sink = MotText(tmp_path / "o.txt")
-    sink.write(frame(1), tracks(3, 5))
-    sink.write(frame(2), tracks())
-    sink.write(frame(4), tracks(5))
+    sink.write([observed(frame(1), tracks(3, 5))])
+    sink.write([observed(frame(2), tracks())])
+    sink.write([observed(frame(4), tracks(5))])
     sink.close()
     text = (tmp_path / "o.txt").read_text()
     assert text.splitlines()[0] == "1,3,10.00,20.25,15.00,40.25,0.7500,-1,-1,-1"
@@ -61,3 +61,23 @@ def test_below_the_floor_no_rows_are_written(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="expected a folder"):
         MotFolder(Mot(str(tmp_path / "none")))
+
+
+def test_a_file_that_was_removed_or_moved_is_begun_anew(tmp_path: Path) -> None:
+    out = MotFolder(Mot(str(tmp_path), free_mib=0))
+    path = tmp_path / "door-a.txt"
+    out.write([seen("a", 1, 4)])
+    path.unlink()
+    out.write([seen("a", 2, 4)])
+    path.rename(tmp_path / "taken.txt")
+    out.write([seen("a", 3, 4)])
+    out.close()
+    assert [read_tracks(tmp_path / name).frames.tolist() for name in ("taken.txt", "door-a.txt")] == [[2], [3]]
+
+
+def test_rows_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = MotText(Path("-"))
+    sink.write([observed(frame(1), tracks(3))])
+    assert capsys.readouterr().out == "1,3,10.00,20.25,15.00,40.25,0.7500,-1,-1,-1\n"
+    sink.close()
+    assert not Path("-").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from edge.errors import OutputError
 from edge.sinks.video import AnnotatedVideo
-from tests.sinks.tracks import frame, tracks
+from tests.sinks.tracks import frame, observed, tracks
 
 
 def frames_of(path: Path) -> list[np.ndarray]:
@@ -23,7 +23,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 def test_what_was_written_can_be_played(tmp_path: Path, name: str) -> None:
     sink = AnnotatedVideo(tmp_path / name, (128, 96), 12.5, ())
     for number in range(1, 11):
-        sink.write(frame(number), tracks(number))
+        sink.write([observed(frame(number), tracks(number))])
     sink.close()
     sink.close()
     frames = frames_of(tmp_path / name)
@@ -36,7 +36,7 @@ def test_what_was_written_can_be_played(tmp_path: Path, name: str) -> None:
 def test_the_frames_picture_is_not_drawn_on(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "o.mp4", (128, 96), 25, ())
     first = frame(1)
-    sink.write(first, tracks(1))
+    sink.write([observed(first, tracks(1))])
     assert not first.image.any()
     sink.close()
 
@@ -53,10 +53,10 @@ def test_it_stops_before_the_disk_is_full_and_the_video_so_far_can_be_played(
 ) -> None:
     sink = AnnotatedVideo(tmp_path / "o.mp4", (128, 96), 25, ())
     for number in range(1, 6):
-        sink.write(frame(number), tracks(1))
+        sink.write([observed(frame(number), tracks(1))])
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=50, f_frsize=4096))
     with pytest.raises(OutputError, match=r"disk almost full, .* found 200; the 5 frames so far are kept"):
-        sink.write(frame(6), tracks(1))
+        sink.write([observed(frame(6), tracks(1))])
     sink.close()
     assert len(frames_of(tmp_path / "o.mp4")) == 5
 
@@ -64,7 +64,7 @@ def test_it_stops_before_the_disk_is_full_and_the_video_so_far_can_be_played(
 def test_a_video_that_lost_frames_is_reported(tmp_path: Path) -> None:
     sink = AnnotatedVideo(tmp_path / "o.mp4", (128, 96), 25, ())
     for number in range(1, 6):
-        sink.write(frame(number), tracks(1))
+        sink.write([observed(frame(number), tracks(1))])
     (tmp_path / "o.mp4").unlink()  # as if the encoder's writes had failed
     with pytest.raises(OutputError, match="expected 5 frames, found 0"):
         sink.close()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from edge.events import Moment, Observed, Origin
 from edge.types import Frame, Tracks
 
 
@@ -19,3 +20,10 @@ def tracks(*ids: int, left: float = 10.0) -> Tracks:
         np.zeros(count, np.int32),
         np.arange(count, dtype=np.int32),
     )
+
+
+def observed(frame: Frame, tracks: Tracks) -> Observed:
+    """The event of a frame, as `track` writes it."""
+    height, width = frame.image.shape[:2]
+    origin, at = Origin("r1", "door", ["person"]), Moment(frame.time_s, None)
+    return Observed(origin, at, frame.number, (width, height), tracks, [0] * len(tracks), frame.image)

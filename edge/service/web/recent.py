@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from edge.events import CameraChanged, ClockStepped, Event, Observed, PaceChanged
-from edge.sinks.jsonl import line_of
+from edge.events import CameraChanged, ClockStepped, Event, IntervalChanged, Observed
+from edge.sinks.wire import line_of
 
 KEPT = 40
 # People come and go by the hundred; that a camera went must not be lost among them.
-_RARE = (CameraChanged, ClockStepped, PaceChanged)
+_RARE = (CameraChanged, ClockStepped, IntervalChanged)
 
 
 class Recent:

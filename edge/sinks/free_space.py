@@ -1,4 +1,4 @@
-"""A disk that is never filled by us."""
+"""Nothing is written while free space is below a limit."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from edge.errors import OutputError
 _MIB = 1 << 20
 
 
-def check_room(folder: Path, free_mib: float) -> None:
+def require_free_space(folder: Path, free_mib: float) -> None:
     """Raise OutputError where `folder` is gone, or less than `free_mib` are free on its disk."""
     try:
         disk = os.statvfs(folder)
@@ -18,5 +18,5 @@ def check_room(folder: Path, free_mib: float) -> None:
     if found_mib < free_mib:
         raise OutputError(
             f"{folder}: {found_mib:.1f} MiB are free on the disk, expected at least {free_mib:g}; nothing is written"
-            " until there is room"
+            " until there is more"
         )

@@ -1,0 +1,95 @@
+"""The wire format: an event as one JSON object, the same in JSON lines, MQTT messages and the daemon's page.
+
+The schema of version 1 is `tracks.schema.json`; the events "new" and "update", which only MQTT has, are not in it.
+"""
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge.console.outgoing import redacted
+from edge.events import (
+    ClockStepped,
+    Ended,
+    Event,
+    IntervalChanged,
+    LineCrossed,
+    Moment,
+    Observed,
+    ZoneChanged,
+)
+
+VERSION = 1
+SCHEMA = Path(__file__).with_name("tracks.schema.json")
+
+
+def line_of(event: Event) -> str:
+    """The event as one line that fits the schema."""
+    origin = event.origin
+    head = f'{{"v":{VERSION},"run":{json.dumps(origin.run)},"camera":{json.dumps(origin.camera)}'
+    clock = _clock(event.at)
+    if isinstance(event, Observed):
+        width, height = event.size
+        size = f',"size":[{width},{height}]' if width else ""
+        return f'{head},"frame":{event.number}{clock}{size},"tracks":[{_tracks(event)}]}}\n'
+    if isinstance(event, Ended):
+        rest = f'"frames":{event.frames},"reason":"{event.reason}"'
+        return f'{head},"event":"end","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, ClockStepped):
+        return f'{head},"event":"clock_step"{clock},"seconds":{event.seconds:.3f}}}\n'
+    if isinstance(event, IntervalChanged):
+        rest = f'"detect_every":{event.detect_every},"reason":{json.dumps(redacted(event.reason))}'
+        return f'{head},"event":"pace"{clock},{rest}}}\n'
+    if isinstance(event, ZoneChanged):
+        rest = f'"zone":"{event.zone}","action":"{event.action}","dwell_s":{event.dwell_s:.3f},"count":{event.count}'
+        return f'{head},"event":"zone","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, LineCrossed):
+        rest = f'"line":"{event.line}","direction":"{event.direction}","in":{event.total_in},"out":{event.total_out}'
+        return f'{head},"event":"line","id":{event.id}{clock},{rest}}}\n'
+    return f'{head},"event":"camera","state":"{event.state}"{clock},"reason":{json.dumps(redacted(event.reason))}}}\n'
+
+
+def _tracks(event: Observed) -> str:
+    tracks = event.tracks
+    names = [json.dumps(name) for name in event.origin.classes]
+    columns = (tracks.ids, tracks.classes, tracks.scores, tracks.boxes_xyxy)
+    rows = zip(*(column.tolist() for column in columns), event.ages, strict=True)
+    return ",".join(
+        f'{{"id":{id_},"cls":{names[class_]},"conf":{score:.4f},'
+        f'"xyxy":[{x1:.2f},{y1:.2f},{x2:.2f},{y2:.2f}],"age":{age}}}'
+        for id_, class_, score, (x1, y1, x2, y2), age in rows
+    )
+
+
+def sighting(kind: str, event: Observed, row: int, boxes: dict[str, Any]) -> str:
+    """Event `kind` ("new" or "update") of the identity in `row` of a frame's tracks, with its `boxes`, without a line
+    break."""
+    origin, tracks = event.origin, event.tracks
+    return json.dumps(
+        {
+            "v": VERSION,
+            "run": origin.run,
+            "camera": origin.camera,
+            "event": kind,
+            "id": int(tracks.ids[row]),
+            **_clock_fields(event.at),
+            "cls": origin.classes[tracks.classes[row]],
+            "conf": round(float(tracks.scores[row]), 4),
+            "age": event.ages[row],
+            **boxes,
+        }
+    )
+
+
+def _clock_fields(at: Moment) -> dict[str, int | str]:
+    """The source's own clock, and the wall clock as a label where there is one."""
+    mono: dict[str, int | str] = {"t_mono_ns": round(at.time_s * 1e9)}
+    if at.utc_s is None:
+        return mono
+    stamp = datetime.fromtimestamp(at.utc_s, timezone.utc).isoformat(timespec="milliseconds")
+    return {"t_utc": stamp.replace("+00:00", "Z"), **mono}
+
+
+def _clock(at: Moment) -> str:
+    return "".join(f',"{name}":{json.dumps(value)}' for name, value in _clock_fields(at).items())
