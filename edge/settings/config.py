@@ -163,6 +163,19 @@ class Mot:
 
 
 @dataclass(frozen=True)
+class History:
+    """`[history]`: counts, crossings, dwell and occupancy by minute in the SQLite file `path`; see `edge.sinks.history`.
+
+    Minutes are kept for `keep_days` days and in at most `max_mib`; totals of lines are kept for ever and go on after a
+    restart.
+    """
+
+    path: str
+    keep_days: int = within(1, 3650, 90)
+    max_mib: float = within(1, 1 << 20, 256.0)
+
+
+@dataclass(frozen=True)
 class Mqtt:
     """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's.
 
@@ -240,6 +253,7 @@ class Config:
     heat: Heat = Heat()
     jsonl: Jsonl | None = None
     mot: Mot | None = None
+    history: History | None = None
     mqtt: Mqtt | None = None
     web: Web | None = None
 

@@ -1,0 +1,74 @@
+"""Questions to the history: sums by minute, hour or day of local time, and totals."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Literal
+
+from edge.errors import DataError
+from edge.events import Direction
+
+Step = Literal["minute", "hour", "day"]
+Subject = Literal["people", "crossings", "zones"]
+Value = str | int | float | None
+
+_FORMATS: dict[Step, str] = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d"}
+_ROWS = """
+SELECT strftime(:format, minute * 60, 'unixepoch', 'localtime') AS time, * FROM {table}
+WHERE (:since IS NULL OR minute >= :since) AND (:until IS NULL OR minute < :until)
+AND (:camera IS NULL OR camera = :camera)
+"""
+# Means are over the seconds in which the camera gave pictures, and over the people who left.
+_QUERIES: dict[Subject, str] = {
+    "people": f"""
+WITH observed AS (SELECT time, camera, sum(observed_s) AS seconds FROM ({_ROWS.format(table="cameras")})
+  GROUP BY time, camera)
+SELECT time, camera, class, sum(identities) AS identities, round(sum(person_s) / max(1, seconds), 3) AS mean_people,
+  max(most) AS most_people
+FROM ({_ROWS.format(table="people")}) JOIN observed USING (time, camera)
+GROUP BY time, camera, class ORDER BY time, camera, class
+""",
+    "crossings": f"""
+SELECT time, camera, line, class, direction, sum(count) AS count FROM ({_ROWS.format(table="crossings")})
+GROUP BY time, camera, line, class, direction ORDER BY time, camera, line, class, direction
+""",
+    "zones": f"""
+SELECT time, camera, zone, class, sum(entered) AS entered, sum(gone) AS left,
+  round(sum(dwell_s) / sum(gone), 3) AS mean_dwell_s, max(longest_s) AS longest_dwell_s, max(most) AS most_people
+FROM ({_ROWS.format(table="zones")}) GROUP BY time, camera, zone, class ORDER BY time, camera, zone, class
+""",
+}
+
+
+def sums(
+    database: sqlite3.Connection,
+    subject: Subject,
+    step: Step,
+    *,
+    since_s: float | None = None,
+    until_s: float | None = None,
+    camera: str | None = None,
+) -> Iterator[dict[str, Value]]:
+    """Rows of `subject`, oldest first: one for each `step` and each camera, class, line or zone.
+
+    `since_s` (included) and `until_s` (excluded) are seconds since 1970, by whole minutes; None is open. Raises
+    DataError for a damaged database.
+    """
+    wanted = {
+        "format": _FORMATS[step],
+        "since": None if since_s is None else int(since_s // 60),
+        "until": None if until_s is None else int(until_s // 60),
+        "camera": camera,
+    }
+    try:
+        cursor = database.execute(_QUERIES[subject], wanted)
+        columns = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(columns, row, strict=True))
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"history: the database is damaged: {error}") from error
+
+
+def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction], int]:
+    """All crossings by (camera, line, direction) since the database began."""
+    rows = database.execute("SELECT camera, line, direction, sum(count) FROM totals GROUP BY camera, line, direction")
+    return {(camera, line, direction): count for camera, line, direction, count in rows}

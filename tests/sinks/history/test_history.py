@@ -1,0 +1,231 @@
+"""The history keeps what happened through restarts, kill -9, full disks and damaged files."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.errors import DataError, NotFoundError, OutputError
+from edge.events import Direction, Ended, Event, LineCrossed, Moment, Observed, Origin, ZoneAction, ZoneChanged
+from edge.sinks.history import database, query
+from edge.sinks.history.output import History
+from edge.sinks.queued import LossError
+from edge.types import Tracks
+
+DOOR = Origin("r1", "door", ["person", "car"])
+NOON_S = 1_700_000_040 // 60 * 60
+MEGABYTE = 1 << 20
+
+
+def frame(time_s: float, classes: dict[int, int], new: set[int] | None = None) -> Observed:
+    """A frame with these identities and the numbers of their classes."""
+    count = len(classes)
+    tracks = Tracks(
+        np.array(list(classes), np.int64), np.zeros((count, 4), np.float32), np.ones(count, np.float32),
+        np.array(list(classes.values()), np.int32), np.zeros(count, np.int32),
+    )  # fmt: skip
+    ages = [0 if id_ in (new or set()) else 5 for id_ in classes]
+    return Observed(DOOR, Moment(time_s, NOON_S + time_s), 1, (100, 100), tracks, ages)
+
+
+def crossed(time_s: float, id_: int, direction: Direction = "in") -> LineCrossed:
+    return LineCrossed(DOOR, Moment(time_s, NOON_S + time_s), "gate", id_, direction, 1, 0)
+
+
+def zone(time_s: float, id_: int, action: ZoneAction, dwell_s: float, count: int) -> ZoneChanged:
+    return ZoneChanged(DOOR, Moment(time_s, NOON_S + time_s), "till", id_, action, dwell_s, count)
+
+
+def opened(path: Path, keep_days: int = 30, most_bytes: int = MEGABYTE) -> History:
+    history = History(path, keep_days, most_bytes, utc=lambda: NOON_S + 200.0)
+    history.start()
+    return history
+
+
+def rows(path: Path, subject: query.Subject, step: query.Step = "minute", **limits: Any) -> list[tuple[Any, ...]]:
+    """The rows of a subject without their times."""
+    reader = database.open_to_read(path)
+    try:
+        return [tuple(row.values())[1:] for row in query.sums(reader, subject, step, **limits)]
+    finally:
+        reader.close()
+
+
+def test_minutes_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.db"
+    history = opened(path)
+    history.write([frame(0.0, {1: 0}, {1}), frame(1.0, {1: 0, 2: 1}, {2}), frame(2.0, {1: 0, 2: 1})])
+    history.write([crossed(2.0, 1), crossed(2.5, 2, "out"), zone(2.5, 1, "enter", 0.0, 1)])
+    history.write([frame(59.0, {}), frame(60.0, {1: 0}), frame(61.0, {1: 0})])  # 57 s of outage
+    history.write([crossed(61.0, 1), zone(61.0, 1, "leave", 58.5, 0), Ended(DOOR, Moment(62.0, None), 1, 9, "lost")])
+    history.close()
+    assert rows(path, "people") == [
+        ("door", "car", 1, 1.0, 1),
+        ("door", "person", 1, 1.0, 1),
+        ("door", "person", 0, 1.0, 1),
+    ]
+    assert rows(path, "crossings") == [
+        ("door", "gate", "car", "out", 1), ("door", "gate", "person", "in", 1), ("door", "gate", "person", "in", 1),
+    ]  # fmt: skip
+    assert rows(path, "crossings", "hour")[1] == ("door", "gate", "person", "in", 2)
+    assert rows(path, "zones", "day") == [("door", "till", "person", 1, 1, 58.5, 58.5, 1)]
+    assert rows(path, "crossings", since_s=NOON_S + 60) == [("door", "gate", "person", "in", 1)]
+    assert rows(path, "crossings", camera="hall") == []
+
+
+def test_totals_go_on_after_a_restart_and_outlive_their_minutes(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    for start_s in (0.0, 3600.0, 40 * 86400.0):
+        history = History(path, 30, MEGABYTE, utc=lambda start_s=start_s: NOON_S + start_s)  # type: ignore[misc]
+        history.start()
+        history.write([frame(start_s, {1: 0}), crossed(start_s, 1)])
+        history.close()
+    reader = database.open_to_read(path)
+    assert query.totals(reader) == {("door", "gate", "in"): 3}
+    reader.close()
+    assert len(rows(path, "crossings")) == 1
+
+
+def test_the_file_stays_below_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path, keep_days=3650, most_bytes=200_000)
+    for day in range(30):
+        minutes = [frame(60.0 * minute + 86400.0 * (day - 31), {1: 0}) for minute in range(0, 1440, 10)]
+        history._utc = lambda day=day: NOON_S + 86400.0 * (day - 30)  # type: ignore[misc]
+        for each in minutes:
+            history.write([each, crossed(each.at.time_s, 1)])
+    history.close()
+    assert path.stat().st_size < 260_000
+    assert 2 < len({row["time"] for row in _days(path)}) < 29
+
+
+def _days(path: Path) -> list[dict[str, query.Value]]:
+    reader = database.open_to_read(path)
+    try:
+        return list(query.sums(reader, "people", "day"))
+    finally:
+        reader.close()
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "history.db"
+    path.write_bytes(os.urandom(20_000))
+    history = opened(path)
+    history.write([crossed(0.0, 1)])
+    history.close()
+    assert rows(path, "crossings") == [("door", "gate", "person", "in", 1)]
+    assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
+    assert "is damaged" in caplog.text
+
+
+def test_half_a_database_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path)
+    for second in range(3000):
+        history._add(crossed(60.0 * second, 1))
+    history.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2 // 4096 * 4096])
+    history = opened(path)
+    history.close()
+    assert rows(path, "crossings") == []
+    assert list(tmp_path.glob("history.db.damaged-*"))
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "photos.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE photos (name TEXT)")
+    other.close()
+    with pytest.raises(OutputError, match="another program"):
+        opened(path)
+    with pytest.raises(DataError, match="another program"):
+        database.open_to_read(path)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("photos",)]
+    other.close()
+
+
+def test_reading_what_is_not_there_or_no_database(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no such file"):
+        database.open_to_read(tmp_path / "history.db")
+    (tmp_path / "text.db").write_text("no database, but a text that is long enough for a header\n" * 9)
+    with pytest.raises(DataError, match="SQLite refuses"):
+        database.open_to_read(tmp_path / "text.db")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        opened(tmp_path / "file" / "history.db")
+
+
+def test_a_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path)
+    assert history._database is not None
+    pages = history._database.execute("PRAGMA page_count").fetchone()[0]
+    history._database.execute(f"PRAGMA max_page_count = {pages + 1}")  # SQLite then answers as for a full disk
+    with pytest.raises(LossError, match="full") as caught:
+        history.write([crossed(60.0 * minute, 1) for minute in range(2000)])
+    assert caught.value.lost == 0
+    assert rows(path, "crossings") == []
+    history._database.execute("PRAGMA max_page_count = 1000000")
+    history.write([crossed(60.0 * 2000, 1)])
+    history.close()
+    assert sum(row[-1] for row in rows(path, "crossings")) == 2001
+
+
+WRITER = """
+import itertools, sys, time
+from pathlib import Path
+from tests.sinks.history.test_history import crossed, frame
+from edge.sinks.history.output import History
+history = History(Path(sys.argv[1]), 30, 1 << 30)
+history.start()
+for i in itertools.count():
+    history.write([frame(i / 1000, {1: 0}), crossed(i / 1000, 1)])
+    print(i + 1, flush=True)
+"""
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_kill_9_loses_no_crossing_and_no_database(tmp_path: Path, times: int) -> None:
+    path, rng, told = tmp_path / "history.db", random.Random(5), 0
+    for _ in range(times):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            first = writer.stdout.readline()
+            time.sleep(rng.uniform(0.0, 0.2))
+            writer.send_signal(signal.SIGKILL)
+            lines = [first, *writer.stdout.read().splitlines()]
+            told += int([line for line in lines if line.strip()][-1])
+    reader = database.open_to_read(path)
+    assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    counted = query.totals(reader)["door", "gate", "in"]
+    reader.close()
+    assert told <= counted <= told + times  # one each may have been committed and not yet told
+
+
+def test_events_that_are_no_frames_are_written_at_once_and_frames_once_a_second(tmp_path: Path) -> None:
+    path, now_s = tmp_path / "history.db", [NOON_S + 0.0]
+    history = History(path, 30, MEGABYTE, utc=lambda: now_s[0])
+    history.start()
+    first: list[Event] = [frame(0.0, {1: 0}, {1})]
+    history.write(first)
+    assert len(rows(path, "people")) == 1
+    now_s[0] += 0.5
+    history.write([frame(0.5, {1: 0, 2: 1}, {2})])
+    assert len(rows(path, "people")) == 1
+    history.write([crossed(0.6, 2)])
+    assert rows(path, "crossings") == [("door", "gate", "car", "in", 1)]
+    assert len(rows(path, "people")) == 2
+    history.close()
