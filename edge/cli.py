@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "say what this board can run, what not and why",
     "build": "make the TensorRT engines of a pack for this board",
     "serve": "track several cameras for ever, as a service",
+    "history": "export what the service counted, by minute, hour or day",
     "check": "say everything that is wrong with a daemon's configuration",
     "selftest": "prove on this board that a pack computes what it should",
 }

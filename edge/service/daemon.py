@@ -39,6 +39,8 @@ from edge.service.web.pages import Pages
 from edge.service.web.recent import Recent
 from edge.service.web.view import View
 from edge.settings.config import Camera, Config, Model
+from edge.sinks.history.output import History
+from edge.sinks.history.query import past_totals
 from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
@@ -51,7 +53,12 @@ from edge.video.capture import Capture
 logger = logging.getLogger(__name__)
 
 # By the sections of the configuration.
-OUTPUTS: dict[str, Callable[[Any], Output]] = {"jsonl": RotatingLines, "mot": MotFolder, "mqtt": MqttOutput}
+OUTPUTS: dict[str, Callable[[Any], Output]] = {
+    "jsonl": RotatingLines,
+    "mot": MotFolder,
+    "mqtt": MqttOutput,
+    "history": History,
+}
 
 # One bad frame is counted and skipped; so many in a row are a network that is broken.
 BROKEN_IN_A_ROW = 30
@@ -197,7 +204,8 @@ class Daemon:
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
         detect = Detecting(self.detector.beside())
         chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera))
-        return Stream(capture, chain, origin, self._emit, self.clock, view=view)
+        past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
+        return Stream(capture, chain, origin, self._emit, self.clock, view=view, totals=past)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""

@@ -12,6 +12,7 @@ from edge.infer.ladder import Wish
 from edge.service.web import http
 from edge.settings import credentials
 from edge.settings.config import Camera, Config, Model
+from edge.sinks.history.database import open_to_read
 from edge.sinks.mqtt import MqttOutput
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
@@ -33,6 +34,8 @@ def mistakes(config: Config) -> list[str]:
         checks.append(("jsonl.folder", _folder_check(config.jsonl.folder)))
     if config.mot is not None:
         checks.append(("mot.folder", _folder_check(config.mot.folder)))
+    if config.history is not None:
+        checks.append(("history.path", _history_check(Path(config.history.path))))
     mqtt, web = config.mqtt, config.web
     if mqtt is not None:
         checks.append(("mqtt", lambda: MqttOutput(mqtt)))
@@ -112,6 +115,15 @@ def _check_camera(camera: Camera) -> None:
 
 def _folder_check(folder: str) -> Callable[[], None]:
     return lambda: _check_writable(Path(folder))
+
+
+def _history_check(path: Path) -> Callable[[], None]:
+    def check() -> None:
+        _check_writable(path.parent)
+        if path.exists():
+            open_to_read(path).close()
+
+    return check
 
 
 def _check_writable(folder: Path) -> None:

@@ -2,12 +2,24 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edge.chain.chain import Chain
 from edge.errors import NanoTrackError
-from edge.events import CameraChanged, CameraState, ClockStepped, Ended, Event, IntervalChanged, Lives, Moment, Origin
+from edge.events import (
+    CameraChanged,
+    CameraState,
+    ClockStepped,
+    Direction,
+    Ended,
+    Event,
+    IntervalChanged,
+    Lives,
+    Moment,
+    Origin,
+)
 from edge.service.counting.areas import Areas
 from edge.service.pace import Pace
 from edge.service.web.view import View
@@ -46,6 +58,7 @@ class Stream:
         clock: Clock,
         *,
         view: View | None = None,
+        totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
     ):
         self.capture = capture
         self.chain = chain
@@ -59,7 +72,7 @@ class Stream:
         self.since_s = clock.mono()
         self.view = view
         self._lives = Lives(origin, chain.tracker.lost_s)
-        self.areas = Areas(origin, capture.camera.zone, capture.camera.line)
+        self.areas = Areas(origin, capture.camera.zone, capture.camera.line, totals)
         self._emit = emit
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0

@@ -164,7 +164,7 @@ class Mot:
 
 @dataclass(frozen=True)
 class History:
-    """`[history]`: counts, crossings, dwell and occupancy by minute in the SQLite file `path`; see `edge.sinks.history`.
+    """`[history]`: counts, crossings, dwell and occupancy by minute in the SQLite file `path`.
 
     Minutes are kept for `keep_days` days and in at most `max_mib`; totals of lines are kept for ever and go on after a
     restart.

@@ -4,7 +4,8 @@ Coordinates of zones and lines are shares of width and height from the upper lef
 resolution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from edge.events import Direction, Ended, Event, Observed, Origin
 from edge.service.counting.feet import FeetFinder
@@ -14,12 +15,21 @@ from edge.settings.config import Line, Zone
 
 
 class Areas:
-    """The zones and lines of one camera. `note` every event of the camera, in order."""
+    """The zones and lines of one camera. `note` every event of the camera, in order.
 
-    def __init__(self, origin: Origin, zones: Sequence[Zone], lines: Sequence[Line]):
+    `totals` are the crossings of earlier times by (line, direction), on which the counts go on.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        zones: Sequence[Zone],
+        lines: Sequence[Line],
+        totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
+    ):
         self._feet = FeetFinder()
         self._zones = [ZoneCounter(origin, zone) for zone in zones]
-        self._lines = [LineCounter(origin, line) for line in lines]
+        self._lines = [LineCounter(origin, line, totals) for line in lines]
 
     @property
     def people(self) -> dict[str, int]:

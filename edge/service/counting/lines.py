@@ -5,6 +5,7 @@ the other, where it stays for a while. Clearly is a share of the person's height
 stands on the line and sways crosses nothing. Between two sightings the path is straight.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,19 @@ class _Walk:
 
 
 class LineCounter:
-    """The crossings of one line; "in" is from left to right, seen from its first point to its second."""
+    """The crossings of one line; "in" is from left to right, seen from its first point to its second.
 
-    def __init__(self, origin: Origin, line: Line):
+    `totals` are earlier crossings by (line, direction).
+    """
+
+    def __init__(self, origin: Origin, line: Line, totals: Mapping[tuple[str, Direction], int]):
         self._origin, self.name = origin, line.name
         self._points = long_line(np.array(line.points))
         self._walks: dict[int, _Walk] = {}
-        self.totals: dict[Direction, int] = {"in": 0, "out": 0}
+        self.totals: dict[Direction, int] = {
+            "in": totals.get((line.name, "in"), 0),
+            "out": totals.get((line.name, "out"), 0),
+        }
 
     def update(self, feet: Feet, size: tuple[int, int], at: Moment) -> list[LineCrossed]:
         """The crossings that are certain now."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from edge.errors import OutputError
 from edge.events import Ended, Event, LineCrossed, Observed, ZoneChanged
+from edge.settings.config import History as Settings
 from edge.sinks.history import database
 from edge.sinks.queued import LossError
 
+_MIB = 1 << 20
 FLUSH_S = 1.0
 PRUNE_S = 3600.0
 LONGEST_STEP_S = 2.0  # a longer gap between two frames is an outage, in which nobody was observed
@@ -36,13 +38,14 @@ _KEYS = {
 
 
 class History:
-    """An output into the database `path`, which keeps `keep_days` days in at most `most_bytes`.
+    """An output into the database that `settings` name. Events without a date, as of recordings, count as of now.
 
-    Events without a date, as of recordings, count as of now.
+    Raises OutputError where it cannot be written or is another program's.
     """
 
-    def __init__(self, path: Path, keep_days: int, most_bytes: int, utc: Callable[[], float] = time.time):
-        self._path, self._keep_days, self._most_bytes, self._utc = path, keep_days, most_bytes, utc
+    def __init__(self, settings: Settings, utc: Callable[[], float] = time.time):
+        self._settings, self._path, self._utc = settings, Path(settings.path), utc
+        database.open_to_write(self._path).close()
         self._database: sqlite3.Connection | None = None
         self._waiting: dict[str, dict[tuple[Any, ...], list[float]]] = {table: {} for table in _KEYS}
         self._classes: dict[tuple[str, int], str] = {}  # of the identities in view
@@ -128,7 +131,8 @@ class History:
                 rows.clear()
             if not 0 <= now_s - self._pruned_s < PRUNE_S:
                 self._pruned_s = now_s
-                database.prune(self._database, int(now_s // 60), self._keep_days, self._most_bytes)
+                most_bytes = int(self._settings.max_mib * _MIB)
+                database.prune(self._database, int(now_s // 60), self._settings.keep_days, most_bytes)
         except sqlite3.Error as error:
             lost = self._drop_oldest()
             raise LossError(f"history {self._path}: cannot be written, kept in memory: {error}", lost) from error

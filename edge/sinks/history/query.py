@@ -2,10 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Literal
 
 from edge.errors import DataError
 from edge.events import Direction
+from edge.sinks.history.database import open_to_read
 
 Step = Literal["minute", "hour", "day"]
 Subject = Literal["people", "crossings", "zones"]
@@ -72,3 +75,14 @@ def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction], int
     """All crossings by (camera, line, direction) since the database began."""
     rows = database.execute("SELECT camera, line, direction, sum(count) FROM totals GROUP BY camera, line, direction")
     return {(camera, line, direction): count for camera, line, direction, count in rows}
+
+
+def past_totals(path: Path, camera: str) -> dict[tuple[str, Direction], int]:
+    """All crossings of `camera` by (line, direction) in the database `path`; none where there is no such file.
+
+    Raises DataError for a database of another program.
+    """
+    if not path.exists():
+        return {}
+    with closing(open_to_read(path)) as database:
+        return {(line, way): count for (name, line, way), count in totals(database).items() if name == camera}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ import edge.service.daemon
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
 from edge.chain.pipeline import Pipeline
-from edge.events import CameraChanged, Ended, Event, Observed, Origin
+from edge.events import CameraChanged, Ended, Event, LineCrossed, Moment, Observed, Origin
 from edge.motchallenge import read_tracks
 from edge.service.daemon import Daemon
 from edge.service.examine import tracker
 from edge.service.stream import Clock, Stream
 from edge.settings import config
+from edge.sinks.history import query
+from edge.sinks.history.database import open_to_read
+from edge.sinks.history.output import History
 from edge.types import Frame
 from edge.video.capture import Capture
 from edge.video.source import open_source
@@ -184,3 +188,23 @@ def test_a_clock_that_is_set_changes_labels_only(tiny_pack: Path, tmp_path: Path
     times = [line["t_mono_ns"] for line in of(found, "live", "frame")]
     assert times == sorted(times)
     assert len({line["run"] for line in found}) == 1
+
+
+def test_totals_of_lines_go_on_after_a_restart(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    database = tmp_path / "history.db"
+    before = History(config.History(str(database)))
+    before.start()
+    origin = Origin("earlier", "a", ["person"])
+    before.write([LineCrossed(origin, Moment(1.0, None), "middle", id_, "in", id_, 0) for id_ in (1, 2, 3)])
+    before.close()
+    line = '[[camera.line]]\nname = "middle"\npoints = [[0, 0.9], [1, 0.9]]\n'
+    path = write_config(tmp_path, tiny_pack, camera("a", tiny_video), more=f'[history]\npath = "{database}"\n')
+    path.write_text(path.read_text().replace("[jsonl]", line + "[jsonl]"))
+    daemon = Daemon(config.load(path))
+    cycle_until(daemon, lambda: daemon.is_finished)
+    assert daemon.streams[0].areas.crossings == {("middle", "in"): 3, ("middle", "out"): 0}
+    daemon.close()
+    with closing(open_to_read(database)) as reader:
+        (row,) = query.sums(reader, "people", "day")
+    ended = {event["id"] for event in of(lines(tmp_path), "a", "end")}
+    assert row["identities"] == len(ended)

@@ -1,5 +1,6 @@
 """The history keeps what happened through restarts, kill -9, full disks and damaged files."""
 
+import json
 import os
 import random
 import signal
@@ -13,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.cli import main
 from edge.errors import DataError, NotFoundError, OutputError
 from edge.events import Direction, Ended, Event, LineCrossed, Moment, Observed, Origin, ZoneAction, ZoneChanged
+from edge.settings.config import History as Settings
 from edge.sinks.history import database, query
 from edge.sinks.history.output import History
 from edge.sinks.queued import LossError
@@ -22,7 +25,6 @@ from edge.types import Tracks
 
 DOOR = Origin("r1", "door", ["person", "car"])
 NOON_S = 1_700_000_040 // 60 * 60
-MEGABYTE = 1 << 20
 
 
 def frame(time_s: float, classes: dict[int, int], new: set[int] | None = None) -> Observed:
@@ -44,8 +46,8 @@ def zone(time_s: float, id_: int, action: ZoneAction, dwell_s: float, count: int
     return ZoneChanged(DOOR, Moment(time_s, NOON_S + time_s), "till", id_, action, dwell_s, count)
 
 
-def opened(path: Path, keep_days: int = 30, most_bytes: int = MEGABYTE) -> History:
-    history = History(path, keep_days, most_bytes, utc=lambda: NOON_S + 200.0)
+def opened(path: Path, keep_days: int = 30, max_mib: float = 1.0) -> History:
+    history = History(Settings(str(path), keep_days, max_mib), utc=lambda: NOON_S + 200.0)
     history.start()
     return history
 
@@ -84,7 +86,7 @@ def test_minutes_add_up(tmp_path: Path) -> None:
 def test_totals_go_on_after_a_restart_and_outlive_their_minutes(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     for start_s in (0.0, 3600.0, 40 * 86400.0):
-        history = History(path, 30, MEGABYTE, utc=lambda start_s=start_s: NOON_S + start_s)  # type: ignore[misc]
+        history = History(Settings(str(path), 30), utc=lambda start_s=start_s: NOON_S + start_s)  # type: ignore[misc]
         history.start()
         history.write([frame(start_s, {1: 0}), crossed(start_s, 1)])
         history.close()
@@ -96,7 +98,7 @@ def test_totals_go_on_after_a_restart_and_outlive_their_minutes(tmp_path: Path) 
 
 def test_the_file_stays_below_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    history = opened(path, keep_days=3650, most_bytes=200_000)
+    history = opened(path, keep_days=3650, max_mib=0.2)
     for day in range(30):
         minutes = [frame(60.0 * minute + 86400.0 * (day - 31), {1: 0}) for minute in range(0, 1440, 10)]
         history._utc = lambda day=day: NOON_S + 86400.0 * (day - 30)  # type: ignore[misc]
@@ -186,10 +188,10 @@ def test_a_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path) -> None:
 
 WRITER = """
 import itertools, sys, time
-from pathlib import Path
+from edge.settings.config import History as Settings
 from tests.sinks.history.test_history import crossed, frame
 from edge.sinks.history.output import History
-history = History(Path(sys.argv[1]), 30, 1 << 30)
+history = History(Settings(sys.argv[1]))
 history.start()
 for i in itertools.count():
     history.write([frame(i / 1000, {1: 0}), crossed(i / 1000, 1)])
@@ -217,7 +219,7 @@ def test_kill_9_loses_no_crossing_and_no_database(tmp_path: Path, times: int) ->
 
 def test_events_that_are_no_frames_are_written_at_once_and_frames_once_a_second(tmp_path: Path) -> None:
     path, now_s = tmp_path / "history.db", [NOON_S + 0.0]
-    history = History(path, 30, MEGABYTE, utc=lambda: now_s[0])
+    history = History(Settings(str(path), 30), utc=lambda: now_s[0])
     history.start()
     first: list[Event] = [frame(0.0, {1: 0}, {1})]
     history.write(first)
@@ -229,3 +231,30 @@ def test_events_that_are_no_frames_are_written_at_once_and_frames_once_a_second(
     assert rows(path, "crossings") == [("door", "gate", "car", "in", 1)]
     assert len(rows(path, "people")) == 2
     history.close()
+
+
+def test_the_command_exports_csv_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path)
+    history.write([frame(0.0, {1: 0}, {1}), frame(1.0, {1: 0}), crossed(1.0, 1), crossed(2.0, 1, "out")])
+    history.close()
+    assert main(["history", "--database", str(path), "--what", "crossings", "--by", "minute"]) == 0
+    day = time.strftime("%Y-%m-%d", time.localtime(NOON_S))
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head == "time,camera,line,class,direction,count"
+    assert first == f"{time.strftime('%Y-%m-%dT%H:%M', time.localtime(NOON_S))},door,gate,person,in,1"
+    assert second.endswith("out,1")
+    assert main(["history", "--database", str(path), "--by", "day", "--since", day, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "time": day, "camera": "door", "class": "person", "identities": 1, "mean_people": 1.0, "most_people": 1,
+    }  # fmt: skip
+    assert main(["history", "--database", str(path), "--what", "totals", "--camera", "door"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["camera,line,direction,count", "door,gate,in,1", "door,gate,out,1"]
+
+
+def test_the_command_names_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", "--database", str(tmp_path / "none.db")]) == 66
+    path = tmp_path / "history.db"
+    opened(path).close()
+    assert main(["history", "--database", str(path), "--since", "yesterday"]) == 64
+    assert "expected a time" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""Export what the daemon counted: people, crossings of lines and stays in zones, by minute, hour or day of local time.
+
+  nanotrack history --config nanotrack.toml --by hour --since 2026-11-01
+  nanotrack history --database history.db --what crossings --format json
+
+Needs [history] in the daemon's configuration. The daemon may run meanwhile.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+from edge.errors import UsageError
+from edge.settings import config
+from edge.sinks.history import query
+from edge.sinks.history.database import open_to_read
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack history`."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", type=Path, metavar="FILE.toml", help="the daemon's configuration")
+    where.add_argument("--database", type=Path, metavar="FILE.db", help="the file that its [history] path names")
+    parser.add_argument(
+        "--what", default="people", choices=(*get_args(query.Subject), "totals"), help="default: people"
+    )
+    parser.add_argument("--by", default="hour", choices=get_args(query.Step), help="default: hour")
+    parser.add_argument("--since", metavar="TIME", help="local time, as 2026-11-30 or 2026-11-30T08:00")
+    parser.add_argument("--until", metavar="TIME", help="up to here, not included")
+    parser.add_argument("--camera", metavar="NAME", help="this one only")
+    parser.add_argument("--format", default="csv", choices=("csv", "json"), help="default: csv")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the rows to stdout. Raises NotFoundError, DataError or UsageError."""
+    with closing(open_to_read(args.database or _path_of(args.config))) as database:
+        rows = (
+            _totals(query.totals(database), args.camera)
+            if args.what == "totals"
+            else query.sums(
+                database,
+                args.what,
+                args.by,
+                since_s=_seconds("--since", args.since),
+                until_s=_seconds("--until", args.until),
+                camera=args.camera,
+            )
+        )
+        (_write_csv if args.format == "csv" else _write_json)(rows)
+
+
+def _path_of(path: Path) -> Path:
+    history = config.load(path).history
+    if history is None:
+        raise UsageError(f"{path}: expected a section [history] with a path, found none; nothing is kept without it")
+    return Path(history.path)
+
+
+def _seconds(flag: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise UsageError(f"{flag} {text}: expected a time, such as 2026-11-30 or 2026-11-30T08:00") from None
+
+
+def _totals(
+    totals: dict[tuple[str, str, query.Direction], int], camera: str | None
+) -> Iterator[dict[str, query.Value]]:
+    for (name, line, direction), count in sorted(totals.items()):
+        if camera in (None, name):
+            yield {"camera": name, "line": line, "direction": direction, "count": count}
+
+
+def _write_csv(rows: Iterable[dict[str, query.Value]]) -> None:
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _write_json(rows: Iterable[dict[str, query.Value]]) -> None:
+    for row in rows:
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
