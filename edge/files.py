@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from edge.errors import DataError
+
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISCHR, "a device"),
@@ -40,3 +42,17 @@ def read_file(path: Path | str, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes:,} bytes", str(path))
     return content
+
+
+def native_name(path: Path | str) -> str:
+    """`path` as a text that C++ libraries can open.
+
+    Raises DataError for a name that is no UTF-8: ONNX Runtime refuses it with a message about codecs, OpenCV crashes.
+    """
+    text = str(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise DataError(f"{shown}: expected a file name in UTF-8, found other bytes; rename the file") from None
+    return text

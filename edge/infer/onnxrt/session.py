@@ -11,6 +11,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edge.errors import DataError, NotFoundError
+from edge.files import native_name, open_file
 from edge.infer.backend import Port, Running
 from edge.infer.onnxrt import shapes
 from edge.infer.onnxrt.available import CPU, has_vnni, require_provider
@@ -34,7 +35,7 @@ _ERRORS = (
     RuntimeError,
     UnicodeDecodeError,
 )
-_DTYPES = {
+DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
     "tensor(double)": "float64",
@@ -99,7 +100,7 @@ class OnnxRuntime:
                     if name in self._varying:
                         shapes.copy_rows(found.numpy(), self.outputs[name])
         except _ERRORS as error:
-            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {first_line(error)}") from error
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -124,7 +125,7 @@ class OnnxRuntime:
         try:
             found = self._session.run([port.name for port in ports], dict(self.inputs))
         except _ERRORS as error:
-            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+            raise DataError(f"{self._path}: ONNX Runtime cannot run it: {first_line(error)}") from error
         return [array.shape for array in found]
 
     def _bind(self, rows: int) -> Any:
@@ -152,9 +153,9 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     keep_products_exact(options)
     options.log_severity_level = 3  # errors only; they are raised as well
     try:
-        path.open("rb").close()
+        open_file(path).close()
         session = onnxruntime.InferenceSession(
-            str(path),
+            native_name(path),
             options,
             providers=list(dict.fromkeys([provider, CPU])),
             disabled_optimizers=DISABLED,
@@ -165,7 +166,7 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     except _ERRORS as error:
         raise DataError(
             f"{path}: expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found"
-            f" {_first_line(error)}; export it anew"
+            f" {first_line(error)}; export it anew"
         ) from error
     if provider not in session.get_providers():  # a library of it is missing: ONNX Runtime says so and goes on without
         raise RungError(Reason.NO_PROVIDER, f"ONNX Runtime could not load {provider} and fell back to {CPU}")
@@ -186,15 +187,16 @@ def keep_products_exact(options: onnxruntime.SessionOptions) -> None:
 def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:
     try:
         for argument in arguments:
-            if argument.type not in _DTYPES:
+            if argument.type not in DTYPES:
                 raise DataError(f"{path}: input or output {argument.name} has unsupported type {argument.type}")
         return tuple(
-            Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), _DTYPES[a.type]) for a in arguments
+            Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), DTYPES[a.type]) for a in arguments
         )
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected names of inputs and outputs in UTF-8: {error}; export it anew") from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The library's message without its code, at most one line."""
-    return str(error).rpartition(" : ")[2].splitlines()[0].strip().rstrip(".")
+    lines = str(error).rpartition(" : ")[2].splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".")

@@ -1,0 +1,108 @@
+"""A foreign ONNX file opened and run for the first time, in a child process with limits of time and memory.
+
+A file of a few hundred bytes can hold a loop without an end, a constant of 32 GB, or functions that unfold to a
+thousand million nodes when a session optimises them. None of that may happen in a process that matters.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge.errors import DataError, NotFoundError
+from edge.files import native_name, open_file
+from edge.infer import child
+from edge.infer.child import Message, Report
+
+Shapes = Mapping[str, Sequence[int]]
+
+TIMEOUT_S = 120.0
+# Optimisation and prepacking hold weights several times over; a small network still has activations.
+_LEAST_BYTES = 2 << 30
+_TIMES_THE_FILE = 8
+
+
+class Seen(NamedTuple):
+    """An output of one run: its shape and numpy's name of its dtype. `always` is the shape that ONNX Runtime knows
+    before any run, None where a size depends on what is fed."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    always: tuple[int | None, ...]
+
+
+def attempt(path: Path, runs: Sequence[Shapes]) -> list[dict[str, Seen]]:
+    """The outputs by name of each of `runs` of the network in `path`, fed with zeros of the given shapes.
+
+    No run: the file is only opened. Raises NotFoundError where there is no file, DataError for one that is no valid
+    model, that ONNX Runtime cannot open or run, or that takes too much time or memory.
+    """
+    try:
+        with open_file(path) as file:
+            size = file.seek(0, 2)
+    except OSError as error:
+        raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
+    memory_bytes = _LEAST_BYTES + _TIMES_THE_FILE * size
+    request = {"path": native_name(path), "runs": [{k: list(v) for k, v in run.items()} for run in runs]}
+    done = child.call("edge.infer.onnxrt.trial:_run", request, timeout_s=TIMEOUT_S, memory_bytes=memory_bytes)
+    refusal = next((message["refused"] for message in done.messages if "refused" in message), None)
+    if refusal is not None:
+        raise DataError(f"{path}: {refusal}")
+    if done.timed_out:
+        raise DataError(
+            f"{path}: opening and running it took more than {TIMEOUT_S:g} s: given up; is it what it seems?"
+        )
+    if done.out_of_memory:
+        raise DataError(
+            f"{path}: opening and running it took more than {memory_bytes >> 20:,} MB of memory for a file of"
+            f" {size / 1e6:.1f} MB, or all there is: given up; is it what it seems?"
+        )
+    if done.status:
+        raise DataError(f"{path}: ONNX Runtime crashed on it (status {done.status}); export it anew")
+    return [
+        {name: Seen(tuple(shape), dtype, tuple(always)) for name, (shape, dtype, always) in run["outputs"].items()}
+        for run in done.messages
+    ]
+
+
+def _run(request: dict[str, Any], report: Report) -> None:
+    """The child's side: a message with the outputs of each run, or one that says why there is none."""
+    try:
+        for message in _outputs(request):
+            report(message)
+    except DataError as error:
+        report({"refused": str(error).removeprefix(f"{request['path']}: ")})
+
+
+def _outputs(request: dict[str, Any]) -> list[Message]:
+    import numpy as np
+    import onnxruntime
+
+    from edge.infer.onnxrt.available import CPU
+    from edge.infer.onnxrt.session import DISABLED, DTYPES, first_line
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        network = onnxruntime.InferenceSession(
+            request["path"], options, providers=[CPU], disabled_optimizers=DISABLED, enable_fallback=0
+        )
+        dtypes = {port.name: DTYPES[port.type] for port in network.get_inputs()}
+        outputs = {port.name: [d if isinstance(d, int) else None for d in port.shape] for port in network.get_outputs()}
+    except KeyError as error:
+        raise DataError(f"an input has the unsupported type {error}") from error
+    except Exception as error:  # its errors share no base class, and whatever it is, this file cannot be used
+        raise DataError(
+            f"expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found {first_line(error)};"
+            " export it anew"
+        ) from error
+    messages = []
+    for shapes in request["runs"]:
+        feed = {name: np.zeros(shapes[name], dtypes[name]) for name in dtypes if name in shapes}
+        try:
+            found = network.run(list(outputs), feed)
+        except Exception as error:  # as above
+            raise DataError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
+        seen = zip(outputs, found, strict=True)
+        messages.append({"outputs": {name: (list(a.shape), a.dtype.name, outputs[name]) for name, a in seen}})
+    return messages
