@@ -6,7 +6,8 @@ form is kept byte for byte. The result has been run, in a child process with lim
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
-from edge.errors import DataError, UsageError
+from edge.errors import DataError, NanoTrackError, UsageError
+from edge.files import native_name
 from edge.infer.backend import Port
 from edge.infer.onnxrt import trial
 from export import onnxfile
@@ -25,7 +27,7 @@ _TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype", "stash_type")
 Size = tuple[int, int]
 
 _MOST_PIXELS = 1 << 28  # of an input, all colours and rows of a batch counted; memory for more is not even asked for
-_BATCHES = (1, 3)  # 2 is what exporters are given, and what a network may be wired to
+BATCHES = (1, 3)  # 2 is what exporters are given, and what a network may be wired to
 
 
 class Adopted(NamedTuple):
@@ -41,6 +43,7 @@ def detector(path: Path, size: Size | None = None) -> Adopted:
     Raises NotFoundError, DataError for a file that is no network, that wants a size, or that cannot be run with a batch
     of 1, UsageError for a size that the file has fixed otherwise.
     """
+    native_name(path)
     original, model = onnxfile.load(path)
     inputs, _ = onnxfile.ports(model)
     fixed = {port.name: _picture_shape(path, port, size) for port in inputs}
@@ -61,11 +64,13 @@ def detector(path: Path, size: Size | None = None) -> Adopted:
     return Adopted(content, model)
 
 
-def reid(path: Path, size: Size | None = None) -> Adopted:
+def reid(path: Path, size: Size | None = None, output: str | None = None) -> Adopted:
     """The ReID network in `path`, for crops of `size` where the file leaves that open; its batch stays as it is.
 
-    Raises NotFoundError, DataError for a file that is no network, or whose batch is free in name only.
+    `output` names the embedding where there are several outputs; a map of features is pooled to its mean. Raises
+    NotFoundError, DataError for a file that is no network, or whose batch is free in name only.
     """
+    native_name(path)
     original, model = onnxfile.load(path)
     inputs, _ = onnxfile.ports(model)
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
@@ -75,8 +80,9 @@ def reid(path: Path, size: Size | None = None) -> Adopted:
     _, *rest = _picture_shape(path, port, size)
     free = port.shape[0] is None
     changed = [_to_float32(model), _fix_inputs(model, {port.name: [port.shape[0] or 0, *rest]})]
+    changed += [_one_output(path, model, output), _pooled(model)]
     content = _serialised(model) if any(changed) else original
-    batches = _BATCHES if free else (port.shape[0] or 1,)
+    batches = BATCHES if free else (port.shape[0] or 1,)
     try:
         runs = _tried(path, content, [{port.name: [count, *rest]} for count in batches])
     except DataError as error:
@@ -97,6 +103,37 @@ def reid(path: Path, size: Size | None = None) -> Adopted:
     return Adopted(content, model)
 
 
+def _one_output(path: Path, model: onnx.ModelProto, wanted: str | None) -> bool:
+    """Leave one output, that which is `wanted`; whether there were more."""
+    outputs = list(model.graph.output)
+    listed = ", ".join(str(port) for port in onnxfile.ports(model)[1])
+    if wanted is not None and wanted not in {value.name for value in outputs}:
+        raise UsageError(f"--reid-output {wanted}: {path} has no such output, only {listed}")
+    if wanted is None and len(outputs) > 1:
+        raise DataError(f"{path}: has several outputs, {listed}; say which is the embedding: --reid-output NAME")
+    del model.graph.output[:]
+    model.graph.output.extend(value for value in outputs if wanted in (None, value.name))
+    return len(outputs) > 1
+
+
+def _pooled(model: onnx.ModelProto) -> bool:
+    """Put a mean over rows and columns behind an output that is a map of features `[N,C,h,w]`; whether it is one."""
+    (value,) = model.graph.output
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) != 4:
+        return False
+    name = f"{value.name}.pooled"
+    nodes = (
+        helper.make_node("GlobalAveragePool", [value.name], [f"{name}.map"]),
+        helper.make_node("Flatten", [f"{name}.map"], [name]),
+    )
+    model.graph.node.extend(nodes)
+    batch, channels = (d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in list(dims)[:2])
+    model.graph.output.remove(value)
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, channels]))
+    return True
+
+
 def _listed(numbers: Sequence[int]) -> str:
     return " and ".join(map(str, numbers))
 
@@ -105,15 +142,21 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _tried(path: Path, content: bytes, runs: Sequence[trial.Shapes]) -> list[dict[str, trial.Seen]]:
-    """`trial.attempt` on `content`, errors under the name of `path`."""
+@contextmanager
+def on_disk(path: Path, content: bytes) -> Iterator[Path]:
+    """`content` in a file of the name of `path`, for as long as it is looked at; errors that name it name `path`."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "network.onnx"
+        copy = Path(folder) / path.name
         copy.write_bytes(content)
         try:
-            return trial.attempt(copy, runs)
-        except DataError as error:
-            raise DataError(str(error).replace(str(copy), str(path))) from error
+            yield copy
+        except NanoTrackError as error:
+            raise type(error)(str(error).replace(str(copy), str(path))) from error
+
+
+def _tried(path: Path, content: bytes, runs: Sequence[trial.Shapes]) -> list[dict[str, trial.Seen]]:
+    with on_disk(path, content) as copy:
+        return trial.attempt(copy, runs)
 
 
 def _picture_shape(path: Path, port: Port, size: Size | None) -> list[int]:

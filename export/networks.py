@@ -12,7 +12,7 @@ from edge.detect.families.joint import has_dense_heads
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
 from edge.reid import adopt as adopt_reid
-from export import checkpoint, joint, jointnet, nanodet, onnxfile, osnet
+from export import adopted, checkpoint, joint, jointnet, nanodet, onnxfile, osnet
 from export.graph import OPSET
 from export.weights import Weights
 
@@ -27,11 +27,15 @@ Description = TypeVar("Description", Detector, Reid)
 
 @dataclass(frozen=True)
 class Network(Generic[Description]):
-    """An ONNX file's bytes, its opset, and the manifest's description of it with `variants` still empty."""
+    """An ONNX file's bytes, its opset, and the manifest's description of it with `variants` still empty.
+
+    `batch` is how many pictures or crops it takes at once, None where that is free.
+    """
 
     content: bytes
     opset: int
     description: Description
+    batch: int | None = None
 
 
 def detector(
@@ -43,18 +47,20 @@ def detector(
 ) -> Network[Detector]:
     """The detector in `path`.
 
-    For a checkpoint `size` is the width and height of its input (default: what it says itself, or else 416x416),
+    `size` is the width and height of its input (default: what the file says itself; for a checkpoint that does not,
+    416x416),
     `names` its class names in order (default: its own, or else COCO's for 80 classes), `classes` the names of those to
     keep (default: all). `overrides` are for ONNX files. Raises an error of `edge.errors` for a file that is missing,
     broken or not understood, and for options that do not fit.
     """
     if path.suffix == ".onnx":
-        if size or classes:
-            raise UsageError(f"{path}: --input-size and --classes rebuild a checkpoint; an ONNX file is taken as it is")
-        content, model = onnxfile.load(path)
+        if classes:
+            raise UsageError(f"{path}: --classes rebuilds a checkpoint; the classes of an ONNX file are those it has")
+        content, model = adopted.detector(path, size or overrides.input_size)
         overrides = replace(overrides, class_names=tuple(names) if names else overrides.class_names)
-        with adopt.opened(path, overrides.input_size) as opened:
-            found = adopt.detector(path, opened, overrides)
+        with adopted.on_disk(path, content) as copy, adopt.opened(copy) as opened:
+            found = adopt.detector(copy, opened, overrides)
+        found = replace(found, source=replace(found.source, sha256=sha256_of(path)))
         if has_dense_heads({value.name for value in model.graph.output}):
             model = joint.with_peaks(path.name, model)
             content = model.SerializeToString()
@@ -75,15 +81,18 @@ def detector(
     return Network(model.SerializeToString(), OPSET, Detector(source, image, head, tuple(classes or all_names), {}))
 
 
-def reid(path: Path) -> Network[Reid]:
+def reid(path: Path, overrides: adopt.Overrides = adopt.NONE, output: str | None = None) -> Network[Reid]:
     """The ReID network in `path`, for crops of the size that a checkpoint names or else of the published one.
 
-    Raises an error of `edge.errors` for a file that is missing, broken or unknown.
+    `overrides` say how crops are prepared where it is otherwise, `output` which of an ONNX file's outputs is the
+    embedding. Raises an error of `edge.errors` for a file that is missing, broken or unknown.
     """
     if path.suffix == ".onnx":
-        content, model = onnxfile.load(path)
-        found = adopt_reid.reid(path.name, sha256_of(path), *onnxfile.ports(model))
-        return Network(content, onnxfile.opset(model), found)
+        content, model = adopted.reid(path, overrides.input_size, output)
+        inputs, outputs = onnxfile.ports(model)
+        found = adopt_reid.reid(path.name, sha256_of(path), inputs, outputs)
+        found = replace(found, input=adopt.prepared(found.input, overrides))
+        return Network(content, onnxfile.opset(model), found, batch=inputs[0].shape[0])
     weights = Weights(path.name, *checkpoint.read(path))
     if not osnet.recognised(weights):
         raise _unknown(weights, "--reid")

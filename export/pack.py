@@ -72,7 +72,8 @@ def _written(
         entry = _file(folder, f"{name}.{made.name}.onnx", made.content)
         variants[made.name] = Variant(entry.file, entry.sha256, made.opset, made.passed)
     wanted = network.description.input
-    pictures = [built_in(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(golden.BATCH[name])]
+    rows = network.batch or golden.BATCH[name]
+    pictures = [built_in(wanted.width, wanted.height, GOLDEN_SEED + i) for i in range(rows)]
     arrays[f"{name}.input"] = golden.feed(wanted, pictures)
     constants = network.description.constants if isinstance(network.description, Detector) else {}
     for variant in [name for name in GOLDEN_VARIANTS if name in variants]:

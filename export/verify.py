@@ -1,4 +1,7 @@
-"""Whether a pack's networks are what its manifest says, and still compute what they computed at the export."""
+"""Whether a pack's networks run, are what its manifest says, and still compute what they computed at the export.
+
+Each is run first in a child process with limits: a pack may come from anywhere.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +14,12 @@ from edge.detect.families.joint import BEFORE
 from edge.errors import DataError, NanoTrackError
 from edge.infer import golden
 from edge.infer.backend import Port, hold
+from edge.infer.onnxrt import trial
 from edge.infer.open import open_backend
 from edge.infer.reasons import RungError
 from edge.modelpack import Detector, ModelPack, Reid, Variant
 from edge.reid import adopt as adopt_reid
-from export import onnxfile
+from export import adopted, onnxfile
 
 _Fact = tuple[str, object, object]  # of what, what the manifest says, what the file says
 
@@ -61,14 +65,27 @@ def _verdict(
 
 
 def _disagreements(path: Path, said: Detector | Reid, entry: Variant) -> list[str]:
-    """Where the manifest and the ONNX file differ."""
+    """Where the manifest and the ONNX file differ. Raises DataError for a network that does not run."""
     _, model = onnxfile.load(path)
     ports = onnxfile.ports(model)
+    _run(path, *ports)
     facts = _facts(path, said, *ports)
     if isinstance(said, Detector) and said.is_joint:
         facts = _joint_facts(said, *ports)
     pairs: list[_Fact] = [("opset", entry.opset, onnxfile.opset(model)), *facts]
     return [f"{entry.file}: {what}: manifest {a}, file {b}" for what, a, b in pairs if a != b]
+
+
+def _run(path: Path, inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
+    """Run the network, a free batch with sizes that it cannot have been wired to; DataError where it fails."""
+    free = any(port.shape[:1] == (None,) for port in inputs)
+    counts = adopted.BATCHES if free else (1,)
+    shapes = [{p.name: [count if size is None else size for size in p.shape] for p in inputs} for count in counts]
+    batched = [port.name for port in outputs if free and port.shape[:1] == (None,)]
+    for count, seen in zip(counts, trial.attempt(path, shapes), strict=True):
+        wrong = [name for name in batched if seen[name].shape[0] != count]
+        if wrong:
+            raise DataError(f"{path.name}: {wrong[0]} has {seen[wrong[0]].shape[0]} rows for {count} crops")
 
 
 def _facts(path: Path, said: Detector | Reid, inputs: Sequence[Port], outputs: Sequence[Port]) -> Iterator[_Fact]:

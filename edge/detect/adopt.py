@@ -108,10 +108,11 @@ def overridden(reading: Reading, overrides: Overrides) -> Detector:
             f"--class-names has {len(names)} names, {description.source.file} has {len(description.classes)} classes:"
             " name each one, in order"
         )
-    return replace(description, classes=tuple(names), input=_input(description.input, overrides))
+    return replace(description, classes=tuple(names), input=prepared(description.input, overrides))
 
 
-def _input(image: ImageInput, said: Overrides) -> ImageInput:
+def prepared(image: ImageInput, said: Overrides) -> ImageInput:
+    """The input's description with what the user says of its preparation instead."""
     if said.colour is not None and said.colour != image.colour:
         image = replace(image, colour=said.colour, mean=image.mean[::-1], std=image.std[::-1])
     if (said.scale, said.mean, said.std) != (None, None, None):

@@ -18,20 +18,20 @@ OWN_EMBEDDING = "embedding"
 def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Reid:
     """The description of the ReID network in ONNX `file`, its `variants` left empty.
 
-    Understood are `[N,3,H,W]` float32 (RGB, ImageNet's normalisation) or `[N,H,W,3]` uint8 (BGR, the exporter's own)
-    to `[N,D]`, N dynamic. Raises DataError that says what was found.
+    Understood are `[N,3,H,W]` float32 or float16 (RGB, ImageNet's normalisation) or `[N,H,W,3]` uint8 (BGR, the
+    exporter's own) to `[N,D]`; N is dynamic or fixed. Raises DataError that says what was found.
     """
-    wanted = "expected one input [N,3,H,W] float32 (or [N,H,W,3] uint8) and one output [N,D] float32, N dynamic"
+    wanted = "expected one input [N,3,H,W] float32 or float16 (or [N,H,W,3] uint8) and one output [N,D]"
     found = f"{file}: not a ReID network that is understood: {wanted}; found {_listed(inputs)} -> {_listed(outputs)}"
     if len(inputs) != 1 or len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise DataError(f"{found}; export the network with its embedding as the only output")
     (crops,), (out,) = inputs, outputs
     size, layout = _image_size(crops)
     embedding = out.shape[1]
-    if size is None or embedding is None or out.dtype != "float32":
-        raise DataError(f"{found}; export the network with a fixed picture size and float32 output")
-    if crops.shape[0] is not None or out.shape[0] is not None:
-        raise DataError(f"{found}; export the network with a dynamic batch")
+    if size is None or embedding is None or out.dtype not in ("float32", "float16"):
+        raise DataError(f"{found}; export the network with a fixed picture size and a floating-point output")
+    if crops.shape[0] != out.shape[0]:
+        raise DataError(f"{found}; export the network with one embedding for each crop")
     bgr = layout == "nhwc-uint8"
     image = ImageInput(
         crops.name,
@@ -50,8 +50,8 @@ def _image_size(port: Port) -> tuple[tuple[int, int] | None, Layout]:
         _, *chw = port.shape
         if port.dtype == "uint8" and chw[2] == 3 and chw[0] and chw[1]:
             return (chw[1], chw[0]), "nhwc-uint8"
-        if port.dtype == "float32" and chw[0] == 3 and chw[1] and chw[2]:
-            return (chw[2], chw[1]), "nchw-float32"
+        if port.dtype in ("float32", "float16") and chw[0] == 3 and chw[1] and chw[2]:
+            return (chw[2], chw[1]), "nchw-float32" if port.dtype == "float32" else "nchw-float16"
     return None, "nchw-float32"
 
 

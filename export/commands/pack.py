@@ -9,11 +9,12 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from edge import modelpack
+from edge.detect import adopt
 from edge.errors import OutputError, UsageError
-from edge.modelpack import Detector, Reid
+from edge.modelpack import Colour, Detector, Reid
 from export import networks, pack
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
-    parser.add_argument("--detector", type=Path, required=True, metavar="FILE", help=".pth, .pt, .ckpt or .onnx")
-    parser.add_argument("--reid", type=Path, metavar="FILE", help="appearance network, .pth, .pt, .ckpt or .onnx")
+    parser.add_argument(
+        "--detector", type=Path, required=True, metavar="FILE", help=".pth, .pt, .ckpt, .safetensors or .onnx"
+    )
+    parser.add_argument("--reid", type=Path, metavar="FILE", help="appearance network, of the same types")
     parser.add_argument(
         "--input-size",
         type=_size,
         metavar="WxH",
-        help="of the detector, multiples of 32 (default: the checkpoint's own, or 416x416)",
+        help="of the detector; a checkpoint wants multiples of 32 (default: its own, or 416x416), an ONNX file only wants"
+        " it where it leaves the size open",
     )
     parser.add_argument(
         "--class-names",
@@ -61,13 +65,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
     parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
+    crops = parser.add_argument_group(
+        "appearance network",
+        "How it was trained to see crops, where that is not torchreid's way: RGB, ImageNet's mean and std. It gets"
+        " (pixel * scale - mean) / std of pixels of 0..255.",
+    )
+    crops.add_argument("--reid-input-size", type=_size, metavar="WxH", help="where an ONNX file leaves it open")
+    crops.add_argument("--reid-colour", choices=get_args(Colour), help="order of the colours")
+    crops.add_argument("--reid-scale", type=float, metavar="F", help="default, where mean or std is given: 1")
+    crops.add_argument("--reid-mean", type=_triple, metavar="A,B,C", help="in the order of the colours")
+    crops.add_argument("--reid-std", type=_triple, metavar="A,B,C", help="in the order of the colours")
+    crops.add_argument("--reid-output", metavar="NAME", help="the embedding, where an ONNX file has several outputs")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
     start_s = time.perf_counter()
     detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes)
-    reid = networks.reid(args.reid) if args.reid else None
+    crops = adopt.Overrides(
+        input_size=args.reid_input_size,
+        colour=args.reid_colour,
+        scale=args.reid_scale,
+        mean=args.reid_mean,
+        std=args.reid_std,
+    )
+    reid = networks.reid(args.reid, crops, args.reid_output) if args.reid else None
     calibration = _calibration(args, detector, reid) if args.calibrate else None
     pack.write(args.output, detector, reid, licence=args.licence, calibration=calibration, force=args.force)
     if calibration:
@@ -143,6 +165,14 @@ def _size(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 416x416, found {text!r}") from None
     return width, height
+
+
+def _triple(text: str) -> tuple[float, float, float]:
+    try:
+        a, b, c = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected three numbers such as 0.485,0.456,0.406, found {text!r}") from None
+    return a, b, c
 
 
 def _names(text: str) -> list[str]:

@@ -187,6 +187,30 @@ def test_a_reid_network_in_half_precision_of_open_size(tmp_path):
     np.testing.assert_allclose(run(found.content, input=crops)["output"], crops.mean((2, 3)), atol=1e-5)
 
 
+def test_one_of_several_outputs_is_the_embedding(tmp_path):
+    model = foreign.reid()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["n", 3, 1, 1]))
+    path = foreign.save(tmp_path / "r.onnx", model)
+    with pytest.raises(DataError, match=r"output float32\[\?,3\], mean float32\[\?,3,1,1\]; say which .*--reid-output"):
+        adopted.reid(path)
+    with pytest.raises(UsageError, match=r"--reid-output logits: .* has no such output, only output"):
+        adopted.reid(path, output="logits")
+    assert _ports(adopted.reid(path, output="output"))[1:] == ["output float32[?,3]"]
+
+
+@pytest.mark.parametrize("batch", ["n", 2])
+def test_a_map_of_features_is_pooled(tmp_path, batch):
+    model = foreign.reid(batch=batch)
+    del model.graph.node[:], model.graph.output[:], model.graph.initializer[:]
+    model.graph.node.append(
+        onnx.helper.make_node("AveragePool", ["input"], ["map"], kernel_shape=[4, 4], strides=[4, 4])
+    )
+    model.graph.output.append(onnx.helper.make_tensor_value_info("map", TensorProto.FLOAT, [batch, 3, 4, 2]))
+    found = adopted.reid(foreign.save(tmp_path / "r.onnx", model))
+    crops = np.random.default_rng(1).random((2, 3, 16, 8)).astype(np.float32)
+    np.testing.assert_allclose(run(found.content, input=crops)["map.pooled"], crops.mean((2, 3)), atol=1e-6)
+
+
 def test_what_pytorch_writes_by_default(tmp_path):
     """External data and fixed sizes, by the exporter that is the default since PyTorch 2.9."""
     torch = pytest.importorskip("torch")

@@ -1,5 +1,6 @@
 """A file becomes a network for the board, or one sentence that says why not."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 import edge.demo
 from edge.errors import DataError, NotFoundError, UsageError
+from edge.modelpack import sha256_of
 from export import checkpoint, networks
-from tests.export import small
+from tests.export import foreign, small
 from tests.export import torchfile as tf
 from tests.export.onnxrun import run
 
@@ -38,10 +40,12 @@ def test_class_names_can_be_given(tmp_path):
         networks.detector(path, names=["a", "b"])
 
 
-@pytest.mark.parametrize("options", [{"size": (320, 320)}, {"classes": ["person"]}])
-def test_an_onnx_file_is_not_rebuilt(tmp_path, options):
-    with pytest.raises(UsageError, match="an ONNX file is taken as it is"):
-        networks.detector(small.write_detector(tmp_path / "d.onnx"), **options)
+def test_an_onnx_file_is_not_rebuilt(tmp_path):
+    path = small.write_detector(tmp_path / "d.onnx")
+    with pytest.raises(UsageError, match="the classes of an ONNX file are those it has"):
+        networks.detector(path, classes=["person"])
+    with pytest.raises(UsageError, match="fixed width of 64, found 320"):
+        networks.detector(path, size=(320, 320))
 
 
 def test_an_unknown_architecture_is_refused_with_what_was_found_and_what_is_supported(tmp_path):
@@ -78,12 +82,33 @@ def test_a_missing_file_is_not_found(tmp_path, name):
         networks.detector(tmp_path / name)
 
 
-def test_an_onnx_model_whose_weights_lie_elsewhere_is_refused(tmp_path):
+def test_an_onnx_model_whose_weights_lie_elsewhere_becomes_one_file(tmp_path):
     onnx = pytest.importorskip("onnx")
-    model = onnx.load(str(small.write_detector(tmp_path / "d.onnx")))
-    onnx.save(model, str(tmp_path / "e.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
-    with pytest.raises(DataError, match="its weights lie in other files"):
-        networks.detector(tmp_path / "e.onnx")
+    path = small.write_detector(tmp_path / "d.onnx")
+    picture = np.full((1, 64, 64, 3), 255, np.uint8)
+    expected = run(path.read_bytes(), image=picture)
+    onnx.save(onnx.load(str(path)), str(path), save_as_external_data=True, location="w.bin", size_threshold=0)
+    network = networks.detector(path)
+    assert network.description.source.sha256 == sha256_of(path)
+    (tmp_path / "w.bin").unlink()
+    for name, found in run(network.content, image=picture).items():
+        np.testing.assert_array_equal(found, expected[name])
+
+
+def test_errors_name_the_users_file(tmp_path):
+    path = tmp_path / "other.onnx"
+    foreign.save(path, foreign.reid(batch=1))
+    with pytest.raises(DataError) as caught:
+        networks.detector(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("read", [networks.detector, networks.reid])
+def test_a_name_that_is_no_utf_8_is_told_so(tmp_path, read):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.onnx"))
+    small.write_detector(path)
+    with pytest.raises(DataError, match=r"\\xff\.onnx: expected a file name in UTF-8"):
+        read(path)
 
 
 def test_classes_are_kept_by_name(data):

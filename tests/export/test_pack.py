@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from edge import modelpack
+from edge.detect import adopt
 from edge.errors import OutputError, UsageError
+from edge.infer.ladder import Wish
+from edge.reid.open import open_embedder
 from export import golden, networks, pack
-from tests.export import small
+from tests.export import foreign, small
 
 
 @pytest.fixture
@@ -135,6 +138,19 @@ def test_a_place_that_cannot_hold_a_folder_is_an_output_error(out, detector):
     (out / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         pack.write(out / "file" / "a.pack", detector)
+
+
+@pytest.mark.parametrize("batch", [1, 4, "n"])
+def test_a_reid_network_embeds_in_pieces_of_its_batch(out, detector, batch):
+    """From the pack, as the tracker does it."""
+    path = foreign.save(out / "reid.onnx", foreign.reid(batch=batch, size=(32, 16)))
+    pack.write(out / "a.pack", detector, networks.reid(path, adopt.Overrides(mean=(0, 0, 0), std=(255, 255, 255))))
+    embedder = open_embedder(out / "a.pack", Wish(backend="onnxruntime"))
+    colours = np.random.default_rng(2).integers(1, 255, (7, 3))
+    picture = np.repeat(np.repeat(colours[None], 40, axis=0), 20, axis=1).astype(np.uint8)
+    boxes = np.array([[20 * i, 0, 20 * i + 20, 40] for i in range(7)], np.float32)
+    expected = colours[:, ::-1] / np.linalg.norm(colours, axis=1, keepdims=True)
+    np.testing.assert_allclose(embedder(picture, boxes), expected, atol=1e-4)
 
 
 def test_a_pack_can_be_read_by_others(out, detector):

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from edge import modelpack
 from export import networks, pack, verify
 from tests import joint_net, tiny
-from tests.export import small
+from tests.export import foreign, small
 
 
 @pytest.fixture
@@ -98,6 +98,30 @@ def test_a_file_that_is_no_network_is_found_even_if_its_hash_is_right(folder):
     verdicts = _verdicts(folder)
     assert "not a valid ONNX model" in verdicts["reid"].problems[0]
     assert verdicts["detector"].problems == []
+
+
+def test_a_reid_network_whose_batch_is_wired_does_not_pass(folder):
+    """With or without golden outputs, which are of the very batch of 2 that exporters are given."""
+    foreign.save(folder / "reid.fp32.onnx", foreign.reid(wired=2))
+    _rehash(folder, "reid")
+    for change in (lambda m: None, lambda m: m.update(golden=None)):
+        _edit(folder, change)
+        (problem,) = _verdicts(folder)["reid"].problems
+        assert "ONNX Runtime cannot run it" in problem
+
+
+def test_a_network_that_cannot_run_does_not_pass_without_golden_outputs(folder):
+    """Its shapes are right; a Reshape in it is not."""
+    path = folder / "detector.fp32.onnx"
+    model = onnx.load(str(path))
+    (cells,) = (tensor for tensor in model.graph.initializer if tensor.name == "cells")
+    cells.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(cells) + 1, "cells"))
+    del model.graph.value_info[:]
+    path.write_bytes(model.SerializeToString())
+    _rehash(folder, "detector")
+    _edit(folder, lambda m: m.update(golden=None))
+    (problem,) = _verdicts(folder)["detector"].problems
+    assert "ONNX Runtime" in problem
 
 
 def test_a_pack_without_golden_outputs_is_verified_as_far_as_it_goes(folder):

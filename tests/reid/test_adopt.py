@@ -18,6 +18,13 @@ def test_a_reid_network():
     assert found.input.std == pytest.approx([0.229 * 255, 0.224 * 255, 0.225 * 255])
 
 
+@pytest.mark.parametrize("batch", [None, 1, 8])
+def test_a_batch_may_be_fixed_and_numbers_may_be_halves(batch):
+    ports = Port("input", (batch, 3, 256, 128), "float16"), Port("output", (batch, 512), "float16")
+    found = adopt.reid("r.onnx", "", [ports[0]], [ports[1]])
+    assert (found.input.layout, found.embedding) == ("nchw-float16", 512)
+
+
 def test_our_own_reid_graph_wants_bgr_pixels():
     found = adopt.reid("r.onnx", "", [Port("crops", (None, 256, 128, 3), "uint8")], [VECTORS])
     assert (found.input.layout, found.input.colour) == ("nhwc-uint8", "bgr")
@@ -27,9 +34,9 @@ def test_our_own_reid_graph_wants_bgr_pixels():
 @pytest.mark.parametrize(
     ("inputs", "outputs", "remedy"),
     [
+        ([Port("input", (4, 3, 256, 128), "float32")], [VECTORS], "one embedding for each crop"),
         ([CROPS], [VECTORS, VECTORS], "only output"),
         ([CROPS], [Port("output", (None, 512, 1, 1), "float32")], "only output"),
-        ([Port("input", (1, 3, 256, 128), "float32")], [Port("output", (1, 512), "float32")], "dynamic batch"),
         ([Port("input", (None, 3, None, None), "float32")], [VECTORS], "fixed picture size"),
         ([CROPS], [Port("output", (None, None), "float32")], "fixed picture size"),
     ],
