@@ -1,4 +1,4 @@
-"""Measurements, each a command that writes its own section of RESULTS.md."""
+"""Measurements, each a command that writes its own section of the results."""
 
 import os
 

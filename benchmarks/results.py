@@ -1,4 +1,4 @@
-"""Writes what a benchmark measured into its own section of RESULTS.md, with machine, versions and date."""
+"""Writes what a benchmark measured into its own section of a page of the results, with machine, versions and date."""
 
 import datetime
 import importlib.metadata
@@ -8,27 +8,42 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-_HEAD = """# Results
-
-Written by the commands named in each section; nothing here is copied by hand.
-"""
+RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictures that they show
+# The pages with their titles, and the sections of each, the most wanted first.
+PAGES = {
+    "accuracy": ("Accuracy", ("real", "accuracy", "low_scores", "reid", "appearance", "bridging", "drops", "crowds")),
+    "speed": (
+        "Speed",
+        ("end_to_end", "stages", "choices", "latency", "association", "growth", "sessions", "gpu"),
+    ),
+    "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
+    "endurance": ("Endurance", ("soak", "aarch64")),
+    "studies": ("Studies", ("low_scores_ablation", "low_scores_halves")),
+}
 
 
 def write_section(
     name: str, title: str, body: str, command: str, packages: Iterable[str], elsewhere: str | None = None
 ) -> None:
-    """Replace the section `name` of RESULTS.md, or add it at the end.
+    """Replace the section `name` of its page, or add it where `PAGES` wants it.
 
     `elsewhere` names machine, versions and date of figures that come from another machine.
     """
-    head, tail = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    page = next(page for page, (_, sections) in PAGES.items() if name in sections)
+    heading, order = PAGES[page]
     measured = f"`{command}` on {elsewhere or f'{machine()}, {versions(packages)}, {datetime.date.today()}'}."
-    section = f"{head}\n## {title}\n\n{measured}\n\n{body.strip()}\n{tail}"
-    text = RESULTS.read_text("utf-8") if RESULTS.exists() else _HEAD
-    pattern = re.compile(re.escape(head) + ".*?" + re.escape(tail), re.DOTALL)
-    replaced, count = pattern.subn(lambda _: section, text)
-    RESULTS.write_text(replaced if count else f"{text.rstrip()}\n\n{section}\n", "utf-8")
+    path = RESULTS / f"{page}.md"
+    head, sections = _read(path) if path.exists() else (f"# {heading}\n", {})
+    sections[name] = f"## {title}\n\n{measured}\n\n{body.strip()}\n"
+    parts = [f"<!-- {key} -->\n{sections[key]}<!-- end of {key} -->\n" for key in order if key in sections]
+    path.write_text("\n".join([head, *parts]), "utf-8")
+
+
+def _read(path: Path) -> tuple[str, dict[str, str]]:
+    """What stands before the first section of a page, and its sections by name."""
+    text = path.read_text("utf-8")
+    found = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- end of \1 -->\n", text, re.DOTALL)
+    return text.split("\n<!-- ")[0].rstrip("\n") + "\n", dict(found)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

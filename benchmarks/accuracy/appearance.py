@@ -8,14 +8,14 @@ other are taken for one person, and two people seen in one frame are different.
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.results import table, write_section
+from benchmarks.data import DATA
+from benchmarks.results import RESULTS, table, write_section
 from edge.chain.pipeline import open_detector
 from edge.infer.ladder import Wish
 from edge.motchallenge import read_ground_truth, read_seqinfo
@@ -26,10 +26,9 @@ from edge.video.source import open_source
 
 Values = npt.NDArray[Any]
 
-_DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 _LEAST_HEIGHT = 60  # pixels: what is smaller carries hardly any look
 _SURE_IOU, _RIVAL_IOU = 0.6, 0.2
-PICTURE = Path(__file__).with_name("appearance.svg")
+PICTURE = RESULTS / "appearance.svg"
 
 
 def auc(same: Values, different: Values) -> float:
@@ -154,17 +153,17 @@ def _draw(named: dict[str, Pairs]) -> None:
 
 
 def main() -> None:
-    """Measure and write the section of RESULTS.md."""
+    """Measure and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reid", type=Path, default=_DATA / "models" / "osnet_x0_25_msmt17_dynamic.onnx")
-    parser.add_argument("--detector", type=Path, default=_DATA / "models" / "nanodet-plus-m_416.onnx")
+    parser.add_argument("--reid", type=Path, default=DATA / "models" / "osnet_x0_25_msmt17_dynamic.onnx")
+    parser.add_argument("--detector", type=Path, default=DATA / "models" / "nanodet-plus-m_416.onnx")
     args = parser.parse_args()
     embed = open_embedder(args.reid, Wish())
     photographed, filmed = Pairs(), Pairs()
-    sequences = sorted((_DATA / "images" / "mot17_mini").iterdir())
+    sequences = sorted((DATA / "images" / "mot17_mini").iterdir())
     counts = np.array([labelled(embed, folder, photographed) for folder in sequences]).sum(axis=0)
     rows = [photographed.row(f"mot17_mini, {len(sequences)} sequences", *counts)]
-    video = _DATA / "videos" / "mmtracking_demo.mp4"
+    video = DATA / "videos" / "mmtracking_demo.mp4"
     rows.append(filmed.row(video.name, *unlabelled(embed, video, args.detector, filmed)))
     _draw({"mot17_mini": photographed, video.name: filmed})
     columns = (

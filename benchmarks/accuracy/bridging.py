@@ -35,7 +35,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Measure and write the section of RESULTS.md."""
+    """Measure and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, default=VIDEO, help="for the times")
     parser.add_argument("--model", type=Path, help="for the times; default: the data folder's")

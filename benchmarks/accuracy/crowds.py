@@ -43,7 +43,7 @@ METHODS = {
 
 
 def main() -> None:
-    """Overlay, shoot, track, score, print and write the section of RESULTS.md."""
+    """Overlay, shoot, track, score, print and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, help="detector for the built-in scene")
     pack, begun = parser.parse_args().pack, time.monotonic()

@@ -9,6 +9,7 @@ other half, never looked at, is scored with what was spoilt, found, and shipped.
 what benchmarks/accuracy/published.py needs; light is **simulated**, seed 0.
 """
 
+import argparse
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -47,7 +48,8 @@ Values = dict[str, float]
 
 
 def main() -> None:
-    """Tune on each half, score both, print and write the section of RESULTS.md."""
+    """Tune on each half, score both, print and write the section of the results."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     begun, rows = time.monotonic(), []
     halves: list[Half] = [{s.key: s.sequences()[start::2] for s in SETS} for start in (0, 1)]
     with workers() as pool:

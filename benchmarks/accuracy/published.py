@@ -5,6 +5,7 @@
 Needs the data folder (`../shared/data` or NANOTRACK_DATA) with the reference folder beside it, and TrackEval.
 """
 
+import argparse
 import json
 import os
 import tempfile
@@ -15,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.data import DATA, REFERENCE
 from benchmarks.results import table, write_section
 from edge.val.dataset import Sequence, find_sequences, find_text
 from edge.val.run import Job, Setting, evaluate
 from edge.val.score import COMBINED, COUNTS, Scores
 
-DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
-REFERENCE = DATA.parent / "reference"
 SHOWN = ("HOTA", "MOTA", "IDF1", "IDSW")
 DROPPED, SEEDS = 1 / 3, range(3)
 
@@ -122,7 +122,8 @@ SETS = (
 
 
 def main() -> None:
-    """Track, score, print and write both sections of RESULTS.md."""
+    """Track, score, print and write both sections of the results."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not REFERENCE.is_dir():
         raise SystemExit(f"{REFERENCE}: expected the reference folder beside the data folder; set NANOTRACK_DATA")
     start = time.monotonic()

@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmarks.accuracy.sets import Set, sets
 from benchmarks.accuracy.trials import JITTER, Counts, Run, Trial, counts, total, workers
-from benchmarks.results import table, write_section
+from benchmarks.results import RESULTS, table, write_section
 from edge.val.run import Setting
 
-PICTURE = Path(__file__).with_name("rates.svg")
+PICTURE = RESULTS / "rates.svg"
 THRESHOLDS = (0.3, 0.4, 0.45, 0.6, 0.7)
 SHOWN = ("pooled HOTA", "HOTA", "MOTA", "IDF1")
 OURS = "NanoTrack"
@@ -82,10 +82,10 @@ class Cell:
 
 
 def main() -> None:
-    """Track, score, print, draw and write the section of RESULTS.md."""
+    """Track, score, print, draw and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", metavar="A,B", help="only these, without writing anything")
-    parser.add_argument("--draws", type=int, default=0, metavar="N", help=f"noise from N draws of {JITTER:.1%} jitter")
+    parser.add_argument("--draws", type=int, default=0, metavar="N", help=f"noise from N draws of {100 * JITTER:g} %% jitter")
     args, begun = parser.parse_args(), time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         wanted = [s for s in sets(Path(temporary)) if not args.sets or s.key in args.sets.split(",")]

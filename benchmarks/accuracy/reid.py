@@ -134,7 +134,7 @@ def track(recorded: Recorded, method: str, memory: str | None, policy: Policy, d
 
 
 def main() -> None:
-    """Measure and write the section of RESULTS.md."""
+    """Measure and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=30)
     parser.add_argument("--frames", type=int, default=600)

@@ -9,11 +9,12 @@ import threading
 import time
 from pathlib import Path
 
+from benchmarks.results import RESULTS
 from edge.service.daemon import Daemon
 from edge.settings.config import load
 from tests.service.browser import PROGRAM, Browser
 
-PICTURE = Path(__file__).with_name("page.jpg")
+PICTURE = RESULTS / "page.jpg"
 WIDTH, HEIGHT = 1440, 900
 CONFIG = """
 [model]

@@ -26,12 +26,12 @@ from benchmarks.accuracy.verdict import Check, Evidence, by_minute, checks
 from benchmarks.accuracy.witnesses import Line, Reader, metrics, sign_of
 from benchmarks.endurance.faults import all_faults, befall
 from benchmarks.endurance.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, UNIT_ENVIRONMENT, Site
-from benchmarks.results import table, write_section
+from benchmarks.results import RESULTS, table, write_section
 from edge.sinks.wire import SCHEMA
 from tests.field import MOSQUITTO, SmallDisk, has_gstreamer
 from tests.sinks.schema import mistakes
 
-PICTURE = Path(__file__).with_name("soak.svg")
+PICTURE = RESULTS / "soak.svg"
 SAMPLE_S = 2.0
 SEED = 9
 
@@ -77,7 +77,7 @@ class Watch:
 
 
 def main() -> None:
-    """Soak, judge, and write the section of RESULTS.md and its picture."""
+    """Soak, judge, and write the section of the results and its picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=SEED, help="of the faults")

@@ -6,9 +6,8 @@ Needs the data folder (`../shared/data` or NANOTRACK_DATA). Without PACK it expo
 OpenVINO, or ncnn with pnnx, can be imported, they run in the same turns.
 """
 
+import argparse
 import importlib.util
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import cast
 import numpy as np
 
 import edge.demo
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from benchmarks.speed import ncnn_peer
 from calibration import feeds, frames, search
@@ -34,7 +34,6 @@ from edge.modelpack import ModelPack
 from edge.motchallenge import read_ground_truth
 from export import cli, networks
 
-DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 PUBLISHED = DATA / "models/nanodet-plus-m_416.onnx"
 ROUNDS = 60
 COPIES = 3
@@ -42,21 +41,24 @@ RECALL_SCORE = 0.3
 
 
 def main() -> None:
-    """Measure, print and write the section of RESULTS.md."""
+    """Measure, print and write the section of the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", nargs="?", metavar="PACK", help="default: one that is exported and calibrated first")
+    given: str | None = parser.parse_args().pack
     with tempfile.TemporaryDirectory() as folder:
-        pack, export_s = _pack(Path(folder))
+        pack, export_s = _pack(given, Path(folder))
         pictures = frames.find(1000, str(DATA / "images/mot17_mini"))
         speed = _speed(pack, Path(folder))
         parts = [_export_text(export_s), accuracy(pack, pictures), speed, _appearance(pack), _builtin()]
     body = "\n\n".join(parts)
     print(body)
-    command = "python -m benchmarks.int8.nanodet_plus" + (" PACK" if len(sys.argv) > 1 else "")
+    command = "python -m benchmarks.int8.nanodet_plus" + (" PACK" if given else "")
     write_section("int8", "INT8", body, command, ("nanotrack-edge", "onnxruntime", "onnx", "numpy"))
 
 
-def _pack(folder: Path) -> tuple[ModelPack, float | None]:
-    if len(sys.argv) > 1:
-        return modelpack.read(sys.argv[1]), None
+def _pack(given: str | None, folder: Path) -> tuple[ModelPack, float | None]:
+    if given:
+        return modelpack.read(given), None
     target, models = folder / "int8.pack", DATA / "models"
     start_s = time.perf_counter()
     flags = ["--detector", models / "nanodet-plus-m_416.pth", "--reid", models / "osnet_x0_25_msmt17.pth"]
@@ -218,7 +220,8 @@ def _appearance(pack: ModelPack) -> str:
         times = in_turns([lambda r=r, x=x: r(x) for r, x in timed])  # type: ignore[misc]
         rows.append([f"batch {size}", "", *(f"{ms:.2f}" for ms in times), f"{times[1] / times[2]:.2f}x"])
     return (
-        f"OSNet x0.25 on this CPU, everything in integers: {likeness}. {NO_CPU_REID[0].upper()}{NO_CPU_REID[1:]}.\n\n"
+        f"OSNet x0.25 on this CPU, everything in integers: mean cosine {likeness.cosine_mean:.4f}, 1st percentile "
+        f"{likeness.cosine_p1:.4f}, {likeness.crops} crops. {NO_CPU_REID[0].upper()}{NO_CPU_REID[1:]}.\n\n"
         + table(["OSNet x0.25", "", "published file ms", "float32 ms", "int8 ms", "int8 beside float32"], rows)
     )
 

@@ -5,8 +5,8 @@
 Needs the data folder (`../shared/data` or NANOTRACK_DATA), and torch for the 1.5x.
 """
 
+import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -42,8 +42,13 @@ NOISE = (1.0, 2.0)  # grey levels, standard deviation
 
 
 def main() -> None:
-    """Measure each part that is named, or all, and write its section of RESULTS.md."""
-    for name in sys.argv[1:] or PARTS:
+    """Measure each part that is named, or all, and write its section of the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    wanted = parser.parse_args().parts or list(PARTS)
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    for name in wanted:
         title, measured = PARTS[name]
         with tempfile.TemporaryDirectory() as folder:
             body = f"{_processor()}\n\n{measured(Path(folder))}"

@@ -10,13 +10,13 @@ with one grey level of noise: what a camera does anyway.
 
 import argparse
 import json
-import os
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from edge import cli
 from edge.chain.pipeline import Pipeline
@@ -29,7 +29,6 @@ from edge.val.dataset import Sequence
 from edge.val.score import judge, scores
 from edge.video.source import open_source
 
-DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 VIDEOS = ("one-by-one-person-detection.mp4", "mmtracking_demo.mp4")
 SEEDS = (3, 4, 5)
 NOISE = 1.0  # grey levels, standard deviation
@@ -37,7 +36,7 @@ SHOWN = ("HOTA", "MOTA", "IDF1")
 
 
 def main() -> None:
-    """Measure, print and write the section of RESULTS.md."""
+    """Measure, print and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack", type=Path, metavar="PACK")
     parser.add_argument("builtin", type=Path, metavar="BUILTIN")

@@ -11,16 +11,15 @@ import importlib.metadata
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.results import table, write_section
+from benchmarks.results import RESULTS, table, write_section
 from benchmarks.speed.peers import PEERS, Peer
 from benchmarks.speed.streams import StreamFrame, quality, stream
 
 OBJECTS = (10, 50, 100, 200, 500, 1000)
-PICTURE = Path(__file__).with_name("association.svg")
+PICTURE = RESULTS / "association.svg"
 FRAMES, ROUNDS, WARM_UP = 300, 3, 10
 PASS_S = 2.0  # a slow tracker sees fewer frames
 
@@ -36,7 +35,7 @@ class Cost:
 
 
 def main() -> None:
-    """Time all installed trackers, print the table, write the section of RESULTS.md and the picture."""
+    """Time all installed trackers, print the table, write the section of the results and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", default=",".join(map(str, OBJECTS)), help="numbers of objects, by commas")
     parser.add_argument("--rounds", type=int, default=ROUNDS)

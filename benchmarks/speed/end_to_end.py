@@ -25,12 +25,12 @@ from statistics import median
 import numpy as np
 from packaging.requirements import Requirement
 
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from benchmarks.speed.chains import CHAINS, Job
 
-_DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-_VIDEO = _DATA / "videos" / "one-by-one-person-detection.mp4"
-_MODEL = _DATA / "models" / "nanodet-plus-m_416.onnx"
+_VIDEO = DATA / "videos" / "one-by-one-person-detection.mp4"
+_MODEL = DATA / "models" / "nanodet-plus-m_416.onnx"
 _WARM_UP = 20
 ROUNDS = 3
 
@@ -48,7 +48,7 @@ class Run:
 
 
 def main() -> None:
-    """Run everything in turns, print the table, write the section of RESULTS.md."""
+    """Run everything in turns, print the table, write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, default=_VIDEO)
     parser.add_argument("--model", type=Path, default=_MODEL, help="NanoDet-Plus-m 416 as published")

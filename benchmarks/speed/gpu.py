@@ -1,7 +1,7 @@
 """What the CUDA layer costs on the GPU of this machine, and ONNX Runtime on it beside the CPU.
 
     python -m benchmarks.speed.gpu PACK --json OUT.json     on the machine with the GPU
-    python -m benchmarks.speed.gpu --again OUT.json         writes the section of RESULTS.md, anywhere
+    python -m benchmarks.speed.gpu --again OUT.json         writes the section of the results, anywhere
 
 The first needs pycuda, nvcc and an onnxruntime with CUDA; TensorRT is not touched.
 """

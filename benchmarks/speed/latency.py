@@ -70,7 +70,7 @@ class Tail:
 
 
 def main() -> None:
-    """Measure, print the table, write the section of RESULTS.md."""
+    """Measure, print the table, write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true", help="print only")
     args = parser.parse_args()

@@ -13,8 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import edge.demo
 import export.cli
-from benchmarks.results import table, write_section
+from benchmarks.data import DATA
+from benchmarks.results import RESULTS, table, write_section
 from edge.profile import plots
 from edge.profile.choices import Comparison
 from edge.profile.contest import compare
@@ -23,26 +25,24 @@ from edge.profile.profiler import Wishes, profile
 from edge.profile.report import Report
 from edge.profile.show import CHOICE_COLUMNS, choice_cells
 
-_DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-_HERE = Path(__file__).parent
-_BUILT_IN = _HERE.parent / "edge" / "demo" / "weights" / "detector.pth"
+_BUILT_IN = Path(edge.demo.__file__).with_name("weights") / "detector.pth"
 PEOPLE = (5, 20, 100)
-WATERFALL, FRONT = _HERE / "waterfall.svg", _HERE / "front.svg"
+WATERFALL, FRONT = RESULTS / "waterfall.svg", RESULTS / "front.svg"
 _PACKAGES = ("nanotrack-edge", "numpy", "numba", "opencv-python-headless", "onnxruntime")
 
 
 def main() -> None:
-    """Measure all three, write two sections of RESULTS.md and two pictures."""
+    """Measure all three, write two sections of the results and two pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path)
-    parser.add_argument("--video", type=Path, default=_DATA / "videos" / "one-by-one-person-detection.mp4")
+    parser.add_argument("--video", type=Path, default=DATA / "videos" / "one-by-one-person-detection.mp4")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each profile, a third of it for each choice")
     parser.add_argument("--dry-run", action="store_true", help="print only")
     args = parser.parse_args()
     logging.getLogger("edge").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         built_in = _exported(_BUILT_IN, Path(folder) / "builtin.pack")
-        pack = args.pack or _exported(_DATA / "models" / "nanodet-plus-m_416.pth", Path(folder) / "person.pack")
+        pack = args.pack or _exported(DATA / "models" / "nanodet-plus-m_416.pth", Path(folder) / "person.pack")
         plan = Plan(args.seconds)
         scenes = {n: _profiled(built_in, f"demo://?people={n}&size=1280x720", plan) for n in PEOPLE}
         street = _profiled(pack, str(args.video), plan)

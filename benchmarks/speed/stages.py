@@ -7,7 +7,6 @@ Stages run in one thread here, so that none hides behind another; `nanotrack tra
 
 import argparse
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 
 import export.cli
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from edge.chain.pipeline import Pipeline
 from edge.events import Origin
@@ -28,7 +28,6 @@ from edge.spans import Spans
 from edge.types import Frame
 from edge.video.source import open_source
 
-_DATA = Path(os.environ.get("NANOTRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 _VIDEOS = ("one-by-one-person-detection.mp4", "mmtracking_demo.mp4")
 _WORK = {
     "decode": "FFmpeg to BGR pixels",
@@ -44,9 +43,9 @@ _AROUND = ("preprocess", "decode+nms", "track", "mot", "jsonl")
 
 
 def main() -> None:
-    """Measure and write the section of RESULTS.md."""
+    """Measure and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, nargs="+", default=[_DATA / "videos" / name for name in _VIDEOS])
+    parser.add_argument("--video", type=Path, nargs="+", default=[DATA / "videos" / name for name in _VIDEOS])
     parser.add_argument("--model", type=Path, help="default: a pack made of the data folder's checkpoint")
     parser.add_argument("--frames", type=int, default=300, help="of each video, which starts again where it is shorter")
     args = parser.parse_args()
@@ -68,7 +67,7 @@ def main() -> None:
 def exported(folder: Path) -> Path:
     """A pack in `folder`, made of the data folder's detector."""
     pack = folder / "person.pack"
-    checkpoint = _DATA / "models" / "nanodet-plus-m_416.pth"
+    checkpoint = DATA / "models" / "nanodet-plus-m_416.pth"
     if export.cli.main(["pack", "--detector", str(checkpoint), "-o", str(pack)]):
         raise SystemExit(f"{checkpoint}: cannot be exported; give --model")
     return pack

@@ -39,7 +39,7 @@ _LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one corr
 
 @dataclass(frozen=True)
 class Parameters:
-    """All were tuned on one half of the sequences and judged by the other; benchmarks/RESULTS.md has each one's effect.
+    """All were tuned on one half of the sequences and judged by the other; docs/results has each one's effect.
 
     Scores are taken for probabilities. Noise is in box heights (h), with score 1 where it depends on the score.
 
@@ -63,7 +63,7 @@ class Parameters:
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
     `looks_weight`: with appearance, what a pair loses of its similarity if its looks have the cosine of two people,
-    `other_cosine`, or less; a closer look costs less (benchmarks/RESULTS.md: half of all pairs of people have .5).
+    `other_cosine`, or less; a closer look costs less (docs/results: half of all pairs of people have .5).
     `reentry_cosine`, `reentry_s`: with appearance, how alike a new track and one unseen for up to this long must be to
     be one (on OSNet 1 in 100 pairs of people are more alike, and 97 of 100 pairs of pictures of one person).
     """

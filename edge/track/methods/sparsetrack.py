@@ -33,7 +33,7 @@ class Parameters:
     `fuse_score`: 1, or 0 to leave the score out of all costs (their MOT20 setting).
     `looks_limit`, `looks_iou`: with appearance, half of 1 - cosine up to this is the first stage's cost if it is
     smaller and the IoU is no less: BoT-SORT's rule. Its limit is .25, which half of all pairs of people pass on
-    OSNet; 1 in 100 pass ours (benchmarks/RESULTS.md).
+    OSNet; 1 in 100 pass ours (docs/results).
     `reentry_cosine`, `reentry_s`: with appearance, how alike a new track and one unseen for up to this long must be to
     be one (on OSNet 1 in 100 pairs of people are more alike, and 97 of 100 pairs of pictures of one person).
     """
