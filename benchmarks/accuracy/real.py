@@ -85,7 +85,9 @@ def main() -> None:
     """Track, score, print, draw and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", metavar="A,B", help="only these, without writing anything")
-    parser.add_argument("--draws", type=int, default=0, metavar="N", help=f"noise from N draws of {100 * JITTER:g} %% jitter")
+    parser.add_argument(
+        "--draws", type=int, default=0, metavar="N", help=f"noise from N draws of {100 * JITTER:g} %% jitter"
+    )
     args, begun = parser.parse_args(), time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         wanted = [s for s in sets(Path(temporary)) if not args.sets or s.key in args.sets.split(",")]
