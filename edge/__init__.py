@@ -22,10 +22,11 @@ from edge.errors import (
     UnavailableError,
     UsageError,
 )
-from edge.types import Detections, Frame, Tracks
+from edge.types import Detections, Frame, Track, Tracks
 
 if TYPE_CHECKING:
     from edge.chain.pipeline import Pipeline
+    from edge.sinks.draw import draw
     from edge.track.tracker import Tracker
 
 __version__ = "0.1.0"  # the one place; the package's metadata reads it here
@@ -39,11 +40,13 @@ __all__ = [
     "NotFoundError",
     "OutputError",
     "Pipeline",
+    "Track",
     "Tracker",
     "Tracks",
     "UnavailableError",
     "UsageError",
     "__version__",
+    "draw",
 ]
 
 
@@ -56,6 +59,10 @@ def __getattr__(name: str) -> Any:
         from edge.chain.pipeline import Pipeline
 
         return Pipeline
+    if name == "draw":
+        from edge.sinks.draw import draw
+
+        return draw
     raise AttributeError(f"module 'edge' has no attribute {name!r}")
 
 

@@ -3,10 +3,14 @@
 Boxes are `xyxy` = (x1, y1, x2, y2) in pixels of the source image, with x2 > x1 and y2 > y1, never clipped or rounded.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.errors import InputError
 
 Float32s = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
@@ -58,6 +62,73 @@ class Detections:
         """No detections, N = 0."""
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
 
+    @classmethod
+    def from_xyxy(cls, boxes_xyxy: Any, scores: Any, classes: Any = None) -> "Detections":
+        """Detections from lists, arrays or tensors of any numeric type: N boxes (x1, y1, x2, y2) in pixels.
+
+        Raises InputError for what has no such shape.
+        """
+        boxes = _array("boxes_xyxy", boxes_xyxy, np.float32)
+        found = cls(
+            boxes.reshape(0, 4) if boxes.size == 0 else boxes,
+            _array("scores", scores, np.float32),
+            None if classes is None else _array("classes", classes, np.int32),
+        )
+        n = len(found.scores)
+        if found.boxes_xyxy.shape != (n, 4) or found.scores.ndim != 1:
+            shapes = f"{found.boxes_xyxy.shape} and {found.scores.shape}"
+            raise InputError(f"boxes_xyxy and scores: expected shapes [N, 4] and [N], found {shapes}")
+        if found.classes is not None and found.classes.shape != (n,):
+            raise InputError(f"classes: expected shape [{n}] as scores has, found {found.classes.shape}")
+        return found
+
+    @classmethod
+    def from_supervision(cls, detections: Any) -> "Detections":
+        """Detections from a `supervision.Detections`, row by row; `Tracks.to_supervision` leads back.
+
+        Raises InputError where it has no confidence.
+        """
+        if len(detections) and detections.confidence is None:
+            raise InputError("detections.confidence: expected a score for each box, found None")
+        scores = [] if detections.confidence is None else detections.confidence
+        return cls.from_xyxy(detections.xyxy, scores, detections.class_id)
+
+    @classmethod
+    def from_ultralytics(cls, result: Any) -> "Detections":
+        """Detections from one ultralytics `Results`, row by row. Raises InputError for one without boxes."""
+        boxes = result.boxes
+        if boxes is None:
+            raise InputError(
+                "result.boxes: expected boxes, found None; only detection, segmentation and pose have them"
+            )
+        return cls.from_xyxy(boxes.xyxy, boxes.conf, boxes.cls)
+
+    @classmethod
+    def from_torchvision(cls, output: Mapping[str, Any]) -> "Detections":
+        """Detections from one output of a torchvision detector: a mapping with boxes, scores and labels.
+
+        Raises InputError where one is missing.
+        """
+        missing = [key for key in ("boxes", "scores", "labels") if key not in output]
+        if missing:
+            raise InputError(f"output: expected the keys boxes, scores and labels, found no {missing[0]}")
+        return cls.from_xyxy(output["boxes"], output["scores"], output["labels"])
+
+    def __repr__(self) -> str:
+        extra = [name for name in ("embeddings", "offsets") if getattr(self, name) is not None]
+        scores = f", scores {self.scores.min():.2f} to {self.scores.max():.2f}" if len(self.scores) else ""
+        return f"Detections({len(self)}{scores}{''.join(f', with {name}' for name in extra)})"
+
+
+class Track(NamedTuple):
+    """One row of `Tracks`. `box_xyxy` float32 `[4]`; `detection_index` is None where the box is predicted."""
+
+    id: int
+    box_xyxy: Float32s
+    score: float
+    class_number: int
+    detection_index: int | None
+
 
 @dataclass(slots=True)
 class Tracks:
@@ -76,3 +147,47 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __iter__(self) -> Iterator[Track]:
+        for row in range(len(self.ids)):
+            index = int(self.detection_index[row])
+            yield Track(
+                int(self.ids[row]),
+                self.boxes_xyxy[row],
+                float(self.scores[row]),
+                int(self.classes[row]),
+                None if index < 0 else index,
+            )
+
+    def __repr__(self) -> str:
+        predicted = int((self.detection_index < 0).sum())
+        return f"Tracks({len(self)}, ids {self.ids.tolist()}{f', {predicted} predicted' if predicted else ''})"
+
+    def to_supervision(self, detections: Any) -> Any:
+        """The rows of `detections`, a `supervision.Detections`, that belong to tracks, with `tracker_id`.
+
+        `detections` are those that this frame's `Detections.from_supervision` was made from. Boxes, masks, key points
+        and `data` of each row stay as they are. Tracks without a detection in this frame are left out.
+        """
+        seen = self.detection_index >= 0
+        if seen.any() and self.detection_index.max() >= len(detections):
+            raise InputError(
+                f"detections: expected those of this frame, at least {self.detection_index.max() + 1} rows, found "
+                f"{len(detections)}"
+            )
+        chosen = detections[self.detection_index[seen].astype(np.int64)]
+        chosen.tracker_id = self.ids[seen].astype(np.int64)
+        return chosen
+
+
+def _array(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> Any:
+    """`values` as a contiguous array of `dtype`; tensors of other libraries come from their device."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf" and given.size:
+            raise InputError(f"{name}: expected numbers, found {given.dtype}")
+        return np.ascontiguousarray(given, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: expected an array of numbers, found {type(values).__name__}: {error}") from error

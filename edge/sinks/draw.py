@@ -60,6 +60,16 @@ class Painter:
         return f"{name}{tracks.ids[row]}"
 
 
+def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
+    """A copy of `image` (uint8 `[H, W, 3]`, BGR) with the boxes and ids of `tracks`, with `classes` also their names.
+
+    A `Painter` draws trails as well, from frame to frame.
+    """
+    canvas = image.copy()
+    Painter(1.0, classes).paint(canvas, tracks)
+    return canvas
+
+
 def _fixed(points: object) -> np.ndarray:
     """Pixels as OpenCV's fixed-point coordinates, kept inside what they can hold."""
     return np.clip(np.round(np.asarray(points, np.float64) * (1 << _SHIFT)), -(2**30), 2**30).astype(np.int32)
