@@ -26,7 +26,7 @@ from edge.types import Detections, Frame, Track, Tracks
 
 if TYPE_CHECKING:
     from edge.chain.pipeline import Pipeline
-    from edge.sinks.draw import draw
+    from edge.drawing.painter import draw
     from edge.track.tracker import Tracker
 
 __version__ = "0.1.0"  # the one place; the package's metadata reads it here
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
         return Pipeline
     if name == "draw":
-        from edge.sinks.draw import draw
+        from edge.drawing.painter import draw
 
         return draw
     raise AttributeError(f"module 'edge' has no attribute {name!r}")

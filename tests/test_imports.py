@@ -25,6 +25,7 @@ LEVELS = (
         "files",
         "kernels",
         "console",
+        "drawing",
     },
     {"settings", "track", "detect", "reid", "infer", "video", "demo"},
     {"sinks", "chain"},

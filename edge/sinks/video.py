@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.drawing.painter import Painter
 from edge.errors import OutputError
 from edge.events import Event, Observed
-from edge.sinks.draw import Painter
 from edge.types import Image, Tracks
 from edge.video.opencv import cv2
 

@@ -12,8 +12,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from edge.drawing.painter import Painter
 from edge.settings.config import Camera
-from edge.sinks.draw import Painter
 from edge.types import Image, Tracks
 from edge.video.opencv import cv2
 

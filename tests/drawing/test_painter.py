@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edge.sinks.draw import Painter, colour_of
+from edge.drawing.painter import Painter, colour_of
 from edge.types import Tracks
 from tests.sinks.tracks import tracks
 

@@ -1,0 +1,1 @@
+"""How tracks look in a picture."""
