@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=_size,
         metavar="WxH",
-        help="of the detector; a checkpoint wants multiples of 32 (default: its own, or 416x416), an ONNX file only wants"
-        " it where it leaves the size open",
+        help="of the detector; a checkpoint wants multiples of 32 (default: its own, or 416x416), an ONNX file only"
+        " wants it where it leaves the size open",
     )
     parser.add_argument(
         "--class-names",
