@@ -104,7 +104,8 @@ class Head:
     by row, levels in this order. `scores` says whether classes are `probabilities` or `logits` that still want a
     sigmoid. `boxes` are `distributions` of the distances to the four sides over 0..`reg_max` strides, `grid` (offset
     from the cell and logarithm of the size, in strides), `cxcywh` or `xyxy` in pixels of the input, or shares of it:
-    `cxcywh-share`, `yxyx-share`. The prior of a cell is `(index + cell_offset) * stride`.
+    `cxcywh-share`, `yxyx-share`. `upright` outputs `[1, W, N]` have a column for each box. The prior of a cell is
+    `(index + cell_offset) * stride`.
     """
 
     type: str
@@ -114,6 +115,7 @@ class Head:
     cell_offset: float = within(0, 1, 0.0)
     scores: Literal["probabilities", "logits"] = "probabilities"
     boxes: BoxForm = "distributions"
+    upright: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.outputs) <= MOST_OUTPUTS:

@@ -35,7 +35,9 @@ KERNELS = (
     "edge.track.methods.qdtrack",
     "edge.track.methods.sparsetrack",
     "edge.detect.decode.distributions",
+    "edge.detect.decode.lists",
     "edge.detect.decode.nms",
+    "edge.detect.decode.rows",
     "edge.detect.preprocess",
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.detect.classes import class_numbers
-from edge.detect.decode.candidates import BROKEN
+from edge.detect.decode.candidates import BROKEN, UNNAMED
 from edge.detect.decode.nms import survivors
 from edge.detect.families import registry
 from edge.detect.preprocess import Preprocess, Scale
@@ -80,6 +80,11 @@ class Detector:
     def _detections(self, scale: Scale) -> Detections:
         self._outputs.refresh()
         count = self._decode()
+        if count == UNNAMED:
+            raise DataError(
+                f"{self.description.source.file}: the network found a class beyond its"
+                f" {len(self.description.classes)} names; make the pack anew with all of --class-names"
+            )
         if count == BROKEN:
             raise DataError(
                 f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"

@@ -68,6 +68,13 @@ class Columns(NamedTuple):
         """How many columns up to the last are within 0..1; 0 where nothing varies."""
         return _run(self.unit[::-1]) if self.varied.any() else 0
 
+    @classmethod
+    def over(cls, table: npt.NDArray[np.float32], axis: int) -> "Columns":
+        """The columns of `table`, whose rows run along `axis`."""
+        with np.errstate(invalid="ignore"):
+            low, high = table.min(axis), table.max(axis)
+            return cls((low >= -_TOLERANCE) & (high <= 1 + _TOLERANCE), high > low)
+
 
 class Facts:
     """The facts about the network in ONNX file `path`, which is open as `network`.
@@ -113,10 +120,7 @@ class Facts:
     def columns(self, *outputs: str) -> Columns:
         """The columns of outputs of the same width, their rows taken together."""
         rows = [sample[name] for sample in self.samples for name in outputs]
-        table = np.concatenate([array.reshape(-1, array.shape[-1]) for array in rows])
-        with np.errstate(invalid="ignore"):
-            low, high = table.min(0), table.max(0)
-            return Columns((low >= -_TOLERANCE) & (high <= 1 + _TOLERANCE), high > low)
+        return Columns.over(np.concatenate([array.reshape(-1, array.shape[-1]) for array in rows]), axis=0)
 
     def _fill(self, seed: int, largest: float) -> None:
         wanted = self.picture

@@ -8,6 +8,8 @@ from edge.types import Float32s, Int32s
 
 # What a decoder returns for outputs with NaN: the network broke, which is not the same as having seen nothing.
 BROKEN = -1
+# And for a class number that has no name.
+UNNAMED = -2
 
 
 class Candidates(NamedTuple):
@@ -29,4 +31,4 @@ class Decoder(Protocol):
     candidates: Candidates
 
     def __call__(self) -> int:
-        """Fill the first rows of `candidates` and return how many; `BROKEN` if NaN is met."""
+        """Fill the first rows of `candidates` and return how many; `BROKEN` if NaN is met, `UNNAMED`."""

@@ -97,7 +97,7 @@ def logit(probability: float) -> float:
 
 
 @kernel
-def _passing(scores: Float32s, wanted: Int32s, floor: float, cells: Int32s) -> int:
+def passing(scores: Float32s, wanted: Int32s, floor: float, cells: Int32s) -> int:
     """Write the rows with a wanted class that is not below the floor into `cells`, NaN included; their number.
 
     Without a branch: which cells pass is not to be predicted, and the loads of the next rows go on meanwhile.
@@ -169,6 +169,15 @@ def _squash(values: Float32s, factors: Float32s, powers: Int32s) -> None:
         values[i] = float32(1) / (float32(1) + factors[i] * scales[i])
 
 
+@kernel
+def squash_all(values: Float32s) -> None:
+    """Logits into probabilities, in place."""
+    factors, powers = np.empty(_AT_ONCE, np.float32), np.empty(_AT_ONCE, np.int32)
+    for low in range(0, values.shape[0], _AT_ONCE):
+        some = values[low : min(low + _AT_ONCE, values.shape[0])]
+        _squash(some, factors[: some.shape[0]], powers)
+
+
 @entry(
     buffer(np.float32, 2), buffer(np.float32, 2), int64, buffer(np.int64, 2),
     float32, int64, buffer(np.int32), float32, boolean, float32, float32,
@@ -184,7 +193,7 @@ def _decode_table(
     Boxes are clamped to the network's input, `width` x `height`, as the published decoder does.
     """
     cells = np.empty(scores.shape[0] + 1, np.int32)
-    found = _passing(scores, wanted, floor, cells)
+    found = passing(scores, wanted, floor, cells)
     factors, powers = np.empty(4 * bins * _AT_ONCE, np.float32), np.empty(4 * bins * _AT_ONCE, np.int32)
     scales, means = powers.view(np.float32), np.empty(4 * _AT_ONCE, np.float32)
     level = first = row = 0
@@ -222,7 +231,5 @@ def _decode_table(
                 classes_out[count] = class_
                 count += 1
     if logits:
-        for low in range(begun, count, factors.shape[0]):
-            some = scores_out[low : min(low + factors.shape[0], count)]
-            _squash(some, factors[: some.shape[0]], powers)
+        squash_all(scores_out[begun:count])
     return count

@@ -28,7 +28,7 @@ CELL_OFFSET = {PLUS: 0.0, V0: 0.5}
 # `keep_ratio` in the published configurations: true in all of v0.x, false in all of NanoDet-Plus.
 RESIZE: dict[str, Resize] = {PLUS: "squash", V0: "letterbox-centre"}
 _JOINED_BY = {PLUS: "Concat", V0: "Add"}
-_HARD = {"HardSwish", "HardSigmoid"}
+HARD = {"HardSwish", "HardSigmoid"}
 
 
 class Layout(NamedTuple):
@@ -142,8 +142,8 @@ def _doubt(facts: Facts, layout: Layout, name: str) -> str:
     joined = facts.graph.feeds("Resize", "Upsample") & {"Add", "Concat"}
     if joined != {_JOINED_BY[name]}:
         return f"that its pyramid joins levels by {_JOINED_BY[name]}"
-    if len(layout.outputs) > 1 and facts.graph.operators & _HARD:
-        return "activations of a NanoDet: hard swish is PicoDet's"
+    if name == PLUS and len(layout.outputs) > 1 and "LeakyRelu" not in facts.graph.operators:
+        return "leaky ReLU, NanoDet-Plus's activation: it may be a PicoDet"
     return ""
 
 

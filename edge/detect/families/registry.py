@@ -4,12 +4,39 @@ import importlib
 from collections.abc import Sequence
 
 from edge.detect.decode.candidates import Decoder
-from edge.detect.families import joint, nanodet
+from edge.detect.families import (
+    dfine,
+    end_to_end,
+    joint,
+    nanodet,
+    picodet,
+    rfdetr,
+    rtmdet,
+    ssd,
+    yolov5,
+    yolov8,
+    yolox,
+)
 from edge.detect.families.family import Arrays, Family
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector
 
-_BUILT_IN = (nanodet.NANODET_PLUS, nanodet.NANODET, joint.JOINT_NETWORK)
+_BUILT_IN = (
+    nanodet.NANODET_PLUS,
+    nanodet.NANODET,
+    picodet.PICODET,
+    yolox.YOLOX,
+    yolox.YOLOX_IMAGENET,
+    yolov5.YOLOV5,
+    yolov8.YOLOV8,
+    end_to_end.END_TO_END,
+    dfine.DFINE,
+    rfdetr.RFDETR,
+    rtmdet.RTMDET,
+    ssd.SSD_FAMILY,
+    ssd.TORCHVISION_FAMILY,
+    joint.JOINT_NETWORK,
+)
 _families = {family.name: family for family in _BUILT_IN}
 
 

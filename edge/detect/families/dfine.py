@@ -1,0 +1,77 @@
+"""D-FINE, RT-DETR and DEIM as their own exporters write them: labels, boxes and scores; a second input for the size.
+
+Boxes come in the size that the second input names, width and height: here it always gets the size of the network's own
+input, so that boxes are in its pixels like those of any other family.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from edge.detect.classes import names_in
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head
+
+NAME = "dfine"
+OUTPUTS = ("labels", "boxes", "scores")
+_SIZE = "orig_target_sizes"
+_VIT_PATCH = (16, 16)
+
+
+def read(facts: Facts) -> list[Reading]:
+    """The reading of outputs of these names."""
+    if facts.picture is None or not set(OUTPUTS) <= set(facts.outputs):
+        return []
+    sizes = [name for name in facts.inputs if name != facts.picture.name]
+    rows = facts.outputs["scores"].shape
+    if len(rows) != 2 or facts.outputs["boxes"].shape != (*rows, 4) or facts.outputs["labels"].shape != rows:
+        return []
+    if len(sizes) != 1 or facts.inputs[sizes[0]].shape != (1, 2):
+        return []
+    doubt = ""
+    if sizes[0] != _SIZE:
+        doubt = f"that {sizes[0]} is the size in which boxes are wanted, width first"
+    elif _sees_patches(facts):
+        doubt = "whether ImageNet's mean and std are subtracted, as for DEIMv2's larger backbones"
+    names = names_in(facts.metadata)
+    count = _class_count(facts)
+    classes = names or facts.classes(count or 1)
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
+    head = Head(NAME, OUTPUTS, boxes="xyxy")
+    size: dict[str, tuple[float, ...]] = {sizes[0]: (float(image.width), float(image.height))}
+    detector = Detector(facts.source("D-FINE, RT-DETR or DEIM"), image, head, classes, {}, nms_iou=1.0, constants=size)
+    assumed = "RGB of 0..1, the aspect ratio not kept"
+    return [Reading(detector, doubt, assumed, counted=bool(names or count))]
+
+
+def _sees_patches(facts: Facts) -> bool:
+    """Whether the first convolution cuts the picture into patches, as a vision transformer's does."""
+    first = next((node for node in facts.graph.nodes if node.op == "Conv"), None)
+    return first is not None and first.numbers.get("kernel_shape") == _VIT_PATCH
+
+
+def _class_count(facts: Facts) -> int | None:
+    """By what the number of the best score is divided for its class: number % classes, or - number // classes."""
+    node = facts.graph.maker("labels")
+    if node is not None and node.op == "Sub":
+        node = next((n for name in node.inputs if (n := facts.graph.maker(name)) and n.op == "Mul"), None)
+    if node is None or node.op not in ("Mod", "Mul"):
+        return None
+    found = [facts.graph.constants[name] for name in node.inputs if name in facts.graph.constants]
+    return int(found[0]) if len(found) == 1 and 1 <= found[0] <= 10_000 else None
+
+
+def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shapes of the outputs."""
+    return {"labels": (1, None), "boxes": (1, None, 4), "scores": (1, None)}
+
+
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of a list in three outputs."""
+    from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
+
+    labels, boxes, scores = of_outputs(arrays, detector.head.outputs)
+    return ListDecoder(detector, boxes, Column(scores, 0), Column(labels, 0), classes, floor)
+
+
+DFINE = Family(NAME, "D-FINE, RT-DETR, DEIM: RGB of 0..1, squashed", read, outputs, decoder)

@@ -1,0 +1,60 @@
+"""YOLOv10, YOLO26 and exports with NMS in the graph: a short list of xyxy, score and class."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edge.detect.classes import names_in
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families import yolo
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head
+
+NAME = "yolo-end2end"
+_MOST_ROWS = 1000
+
+
+def read(facts: Facts) -> list[Reading]:
+    """The reading of one output `[1, K, 6]`."""
+    shapes = [tensor.shape for tensor in facts.outputs.values()]
+    if facts.picture is None or len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][2] != 6 or shapes[0][0] != 1:
+        return []
+    if shapes[0][1] > _MOST_ROWS:
+        return []
+    (name,) = facts.outputs
+    names = names_in(facts.metadata)
+    doubt = "" if names is not None else "how pictures are prepared, and its classes"
+    if not all(_is_list(sample[name][0]) for sample in facts.samples):
+        doubt = "that rows are x1, y1, x2, y2, score and class"
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)
+    head = Head(NAME, (name,), boxes="xyxy")
+    detector = Detector(facts.source("end-to-end YOLO"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    return [Reading(detector, doubt, yolo.ASSUMED, counted=names is not None)]
+
+
+def _is_list(rows: np.ndarray) -> bool:
+    """Whether rows that are in use are boxes, scores and class numbers, and there are some."""
+    used = rows[rows[:, 4] > 0]
+    scores, classes = used[:, 4], used[:, 5]
+    ordered = (used[:, 2] >= used[:, 0]).all() and (used[:, 3] >= used[:, 1]).all()
+    numbers = (classes == np.round(classes)).all() and (classes >= 0).all()
+    return bool(len(used) and np.ptp(rows[:, :4]) > 0 and ordered and numbers and (scores <= 1).all())
+
+
+def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shape of the output."""
+    return {detector.head.outputs[0]: (1, None, 6)}
+
+
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of a list whose columns are box, score and class."""
+    from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
+
+    (rows,) = of_outputs(arrays, detector.head.outputs)
+    return ListDecoder(detector, rows, Column(rows, 4), Column(rows, 5), classes, floor)
+
+
+END_TO_END = Family(
+    NAME, "YOLOv10, YOLO26, NMS in the graph: RGB of 0..1, letterbox in the middle", read, outputs, decoder
+)

@@ -1,0 +1,49 @@
+"""RTMDet as MMDeploy writes it, NMS in the graph: boxes with scores, and class numbers.
+
+MMDeploy writes all detectors of MMDetection like this, and each has its own way to prepare pictures, so it is asked.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from edge.detect.classes import names_in
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families import yolo
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head
+
+NAME = "rtmdet"
+OUTPUTS = ("dets", "labels")
+# Of RTMDet's configurations, in pixel values.
+MEAN_BGR = (103.53, 116.28, 123.675)
+STD_BGR = (57.375, 57.12, 58.395)
+
+
+def read(facts: Facts) -> list[Reading]:
+    """The reading of outputs of these names."""
+    if facts.picture is None or set(facts.outputs) != set(OUTPUTS):
+        return []
+    boxes, labels = (facts.outputs[name].shape for name in OUTPUTS)
+    if len(boxes) != 3 or boxes[0] != 1 or boxes[2] != 5 or labels != boxes[:2]:
+        return []
+    names = names_in(facts.metadata)
+    image = facts.picture.wants("bgr", MEAN_BGR, STD_BGR, "letterbox", yolo.PAD)
+    head = Head(NAME, OUTPUTS, boxes="xyxy")
+    detector = Detector(facts.source("RTMDet"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    return [Reading(detector, "that it is an RTMDet, not another detector of MMDeploy", counted=names is not None)]
+
+
+def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shapes of the outputs."""
+    return {"dets": (1, None, 5), "labels": (1, None)}
+
+
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of a list whose fifth column is the score."""
+    from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
+
+    boxes, labels = of_outputs(arrays, detector.head.outputs)
+    return ListDecoder(detector, boxes, Column(boxes, 4), Column(labels, 0), classes, floor)
+
+
+RTMDET = Family(NAME, "RTMDet of MMDeploy: BGR with its mean and std, letterbox in the corner", read, outputs, decoder)

@@ -1,0 +1,68 @@
+"""SSD-like lists: TensorFlow's detection_boxes and its companions, torchvision's boxes, labels and scores."""
+
+from collections.abc import Mapping, Sequence
+
+from edge.detect.classes import names_in
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head
+
+SSD, TORCHVISION = "ssd", "torchvision"
+# TensorFlow's object detection API; num_detections says how many rows are in use, whose scores are 0 anyway.
+OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes")
+
+
+def read_ssd(facts: Facts) -> list[Reading]:
+    """The reading of TensorFlow's names: shares of the picture, y first, numbers as in COCO's annotations."""
+    if facts.picture is None or not set(OUTPUTS) <= set(facts.outputs):
+        return []
+    boxes, scores, labels = (facts.outputs[name].shape for name in OUTPUTS)
+    if len(boxes) != 3 or boxes[2] != 4 or scores != boxes[:2] or labels != scores:
+        return []
+    names = names_in(facts.metadata)
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "squash")
+    head = Head(SSD, OUTPUTS, boxes="yxyx-share")
+    detector = Detector(facts.source("SSD"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    doubt = "" if image.layout == "nhwc-uint8" else "how pictures are prepared"
+    return [Reading(detector, doubt, "RGB, the aspect ratio not kept", counted=names is not None)]
+
+
+def read_torchvision(facts: Facts) -> list[Reading]:
+    """The reading of torchvision's detectors: a picture without a batch; three outputs, told apart by their shapes."""
+    if facts.picture is None or len(facts.inputs[facts.picture.name].shape) != 3 or len(facts.outputs) != 3:
+        return []
+    boxes = [name for name, t in facts.outputs.items() if len(t.shape) == 2 and t.shape[1] == 4]
+    labels = [name for name, t in facts.outputs.items() if len(t.shape) == 1 and t.dtype == "int64"]
+    scores = [name for name, t in facts.outputs.items() if len(t.shape) == 1 and t.dtype.startswith("float")]
+    if not len(boxes) == len(labels) == len(scores) == 1:
+        return []
+    names = names_in(facts.metadata)
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
+    head = Head(TORCHVISION, (boxes[0], scores[0], labels[0]), boxes="xyxy")
+    detector = Detector(facts.source("torchvision"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    return [Reading(detector, "", "RGB of 0..1, the aspect ratio not kept", counted=names is not None)]
+
+
+def outputs_ssd(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shapes of TensorFlow's outputs."""
+    return dict(zip(OUTPUTS, ((1, None, 4), (1, None), (1, None)), strict=True))
+
+
+def outputs_torchvision(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shapes of torchvision's outputs."""
+    return dict(zip(detector.head.outputs, ((None, 4), (None,), (None,)), strict=True))
+
+
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of a list in three outputs."""
+    from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
+
+    boxes, scores, labels = of_outputs(arrays, detector.head.outputs)
+    return ListDecoder(detector, boxes, Column(scores, 0), Column(labels, 0), classes, floor)
+
+
+SSD_FAMILY = Family(SSD, "SSD, EfficientDet of TensorFlow: RGB of 0..255, squashed", read_ssd, outputs_ssd, decoder)
+TORCHVISION_FAMILY = Family(
+    TORCHVISION, "detectors of torchvision: RGB of 0..1, squashed", read_torchvision, outputs_torchvision, decoder
+)

@@ -1,0 +1,61 @@
+"""YOLOv8, v9, 11, 12 and all that put out decoded boxes and class probabilities, without objectness."""
+
+from collections.abc import Mapping, Sequence
+
+from edge.detect.classes import names_in
+from edge.detect.decode.candidates import Decoder
+from edge.detect.facts import Facts
+from edge.detect.families import yolo
+from edge.detect.families.family import Arrays, Family, Reading
+from edge.modelpack import Detector, Head
+
+NAME = "yolov8"
+NMS_IOU = 0.7  # the default of ultralytics
+
+
+def read(facts: Facts) -> list[Reading]:
+    """Readings of `[1, 4 + C, N]`, and, where the file names its C classes, of `[1, N, 4 + C]`."""
+    readings = []
+    for rows in yolo.rows_of(facts):
+        names = names_in(facts.metadata)
+        named = names is not None and len(names) == rows.width - 4
+        if rows.boxes == "grid" or len(facts.outputs) > 1:
+            continue
+        assert facts.picture is not None
+        doubt = _doubt(facts, rows, named)
+        image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)
+        head = Head(NAME, (rows.output,), boxes="cxcywh", upright=rows.upright)
+        classes = facts.classes(rows.width - 4)
+        detector = Detector(facts.source("YOLOv8 to 12"), image, head, classes, {}, nms_iou=NMS_IOU)
+        readings.append(Reading(detector, doubt, yolo.ASSUMED))
+    return readings
+
+
+def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:
+    seen = yolo.columns(facts, rows)
+    if rows.boxes is None or seen.trailing < rows.width - 4 or seen.unit[:4].all():
+        return "that decoded boxes come first and are followed by probabilities"
+    if named:
+        return ""
+    if not rows.upright:
+        return "that there is no objectness"
+    parts = facts.graph.parts(rows.output)
+    if parts[-1] != "Sigmoid" or "Sigmoid" in parts[:-1]:
+        return "that all behind the boxes are classes, not an angle or points"
+    return ""
+
+
+def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
+    """The shape of the output of a described YOLOv8."""
+    width = 4 + len(detector.classes)
+    return {detector.head.outputs[0]: (1, width, None) if detector.head.upright else (1, None, width)}
+
+
+def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
+    """The decoder of rows without objectness."""
+    from edge.detect.decode.rows import RowDecoder  # Numba, which the exporter does without
+
+    return RowDecoder(detector, arrays, classes, floor, objectness=False, upright=detector.head.upright)
+
+
+YOLOV8 = Family(NAME, "YOLOv8, v9, 11, 12: RGB of 0..1, letterbox in the middle", read, outputs, decoder)
