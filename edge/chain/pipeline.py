@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from edge import modelpack
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
 from edge.detect import adopt
 from edge.detect.detector import Detector
-from edge.detect.families import registry
 from edge.detect.joint import JointDetector
-from edge.errors import NotFoundError, UsageError
-from edge.infer.backend import Backend, BackendName, VariantName
-from edge.infer.ladder import Ladder, Wish
-from edge.infer.open import open_backend
+from edge.detect.open import open_detector
+from edge.infer.backend import BackendName, VariantName
+from edge.infer.ladder import Wish
 from edge.modelpack import ModelPack
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
@@ -86,7 +83,8 @@ class Pipeline(Chain):
 
     def another_detector(self, number: int) -> Detector | JointDetector:
         """The same detector once more, for another thread, with `number` behind the names of its spans."""
-        return self._open_detector(spans=self.spans.beside(number))
+        known = self.detector.description
+        return self._open_detector(known=known, spans=self.spans.beside(number))
 
 
 def _workers(detector: Detector | JointDetector, threads: int) -> int:
@@ -97,51 +95,3 @@ def _workers(detector: Detector | JointDetector, threads: int) -> int:
     if detector.description.is_joint:
         return 0
     return 1 if detector.backend.running.on_gpu else threads
-
-
-def open_detector(
-    model: ModelPack | Path | str,
-    *,
-    classes: Sequence[str] = ("person",),
-    floor: float | None = None,
-    backend: BackendName = "auto",
-    variant: VariantName = "auto",
-    require: str | None = None,
-    threads: int = 1,
-    side_by_side: bool = False,
-    overrides: adopt.Overrides = adopt.NONE,
-    spans: Spans | None = None,
-) -> Detector | JointDetector:
-    """The detector of a model pack, its folder, or an ONNX file that `edge.detect.adopt` understands with `overrides`.
-
-    A pack's runs on the best rung of this board's ladder that `backend`, `variant` and `require` allow, a bare ONNX
-    file on ONNX Runtime. One of several that stand `side_by_side` has one thread, if it is none that looks back at the
-    frame before. Raises as `Pipeline`.
-    """
-    wish = Wish(backend, variant, require, 1 if side_by_side else threads)
-    if isinstance(model, str):
-        model = Path(model)
-    network: Backend
-    if isinstance(model, Path) and model.is_file():
-        network = open_backend(model, name=wish.backend, threads=wish.threads, input_size=overrides.input_size)
-        description = adopt.detector(model, network, overrides)
-        if description.is_joint:
-            raise UsageError(
-                f"{model}: a joint network as it was trained, its peaks not found in the graph; make a pack of it with"
-                " nanotrack-export pack --detector"
-            )
-    else:
-        if isinstance(model, Path) and not model.exists():
-            raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")
-        pack = model if isinstance(model, ModelPack) else modelpack.read(model)
-        description = pack.detector
-        if overrides.family:
-            registry.find(overrides.family)  # one of the user's own that the pack may need
-        if overrides not in (adopt.NONE, adopt.Overrides(description.head.type)):
-            raise UsageError(f"{pack.folder}: a pack keeps its family and preparation; leave out --family and the like")
-        if side_by_side and description.is_joint:
-            wish = Wish(backend, variant, require, threads)
-        network = Ladder(wish).open(pack, "detector")
-    if description.is_joint:
-        return JointDetector(description, network, classes=classes, floor=floor, spans=spans)
-    return Detector(description, network, classes=classes, floor=floor, spans=spans)

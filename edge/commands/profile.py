@@ -20,6 +20,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from edge.detect import flags
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
 from edge.profile import choices, page, show, trace
@@ -31,7 +32,7 @@ from edge.profile.profiler import Wishes, profile
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
-    parser.add_argument("model", nargs="?", type=Path, metavar="PACK", help="model pack, or a NanoDet network as ONNX")
+    parser.add_argument("model", nargs="?", type=Path, metavar="PACK", help="model pack, or a detector as ONNX")
     parser.add_argument("source", nargs="?", default="demo://", metavar="SOURCE", help="default: demo://")
     parser.add_argument("--diff", nargs=2, type=Path, metavar=("A.json", "B.json"), help="compare two reports")
     parser.add_argument("--compare", action="store_true", help="every way this board can run it, in short turns")
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the report for --diff and other programs")
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write the report as a page with plots")
+    flags.add(parser)
     parser.add_argument("--trace", type=Path, metavar="OUT.json", help="write a timeline for ui.perfetto.dev")
 
 
@@ -122,6 +124,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
         threads=args.threads or max(1, len(os.sched_getaffinity(0)) - (not args.compare)),
         classes=tuple(name.strip() for name in args.classes.split(",")),
         floor=args.conf,
+        overrides=flags.overrides(args),
     )
 
 

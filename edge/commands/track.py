@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edge.console.running import Progress, StopRequest, Summary
+from edge.detect import flags
 from edge.errors import UsageError
 from edge.events import Origin
 from edge.infer.backend import BackendName
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack track`."""
     parser.add_argument("--demo", choices=("video", "image", "webcam"), help="kind of source; may be left out")
     parser.add_argument("--path", metavar="SOURCE", help="what to track, see above")
-    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a NanoDet network as ONNX")
+    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument(
@@ -84,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="in place of what the source says of itself")
+    flags.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -184,6 +186,7 @@ def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detectio
         threads=_threads(args),
         side_by_side=_cores() > 1,
         detect_every=args.detect_every,
+        overrides=flags.overrides(args),
         spans=spans,
     )
 

@@ -88,6 +88,8 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
             f"{path}: {chosen.detector.source.architecture} does not show how many classes it tells apart; name them:"
             " --class-names A,B,... in order, or --class-names coco for COCO's 80"
         )
+    if chosen.doubt:
+        logger.warning("%s: taken for a %s as asked; the file does not show %s", path, overrides.family, chosen.doubt)
     said = overrides.resize, overrides.colour, overrides.scale, overrides.mean, overrides.std
     if chosen.assumed and said == (None,) * len(said):
         logger.warning(
@@ -112,11 +114,23 @@ def overridden(reading: Reading, overrides: Overrides) -> Detector:
 
 
 def prepared(image: ImageInput, said: Overrides) -> ImageInput:
-    """The input's description with what the user says of its preparation instead."""
+    """The input's description with what the user says of its preparation instead. Raises UsageError for numbers that
+    cannot be."""
+    try:
+        return _prepared(image, said)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"--scale, --mean and --std: {error}; std and scale are above 0") from None
+
+
+def _prepared(image: ImageInput, said: Overrides) -> ImageInput:
     if said.colour is not None and said.colour != image.colour:
         image = replace(image, colour=said.colour, mean=image.mean[::-1], std=image.std[::-1])
     if (said.scale, said.mean, said.std) != (None, None, None):
-        scale, mean, std = said.scale or 1.0, said.mean or (0.0, 0.0, 0.0), said.std or (1.0, 1.0, 1.0)
+        scale, mean, std = (
+            1.0 if said.scale is None else said.scale,
+            said.mean or (0.0, 0.0, 0.0),
+            said.std or (1.0, 1.0, 1.0),
+        )
         image = replace(
             image,
             mean=(mean[0] / scale, mean[1] / scale, mean[2] / scale),
@@ -137,9 +151,10 @@ def _proven(readings: Sequence[Reading]) -> Reading | None:
 
 def _question(path: Path, facts: Facts, readings: Sequence[Reading]) -> str:
     ways = "; ".join(f"--family {reading.detector.head.type} ({_way(reading)})" for reading in readings)
+    fit = "one reading fits, but nothing proves it" if len(readings) == 1 else "more than one reading fits"
     return (
-        f"{path}: {listed(facts.outputs)} can be read in more than one way, and the file does not prove which: {ways};"
-        " say which it is; nanotrack-export pack takes the flags too and keeps the answer in the pack"
+        f"{path}: {listed(facts.outputs)}: {fit}: {ways}; say which it is; nanotrack-export pack takes the flags too"
+        " and keeps the answer in the pack"
     )
 
 

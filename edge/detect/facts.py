@@ -59,14 +59,19 @@ class Columns(NamedTuple):
     varied: npt.NDArray[np.bool_]
 
     @property
+    def say_something(self) -> bool:
+        """Whether anything varies: values that are all the same prove nothing and contradict nothing."""
+        return bool(self.varied.any())
+
+    @property
     def leading(self) -> int:
-        """How many columns from the first on are within 0..1; 0 where nothing varies."""
-        return _run(self.unit) if self.varied.any() else 0
+        """How many columns from the first on are within 0..1."""
+        return _run(self.unit)
 
     @property
     def trailing(self) -> int:
-        """How many columns up to the last are within 0..1; 0 where nothing varies."""
-        return _run(self.unit[::-1]) if self.varied.any() else 0
+        """How many columns up to the last are within 0..1."""
+        return _run(self.unit[::-1])
 
     @classmethod
     def over(cls, table: npt.NDArray[np.float32], axis: int) -> "Columns":

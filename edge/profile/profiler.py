@@ -13,6 +13,7 @@ from typing import Any
 
 from edge import __version__, board, modelpack
 from edge.chain.pipeline import Pipeline
+from edge.detect.adopt import NONE, Overrides
 from edge.events import Origin
 from edge.infer.backend import BackendName, VariantName
 from edge.profile import bottleneck, floors, measure, trace, trust
@@ -48,6 +49,7 @@ class Wishes:
     reid: Policy | None = None
     classes: tuple[str, ...] = ("person",)
     floor: float | None = None
+    overrides: Overrides = NONE
 
     def pipeline(self, frame_rate: float, spans: Spans) -> Pipeline:
         """The chain to measure. Raises as `edge.Pipeline`."""
@@ -64,6 +66,7 @@ class Wishes:
             side_by_side=self.side_by_side,
             appearance="ema" if self.reid else None,
             reid=self.reid or "auto",
+            overrides=self.overrides,
             spans=spans,
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edge import modelpack
-from edge.detect import adopt
+from edge.detect import adopt, flags
 from edge.errors import OutputError, UsageError
 from edge.modelpack import Colour, Detector, Reid
 from export import networks, pack
@@ -31,18 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reid", type=Path, metavar="FILE", help="appearance network, of the same types")
     parser.add_argument(
         "--input-size",
-        type=_size,
+        type=flags.size,
         metavar="WxH",
         help="of the detector; a checkpoint wants multiples of 32 (default: its own, or 416x416), an ONNX file only"
         " wants it where it leaves the size open",
     )
     parser.add_argument(
         "--class-names",
-        type=_names,
+        type=flags.names,
         metavar="A,B,...",
-        help="names of the detector's classes (default: the checkpoint's own, or COCO's for 80)",
+        help="names of the detector's classes (default: the file's own, or COCO's for 80); coco is a set of names",
     )
-    parser.add_argument("--classes", type=_names, metavar="A,B,...", help="keep these classes only, which is faster")
+    parser.add_argument(
+        "--classes", type=flags.names, metavar="A,B,...", help="keep these classes only, which is faster"
+    )
     parser.add_argument(
         "--calibrate",
         nargs="+",
@@ -65,23 +67,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
     parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
+    flags.add(parser, with_names=False)
     crops = parser.add_argument_group(
         "appearance network",
         "How it was trained to see crops, where that is not torchreid's way: RGB, ImageNet's mean and std. It gets"
         " (pixel * scale - mean) / std of pixels of 0..255.",
     )
-    crops.add_argument("--reid-input-size", type=_size, metavar="WxH", help="where an ONNX file leaves it open")
+    crops.add_argument("--reid-input-size", type=flags.size, metavar="WxH", help="where an ONNX file leaves it open")
     crops.add_argument("--reid-colour", choices=get_args(Colour), help="order of the colours")
-    crops.add_argument("--reid-scale", type=float, metavar="F", help="default, where mean or std is given: 1")
-    crops.add_argument("--reid-mean", type=_triple, metavar="A,B,C", help="in the order of the colours")
-    crops.add_argument("--reid-std", type=_triple, metavar="A,B,C", help="in the order of the colours")
+    crops.add_argument("--reid-scale", type=flags.number, metavar="F", help="default, where mean or std is given: 1")
+    crops.add_argument("--reid-mean", type=flags.triple, metavar="A,B,C", help="in the order of the colours")
+    crops.add_argument("--reid-std", type=flags.triple, metavar="A,B,C", help="in the order of the colours")
     crops.add_argument("--reid-output", metavar="NAME", help="the embedding, where an ONNX file has several outputs")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
     start_s = time.perf_counter()
-    detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes)
+    said = flags.overrides(args)
+    detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes, said)
     crops = adopt.Overrides(
         input_size=args.reid_input_size,
         colour=args.reid_colour,
@@ -157,23 +161,3 @@ def _limits(text: str) -> dict[str, float]:
         return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected NAME=NUMBER,... such as ap50=0.97, found {text!r}") from None
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        width, height = map(int, text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 416x416, found {text!r}") from None
-    return width, height
-
-
-def _triple(text: str) -> tuple[float, float, float]:
-    try:
-        a, b, c = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected three numbers such as 0.485,0.456,0.406, found {text!r}") from None
-    return a, b, c
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -26,6 +26,8 @@ def read(facts: Facts) -> list[Reading]:
     names = names_in(facts.metadata)
     doubt = "" if names is not None else "how pictures are prepared, and its classes"
     if not all(_is_list(sample[name][0]) for sample in facts.samples):
+        if facts.columns(name).say_something:
+            return []
         doubt = "that rows are x1, y1, x2, y2, score and class"
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)
     head = Head(NAME, (name,), boxes="xyxy")

@@ -66,15 +66,14 @@ def _one_output(facts: Facts) -> list[Layout]:
     (name,) = facts.outputs
     _, rows, width = facts.outputs[name].shape
     sets = strides_of(facts.picture.width, facts.picture.height, rows)
-    classes, doubt = width - 4 * (REG_MAX + 1), ""
-    if sets:
-        leading = facts.columns(name).leading
-        fitting = [count for count in range(leading, 0, -1) if width - count >= 8 and (width - count) % 4 == 0]
-        # Distributions that happen to stay within 0..1 would be a few columns, never all: then nothing is shown.
-        if fitting and leading < width:
-            classes = fitting[0]
-        else:
-            doubt = "that probabilities come first and are followed by distributions"
+    if not sets:
+        return []
+    classes, doubt = width - 4 * (REG_MAX + 1), "that probabilities come first and are followed by distributions"
+    columns = facts.columns(name)
+    if columns.say_something:
+        fitting = [count for count in range(columns.leading, 0, -1) if width - count >= 8 and (width - count) % 4 == 0]
+        # Distributions that happen to stay within 0..1 would be a few columns, never all.
+        classes, doubt = (fitting[0], "") if fitting and columns.leading < width else (0, "")
     if classes < 1:
         return []
     return [Layout((name,), strides, classes, (width - classes) // 4 - 1, doubt=doubt) for strides in sets]
@@ -93,7 +92,10 @@ def per_level(facts: Facts) -> list[Layout]:
         groups[bool(facts.columns(name).unit.all())].append(name)
     classes, sides = groups[True], groups[False]
     doubt = ""
-    if len(classes) != levels or not all(facts.columns(name).varied.any() for name in facts.outputs):
+    if all(facts.columns(name).say_something for name in facts.outputs):
+        if len(classes) != levels:
+            return []
+    else:
         width = 4 * (REG_MAX + 1)
         classes = [n for n, t in facts.outputs.items() if t.shape[2] != width] or list(facts.outputs)[:levels]
         sides = [name for name in facts.outputs if name not in classes]

@@ -20,7 +20,9 @@ def read(facts: Facts) -> list[Reading]:
     if len(boxes) != 3 or boxes[2] != 4 or len(labels) != 3 or labels[:2] != boxes[:2]:
         return []
     shares, logits = facts.columns("dets"), facts.columns("labels")
-    shown = shares.unit.all() and shares.varied.any() and not logits.unit.all()
+    shown = bool(shares.unit.all() and shares.say_something and not logits.unit.all())
+    if logits.say_something and not shown:
+        return []
     image = facts.picture.wants("rgb", IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, "squash")
     head = Head(NAME, OUTPUTS, scores="logits", boxes="cxcywh-share")
     classes = facts.classes(labels[2])

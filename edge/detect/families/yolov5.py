@@ -21,6 +21,8 @@ def read(facts: Facts) -> list[Reading]:
             classes = rows.width - 5
             seen = yolo.columns(facts, rows)
             shown = rows.boxes == "cxcywh" and seen.trailing >= classes + 1 and not seen.unit[:4].all()
+            if seen.say_something and not shown:
+                continue
             doubt = "" if shown else "that decoded boxes, objectness and classes are in this order"
             if shown and anchors == 1:
                 doubt = "that it is a YOLOv6, not a YOLOX that decodes its boxes"

@@ -19,10 +19,12 @@ def read(facts: Facts) -> list[Reading]:
     for rows in yolo.rows_of(facts):
         names = names_in(facts.metadata)
         named = names is not None and len(names) == rows.width - 4
-        if rows.boxes == "grid" or len(facts.outputs) > 1:
+        seen = yolo.columns(facts, rows)
+        shown = rows.boxes == "cxcywh" and seen.trailing >= rows.width - 4 and not seen.unit[:4].all()
+        if len(facts.outputs) > 1 or (seen.say_something and not shown):
             continue
         assert facts.picture is not None
-        doubt = _doubt(facts, rows, named)
+        doubt = _doubt(facts, rows, named) if shown else "that decoded boxes come first, followed by probabilities"
         image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)
         head = Head(NAME, (rows.output,), boxes="cxcywh", upright=rows.upright)
         classes = facts.classes(rows.width - 4)
@@ -32,9 +34,6 @@ def read(facts: Facts) -> list[Reading]:
 
 
 def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:
-    seen = yolo.columns(facts, rows)
-    if rows.boxes is None or seen.trailing < rows.width - 4 or seen.unit[:4].all():
-        return "that decoded boxes come first and are followed by probabilities"
     if named:
         return ""
     if not rows.upright:
