@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Check it all. Raises ConfigError with every mistake."""
     settings = config.load(args.config)
-    from edge.service.examine import mistakes
+    from edge.service.check import mistakes
 
     found = mistakes(settings)
     if found:

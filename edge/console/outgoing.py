@@ -10,8 +10,8 @@ import re
 # User and password, or a token alone, before the host. They may hold blanks, slashes and colons, so everything up to
 # the last @ of the line is one of them, unless another address begins before it.
 _USER = re.compile(r"([a-z][a-z0-9+.-]{0,15}://)(?:(?!://)[^\n])*@", re.IGNORECASE)
-# An address up to the end of the line, a quotation mark, or what follows it in our sentences: ": " "; " or ", ".
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(?:(?![:;,] |[:;,]?\n|[:;,]?$|://)[^\"'<>])*", re.IGNORECASE)
+# An address up to the end of the line or to what follows it in our sentences: ": " "; " or ", ".
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{0,15})://(?:(?![:;,] |[:;,]?$|://).)*", re.IGNORECASE | re.MULTILINE)
 # name=value, which DVRs have in the path as well, or a bare word after the question mark.
 _VALUE = re.compile(r"(?<=[?&/;])([\w.\[\]-]+)=([^&#]*)|(?<=\?)[^=&#]+(?=[&#]|$)")
 # Names whose values are no secret and help to find a mistake.

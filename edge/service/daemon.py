@@ -5,60 +5,39 @@ watchdog, so a loop that hangs is restarted by the service manager.
 """
 
 import logging
-import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from edge import board
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
-from edge.chain.pipeline import open_detector
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
-from edge.detect.detector import Detector
-from edge.detect.joint import JointDetector
 from edge.errors import DataError, NanoTrackError
 from edge.events import Event, Origin
-from edge.infer.ladder import Wish
-from edge.reid.embedder import Embedder
-from edge.reid.open import open_embedder
 from edge.reid.stage import ReidStage
-from edge.service.examine import interval, tracker
-from edge.service.heat import Heat
+from edge.service.build import OUTPUTS, interval, open_outputs, tracker, warm_detector, warm_embedder
 from edge.service.notify import Watchdog, notify
+from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, output_snapshots, stage_snapshots
 from edge.service.stream import Clock, Stream
+from edge.service.temperature import Temperature
+from edge.service.view import View
 from edge.service.web.http import Server
 from edge.service.web.pages import Pages
-from edge.service.web.recent import Recent
-from edge.service.web.view import View
-from edge.settings.config import Camera, Config, Model
-from edge.sinks.history.output import History
+from edge.service.web.recent_events import RecentEvents
+from edge.settings.config import Camera, Config
 from edge.sinks.history.query import past_totals
-from edge.sinks.mot import MotFolder
-from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
-from edge.sinks.queued import Output, Queued
-from edge.sinks.rotating import RotatingLines
+from edge.sinks.queued import Queued
 from edge.spans import Spans
 from edge.video.capture import STOP_S as CAPTURE_STOP_S
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
-
-# By the sections of the configuration.
-OUTPUTS: dict[str, Callable[[Any], Output]] = {
-    "jsonl": RotatingLines,
-    "mot": MotFolder,
-    "mqtt": MqttOutput,
-    "history": History,
-}
 
 # One bad frame is counted and skipped; so many in a row are a network that is broken.
 BROKEN_IN_A_ROW = 30
@@ -66,6 +45,8 @@ CLOCK_STEP_S = 1.0
 STATUS_EVERY_S = 10.0
 # The loop wakes this often without frames, for the watchdog and for cameras that are gone.
 _IDLE_S = 0.25
+# The snapshot for the pages is this old at most; putting it together costs as much as tracking some frames.
+_SNAPSHOT_S = 0.25
 
 
 class Daemon:
@@ -87,14 +68,14 @@ class Daemon:
         self.config = config
         self.spans = Spans()
         self.is_stopping = False
-        self.began_s = self.cycled_s = self.clock.mono()
-        self.recent = Recent(self.clock.mono)
+        self._began_s = self.clock.mono()
+        self._recent_events = RecentEvents(self.clock.mono)
         # One thread draws for all who watch; it is started when the first of them comes.
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
-        self.heat = Heat(config.heat.limit_c, root, self.clock.mono)
+        self.temperature = Temperature(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
-        self.detector = _open_detector(config.model, self.spans)
-        self.embedder = _open_embedder(config, self.detector, self.spans)
+        self.detector = warm_detector(config.model, self.spans)
+        self.embedder = warm_embedder(config, self.detector, self.spans)
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
@@ -103,15 +84,19 @@ class Daemon:
         self._gone_captures: list[Capture] = []
         self._gone_outputs: list[Queued] = []
         try:
-            self.outputs = _open_outputs(config, OUTPUTS)
+            self.outputs = open_outputs(config, OUTPUTS)
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
+            self.publish()
             if config.web is not None:
-                self._server = Server(config.web, Pages(self).respond)
+                self._server = Server(config.web, Pages(self._newest, self._recent_events, self.clock.mono).respond)
         except NanoTrackError:
             self.close()
             raise
         self._start(self.streams, self.outputs)
-        self.heat.start()
+        self.temperature.start()
+
+    def _newest(self) -> Snapshot:
+        return self.snapshot
 
     @property
     def is_finished(self) -> bool:
@@ -135,11 +120,33 @@ class Daemon:
                 self._ready.set()  # there may be more where this came from
             stream.watch()
         self._watch_clock()
-        self._watch_heat()
+        self._watch_temperature()
         self._forget_gone()
         self._report()
-        self.cycled_s = self.clock.mono()
+        if self._is_shown and self.clock.mono() - self.snapshot.cycled_s >= _SNAPSHOT_S:
+            self.publish()
         self._watchdog.feed()
+
+    def publish(self) -> None:
+        """Put a new `snapshot` in place of the last; readers in other threads see one or the other."""
+        now_s = self.clock.mono()
+        backends = {"detector": self.detector.backend}
+        if self.embedder is not None:
+            backends["reid"] = self.embedder.backend
+        pack = Path(self.config.model.pack).name
+        self.snapshot = Snapshot(
+            began_s=self._began_s,
+            cycled_s=now_s,
+            is_stopping=self.is_stopping,
+            cameras=tuple(camera_snapshot(stream, now_s) for stream in self.streams),
+            outputs=output_snapshots(self.outputs.values()),
+            stages=stage_snapshots(self.spans),
+            networks=tuple(NetworkSnapshot(name, pack, backend.running) for name, backend in backends.items()),
+            reading=self.temperature.reading,
+            too_hot=self.temperature.cause,
+            broken=self.broken,
+            clock_steps=self.clock_steps,
+        )
 
     def reload(self, config: Config) -> None:
         """Go over to `config`: what did not change goes on undisturbed, identities included.
@@ -152,6 +159,7 @@ class Daemon:
             if config.web != self.config.web:
                 logger.warning("[web] is read at the start only; restart to change it")
             self._replace(config)
+            self.publish()
             logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
         finally:
             notify("READY=1")
@@ -160,13 +168,14 @@ class Daemon:
         """End all tracks and finish all outputs, within 10 s even where a camera or an output hangs."""
         notify("STOPPING=1")
         self.is_stopping = True
+        self.publish()
         self._end(self.streams)
         for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
             capture.join(left_s)
         outputs = (*self.outputs.values(), *self._gone_outputs)
         for output, left_s in zip(outputs, countdown(OUTPUT_STOP_S), strict=False):
             output.close(left_s)
-        self.heat.close()
+        self.temperature.close()
         if self._server is not None:
             self._server.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
@@ -190,7 +199,7 @@ class Daemon:
         return tracked
 
     def _emit(self, event: Event) -> None:
-        self.recent.note(event)
+        self._recent_events.note(event)
         for output in self.outputs.values():
             output.put(event)
 
@@ -229,15 +238,15 @@ class Daemon:
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
         old = self.config
-        detector = self.detector if config.model == old.model else _open_detector(config.model, self.spans)
+        detector = self.detector if config.model == old.model else warm_detector(config.model, self.spans)
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
-        embedder = self.embedder if keeps_trackers else _open_embedder(config, detector, self.spans)
+        embedder = self.embedder if keeps_trackers else warm_embedder(config, detector, self.spans)
         before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
         try:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
-            outputs = _open_outputs(config, changed)
+            outputs = open_outputs(config, changed)
         except NanoTrackError:
             self.detector, self.embedder = before
             raise
@@ -250,11 +259,11 @@ class Daemon:
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
         self._start(list(fresh.values()), outputs)
         self.config = config
-        self.heat.limit_c = config.heat.limit_c
+        self.temperature.limit_c = config.heat.limit_c
 
-    def _watch_heat(self) -> None:
-        """Spare the board while it is too hot: the detector looks at fewer frames."""
-        cause, hot_every = self.heat.cause, self.config.heat.detect_every
+    def _watch_temperature(self) -> None:
+        """Detect on fewer frames while the board is too hot."""
+        cause, hot_every = self.temperature.cause, self.config.heat.detect_every
         for stream in self.streams:
             own = interval(self.config, stream.capture.camera)
             stream.change_interval(max(own, hot_every) if cause else own, cause)
@@ -262,19 +271,19 @@ class Daemon:
             self._was_hot = bool(cause)
             if cause:
                 logger.warning(
-                    "too hot: %s; the network looks at every %d. frame, if the tracker can do without the others",
+                    "too hot: %s; detecting on one frame in %d, where the tracking method can predict the others",
                     cause,
                     hot_every,
                 )
             else:
-                logger.info("cool again: the network looks at as many frames as before")
+                logger.info("cool again: detecting on as many frames as before")
 
     def _watch_clock(self) -> None:
         offset_s = self.clock.utc() - self.clock.mono()
         step_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
         if abs(step_s) > CLOCK_STEP_S:
             self.clock_steps += 1
-            logger.warning("the wall clock was set by %+.1f s; nothing but labels depends on it", step_s)
+            logger.warning("the wall clock was changed by %+.1f s; only the times in events follow it", step_s)
             for stream in self.streams:
                 stream.note_clock_step(step_s)
 
@@ -303,42 +312,3 @@ class Daemon:
             if stream.state in ("connecting", "degraded", "offline")
         ]
         return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
-
-
-def _open_detector(model: Model, spans: Spans) -> Detector | JointDetector:
-    """The network, warm: its first real frame is as quick as all others."""
-    detector = open_detector(
-        model.pack,
-        classes=model.classes,
-        floor=model.floor,
-        backend=model.backend,
-        variant=model.variant,
-        require=model.require,
-        threads=_threads(model),
-        spans=spans,
-    )
-    detector(np.zeros((64, 64, 3), np.uint8))
-    return detector
-
-
-def _open_embedder(config: Config, detector: Detector | JointDetector, spans: Spans) -> Embedder | None:
-    """The appearance network of the pack, where looks are followed and `detector` does not give them itself.
-
-    Raises UsageError for a pack without one.
-    """
-    if detector.description.is_joint or tracker(config, 30.0).appearance is None:
-        return None
-    model = config.model
-    wish = Wish(model.backend, model.variant, model.require, _threads(model))
-    embedder = open_embedder(model.pack, wish, spans)
-    embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
-    return embedder
-
-
-def _threads(model: Model) -> int:
-    return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
-
-
-def _open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
-    """Those of `OUTPUTS` that are configured, not yet started."""
-    return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}

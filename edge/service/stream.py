@@ -21,8 +21,8 @@ from edge.events import (
     Origin,
 )
 from edge.service.counting.areas import Areas
-from edge.service.pace import Pace
-from edge.service.web.view import View
+from edge.service.throughput import Throughput
+from edge.service.view import View
 from edge.types import Image, Tracks
 from edge.video.capture import Capture
 
@@ -43,10 +43,10 @@ class Clock:
 class Stream:
     """`capture` and `chain` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `detected` those that were detected on. `shown` are the tracks in
-    the newest, of `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones
-    and lines; `age_s` is how old the newest frame was when its tracks were ready, `pace` knows the last ones. `view`
-    is for who watches, None where nobody can.
+    `tracked` counts frames, `detected` those that were detected on. `shown` is the number of tracks in the newest, of
+    `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones and lines;
+    `age_s` is the age of the newest frame when its tracks were ready, `throughput` has those of the last ones. `view`
+    draws for the web page, None without one.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Stream:
         self.tracked = self.detected = self.shown = 0
         self.size = (0, 0)
         self.age_s = 0.0
-        self.pace = Pace(clock.mono())
+        self.throughput = Throughput(clock.mono())
         self.state: CameraState = "connecting"
         self.reason = ""
         self.since_s = clock.mono()
@@ -99,7 +99,7 @@ class Stream:
         self._let_go(frame.image, tracks)
         now_s = self._clock.mono()
         self.age_s = now_s - frame.time_s if self.capture.is_live else 0.0
-        self.pace.note(now_s, self.age_s)
+        self.throughput.note(now_s, self.age_s)
         return True
 
     def watch(self) -> None:

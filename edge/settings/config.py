@@ -233,8 +233,9 @@ class Web:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """`[heat]`: while the board is too hot, only every `detect_every`-th frame is detected in; see `edge.service.heat`.
+class TemperatureLimit:
+    """`[heat]`: while the board is too hot, only every `detect_every`-th frame is detected in; see
+    `edge.service.temperature`.
 
     `limit_c` None is where the kernel begins to slow the board down, for each thermal zone its own.
     """
@@ -250,7 +251,7 @@ class Config:
     model: Model
     camera: tuple[Camera, ...]
     tracking: Tracking = Tracking()
-    heat: Heat = Heat()
+    heat: TemperatureLimit = TemperatureLimit()
     jsonl: Jsonl | None = None
     mot: Mot | None = None
     history: History | None = None

@@ -35,6 +35,8 @@ SECRET = "s3cRET"
         ),
         (f"http://h/v?password=a {SECRET}&channel=2", "http://h/v?password=***&channel=2"),
         (f"http://h/v?{SECRET}", "http://h/v?***"),
+        (f"found 'http://h/v?password=a'{SECRET}'", "found 'http://h/v?password=***"),
+        (f"http://h/?key={SECRET}\nhttp://h/?key={SECRET}", "http://h/?key=***\nhttp://h/?key=***"),
         (f"http://h/v?token={SECRET}: no camera answers", "http://h/v?token=***: no camera answers"),
         (f"camera a: rtsp://u:{SECRET}@h/x: timed out", "camera a: rtsp://***@h/x: timed out"),
         (f"rtsp://u:{SECRET}@h/x, http://h/y?key={SECRET}, ok", "rtsp://***@h/x, http://h/y?key=***, ok"),

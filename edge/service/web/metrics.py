@@ -1,30 +1,25 @@
 """How the daemon is, for Prometheus: `/metrics`."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from edge import __version__
 from edge.errors import UnavailableError
-from edge.service.status import networks
-
-if TYPE_CHECKING:
-    from edge.service.daemon import Daemon
+from edge.service.snapshot import Snapshot
+from edge.service.web.status import network
 
 
 class Metrics:
-    """The metrics of `daemon`; asked by another thread than its loop, and only reads.
+    """The metrics of the newest `snapshot()`. Raises UnavailableError without prometheus-client."""
 
-    Raises UnavailableError without prometheus-client.
-    """
-
-    def __init__(self, daemon: "Daemon"):
+    def __init__(self, snapshot: Callable[[], Snapshot]):
         try:
             import prometheus_client
         except ImportError as error:
             raise UnavailableError(
                 "[web] needs prometheus-client; install it with pip install 'nanotrack-edge[web]'"
             ) from error
-        self._daemon = daemon
+        self._snapshot = snapshot
         self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._text = prometheus_client.generate_latest
@@ -40,13 +35,13 @@ class Metrics:
         from prometheus_client.core import GaugeMetricFamily as Values
         from prometheus_client.core import SummaryMetricFamily as Sums
 
-        daemon, streams = self._daemon, self._daemon.streams
+        daemon = self._snapshot()
         info = Values("nanotrack_build_info", "Release of nanotrack-edge.", labels=["version"])
         info.add_metric([__version__], 1)
         names = ["network", "pack", "rung", "variant", "version", "passed_over"]
         backend = Values("nanotrack_backend_info", "Networks, and how they run here.", labels=names)
-        for network in networks(daemon):
-            backend.add_metric([network[name] for name in names], 1)
+        for fields in map(network, daemon.networks):
+            backend.add_metric([fields[name] for name in names], 1)
         detected = Counts("nanotrack_detected_frames", "Frames that were detected in.", labels=["camera"])
         every = Values("nanotrack_detect_every", "Of so many frames one is detected in.", labels=["camera"])
         frames = Counts("nanotrack_frames", "Frames by what became of them.", labels=["camera", "outcome"])
@@ -56,37 +51,37 @@ class Metrics:
         active = Values("nanotrack_tracks_active", "Tracks shown in the newest frame.", labels=["camera"])
         zones = Values("nanotrack_zone_people", "People in a zone.", labels=["camera", "zone"])
         crossings = Counts("nanotrack_line_crossings", "Crossings of a line.", labels=["camera", "line", "direction"])
-        for stream in streams:
-            name, capture = stream.origin.camera, stream.capture
-            outcomes = {"tracked": stream.tracked, "dropped": capture.slot.dropped, "corrupt": capture.corrupt}
+        for camera in daemon.cameras:
+            name = camera.name
+            outcomes = {"tracked": camera.tracked, "dropped": camera.dropped, "corrupt": camera.corrupt}
             for outcome, count in outcomes.items():
                 frames.add_metric([name, outcome], count)
-            detected.add_metric([name], stream.detected)
-            every.add_metric([name], stream.detect_every)
-            reconnects.add_metric([name], max(0, capture.connects - 1))
-            up.add_metric([name], stream.state == "online")
-            ages.add_metric([name], stream.age_s)
-            active.add_metric([name], stream.shown)
-            for zone, count in stream.areas.people.items():
+            detected.add_metric([name], camera.detected)
+            every.add_metric([name], camera.detect_every)
+            reconnects.add_metric([name], camera.reconnects)
+            up.add_metric([name], camera.state == "online")
+            ages.add_metric([name], camera.frame_age_s)
+            active.add_metric([name], camera.shown)
+            for zone, count in camera.people.items():
                 zones.add_metric([name, zone], count)
-            for (line, direction), count in stream.areas.crossings.items():
+            for (line, direction), count in camera.crossings.items():
                 crossings.add_metric([name, line, direction], count)
         stages = Sums("nanotrack_stage_seconds", "Time in each stage of a frame.", labels=["stage"])
-        for stage, span in daemon.spans:
-            stages.add_metric([stage], span.count, span.total_ns / 1e9)
+        for stage in daemon.stages:
+            stages.add_metric([stage.name], stage.calls, stage.total_s)
         written = Counts("nanotrack_sink_written", "Events that an output took.", labels=["sink"])
         dropped = Counts("nanotrack_sink_dropped", "Events that an output lost.", labels=["sink"])
-        for output in daemon.outputs.values():
+        for output in daemon.outputs:
             written.add_metric([output.name], output.written)
             dropped.add_metric([output.name], output.dropped)
-        reading = daemon.heat.reading
+        reading = daemon.reading
         degrees = Values("nanotrack_temperature_celsius", "By thermal zone.", labels=["zone"])
         for zone, value in reading.temperatures_c.items():
             degrees.add_metric([zone], value)
         clocks = Values("nanotrack_clock_hertz", "What processors run at.", labels=["domain"])
         for clock in reading.clocks:
             clocks.add_metric([clock.name], clock.now_mhz * 1e6)
-        hot = Values("nanotrack_too_hot", "Whether the board is too hot.", value=bool(daemon.heat.cause))
+        hot = Values("nanotrack_too_hot", "Whether the board is too hot.", value=bool(daemon.too_hot))
         steps = Counts("nanotrack_clock_steps", "How often the wall clock was set.", value=daemon.clock_steps)
         broken = Counts("nanotrack_broken_frames", "Frames the network failed on.", value=daemon.broken)
         yield from (info, backend, frames, detected, every, reconnects, up, ages, active, zones, crossings)

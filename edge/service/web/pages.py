@@ -1,9 +1,9 @@
-"""What the web server has: a page for people, JSON and metrics for machines, and what each camera sees.
+"""The daemon's pages: one for people, JSON and metrics for machines, and the pictures of each camera.
 
 /                       the page
 /status.json            how everything is, at length; /healthz in short, 200 only while all is well
 /metrics                for Prometheus
-/camera/NAME.mjpeg      what a camera sees, as long as one watches; /camera/NAME.jpg once
+/camera/NAME.mjpeg      the camera's pictures as they come; /camera/NAME.jpg the newest one
 """
 
 import base64
@@ -11,19 +11,17 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge.service import status
+from edge.service.snapshot import Snapshot
+from edge.service.view import View
+from edge.service.web import status
 from edge.service.web.http import Feed, Response, not_found
 from edge.service.web.metrics import Metrics
-from edge.service.web.view import View
-
-if TYPE_CHECKING:
-    from edge.service.daemon import Daemon
+from edge.service.web.recent_events import RecentEvents
 
 PAGE = Path(__file__).with_name("page.html")
 # However many ask, the status is put together at most so often.
@@ -33,11 +31,11 @@ _CAMERA = re.compile(r"/camera/([a-z0-9_-]+)\.(mjpeg|jpg)")
 
 
 class Pages:
-    """The pages of `daemon`; asked by the server's thread, and only read what is there. Raises as `Metrics`."""
+    """The pages of the newest `snapshot()` and of `events`, whose clock is `now`. Raises as `Metrics`."""
 
-    def __init__(self, daemon: "Daemon"):
-        self._daemon = daemon
-        self._metrics = Metrics(daemon)
+    def __init__(self, snapshot: Callable[[], Snapshot], events: RecentEvents, now: Callable[[], float]):
+        self._snapshot, self._events, self._now = snapshot, events, now
+        self._metrics = Metrics(snapshot)
         self._page = page()
         self._status, self._status_s = b"", float("-inf")
 
@@ -48,7 +46,7 @@ class Pages:
         if path == "/status.json":
             return _json(HTTPStatus.OK, self._fresh_status())
         if path == "/healthz":
-            report = status.health(self._daemon)
+            report = status.health(self._snapshot(), self._now())
             code = HTTPStatus.OK if report["state"] == "running" else HTTPStatus.SERVICE_UNAVAILABLE
             return _json(code, json.dumps(report).encode())
         if path == "/metrics":
@@ -59,11 +57,12 @@ class Pages:
     def _fresh_status(self) -> bytes:
         now_s = time.monotonic()
         if now_s - self._status_s > _FRESH_S:
-            self._status, self._status_s = json.dumps(status.status(self._daemon)).encode(), now_s
+            report = status.status(self._snapshot(), self._now(), self._events.list())
+            self._status, self._status_s = json.dumps(report).encode(), now_s
         return self._status
 
     def _camera(self, name: str, *, once: bool) -> Response | Feed:
-        view = next((s.view for s in self._daemon.streams if s.origin.camera == name), None)
+        view = next((camera.view for camera in self._snapshot().cameras if camera.name == name), None)
         if view is None:
             return not_found()
         if once:

@@ -13,8 +13,8 @@ from edge.chain.pipeline import open_detector
 from edge.cli import main
 from edge.errors import UsageError
 from edge.events import Origin
+from edge.service.build import tracker
 from edge.service.daemon import Daemon
-from edge.service.examine import tracker
 from edge.service.stream import Clock, Stream
 from edge.settings import config
 from edge.types import Frame

@@ -7,7 +7,6 @@ import pytest
 from edge.cli import main
 from edge.errors import UsageError
 from edge.service.daemon import Daemon
-from edge.service.status import networks
 from edge.settings import config
 from tests import tiny
 from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
@@ -62,7 +61,7 @@ def test_without_being_asked_for_looks_cost_nothing(pack: Path, tiny_video: Path
     daemon = Daemon(config.load(write_config(tmp_path, pack, camera("a", tiny_video))))
     daemon.close()
     assert daemon.embedder is None
-    assert [network["network"] for network in networks(daemon)] == ["detector"]
+    assert [network.network for network in daemon.snapshot.networks] == ["detector"]
 
 
 def test_cameras_share_one_appearance_network_and_a_reload_can_turn_it_off(
@@ -70,7 +69,7 @@ def test_cameras_share_one_appearance_network_and_a_reload_can_turn_it_off(
 ) -> None:
     cameras = [camera(name, tiny_video, loop=True) for name in ("a", "b")]
     daemon = Daemon(config.load(write_config(tmp_path, pack, *cameras, more=EMA)))
-    assert [network["network"] for network in networks(daemon)] == ["detector", "reid"]
+    assert [network.network for network in daemon.snapshot.networks] == ["detector", "reid"]
     assert {id(stream.chain.reid._embedder) for stream in daemon.streams if stream.chain.reid} == {id(daemon.embedder)}
     daemon.reload(config.load(write_config(tmp_path, pack, *cameras)))
     assert daemon.embedder is None

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from edge.service.daemon import Daemon
+from edge.service.stream import Clock
 from edge.service.web.http import CLIENTS, VIEWERS
 from edge.service.web.pages import PAGE
 from edge.settings import config
@@ -85,7 +86,12 @@ def site(tiny_pack: Path, tiny_video: Path, tmp_path_factory: pytest.TempPathFac
     )
     path.write_text(path.read_text().replace('[[camera]]\nname = "gone"', AREAS + '[[camera]]\nname = "gone"'))
     site = Site(path)
-    wait_for(lambda: site.stream("live").tracked > 15 and site.stream("gone").state == "offline", "no frames")
+
+    def is_settled() -> bool:
+        live, gone = site.daemon.snapshot.cameras
+        return live.tracked > 15 and gone.state == "offline"
+
+    wait_for(is_settled, "no frames")
     yield site
     site.close()
 
@@ -99,8 +105,9 @@ def test_health(site: Site) -> None:
 
 def test_a_loop_that_stands_still_is_not_healthy(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     path = write_config(tmp_path, tiny_pack, camera("a", tiny_video, loop=True), more="[web]\nport = 0\n")
-    daemon = Daemon(config.load(path))
-    daemon.cycled_s -= 60
+    later_s = 0.0
+    daemon = Daemon(config.load(path), Clock(mono=lambda: time.monotonic() + later_s))
+    later_s = 60.0
     with pytest.raises(urllib.error.HTTPError, match="503") as caught:
         urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/healthz", timeout=PATIENCE_S)
     assert json.load(caught.value)["state"] == "stuck"
@@ -150,10 +157,10 @@ def test_however_many_ask_the_status_is_put_together_now_and_then(site: Site, mo
     calls = 0
     real = pages.status.status
 
-    def counted(daemon: Daemon) -> dict[str, Any]:
+    def counted(*state: Any) -> dict[str, Any]:
         nonlocal calls
         calls += 1
-        return real(daemon)
+        return real(*state)
 
     monkeypatch.setattr(pages.status, "status", counted)
     began_s = time.monotonic()

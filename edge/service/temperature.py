@@ -1,8 +1,7 @@
 """Whether the board is too hot, and what its sensors say: read by a thread of its own, since some take their time.
 
-Too hot is where the firmware says that it holds the board back, or a thermal zone is as hot as it may be. The end of it
-counts once every zone has been cooler by `COOLER_C` for `CALM_S`: a board at its limit does not change its mind twice a
-minute.
+Too hot: the firmware says that it slows the board down, or a thermal zone has reached its limit. It is over once every
+zone has been `COOLER_C` below its limit for `CALM_S`, so that a board at its limit does not switch twice a minute.
 """
 
 import threading
@@ -18,7 +17,7 @@ CALM_S = 20.0
 _STOP_S = 1.0
 
 
-class Heat:
+class Temperature:
     """The sensors of the board whose files are under `root`. `reading` is the newest, `cause` says what is too hot.
 
     `cause` is "" while nothing is. `limit_c` holds for all zones; None leaves to each its own: where the kernel begins

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.service.daemon import Daemon
-from edge.service.heat import CALM_S, COOLER_C, Heat
+from edge.service.temperature import CALM_S, COOLER_C, Temperature
 from edge.settings import config
 from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
 from tests.test_board import tree
@@ -42,7 +42,7 @@ def throttle(board: Path, flags: int) -> None:
 
 
 def test_too_hot_is_where_the_kernel_begins_to_slow_the_board_down(board: Path) -> None:
-    heat = Heat(None, board)
+    heat = Temperature(None, board)
     assert heat.cause == ""  # and what has no limit may have any temperature
     for degrees_c, cause in ((94.9, ""), (95.0, "cpu-thermal has 95 °C of 95"), (99.0, "cpu-thermal has 95 °C of 95")):
         warm(board, degrees_c)
@@ -52,12 +52,12 @@ def test_too_hot_is_where_the_kernel_begins_to_slow_the_board_down(board: Path) 
 
 
 def test_one_limit_for_all(board: Path) -> None:
-    assert Heat(99.5, board).cause == ""
-    assert Heat(70.0, board).cause == "wifi has 99 °C of 70"
+    assert Temperature(99.5, board).cause == ""
+    assert Temperature(70.0, board).cause == "wifi has 99 °C of 70"
 
 
 def test_the_firmware_says_so(board: Path) -> None:
-    heat = Heat(None, board)
+    heat = Temperature(None, board)
     throttle(board, 0x50000)  # it was so at some time since the start
     heat.read()
     assert heat.cause == ""
@@ -68,7 +68,7 @@ def test_the_firmware_says_so(board: Path) -> None:
 
 def test_cool_again_is_what_stays_cool(board: Path) -> None:
     clock = FakeClock()
-    heat = Heat(None, board, clock)
+    heat = Temperature(None, board, clock)
 
     def after(seconds: float, degrees_c: float) -> bool:
         clock.now_s += seconds
@@ -89,7 +89,7 @@ def test_cool_again_is_what_stays_cool(board: Path) -> None:
 
 
 def test_a_board_that_tells_nothing_is_never_too_hot(tmp_path: Path) -> None:
-    heat = Heat(None, tmp_path)
+    heat = Temperature(None, tmp_path)
     heat.read()
     assert heat.cause == ""
     heat.start()
@@ -107,7 +107,7 @@ def test_while_the_board_is_too_hot_the_network_rests(
     path = write_config(tmp_path, tiny_pack, *cameras, more="[heat]\ndetect_every = 3\n")
     clock = FakeClock()
     daemon = Daemon(config.load(path), root=board)
-    daemon.heat._clock = clock
+    daemon.temperature._clock = clock
     a, slow = daemon.streams
 
     def share(frames: int) -> float:
@@ -118,14 +118,14 @@ def test_while_the_board_is_too_hot_the_network_rests(
 
     assert share(12) == 1.0
     warm(board, 96)
-    daemon.heat.read()
+    daemon.temperature.read()
     daemon.cycle()
     assert (a.detect_every, slow.detect_every) == (3, 5)
     assert share(30) == pytest.approx(1 / 3, abs=0.1)
     warm(board, 60)
-    daemon.heat.read()
+    daemon.temperature.read()
     clock.now_s += CALM_S
-    daemon.heat.read()
+    daemon.temperature.read()
     daemon.cycle()
     assert (a.detect_every, slow.detect_every) == (1, 5)
     assert share(12) == 1.0

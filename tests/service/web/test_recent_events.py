@@ -3,7 +3,7 @@
 import numpy as np
 
 from edge.events import CameraChanged, Ended, Moment, Observed, Origin
-from edge.service.web.recent import KEPT, Recent
+from edge.service.web.recent_events import KEPT, RecentEvents
 from edge.types import Tracks
 from tests.video.fakes import FakeClock
 
@@ -15,7 +15,7 @@ NOBODY = Tracks(
 
 def test_the_newest_come_first_and_tell_how_long_ago_they_were() -> None:
     clock = FakeClock(50.0)
-    recent = Recent(clock)
+    recent = RecentEvents(clock)
     recent.note(CameraChanged(ORIGIN, Moment(50.0, None), "online", ""))
     clock.now_s = 53.0
     recent.note(Ended(ORIGIN, Moment(53.0, 1_790_000_000.0), 7, 12, "lost"))
@@ -26,7 +26,7 @@ def test_the_newest_come_first_and_tell_how_long_ago_they_were() -> None:
 
 
 def test_a_crowd_does_not_hide_that_a_camera_went_and_frames_are_no_news() -> None:
-    recent = Recent(FakeClock())
+    recent = RecentEvents(FakeClock())
     at = Moment(0.0, None)
     recent.note(CameraChanged(ORIGIN, at, "offline", "no picture comes"))
     for id_ in range(1, 10 * KEPT):

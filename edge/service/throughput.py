@@ -1,17 +1,17 @@
-"""How quick a stream is now: frames a second, and how old frames are when their tracks are ready."""
+"""How fast a stream is now: frames a second, and how old frames are when their tracks are ready."""
 
 from array import array
 
 import numpy as np
 import numpy.typing as npt
 
-# Of so many frames it knows, whatever their rate.
+# So many frames are remembered, whatever their rate.
 KEPT = 512
 WINDOW_S = 5.0
 
 
-class Pace:
-    """The pace of the last `KEPT` frames. `note` belongs to one thread, all else is for anyone."""
+class Throughput:
+    """The throughput over the last `KEPT` frames. `note` belongs to one thread, the rest is for any."""
 
     def __init__(self, now_s: float) -> None:
         self._began_s = now_s

@@ -2,11 +2,11 @@
 
 import pytest
 
-from edge.service.pace import KEPT, WINDOW_S, Pace
+from edge.service.throughput import KEPT, WINDOW_S, Throughput
 
 
 def test_a_steady_stream() -> None:
-    pace = Pace(100.0)
+    pace = Throughput(100.0)
     assert pace.fps(100.0) == 0.0
     assert pace.ages_ms(50) is None
     for i in range(1, 51):
@@ -16,7 +16,7 @@ def test_a_steady_stream() -> None:
 
 
 def test_a_stream_that_stops_slows_down_to_nothing() -> None:
-    pace = Pace(0.0)
+    pace = Throughput(0.0)
     for i in range(1, 101):
         pace.note(i / 10, 0.0)
     rates = [pace.fps(10 + gone_s) for gone_s in (0.0, 2.0, WINDOW_S + 0.1)]
@@ -25,7 +25,7 @@ def test_a_stream_that_stops_slows_down_to_nothing() -> None:
 
 @pytest.mark.parametrize("rate", [50, 400])
 def test_more_frames_than_are_kept(rate: int) -> None:
-    pace = Pace(0.0)
+    pace = Throughput(0.0)
     frames = 10 * KEPT
     for i in range(1, frames + 1):
         pace.note(i / rate, i / frames)

@@ -1,4 +1,4 @@
-"""What happened lately, for who looks now: the newest events that are no frames."""
+"""Ring buffers of the newest events that are no frames, for the web page."""
 
 import json
 import threading
@@ -10,11 +10,11 @@ from edge.events import CameraChanged, ClockStepped, Event, IntervalChanged, Obs
 from edge.sinks.wire import line_of
 
 KEPT = 40
-# People come and go by the hundred; that a camera went must not be lost among them.
+# People come and go by the hundred; an event of a camera must not be lost among them.
 _RARE = (CameraChanged, ClockStepped, IntervalChanged)
 
 
-class Recent:
+class RecentEvents:
     """The newest `KEPT` events of the frequent kinds and as many of the rare ones. `note` and `list` by any thread."""
 
     def __init__(self, clock: Callable[[], float]):

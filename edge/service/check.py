@@ -1,21 +1,19 @@
-"""What can be known of a configuration before it runs: every mistake in what it refers to, at once."""
+"""Every mistake in what a configuration refers to, found at once and before anything runs."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from edge import modelpack
 from edge.chain.interval import check_interval
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
+from edge.service.build import interval, tracker
 from edge.service.web import http
 from edge.settings import credentials
 from edge.settings.config import Camera, Config, Model
 from edge.sinks.history.database import open_to_read
 from edge.sinks.mqtt import MqttOutput
-from edge.track.groups import groups_of
-from edge.track.tracker import Tracker
 from edge.video.live import NETWORK, is_recording
 from edge.video.source import open_source
 
@@ -42,26 +40,6 @@ def mistakes(config: Config) -> list[str]:
     if web is not None:
         checks.append(("web", lambda: http.check(web)))
     return list(_failures(checks))
-
-
-def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = None) -> Tracker:
-    """A tracker as configured; `known` are the detector's classes. Raises UsageError."""
-    tracking = config.tracking
-    parameters: dict[str, Any] = {**(tracking.parameters or {})}
-    groups = None if known is None else groups_of(config.model.classes, known, tracking.method, tracking.preset)
-    return Tracker(
-        tracking.method,
-        frame_rate,
-        tracking.preset,
-        appearance=tracking.appearance,
-        class_groups=groups,
-        **parameters,
-    )
-
-
-def interval(config: Config, camera: Camera) -> int:
-    """Of how many frames of `camera` one is detected on while nothing is too hot."""
-    return config.model.detect_every if camera.detect_every is None else camera.detect_every
 
 
 def _failures(checks: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.service.web.view import LONGEST_PX, RATE, View
+from edge.service.view import LONGEST_PX, RATE, View
 from edge.settings.config import Camera, Line, Zone
 from edge.types import Image, Tracks
 

@@ -1,0 +1,91 @@
+"""Makes the parts of the daemon from its configuration: tracker, networks, outputs."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edge.chain.pipeline import open_detector
+from edge.detect.detector import Detector
+from edge.detect.joint import JointDetector
+from edge.infer.ladder import Wish
+from edge.reid.embedder import Embedder
+from edge.reid.open import open_embedder
+from edge.settings.config import Camera, Config, Model
+from edge.sinks.history.output import History
+from edge.sinks.mot import MotFolder
+from edge.sinks.mqtt import MqttOutput
+from edge.sinks.output import Output
+from edge.sinks.queued import Queued
+from edge.sinks.rotating import RotatingLines
+from edge.spans import Spans
+from edge.track.groups import groups_of
+from edge.track.tracker import Tracker
+
+# By the sections of the configuration.
+OUTPUTS: dict[str, Callable[[Any], Output]] = {
+    "jsonl": RotatingLines,
+    "mot": MotFolder,
+    "mqtt": MqttOutput,
+    "history": History,
+}
+
+
+def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = None) -> Tracker:
+    """A tracker as configured; `known` are the detector's classes. Raises UsageError."""
+    tracking = config.tracking
+    parameters: dict[str, Any] = {**(tracking.parameters or {})}
+    groups = None if known is None else groups_of(config.model.classes, known, tracking.method, tracking.preset)
+    return Tracker(
+        tracking.method,
+        frame_rate,
+        tracking.preset,
+        appearance=tracking.appearance,
+        class_groups=groups,
+        **parameters,
+    )
+
+
+def interval(config: Config, camera: Camera) -> int:
+    """The detect interval of `camera` while nothing is too hot: one of so many frames is detected on."""
+    return config.model.detect_every if camera.detect_every is None else camera.detect_every
+
+
+def warm_detector(model: Model, spans: Spans) -> Detector | JointDetector:
+    """The network, warm: its first real frame is as quick as all others."""
+    detector = open_detector(
+        model.pack,
+        classes=model.classes,
+        floor=model.floor,
+        backend=model.backend,
+        variant=model.variant,
+        require=model.require,
+        threads=_threads(model),
+        spans=spans,
+    )
+    detector(np.zeros((64, 64, 3), np.uint8))
+    return detector
+
+
+def warm_embedder(config: Config, detector: Detector | JointDetector, spans: Spans) -> Embedder | None:
+    """The pack's appearance network, where embeddings are used and `detector` does not make them itself.
+
+    Raises UsageError for a pack without one.
+    """
+    if detector.description.is_joint or tracker(config, 30.0).appearance is None:
+        return None
+    model = config.model
+    wish = Wish(model.backend, model.variant, model.require, _threads(model))
+    embedder = open_embedder(model.pack, wish, spans)
+    embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
+    return embedder
+
+
+def _threads(model: Model) -> int:
+    return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
+    """Those of `OUTPUTS` that are configured, not yet started."""
+    return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}
