@@ -13,13 +13,17 @@ from onnx import TensorProto
 
 from edge.errors import DataError
 from export.graph import Graph
-from export.weights import Float64s, Weights
+from export.weights import NORM_EPSILON, Float64s, Weights
 
 Order = npt.NDArray[np.int64]
 
-LEAKY_SLOPE = 0.1  # of every published NanoDet (its `LeakyReLU` activation)
+LEAKY = "LeakyReLU"
+LEAKY_SLOPE = 0.1  # of NanoDet's `LeakyReLU`, which every published one uses
+# By PyTorch's names; those that never fall as their input rises, behind which a maximum may as well be taken before.
+ACTIVATIONS = ("ReLU", LEAKY, "ReLU6", "HardSwish", "SiLU")
+_RISING = frozenset(("ReLU", LEAKY, "ReLU6"))
 ZERO = -1
-BGR = np.array([0, 1, 2])
+UNCHANGED = np.array([0, 1, 2])  # colours as the network's input has them
 BGR_OF_RGB = np.array([2, 1, 0])  # for a network that was trained on RGB: channel 0 of a BGR picture is its channel 2
 
 
@@ -60,12 +64,16 @@ def pixels(graph: Graph, name: str, shape: Sequence[int | str], order: Order, me
 
 
 class Layers:
-    """Writes layers of `weights` into `graph`. Hidden channels are padded to a multiple of `align`."""
+    """Writes layers of `weights` into `graph`. Hidden channels are padded to a multiple of `align`.
 
-    def __init__(self, graph: Graph, weights: Weights, align: int = 1) -> None:
+    `activation` is that of this part of the network, one of `ACTIVATIONS`.
+    """
+
+    def __init__(self, graph: Graph, weights: Weights, align: int = 1, activation: str = "ReLU") -> None:
         self.graph = graph
         self.weights = weights
         self.align = align
+        self._activation = activation
 
     def pointwise(
         self,
@@ -87,6 +95,11 @@ class Layers:
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
         return Features(self._conv(x.name, name or layer, weight, picked(bias, rows)), rows)
 
+    def matrix(self, x: Features, name: str, weight: Float64s, bias: Float64s) -> Features:
+        """A 1x1 convolution with these weights, `[outputs, inputs]` as published."""
+        columns = picked(weight.T, x.order).T[:, :, None, None]
+        return Features(self._conv(x.name, name, columns, bias), np.arange(len(weight)))
+
     def convolution(self, x: Features, layer: str, norm: str, stride: int = 1) -> Features:
         """The convolution `layer` over all channels."""
         weight, bias = self.weights.layer(layer, norm, inputs=x.count)
@@ -100,20 +113,46 @@ class Layers:
         out = self._conv(x.name, name, weight, bias, stride=stride, groups=len(x.order))
         return Features(out, x.order)
 
-    def first(self, x: Features, name: str, norm: str, std: Sequence[float]) -> Features:
+    def first(self, x: Features, name: str, norm: str | None, std: Sequence[float]) -> Features:
         """The first convolution, of stride 2, on colours that still want division by their `std`."""
         weight, bias = self.weights.layer(name, norm, inputs=x.count)
         rows = padded(np.arange(len(weight)), self.align)
         weight = picked(weight, rows)[:, x.order] / np.reshape(std, (1, -1, 1, 1))
         return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=2), rows)
 
+    def instance_norm(self, x: Features, name: str) -> Features:
+        """Each channel of each picture brought to mean 0 and variance 1 over its pixels, then scaled."""
+        weight, bias = self.weights.instance_norm(name, x.count)
+        inputs = [
+            self.graph.constant(f"{name}.{n}", picked(v, x.order)) for n, v in (("weight", weight), ("bias", bias))
+        ]
+        out = self.graph.add("InstanceNormalization", [x.name, *inputs], name, epsilon=NORM_EPSILON)
+        return Features(out, x.order)
+
     def relu(self, x: Features) -> Features:
         """ReLU."""
         return self._unary("Relu", x, "act")
 
-    def leaky(self, x: Features) -> Features:
-        """LeakyReLU."""
-        return self._unary("LeakyRelu", x, "act", alpha=LEAKY_SLOPE)
+    def activated(self, x: Features) -> Features:
+        """`x` through the activation of this part."""
+        name = self._activation
+        if name == LEAKY:
+            return self._unary("LeakyRelu", x, "act", alpha=LEAKY_SLOPE)
+        if name == "ReLU":
+            return self.relu(x)
+        if name == "HardSwish":
+            return self._unary("HardSwish", x, "act")
+        if name == "SiLU":
+            return self.product(f"{x.name}.act", x, self.sigmoid(x))
+        ends = [self.graph.constant(f"relu6.{end}", value) for end, value in (("low", 0.0), ("high", 6.0))]
+        return Features(self.graph.add("Clip", [x.name, *ends], f"{x.name}.act"), x.order)
+
+    def activated_and_pooled(self, x: Features) -> Features:
+        """The activation, then the maximum of 3x3; in the other order, on a quarter of the pixels, where that is the
+        same."""
+        if self._activation in _RISING:
+            return self.activated(self.max_pool(x))
+        return self.max_pool(self.activated(x))
 
     def sigmoid(self, x: Features) -> Features:
         """The logistic function."""
@@ -133,7 +172,7 @@ class Layers:
         name = self.graph.add("Resize", [x.name, "", scales], f"{x.name}.doubled", mode="linear")
         return Features(name, x.order)
 
-    def to_float16(self, x: Features) -> Features:
+    def halved(self, x: Features) -> Features:
         """`x` at half the width and height; bilinear by exactly one half is the mean of 2x2 pixels."""
         return self._unary("AveragePool", x, "halved", kernel_shape=[2, 2], strides=[2, 2])
 

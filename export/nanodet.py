@@ -9,11 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
+from edge.detect import adopt
 from edge.detect.cells import cell_counts
 from edge.detect.families.nanodet import (
     CELL_OFFSET,
-    NANODET_MEAN_BGR,
-    NANODET_STD_BGR,
     OWN_INPUT,
     OWN_OUTPUTS,
     PLUS,
@@ -24,8 +23,9 @@ from edge.detect.families.nanodet import (
 )
 from edge.errors import DataError, UsageError
 from edge.modelpack import Head, ImageInput
+from export.config import KEEPING_RATIO, PUBLISHED, Config
 from export.graph import Graph
-from export.layers import BGR, Features, Layers, Order, pixels
+from export.layers import UNCHANGED, Features, Layers, Order, pixels
 from export.shufflenet import WIDTHS, backbone
 from export.weights import Weights
 
@@ -65,31 +65,53 @@ def class_count(weights: Weights) -> int:
 
 
 def build(
-    weights: Weights, kind: str, width: int, height: int, kept: Sequence[int] | None = None, align: int = ALIGN
+    weights: Weights,
+    kind: str,
+    width: int,
+    height: int,
+    kept: Sequence[int] | None = None,
+    align: int = ALIGN,
+    config: Config = PUBLISHED,
+    overrides: adopt.Overrides = adopt.NONE,
 ) -> tuple[onnx.ModelProto, ImageInput, Head]:
     """The graph for pictures of `width` x `height` and what the board must know of it.
 
-    `kept` are the class outputs to keep, in order; None keeps all. `align` pads hidden channels to a multiple.
+    `kept` are the class outputs to keep, in order; None keeps all. `align` pads hidden channels to a multiple. `config`
+    says what weights do not tell, `overrides` how pictures are prepared where that is otherwise.
     Raises UsageError for a size that is not a multiple of 32, DataError for weights that do not fit.
     """
     if min(width, height) <= 0 or width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
         raise UsageError(f"--input-size {width}x{height}: expected multiples of {SIZE_MULTIPLE}, such as 416x416")
     name = architecture(weights, kind)
-    strides = STRIDES[kind]
     graph = Graph()
-    layers = Layers(graph, weights, align)
-    image = pixels(graph, OWN_INPUT, [1, height, width, 3], BGR, NANODET_MEAN_BGR)
-    features = backbone(layers, image, NANODET_STD_BGR)
-    levels = _ghost_pan(layers, features) if kind == PLUS else _pan(layers, features)
+    parts = config.activations
+    body, neck, top = (Layers(graph, weights, align, part) for part in (parts.backbone, parts.pyramid, parts.head))
+    resize = RESIZE[kind] if config.keep_ratio is None else KEEPING_RATIO if config.keep_ratio else "squash"
+    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", config.mean_bgr, config.std_bgr, resize)
+    wanted = adopt.prepared(wanted, overrides)
+    image = pixels(graph, OWN_INPUT, [1, height, width, 3], UNCHANGED, wanted.mean)
+    features = backbone(body, image, wanted.std)
+    levels = _ghost_pan(neck, features) if kind == PLUS else _pan(neck, features)
+    strides = tuple(STRIDES[PLUS][: len(levels)])
     cells = cell_counts(width, height, strides)
     if weights.count(r"head\.gfl_cls\.(\d+)\.") != len(strides):
-        raise DataError(f"{weights.file}: {name} has {len(strides)} head levels, found another number of head.gfl_cls")
+        raise DataError(
+            f"{weights.file}: a pyramid of {len(strides)} levels and a head of another number (head.gfl_cls)"
+        )
     rows = np.arange(class_count(weights)) if kept is None else np.asarray(kept)
-    _head(layers, levels, cells, rows)
+    _head(top, levels, cells, rows)
     weights.finish(name, _IGNORED)
-    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", NANODET_MEAN_BGR, NANODET_STD_BGR, RESIZE[kind])
     head = Head(kind, OWN_OUTPUTS, strides, _reg_max(weights), CELL_OFFSET[kind], "logits")
     return graph.model(name), wanted, head
+
+
+def assumed(kind: str) -> str:
+    """What has to be taken for granted of weights without a configuration."""
+    kept = "not kept" if RESIZE[kind] == "squash" else "kept"
+    return (
+        f"its weights do not tell activations and preparation; assumed as published: LeakyReLU, BGR, NanoDet's mean and"
+        f" std, the aspect ratio {kept}; --config nanodet.yml says otherwise"
+    )
 
 
 def _reg_max(weights: Weights) -> int:
@@ -98,16 +120,16 @@ def _reg_max(weights: Weights) -> int:
 
 
 def _separable(layers: Layers, x: Features, name: str, stride: int = 1) -> Features:
-    x = layers.leaky(layers.depthwise(x, f"{name}.depthwise", f"{name}.dwnorm", stride))
-    return layers.leaky(layers.pointwise(x, f"{name}.pointwise", f"{name}.pwnorm"))
+    x = layers.activated(layers.depthwise(x, f"{name}.depthwise", f"{name}.dwnorm", stride))
+    return layers.activated(layers.pointwise(x, f"{name}.pointwise", f"{name}.pwnorm"))
 
 
 def _ghost_pan(layers: Layers, features: list[Features]) -> list[Features]:
-    """The pyramid of NanoDet-Plus: top-down, bottom-up, and one more level of stride 64."""
+    """The pyramid of NanoDet-Plus: top-down, bottom-up, and usually one more level, of stride 64."""
     reduced = []
     for i, x in enumerate(features):
         name = f"fpn.reduce_layers.{i}"
-        reduced.append(layers.leaky(layers.pointwise(x, f"{name}.conv", f"{name}.bn")))
+        reduced.append(layers.activated(layers.pointwise(x, f"{name}.conv", f"{name}.bn")))
     tops = [reduced[-1]]
     for i, low in enumerate(reversed(reduced[:-1])):
         name = f"fpn.top_down_blocks.{i}"
@@ -117,9 +139,11 @@ def _ghost_pan(layers: Layers, features: list[Features]) -> list[Features]:
         name = f"fpn.bottom_up_blocks.{i}"
         down = _separable(layers, levels[-1], f"fpn.downsamples.{i}", stride=2)
         levels.append(_ghost_blocks(layers, layers.concat(f"{name}.input", [down, high]), name))
-    deepest = _separable(layers, reduced[-1], "fpn.extra_lvl_in_conv.0", stride=2)
-    extra = _separable(layers, levels[-1], "fpn.extra_lvl_out_conv.0", stride=2)
-    return [*levels, layers.sum("fpn.extra_level", deepest, extra)]
+    for i in range(layers.weights.count(r"fpn\.extra_lvl_in_conv\.(\d+)\.")):
+        deepest = _separable(layers, reduced[-1], f"fpn.extra_lvl_in_conv.{i}", stride=2)
+        extra = _separable(layers, levels[-1], f"fpn.extra_lvl_out_conv.{i}", stride=2)
+        levels.append(layers.sum(f"fpn.extra_level{i or ''}", deepest, extra))
+    return levels
 
 
 def _ghost_blocks(layers: Layers, x: Features, name: str) -> Features:
@@ -136,9 +160,9 @@ def _ghost_blocks(layers: Layers, x: Features, name: str) -> Features:
 
 def _ghost(layers: Layers, x: Features, name: str, *, active: bool) -> Features:
     primary = layers.pointwise(x, f"{name}.primary_conv.0", f"{name}.primary_conv.1")
-    primary = layers.leaky(primary) if active else primary
+    primary = layers.activated(primary) if active else primary
     cheap = layers.depthwise(primary, f"{name}.cheap_operation.0", f"{name}.cheap_operation.1")
-    return layers.concat(name, [primary, layers.leaky(cheap) if active else cheap])
+    return layers.concat(name, [primary, layers.activated(cheap) if active else cheap])
 
 
 def _pan(layers: Layers, features: list[Features]) -> list[Features]:
@@ -147,7 +171,7 @@ def _pan(layers: Layers, features: list[Features]) -> list[Features]:
     for i in reversed(range(len(levels) - 1)):
         levels[i] = layers.sum(f"fpn.top_down.{i}", levels[i], layers.doubled(levels[i + 1]))
     for i in range(1, len(levels)):
-        levels[i] = layers.sum(f"fpn.bottom_up.{i}", levels[i], layers.to_float16(levels[i - 1]))
+        levels[i] = layers.sum(f"fpn.bottom_up.{i}", levels[i], layers.halved(levels[i - 1]))
     return levels
 
 

@@ -1,6 +1,7 @@
 """From a file to a network for the board: a checkpoint is rebuilt as our own graph, an ONNX file adopted as it is."""
 
 import difflib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +13,23 @@ from edge.detect.families.joint import has_dense_heads
 from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
 from edge.reid import adopt as adopt_reid
-from export import adopted, checkpoint, joint, jointnet, nanodet, onnxfile, osnet
+from export import adopted, checkpoint, joint, jointnet, mobilenet, nanodet, onnxfile, osnet, resnet
+from export.config import PUBLISHED, Config
+from export.crops import PUBLISHED_SIZE
 from export.graph import OPSET
 from export.weights import Weights
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SIZE = (416, 416)
 SUPPORTED = (
     "NanoDet-Plus-m and NanoDet-m (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x, the built-in joint network,"
-    " and OSNet x0.25, x0.5, x0.75 or x1.0"
+    " OSNet, OSNet-IBN and OSNet-AIN x0.25, x0.5, x0.75 or x1.0, ResNet-50 of torchreid and fast-reid, and torchreid's"
+    " MobileNetV2"
 )
+
+_REID = (osnet, resnet, mobilenet)
+_DETECTORS = (nanodet, jointnet)
 
 Description = TypeVar("Description", Detector, Reid)
 
@@ -44,16 +53,20 @@ def detector(
     names: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     overrides: adopt.Overrides = adopt.NONE,
+    config: Config | None = None,
 ) -> Network[Detector]:
     """The detector in `path`.
 
     `size` is the width and height of its input (default: what the file says itself; for a checkpoint that does not,
     416x416),
     `names` its class names in order (default: its own, or else COCO's for 80 classes), `classes` the names of those to
-    keep (default: all). `overrides` are for ONNX files. Raises an error of `edge.errors` for a file that is missing,
-    broken or not understood, and for options that do not fit.
+    keep (default: all). `overrides` say how pictures are prepared where it is otherwise, and decide how an ONNX file is
+    read; `config` what a NanoDet checkpoint was built of and trained on. Raises an error of `edge.errors` for a file
+    that is missing, broken or not understood, and for options that do not fit.
     """
     if path.suffix == ".onnx":
+        if config is not None:
+            raise UsageError(f"{path}: --config and --activation are for NanoDet checkpoints; leave them out")
         if classes:
             raise UsageError(f"{path}: --classes rebuilds a checkpoint; the classes of an ONNX file are those it has")
         content, model = adopted.detector(path, size or overrides.input_size)
@@ -66,7 +79,11 @@ def detector(
             content = model.SerializeToString()
         return Network(content, onnxfile.opset(model), found)
     weights = Weights(path.name, *checkpoint.read(path))
-    size = size or weights.meta.input_size or DEFAULT_SIZE
+    said = config or PUBLISHED
+    size = size or overrides.input_size or weights.meta.input_size or said.input_size or DEFAULT_SIZE
+    names = names or overrides.class_names or (None if weights.meta.class_names else said.class_names)
+    if config is not None and not nanodet.recognised(weights):
+        raise UsageError(f"{path}: --config and --activation are for NanoDet checkpoints; leave them out")
     if jointnet.recognised(weights):
         all_names = _all_names(path, jointnet.class_count(weights), names, weights)
         architecture = jointnet.ARCHITECTURE
@@ -74,7 +91,10 @@ def detector(
     elif kind := nanodet.recognised(weights):
         all_names = _all_names(path, nanodet.class_count(weights), names, weights)
         architecture = nanodet.architecture(weights, kind)
-        model, image, head = nanodet.build(weights, kind, *size, _positions(path, all_names, classes or all_names))
+        if config is None and weights.meta.input_size is None:  # none of ours, which are all as published
+            logger.warning("%s: %s", path, nanodet.assumed(kind))
+        kept = _positions(path, all_names, classes or all_names)
+        model, image, head = nanodet.build(weights, kind, *size, kept, config=said, overrides=overrides)
     else:
         raise _unknown(weights, "--detector")
     source = Source(path.name, sha256_of(path), architecture)
@@ -94,10 +114,14 @@ def reid(path: Path, overrides: adopt.Overrides = adopt.NONE, output: str | None
         found = replace(found, input=adopt.prepared(found.input, overrides))
         return Network(content, onnxfile.opset(model), found, batch=inputs[0].shape[0])
     weights = Weights(path.name, *checkpoint.read(path))
-    if not osnet.recognised(weights):
+    family = next((family for family in _REID if family.recognised(weights)), None)
+    if family is None:
         raise _unknown(weights, "--reid")
-    model, crops, embedding = osnet.build(weights, *(weights.meta.input_size or osnet.PUBLISHED_SIZE))
-    source = Source(path.name, sha256_of(path), osnet.architecture(weights))
+    if output is not None:
+        raise UsageError(f"--reid-output {output}: {path} is a checkpoint, which has one output; leave it out")
+    size = overrides.input_size or weights.meta.input_size or PUBLISHED_SIZE
+    model, crops, embedding = family.build(weights, *size, overrides)
+    source = Source(path.name, sha256_of(path), family.architecture(weights))
     return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt_reid.OWN_EMBEDDING, embedding, {}))
 
 
@@ -129,7 +153,7 @@ def _positions(path: Path, names: Sequence[str], classes: Sequence[str]) -> list
 
 def _unknown(weights: Weights, flag: str) -> DataError:
     other = "--reid" if flag == "--detector" else "--detector"
-    if osnet.recognised(weights) if flag == "--detector" else nanodet.recognised(weights):
+    if any(family.recognised(weights) for family in (_REID if flag == "--detector" else _DETECTORS)):
         return DataError(f"{weights.file}: given as {flag}, but belongs to {other}")
     return DataError(
         f"{weights.file}: not an architecture that is known; supported are {SUPPORTED};"

@@ -44,7 +44,7 @@ class Reading(NamedTuple):
 def backbone(layers: Layers, image: Features, std: Sequence[float]) -> list[Features]:
     """The features of strides 8, 16 and 32 of `image`."""
     x = layers.first(image, "backbone.conv1.0", "backbone.conv1.1", std)
-    x = layers.leaky(layers.max_pool(x))  # monotone, so pooling first is exact, on a quarter of the pixels
+    x = layers.activated_and_pooled(x)
     features = []
     for stage in STAGES:
         x = _stage(layers, x, f"backbone.stage{stage}")
@@ -81,7 +81,7 @@ def _stage(layers: Layers, x: Features, name: str) -> Features:
         if block > 0:
             x = _joined(layers, f"{name}.{block}.input", pieces[block - 1])
         branch, stride = f"{name}.{block}.branch2", 1 if block else 2
-        x = layers.leaky(layers.pointwise(x, f"{branch}.0", f"{branch}.1"))
+        x = layers.activated(layers.pointwise(x, f"{branch}.0", f"{branch}.1"))
         x = layers.depthwise(x, f"{branch}.3", f"{branch}.4", stride)
         _source(layers, x, f"{branch}.5", f"{branch}.6", block + 1, plan, pieces)
     return _joined(layers, f"{name}.output", pieces[-1])
@@ -103,7 +103,7 @@ def _source(
         rows.append(with_zeros(index, zeros))
         shares.append((reader, with_zeros(inputs, zeros)))
     every = np.concatenate(rows)
-    out = layers.leaky(layers.pointwise(x, name, norm, rows=every, outputs=int(np.sum(every != ZERO))))
+    out = layers.activated(layers.pointwise(x, name, norm, rows=every, outputs=int(np.sum(every != ZERO))))
     names = [out.name]
     if len(shares) > 1:
         names = layers.graph.split(out.name, [len(s) for _, s in shares], [f"{name}.for{r + 1}" for r, _ in shares])

@@ -13,7 +13,7 @@ from export.checkpoint import Meta, Tensors
 Float64s = npt.NDArray[np.float64]
 
 NOTHING_SAID = Meta()
-BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which no published configuration of these networks changes
+NORM_EPSILON = 1e-5  # PyTorch's default, which no published configuration of these networks changes
 
 
 class Weights:
@@ -69,13 +69,22 @@ class Weights:
         bias = self._vector(f"{name}.bias", len(weight)) if f"{name}.bias" in self else np.zeros(len(weight))
         if norm is None:
             return weight, bias
+        scale, shift = self.batch_norm(norm, len(weight))
+        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias * scale + shift
+
+    def batch_norm(self, name: str, channels: int) -> tuple[Float64s, Float64s]:
+        """Factor and shift of the batch norm `name` over so many channels; DataError where they do not fit."""
         factor, shift, mean, variance = (
-            self._vector(f"{norm}.{part}", len(weight)) for part in ("weight", "bias", "running_mean", "running_var")
+            self._vector(f"{name}.{part}", channels) for part in ("weight", "bias", "running_mean", "running_var")
         )
         if variance.min() < 0:
-            raise DataError(f"{self.file}: {norm}.running_var: expected variances >= 0, found {variance.min()}")
-        scale = factor / np.sqrt(variance + BATCH_NORM_EPSILON)
-        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), (bias - mean) * scale + shift
+            raise DataError(f"{self.file}: {name}.running_var: expected variances >= 0, found {variance.min()}")
+        scale = factor / np.sqrt(variance + NORM_EPSILON)
+        return scale, shift - mean * scale
+
+    def instance_norm(self, name: str, channels: int) -> tuple[Float64s, Float64s]:
+        """Factor and shift of the instance norm `name` over so many channels; DataError where they do not fit."""
+        return self._vector(f"{name}.weight", channels), self._vector(f"{name}.bias", channels)
 
     def finish(self, architecture: str, ignored: Sequence[str]) -> None:
         """Raise DataError if tensors are left over whose names match none of the `ignored` patterns."""

@@ -7,7 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from export.checkpoint import Tensors
-from export.weights import BATCH_NORM_EPSILON
+from export.weights import NORM_EPSILON
 
 
 def nanodet_m(path: Path) -> Tensors:
@@ -24,7 +24,7 @@ def nanodet_m(path: Path) -> Tensors:
         if norm:
             ones, zeros = np.ones(len(weight)), np.zeros(len(weight))
             state |= {f"{norm}.weight": ones, f"{norm}.bias": bias, f"{norm}.running_mean": zeros}
-            state[f"{norm}.running_var"] = ones - BATCH_NORM_EPSILON
+            state[f"{norm}.running_var"] = ones - NORM_EPSILON
         else:
             state[f"{layer}.bias"] = bias
     return state

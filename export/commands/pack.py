@@ -15,7 +15,9 @@ from edge import modelpack
 from edge.detect import adopt, flags
 from edge.errors import OutputError, UsageError
 from edge.modelpack import Colour, Detector, Reid
-from export import networks, pack
+from export import config, networks, pack
+from export.config import Activations, Config
+from export.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
     from calibration.outcome import Calibration
@@ -44,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--classes", type=flags.names, metavar="A,B,...", help="keep these classes only, which is faster"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="nanodet.yml: the training configuration of a NanoDet checkpoint"
+    )
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        help="of a NanoDet checkpoint without a configuration (default: LeakyReLU, as published)",
     )
     parser.add_argument(
         "--calibrate",
@@ -84,8 +94,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
     start_s = time.perf_counter()
-    said = flags.overrides(args)
-    detector = networks.detector(args.detector, args.input_size, args.class_names, args.classes, said)
+    detector = networks.detector(
+        args.detector,
+        args.input_size,
+        args.class_names,
+        args.classes,
+        flags.overrides(args),
+        _config(args.config, args.activation),
+    )
     crops = adopt.Overrides(
         input_size=args.reid_input_size,
         colour=args.reid_colour,
@@ -101,6 +117,15 @@ def run(args: argparse.Namespace) -> None:
     written = modelpack.read(args.output)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
     sys.stdout.write(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s\n")
+
+
+def _config(path: Path | None, activation: str | None) -> Config | None:
+    """What is said of a NanoDet checkpoint, None where nothing is."""
+    if path is not None and activation is not None:
+        raise UsageError("--activation: --config says it already; leave one of them out")
+    if activation is not None:
+        return Config(Activations(activation, activation, activation))
+    return config.read(path) if path is not None else None
 
 
 def _calibration(

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export import checkpoint, nanodet, osnet
+from export import checkpoint, crops, nanodet, osnet
 from export.graph import OPSET, Graph
 from export.weights import Weights
 from tests.export.onnxrun import run
@@ -55,7 +55,7 @@ def test_later_opsets_mean_the_same(data, network, opset):
         model, image, _ = nanodet.build(Weights("d", tensors), "nanodet-plus", 96, 64)
     else:
         tensors, _ = checkpoint.read(data / "models" / "osnet_x0_25_msmt17.pth")
-        model, image, _ = osnet.build(Weights("r", tensors), *osnet.PUBLISHED_SIZE)
+        model, image, _ = osnet.build(Weights("r", tensors), *crops.PUBLISHED_SIZE)
     assert model.opset_import[0].version == OPSET
     pixels = np.random.default_rng(1).integers(0, 256, (1, image.height, image.width, 3), np.uint8)
     before = run(model, **{image.name: pixels})

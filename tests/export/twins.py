@@ -25,11 +25,24 @@ def alive(module: nn.Module, seed: int) -> nn.Module:
                 part.weight.copy_(drawn(part.weight, -1, 1) * (6 / fan_in) ** 0.5)
                 if part.bias is not None:
                     part.bias.copy_(drawn(part.bias, -1, 1))
+            elif isinstance(part, nn.InstanceNorm2d):
+                part.weight.copy_(drawn(part.weight, 0.5, 1.5))
+                part.bias.copy_(drawn(part.bias, -0.5, 0.5))
             elif isinstance(part, (nn.BatchNorm2d, nn.BatchNorm1d)):
                 part.running_mean.copy_(drawn(part.running_mean, -0.5, 0.5))
                 part.running_var.copy_(drawn(part.running_var, 0.5, 3))
                 part.weight.copy_(drawn(part.weight, 0.5, 1.5))
                 part.bias.copy_(drawn(part.bias, -0.5, 0.5))
+    return module
+
+
+def with_activation(module: nn.Module, make: type[nn.Module]) -> nn.Module:
+    """`module` with every LeakyReLU in it replaced."""
+    for name, part in module.named_children():
+        if isinstance(part, nn.LeakyReLU):
+            setattr(module, name, make())
+        else:
+            with_activation(part, make)
     return module
 
 

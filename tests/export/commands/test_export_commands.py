@@ -65,8 +65,35 @@ def test_neither_pytorch_nor_opencv_nor_numba_is_needed(tmp_path, data):
     )
     run = [sys.executable, "-c", script, "pack", *flags, "-o", str(out)]
     done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()  # what its weights do not tell
+    assert "--config nanodet.yml" in told
     assert done.stdout.count("agrees") == 2
+
+
+def test_a_training_configuration_and_the_crops_preparation_end_up_in_the_pack(tmp_path, data):
+    config = tmp_path / "nanodet.yml"
+    config.write_text("model: {arch: {}}\ndata: {val: {keep_ratio: true, input_size: [96, 64]}}\n")
+    reid = small.write_reid(tmp_path / "r.onnx")
+    flags = ["--detector", f"{data}/models/nanodet-plus-m_416.pth", "--config", str(config), "--reid", str(reid)]
+    flags += ["--reid-mean", "10,20,30", "--reid-std", "1,2,4", "--reid-colour", "bgr"]
+    assert main(["pack", *flags, "-o", str(tmp_path / "a.pack")]) == 0
+    found = modelpack.read(tmp_path / "a.pack")
+    assert (found.detector.input.width, found.detector.input.resize) == (96, "letterbox-centre")
+    assert (found.reid.input.mean, found.reid.input.std, found.reid.input.colour) == ((10, 20, 30), (1, 2, 4), "bgr")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--activation", "ReLU", "--config", "x.yml"], "--config says it already"),
+        (["--activation", "ReLU"], "for NanoDet checkpoints"),
+        (["--reid-mean", "1,2"], "expected three numbers"),
+    ],
+)
+def test_flags_that_do_not_fit_are_a_usage_error(tmp_path, detector, capsys, flags, told):
+    assert main(["pack", "--detector", str(detector), *flags, "-o", str(tmp_path / "a.pack")]) == 64
+    assert told in capsys.readouterr().err
 
 
 def test_published_onnx_files_become_a_pack_that_verifies(tmp_path, data, capsys):
