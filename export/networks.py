@@ -78,6 +78,8 @@ def detector(
             model = joint.with_peaks(path.name, model)
             content = model.SerializeToString()
         return Network(content, onnxfile.opset(model), found)
+    if overrides.family is not None:
+        raise UsageError(f"--family {overrides.family}: {path} is a checkpoint, which shows what it is; leave it out")
     weights = Weights(path.name, *checkpoint.read(path))
     said = config or PUBLISHED
     size = size or overrides.input_size or weights.meta.input_size or said.input_size or DEFAULT_SIZE
