@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from edge.sinks.mot import MotText
 from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
+from edge.track import registry
+from edge.track.appearance import Appearance
 from edge.video.ahead import Ahead
 from edge.video.demo import DemoScene
 
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
     parser.add_argument("--scene", default=SCENE, metavar="demo://…", help=f"default: {SCENE}")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
-    parser.add_argument("--appearance", choices=("none", "ema", "sasm"), help="memory of looks; default: the method's")
+    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
 
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     source = DemoScene(args.scene, lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])))
     if source.frame_count is None:
         raise UsageError(f"{args.scene}: a scored scene needs an end; add frames=300, for example")
-    model = args.model or args.out / (JOINT_PACK if args.tracking_method == "jointtrack" else PACK)
+    model = args.model or args.out / (JOINT_PACK if registry.find(args.tracking_method).is_joint else PACK)
     if not model.exists() and args.model is None:
         raise UsageError(f"expected a model pack at {model}, found none; run make demo, or name one with --model")
     spans, summary, stop = Spans(), Summary(), StopRequest()

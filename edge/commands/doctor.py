@@ -12,7 +12,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -24,16 +24,10 @@ from edge.infer import diagnosis
 from edge.infer.diagnosis import Finding, RungState
 from edge.infer.ladder import Ladder, Wish
 
-# Modules that compile when they are imported.
-KERNELS = (
-    "edge.track.methods.bytetrack",
+# Modules that compile when they are imported. The tracking methods compile as well.
+MODULES = (
     "edge.track.appearance.selection",
-    "edge.track.methods.jointtrack",
     "edge.track.appearance.memory",
-    "edge.track.methods.nanotrack",
-    "edge.track.methods.nanotrack_published",
-    "edge.track.methods.qdtrack",
-    "edge.track.methods.sparsetrack",
     "edge.detect.decode.distributions",
     "edge.detect.decode.lists",
     "edge.detect.decode.nms",
@@ -63,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         *diagnosis.board_findings(),
         *diagnosis.camera_findings(),
         *diagnosis.software_findings(),
-        *diagnosis.cache_findings(KERNELS),
+        *diagnosis.cache_findings(kernels()),
         *diagnosis.gpu_findings(ladder),
     ]
     rungs = diagnosis.rung_states(ladder, pack)
@@ -120,18 +114,32 @@ def _cell(text: str, remedy: str, said: set[str]) -> Text:
     return cell
 
 
+def kernels() -> dict[str, str]:
+    """What is compiled, by name: the room of `edge` it lies in, and how its files in the cache begin."""
+    from edge.track import registry
+
+    names = {module: f"{module.split('.')[1]}/{module.rpartition('.')[2]}." for module in MODULES}
+    return names | {method.name: f"track/method.{method.cache_name}-" for method in registry.algorithms()}
+
+
 def warm() -> None:
-    """Fill the cache and show how long each module took."""
+    """Fill the cache and show how long each part took."""
     started = time.perf_counter()
     from edge.kernels import jit
+    from edge.track import registry
 
     table = Table("kernels", "seconds", "was")
     table.add_row("numba itself", f"{time.perf_counter() - started:.2f}", "imported")
-    for name in KERNELS:
+
+    def row(name: str, compiled: Callable[[], Iterable[object]]) -> None:
         before = time.perf_counter()
-        module = importlib.import_module(name)
-        stored = all(jit.was_stored(value) for value in vars(module).values())
+        stored = all(jit.was_stored(function) for function in compiled())
         table.add_row(name, f"{time.perf_counter() - before:.2f}", "read from the cache" if stored else "compiled")
+
+    for name in MODULES:
+        row(name, lambda name=name: vars(importlib.import_module(name)).values())  # type: ignore[misc]
+    for method in registry.algorithms():
+        row(method.name, lambda method=method: [method.frame])  # type: ignore[misc]
     console = Console()
     console.print(table)
     console.print(f"all together {time.perf_counter() - started:.1f} s; cache: {jit.cache_folder().parent}")

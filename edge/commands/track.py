@@ -29,6 +29,8 @@ from edge.sinks.lines import STANDARD_OUTPUT
 from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
+from edge.track.appearance import Appearance
+from edge.track.registry import BUILT_IN, choose
 from edge.types import Detections
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
@@ -38,9 +40,7 @@ if TYPE_CHECKING:
     from edge.chain.chain import Chain
     from edge.sinks.video import Underpaint
 
-_APPEARANCES = ("none", "ema", "sasm")  # the names that `edge.track.appearance.memory` knows
 _POLICIES = ("always", "auto", "never")
-_BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")  # their appearance is none unless a ReID model is given
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 
@@ -50,11 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", metavar="SOURCE", help="what to track, see above")
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
-    parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
+    parser.add_argument(
+        "--tracking-method",
+        default="nanotrack",
+        metavar="NAME",
+        help=f"{', '.join(BUILT_IN)}, or one of your own as module:NAME; default: nanotrack",
+    )
     parser.add_argument(
         "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
     )
-    parser.add_argument("--appearance", choices=_APPEARANCES, help="memory of looks; default: the method's own")
+    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings; default: its own")
     parser.add_argument(
         "--reid-model",
         type=Path,
@@ -210,9 +215,11 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
 
 
 def _appearance(args: argparse.Namespace) -> str | None:
-    """What to remember of looks. The published trackers ignore a ReID model, and so do presets that reproduce them."""
-    if args.appearance is None and args.reid_model and args.preset == "default" and args.tracking_method in _BY_MOTION:
-        return "ema"
+    """How embeddings are remembered; the published trackers that go by motion ignore a ReID model."""
+    if args.appearance is None and args.reid_model:
+        method = choose(args.tracking_method, args.preset)
+        if method.takes_appearance and not method.needs_embeddings:
+            return "ema"
     chosen: str | None = args.appearance
     return chosen
 

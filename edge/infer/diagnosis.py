@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from edge.modelpack import ModelPack
 # "good" works, "note" is worth knowing, "lacking" limits what can be done, "broken" will fail.
 State = Literal["good", "note", "lacking", "broken"]
 
+_PACKAGE = Path(__file__).parents[1]
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
@@ -169,35 +170,32 @@ def opencv_findings(packages: dict[str, str], load: Callable[[], Any]) -> list[F
     return found
 
 
-def cache_findings(modules: tuple[str, ...]) -> list[Finding]:
-    """The caches: compiled kernels of `modules`, and TensorRT engines."""
+def cache_findings(kernels: Mapping[str, str]) -> list[Finding]:
+    """The caches: compiled `kernels` (see `edge.commands.doctor.kernels`), and TensorRT engines."""
     from edge.kernels import jit
 
     about = "caches"
+    parts = [prefix.split("/") for prefix in kernels.values()]
     try:
-        folders = {module: jit.cache_folder(_folder_of(module)) for module in modules}
+        folders = {room: jit.cache_folder(_PACKAGE / room) for room, _ in parts}
     except NanoTrackError as error:
         return [Finding(about, "kernels", "broken", str(error), "export NUMBA_CACHE_DIR=~/.cache/nanotrack/numba")]
-    cold = [m for m, folder in folders.items() if not any(folder.rglob(f"{m.rpartition('.')[2]}.*.nbi"))]
+    cold = [prefix for room, prefix in parts if not any(folders[room].rglob(f"{prefix}*.nbi"))]
     place = str(next(iter(folders.values())).parent)
     if cold:
-        text = f"{len(cold)} of {len(modules)} modules not compiled yet, in {place}"
-        kernels = Finding(about, "kernels", "lacking", text, "nanotrack doctor --warm")
+        text = f"{len(cold)} of {len(kernels)} parts not compiled yet, in {place}"
+        compiled = Finding(about, "kernels", "lacking", text, "nanotrack doctor --warm")
     else:
-        kernels = Finding(about, "kernels", "good", f"compiled, in {place}")
+        compiled = Finding(about, "kernels", "good", f"compiled, in {place}")
     folder = storage.default_folder()
     engines = len(list(folder.glob("*.plan"))) if folder.is_dir() else 0
     text = f"{engines} in {folder}" if engines else f"none in {folder}"
     try:
         if engines:
             storage.require_private(folder)
-        return [kernels, Finding(about, "engines", "good", text)]
+        return [compiled, Finding(about, "engines", "good", text)]
     except RungError as error:
-        return [kernels, Finding(about, "engines", "broken", error.detail, error.reason.remedy)]
-
-
-def _folder_of(module: str) -> Path:
-    return Path(__file__).parents[1] / module.split(".")[1]
+        return [compiled, Finding(about, "engines", "broken", error.detail, error.reason.remedy)]
 
 
 def gpu_findings(ladder: Ladder) -> list[Finding]:

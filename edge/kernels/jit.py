@@ -17,7 +17,7 @@ The policy, with reasons:
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,17 +38,21 @@ def kernel(function: Function) -> Function:
     return numba.njit(**_OPTIONS)(function)
 
 
-def entry(*arguments: Any) -> Callable[[Function], Function]:
+def entry(*arguments: Any, source: Path | None = None) -> Callable[[Function], Function]:
     """Decorator that compiles a function for exactly these argument types, or reads it from the cache.
 
-    A call from Python holds no interpreter lock. Raises OutputError where the cache folder cannot be written.
+    `source` is the file with the kernels that it calls where that is not its own. A call from Python holds no
+    interpreter lock. Raises OutputError where the cache folder cannot be written.
     """
 
     def compiled(function: Function) -> Function:
         if config.DISABLE_JIT:
             return function
+        file = source or Path(function.__code__.co_filename)
+        if not file.is_file():  # typed in: nothing would tell when it has changed
+            return numba.njit(tuple(arguments), **_OPTIONS)(function)
         elsewhere = config.CACHE_DIR
-        config.CACHE_DIR = str(cache_folder(_room(Path(function.__code__.co_filename))))
+        config.CACHE_DIR = str(cache_folder(_room(file)))
         try:
             return numba.njit(tuple(arguments), cache=True, **_OPTIONS)(function)
         finally:
@@ -81,7 +85,7 @@ def cache_folder(room: Path = Path(__file__).parents[1] / "track") -> Path:
     """
     package = Path(__file__).parents[1]
     rooms = {room, package / "track", package / "kernels"}
-    sources = sorted({source for folder in rooms for source in folder.rglob("*.py")})
+    sources = sorted({source for folder in rooms for source in _sources(folder)})
     version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     base = Path(config.CACHE_DIR) if config.CACHE_DIR else _user_folder()
     folder = base / f"{room.name}-{version}"
@@ -98,12 +102,20 @@ def cache_folder(room: Path = Path(__file__).parents[1] / "track") -> Path:
     return folder
 
 
+def _sources(room: Path) -> Iterator[Path]:
+    """The code in `room`: that of a package and all in it, or of the folder alone where it is none."""
+    return room.rglob("*.py") if (room / "__init__.py").is_file() else room.glob("*.py")
+
+
 def _room(source: Path) -> Path:
-    """The folder of `edge` that holds `source`; for a file from elsewhere its own folder."""
+    """The folder of `edge` that holds `source`; for a file from elsewhere its whole package, or its own folder."""
     package = Path(__file__).parents[1]
-    if package not in source.parents:
-        return source.parent
-    return package / source.relative_to(package).parts[0]
+    if package in source.parents:
+        return package / source.relative_to(package).parts[0]
+    room = source.parent
+    while (room / "__init__.py").is_file() and (room.parent / "__init__.py").is_file():
+        room = room.parent
+    return room
 
 
 def _user_folder() -> Path:

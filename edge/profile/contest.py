@@ -27,6 +27,7 @@ from edge.reid.stage import Policy
 from edge.sinks.mot import MotText
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
+from edge.track import registry
 from edge.types import Frame
 from edge.video.ahead import Ahead
 from edge.video.loop import Looped
@@ -34,7 +35,6 @@ from edge.video.loop import Looped
 ROUNDS = 3
 _WARM_UP_FRAMES = 3
 _LEAST_FRAMES = 10  # of a turn, also on the slowest board
-_BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")
 _POLICIES: tuple[Policy, ...] = ("auto", "always")
 _REFERENCE = "onnxruntime-fp32"
 
@@ -115,8 +115,10 @@ def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
     """Every rung with every number of threads; with one thread every method, and looks where the pack has them."""
     pack = None if wishes.model.is_file() else modelpack.read(wishes.model)
     is_joint = pack is not None and pack.detector.is_joint
-    has_looks = pack is not None and pack.reid is not None and wishes.method in _BY_MOTION
-    methods = (*_BY_MOTION, "jointtrack") if is_joint else _BY_MOTION
+    ours = registry.choose(wishes.method)
+    with_reid = pack is not None and pack.reid is not None and ours.takes_appearance and not ours.needs_embeddings
+    known = [registry.choose(name) for name in registry.BUILT_IN]
+    methods = [c.name for c in known if not c.needs_embeddings or (is_joint and c.method.is_joint)]
     found = []
     for rung in rungs:
         here = _on(rung, wishes)
@@ -125,7 +127,7 @@ def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
                 found.append(_Entrant(replace(here, threads=threads, side_by_side=beside), rung))
         one = replace(here, threads=1)
         found += [_Entrant(replace(one, method=name), rung) for name in methods if name != wishes.method]
-        if has_looks:
+        if with_reid:
             found += [_Entrant(replace(one, reid=policy), rung) for policy in _POLICIES]
     return found
 

@@ -13,6 +13,7 @@ from typing import Literal
 from edge.errors import ConfigError
 from edge.infer.backend import BackendName, VariantName
 from edge.schema import build, within
+from edge.track.appearance import Appearance
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,7 +56,7 @@ class Tracking:
 
     method: str = "nanotrack"
     preset: str = "default"
-    appearance: Literal["none", "ema", "sasm"] | None = None
+    appearance: Appearance | None = None
     reid: Literal["always", "auto", "never"] = "auto"
     reid_budget_ms: float | None = within(0.01, 10_000, None)
     parameters: dict[str, float] | None = None

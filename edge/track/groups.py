@@ -1,4 +1,4 @@
-"""Groups of classes: who may be the same object although the detector calls it something else now.
+"""Groups of classes: which ones a detector may confuse, so that a track may go from one to the other.
 
 Methods that keep groups apart match a track and a detection only if they are of one group. A class in no group is one
 of its own.
@@ -10,14 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import UsageError
+from edge.track import registry
 from edge.track.state import CLASSES
-
-METHODS = ("bytetrack", "nanotrack", "sparsetrack")  # those that keep groups apart, in preset "default"
-
-
-def keeps_apart(method: str, preset: str) -> bool:
-    """Whether a tracker can be given groups. Others are the published methods or have a rule of their own."""
-    return method in METHODS and preset == "default"
 
 
 def groups_of(wanted: Sequence[str], known: Sequence[str], method: str, preset: str) -> list[list[int]] | None:
@@ -27,7 +21,7 @@ def groups_of(wanted: Sequence[str], known: Sequence[str], method: str, preset: 
     method keeps no groups apart.
     """
     joined = any("+" in names for names in wanted)
-    if len(wanted) < 2 or not (joined or keeps_apart(method, preset)):
+    if len(wanted) < 2 or not (joined or registry.choose(method, preset).keeps_groups_apart):
         return None
     return [[known.index(name) for name in names.split("+")] for names in wanted]
 

@@ -1,4 +1,4 @@
-"""What happens to tracks whatever the method: detections are read; tracks are born, seen, lost, removed and shown."""
+"""What happens to tracks whatever the method: they are started, updated, lost, removed and shown."""
 
 import math
 from typing import Any
@@ -8,17 +8,17 @@ import numpy as np
 from edge.kernels.jit import kernel
 from edge.track.matching.boxes import Records
 from edge.track.motion.kalman import correct_box, predict_box, start_box
-from edge.track.state import CLASSES, HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED
+from edge.track.state import CLASSES, HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work
 
 BAD_SHAPE, BAD_BOX, BAD_SCORE = -1, -2, -3
 
 
 @kernel
-def read(run: Any, detections: Records, boxes: Any, scores: Any, classes: Any, high: float, low: float) -> int:
+def read(run: Any, detections: Records, boxes: Any, scores: Any, classes: Any) -> int:
     """Copy the frame's detections into DETECTION records and sort them into score pools.
 
-    The high pool is score >= `high`, the low one `low` <= score < `high`; the published code leaves out equality on
-    both sides. Boxes without area belong to no pool and are counted as ignored. The result is 0, or
+    The high pool is score >= run["high"], the low one what is left from run["low"] on; the published code leaves out
+    equality on both sides. Boxes without area belong to no pool and are counted as ignored. The result is 0, or
     with nothing counted BAD_SHAPE if the arrays do not fit together, BAD_BOX if a coordinate is not finite, BAD_SCORE
     if a score lies outside 0..1.
     """
@@ -26,7 +26,7 @@ def read(run: Any, detections: Records, boxes: Any, scores: Any, classes: Any, h
     if boxes.shape[0] != n or boxes.shape[1] != 4 or len(classes) != n:
         return BAD_SHAPE
     # Thresholds are rounded like the scores: float32(.6) >= .6 must hold.
-    high, low = np.float64(np.float32(high)), np.float64(np.float32(low))
+    high, low = np.float64(np.float32(run["high"])), np.float64(np.float32(run["low"]))
     ignored = 0
     for j in range(n):
         detection = detections[j]
@@ -43,6 +43,7 @@ def read(run: Any, detections: Records, boxes: Any, scores: Any, classes: Any, h
         detection["track"] = -1
         detection["promoted"] = False
         detection["recycled"] = False
+        detection["covered"] = False
         detection["pool"] = NOWHERE
         if box[2] <= box[0] or box[3] <= box[1]:
             ignored += 1
@@ -61,7 +62,7 @@ def begin_frame(run: Any, table: Records, frames: float) -> None:
     for i in range(run["tracks"]):
         track = table[i]
         track["detection"] = -1
-        track["look"] = i
+        track["similarity_row"] = i
         if not run["reference"] and run["now"] - track["last"] > run["lost_frames"]:
             track["status"] = REMOVED
     compact(run, table)
@@ -93,7 +94,18 @@ def birth(run: Any, table: Records, detection: Any, j: int, model: int) -> None:
 
 
 @kernel
-def see(run: Any, track: Any, i: int, detection: Any, j: int, model: int) -> None:
+def start_tracks(work: Work, model: int) -> None:
+    """Start a track at every high detection left over whose score is `birth_margin` above that pool's."""
+    run, detections = work.run[0], work.detections
+    lowest = np.float64(np.float32(run["track_thresh"] + run["birth_margin"]))
+    for j in range(work.n):
+        detection = detections[j]
+        if detection["pool"] == HIGH and detection["track"] < 0 and detection["score"] >= lowest:
+            birth(run, work.table, detection, j, model)
+
+
+@kernel
+def update(run: Any, track: Any, i: int, detection: Any, j: int, model: int) -> None:
     """Update `track`, row `i`, with `detection`, row `j`: it is followed and confirmed from now on."""
     correct_box(track, detection["box"], model)
     track["confirmed"] = True
@@ -166,11 +178,20 @@ def compact(run: Any, table: Records) -> None:
 
 
 @kernel
-def show(run: Any, table: Records, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
+def by_score(work: Work) -> Any:
+    """The rows of all detections, the best score first, equal ones in their order."""
+    scores = np.empty(work.n)
+    for j in range(work.n):
+        scores[j] = -work.detections[j]["score"]
+    return np.argsort(scores, kind="mergesort")
+
+
+@kernel
+def show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
     """Write the confirmed tracks seen in this frame to the output arrays; how many there are."""
     shown = 0
-    for i in range(run["tracks"]):
-        track = table[i]
+    for i in range(work.run[0]["tracks"]):
+        track = work.table[i]
         if track["confirmed"] and track["status"] == TRACKED:
             ids[shown] = track["id"]
             for k in range(4):
@@ -179,5 +200,4 @@ def show(run: Any, table: Records, ids: Any, boxes: Any, scores: Any, classes: A
             classes[shown] = track["class"]
             rows[shown] = track["detection"]
             shown += 1
-    run["calls"] += 1
     return shown

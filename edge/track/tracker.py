@@ -1,7 +1,6 @@
 """`Tracker`: the public face of the association core."""
 
 import dataclasses
-import importlib
 import math
 from collections.abc import Iterable, Sequence
 
@@ -9,29 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
-from edge.track import groups, parameters
-from edge.track.appearance.memory import Looks, Rule, rule_of
+from edge.track import groups, registry
+from edge.track.appearance.memory import Memories, Rule, rule_of
 from edge.track.appearance.reentry import Reentry
 from edge.track.lifecycle import BAD_SHAPE
-from edge.track.motion.kalman import XYWH
-from edge.track.motion.prediction import predicted, predicted_boxes
-from edge.track.state import LOST, TRACK, State
+from edge.track.method import Method
+from edge.track.state import LOST, State
 from edge.types import Detections, Tracks
 
-# A method is a module with a dataclass `Parameters`, the dtype `RUN` of its settings and counters, a compiled `step`
-# and, where its tracks are not state.TRACK, a dtype `TRACK` of its own. One that can use appearance has a function
-# `looks` that makes the memories; one that follows nothing else has its rule for them, `MEMORY`. `MODEL` is the model
-# of its Kalman filter where that is not XYWH. `PRESETS` are published settings by name; `ELSEWHERE` are those that are
-# another algorithm, with its module.
-METHODS = {
-    "bytetrack": "edge.track.methods.bytetrack",
-    "jointtrack": "edge.track.methods.jointtrack",
-    "nanotrack": "edge.track.methods.nanotrack",
-    "qdtrack": "edge.track.methods.qdtrack",
-    "sparsetrack": "edge.track.methods.sparsetrack",
-}
-
-_REPAIRED = ("default", "published")  # presets that follow time and have no defects to reproduce
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
 _WHOLE = 1e-3
@@ -40,15 +24,15 @@ _WHOLE = 1e-3
 class Tracker:
     """Follows objects from frame to frame by their detections alone.
 
-    `method` is one of `METHODS`; `parameters` are the fields of that method's `Parameters`.
+    `method` is a name that `edge.track.registry` knows, or a `Method`; `parameters` are the fields of its parameters.
     `frame_rate` is the stream's, in frames a second: it turns the lost buffer into seconds and is the pace of calls
-    without a time. `preset` "default" is the method with its defects repaired, "reference" and all others of the
-    method's `PRESETS` reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
-    in "default"; its "published" is the published method with its defects repaired. `appearance` is how the
-    looks of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
+    without a time. `preset` "default" is the method with its defects repaired, "reference" and most others of the
+    method's presets reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
+    in "default"; its "published" is the published method with its defects repaired. `appearance` is how the embeddings
+    of tracks are remembered, for detections with embeddings: "none", "ema", "sasm", or a rule of
     `edge.track.appearance.rules`; without it as the method does. With `class_groups`, lists of class numbers, only
     tracks and detections of one group are matched, or of one class where it is in no group; without it classes are not
-    looked at.
+    compared.
 
     >>> tracker = Tracker("bytetrack", track_thresh=0.5)
     >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
@@ -61,73 +45,65 @@ class Tracker:
 
     def __init__(
         self,
-        method: str = "nanotrack",
+        method: str | Method = "nanotrack",
         frame_rate: float = 30.0,
         preset: str = "default",
         *,
         appearance: str | Rule | None = None,
         class_groups: Iterable[Sequence[int]] | None = None,
-        **parameters_: float,
+        **parameters: float,
     ) -> None:
-        if method not in METHODS:
-            raise UsageError(f"tracking method {method!r} is unknown; {parameters.nearest(method, METHODS)}")
         if not 0 < frame_rate < math.inf:
             raise UsageError(f"frame_rate = {frame_rate!r}: expected a number of frames a second above 0")
-        module = importlib.import_module(METHODS[method])
-        presets: dict[str, dict[str, float]] = {"default": {}, "reference": {}} | getattr(module, "PRESETS", {})
-        elsewhere: dict[str, str] = getattr(module, "ELSEWHERE", {})
-        presets |= {name: {} for name in elsewhere}
-        if preset not in presets:
-            raise UsageError(f"preset {preset!r} is unknown; {parameters.nearest(preset, presets)}")
-        if preset in elsewhere:
-            module = importlib.import_module(elsewhere[preset])
-        self.method, self.preset, self.frame_rate = method, preset, float(frame_rate)
-        self.parameters = parameters.build(module.Parameters, method, presets[preset] | parameters_)
-        self._given = frozenset(parameters_)
-        self._own = own = getattr(module, "MEMORY", None)
-        self._model = getattr(module, "MODEL", XYWH)
-        self.appearance = rule_of(appearance, own)
-        self._make_looks = getattr(module, "looks", None)
-        if self.appearance is not None and (self._make_looks is None or (own is None and preset != "default")):
-            raise UsageError(f"{method}: the published method knows no appearance; leave it out, or use preset default")
-        self._groups = None if class_groups is None else groups.group_table(class_groups)
-        if self._groups is not None and not groups.keeps_apart(method, preset):
+        self._choice = choice = (method if isinstance(method, Method) else registry.find(method)).choose(preset)
+        self._method = choice.method
+        self.method, self.preset, self.frame_rate = choice.name, preset, float(frame_rate)
+        self.parameters = choice.build_parameters(parameters)
+        self._given = frozenset(parameters)
+        self.appearance = rule_of(appearance, self._method.rule)
+        if self.appearance is not None and not choice.takes_appearance:
             raise UsageError(
-                f"{method}, preset {preset}: keeps no groups of classes apart; leave class_groups out, or use one of "
-                f"{', '.join(groups.METHODS)} with preset default"
+                f"{self.method}, preset {preset}: follows no appearance; leave it out, or use preset default"
             )
-        self._counts_calls = preset not in _REPAIRED
-        self._coasts = hasattr(self.parameters, "coast_s")
-        self._step = module.step
-        self._run: npt.NDArray[np.void] = np.zeros(1, module.RUN)
-        self._track: np.dtype[np.void] = getattr(module, "TRACK", TRACK)
+        self._groups = None if class_groups is None else groups.group_table(class_groups)
+        if self._groups is not None and not choice.keeps_groups_apart:
+            able = [name for name in registry.BUILT_IN if registry.choose(name).keeps_groups_apart]
+            raise UsageError(
+                f"{self.method}, preset {preset}: keeps no groups of classes apart; leave class_groups out, or use one "
+                f"of {', '.join(able)} with preset default"
+            )
+        self._frame = self._method.frame
+        self._run: npt.NDArray[np.void] = np.zeros(1, self._method.run_dtype)
         self.reset()
 
     def reset(self) -> None:
         """Forget all tracks, memories, ids and the time, as if no frame had been seen."""
-        run = self._run
+        run, method = self._run, self._method
         run[:] = 0
-        for name, value in dataclasses.asdict(self.parameters).items():
+        values = dataclasses.asdict(self.parameters)
+        for name, value in values.items():
             run[name] = value
-        reference, kept = self._counts_calls, self.parameters.track_buffer
+        reference, kept = not self._choice.follows_time, self.parameters.track_buffer
         run["reference"] = reference
         run["frame_rate"] = self.frame_rate
         run["margin"] = 1.0 if reference else 0.0
+        run["high"] = -1.0 if method.high is None else values[method.high]
+        run["low"] = -1.0 if method.low is None else values[method.low]
         run["lost_frames"] = int(kept) if reference else kept / _BUFFER_RATE * self.frame_rate + 0.5
         run["next_id"] = 1
-        run["voting"] = groups.keeps_apart(self.method, self.preset)
+        run["voting"] = self._choice.keeps_groups_apart
         run["apart"] = self._groups is not None
         if self._groups is not None:
             run["groups"] = self._groups
         self._time_s: float | None = None
         self._alive = 0
         self._shown = np.zeros(0, np.int64)
-        self._state = State(run, self._track)
-        self._looks: Looks | None = self._make_looks and self._make_looks(self.appearance, self.parameters)
+        self._state = State(run, method.track_dtype)
+        self._memories: Memories | None = method.memories and method.memories(self.appearance, self.parameters)
         self._reentry: Reentry | None = None
-        if self._looks is not None and self._looks.in_use and hasattr(self.parameters, "reentry_cosine"):
-            frames = self.parameters.reentry_s * self.frame_rate
-            self._reentry = Reentry(self.parameters.reentry_cosine, frames, self.frame_rate)
+        if self._memories is not None and self._memories.in_use and method.reenters:
+            frames = values["reentry_s"] * self.frame_rate
+            self._reentry = Reentry(values["reentry_cosine"], frames, self.frame_rate)
         self._no_classes = np.zeros(64, np.int32)
 
     @property
@@ -155,68 +131,91 @@ class Tracker:
         if classes is None:
             classes = self._zeros(n)
         frames, time_s = self._elapsed(time_s)
-        state, looks = self._state, self._looks
-        seen = () if looks is None else looks.arguments(detections)
+        state, memories = self._state, self._memories
+        similarity, inputs = (None, None) if memories is None else memories.compare(detections)
         if self._alive + n >= state.capacity:
             state.reserve(self._alive + n + 1)
-        room = n + self._alive if self._coasts else n
+        room = n + self._alive if self._method.coasts else n
         ids = np.empty(room, np.int64)
         out_boxes = np.empty((room, 4), np.float32)
         out_scores = np.empty(room, np.float32)
         out_classes = np.empty(room, np.int32)
         rows = np.empty(room, np.int32)
         try:
-            shown, alive, pairs = self._step(
-                *state.arrays, boxes, scores, classes, *seen, ids, out_boxes, out_scores, out_classes, rows, frames
+            shown, alive, pairs = self._frame(
+                *state.arrays,
+                boxes,
+                scores,
+                classes,
+                similarity,
+                inputs,
+                ids,
+                out_boxes,
+                out_scores,
+                out_classes,
+                rows,
+                frames,
             )
         except TypeError:  # the compiled signature is the check of dtypes and dimensions
             raise _wrong_arrays(detections) from None
         if shown < 0:
             raise _wrong_arrays(detections) if shown == BAD_SHAPE else _wrong_values(detections)
         self._time_s, self._alive = time_s, alive
-        if looks is not None and looks.in_use:
-            looks.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
+        if memories is not None and memories.in_use:
+            memories.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
         if pairs > state.room_for_pairs:
             state.reserve_pairs(pairs)
         self._shown = ids[:shown].copy()
-        if self._reentry is not None and looks is not None:
+        if self._reentry is not None and memories is not None:
             table = state.table[:alive]
-            ids = self._reentry.follow(table, looks.queries(), self._shown, float(self._run["now"][0]))
+            numbers = table[self._method.shown_id]
+            ids = self._reentry.follow(table, numbers, memories.queries(), self._shown, float(self._run["now"][0]))
         elif shown == room:
             return Tracks(ids, out_boxes, out_scores, out_classes, rows)
         return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
 
     def predict(self, time_s: float) -> Tracks:
-        """The tracks of the last `update`, where they are expected at `time_s`; changes nothing. Arrays are fresh.
+        """The tracks of the last `update` with their boxes estimated at `time_s`; changes nothing. Arrays are fresh.
 
-        For frames on which the detector did not run. (`update` with no detections says that nobody was there.) Raises
-        InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
+        For frames on which the detector is skipped. (`update` with no detections means that all tracks are missed.)
+        Raises InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
         """
         self.check_follows_time()
         frames, _ = self._elapsed(time_s)
-        tracks = predicted(self._run, self._state.table[: self._alive], self._shown, frames, self._model)
-        if self._reentry is not None:
-            tracks.ids = self._reentry.identities(tracks.ids)
-        return tracks
+        table = self._state.table[: self._alive]
+        numbers = table[self._method.shown_id]
+        shown = np.isin(numbers, self._shown)
+        rows = table[shown]
+        boxes = self._method.predicted_boxes(self._run, rows, frames)
+        proper = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # one that shrinks may invert
+        boxes[~proper] = rows["box"][~proper]
+        ids = numbers[shown] if self._reentry is None else self._reentry.identities(numbers[shown])
+        return Tracks(
+            ids,
+            boxes.astype(np.float32),
+            rows["score"].astype(np.float32),
+            rows["class"].copy(),
+            np.full(len(rows), -1, np.int32),
+        )
 
     @property
     def follows_time(self) -> bool:
         """Whether it goes by the time between frames, and not by their number."""
-        return not self._counts_calls
+        return self._choice.follows_time
 
     @property
     def needs_embeddings(self) -> bool:
-        """Whether every detection must have an embedding, because the method follows looks and not motion."""
-        return self._own is not None and self.appearance is not None
+        """Whether every detection must have an embedding, because the method goes by appearance and not motion."""
+        return self._choice.needs_embeddings and self.appearance is not None
 
     def use_logit_scale(self, logit_scale: float) -> None:
         """Take the scale that embeddings were trained with as the parameter `logit_scale`, before the first frame.
 
         Nothing changes where the method has no such parameter, where one was given, or with published settings.
         """
-        if self.preset == "default" and "logit_scale" not in self._given and hasattr(self.parameters, "logit_scale"):
+        if self._choice.wants_logit_scale and "logit_scale" not in self._given:
             values = dataclasses.asdict(self.parameters) | {"logit_scale": logit_scale}
-            self.parameters = parameters.build(type(self.parameters), self.method, values)
+            self.parameters = self._choice.build_parameters(values)
             self.reset()
 
     def check_follows_time(self) -> None:
@@ -228,16 +227,16 @@ class Tracker:
             )
 
     def comparable(self, detections: Detections) -> npt.NDArray[np.int64]:
-        """Rows of the detections whose embeddings `update` would use and that show whom they should, best scores first.
+        """Rows of the detections whose embeddings `update` would use, best scores first.
 
-        Those hidden by somebody in front do not, but methods that know tracks by looks alone want them too. Raises
-        InputError for boxes of a wrong shape or dtype.
+        Those hidden behind another one are left out, since their crops show that one, unless the method goes by
+        appearance alone. Raises InputError for boxes of a wrong shape or dtype.
         """
         if self.appearance is None:
             return np.zeros(0, np.int64)
         scores = detections.scores
         order = np.argsort(-scores, kind="stable")
-        rows = order[scores[order] >= np.float32(_least_score(self.parameters))]
+        rows = order[scores[order] >= np.float32(self._run["high"][0])]
         if self.needs_embeddings:
             return rows
         from edge.track.appearance import selection
@@ -262,21 +261,22 @@ class Tracker:
         frames, _ = self._elapsed(time_s)
         now = float(self._run["now"][0]) + frames
         table = self._state.table[: self._alive]
-        taken = self._looks.taken() if self._looks else np.zeros(0)
+        taken = self._memories.taken() if self._memories else np.zeros(0)
         if len(taken) != len(table):
             taken = np.full(len(table), -1.0)
         lost = table["status"] == LOST
-        # The looks of the new are asked once, when they are first shown, and should be known well by then.
+        # Re-entry compares a new track once, when it is first shown: its memory should be good by then.
         stale = ~table["confirmed"] | (taken < 0) | (now - taken > selection.STALE_S * self.frame_rate)
-        doubts = np.zeros(len(detections), np.int8)
-        boxes = predicted_boxes(self._run, table, frames, self._model)
-        reach = getattr(self.parameters, "looks_iou", selection.OVERLAP) - selection.SLACK
+        reasons = np.zeros(len(detections), np.int8)
+        boxes = self._method.predicted_boxes(self._run, table, frames)
+        name = self._method.appearance_iou
+        least_iou = (selection.OVERLAP if name is None else float(self._run[name][0])) - selection.SLACK
         try:
-            selection.find_doubts(boxes, lost, stale, detections.boxes_xyxy, rows, reach, doubts)
+            selection.find_reasons(boxes, lost, stale, detections.boxes_xyxy, rows, least_iou, reasons)
         except TypeError:
             raise _wrong_arrays(detections) from None
-        rows = rows[doubts[rows] > selection.CERTAIN]
-        return rows[np.argsort(-doubts[rows], kind="stable")]
+        rows = rows[reasons[rows] > selection.CERTAIN]
+        return rows[np.argsort(-reasons[rows], kind="stable")]
 
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""
@@ -290,7 +290,7 @@ class Tracker:
                 f"time_s = {time_s!r}: expected a finite time not before the last one, {before!r}; "
                 "call reset() to start another stream"
             )
-        if self._counts_calls or self._time_s is None:
+        if not self._choice.follows_time or self._time_s is None:
             return 1.0, time_s
         frames = (time_s - before) * self.frame_rate
         whole = round(frames)
@@ -300,11 +300,6 @@ class Tracker:
         if n > len(self._no_classes):
             self._no_classes = np.zeros(2 * n, np.int32)
         return self._no_classes[:n]
-
-
-def _least_score(settings: object) -> float:
-    """From which score on the looks of detections are compared: all of them without a pool of high scores."""
-    return float(getattr(settings, "high_score", getattr(settings, "track_thresh", 0.0)))
 
 
 def _wrong_arrays(detections: Detections) -> InputError:

@@ -10,6 +10,7 @@ import numpy as np
 from edge.errors import OutputError, UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.motchallenge import format_detections, format_rows, read_detections
+from edge.track.registry import BUILT_IN
 from edge.types import Tracks
 from edge.val import parallel
 from edge.val.dataset import Sequence
@@ -36,8 +37,13 @@ class Setting:
 
     @classmethod
     def parse(cls, text: str, preset: str = "default") -> "Setting":
-        """A setting from `METHOD[:PRESET][:NAME=NUMBER]...`, as in "bytetrack:reference:track_thresh=0.3"."""
+        """A setting from `METHOD[:PRESET][:NAME=NUMBER]...`, as in "bytetrack:reference:track_thresh=0.3".
+
+        A method from outside is `MODULE:NAME`.
+        """
         method, *rest = text.split(":")
+        if method not in BUILT_IN and rest and "=" not in rest[0]:
+            method, *rest = f"{method}:{rest[0]}", *rest[1:]
         parameters: dict[str, float] = {}
         for part in rest:
             name, equals, number = part.partition("=")

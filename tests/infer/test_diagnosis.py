@@ -143,7 +143,7 @@ def test_an_engine_folder_that_others_can_write_is_broken(tmp_path: Path, monkey
     folder.mkdir()
     (folder / "a.plan").write_bytes(b"")
     folder.chmod(0o777)
-    found = by_topic(diagnosis.cache_findings(("edge.track.methods.bytetrack",)))
+    found = by_topic(diagnosis.cache_findings({"bytetrack": "track/method.bytetrack-"}))
     assert found["engines"].state == "broken"
     assert (found["kernels"].state, found["kernels"].remedy) == ("lacking", "nanotrack doctor --warm")
 
@@ -155,7 +155,7 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatc
         raise OutputError("cannot write to /x; set NUMBA_CACHE_DIR")
 
     monkeypatch.setattr("edge.kernels.jit.cache_folder", refuse)
-    (found,) = diagnosis.cache_findings(("edge.track.methods.bytetrack",))
+    (found,) = diagnosis.cache_findings({"bytetrack": "track/method.bytetrack-"})
     assert found.state == "broken"
     assert found.remedy.startswith("export NUMBA_CACHE_DIR=")
 

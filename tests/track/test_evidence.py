@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.track.evidence import FIRST_S, LONGEST_S, doubts, first, gained, log_odds
-from edge.track.methods.nanotrack import RUN, Parameters
+from edge.track.methods.nanotrack import METHOD, Parameters
 
 scores = st.floats(0, 1)
 
 
 def _run() -> np.void:
-    run = np.zeros(1, RUN)
+    run = np.zeros(1, METHOD.run_dtype)
     for name, value in vars(Parameters()).items():
         run[name] = value
     return run[0]

@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 
 from edge import Detections, Tracker
 from edge.errors import UsageError
-from edge.track import groups
+from edge.track import groups, registry
 from edge.track.groups import group_table
 from edge.track.lifecycle import are_apart, group
-from edge.track.methods.nanotrack import RUN
+from edge.track.methods.nanotrack import METHOD
 from edge.track.state import CLASSES, DETECTION, TRACK
 from tests.track.scenes import crowd, detections, outputs
 
 CAR, TRUCK, BUS, PERSON = range(4)
 VEHICLES = [[CAR, TRUCK, BUS]]
+ABLE = [name for name in registry.BUILT_IN if registry.choose(name).keeps_groups_apart]
 
 
 def _as(tracker: Tracker, number: int, score: float = 0.9) -> set[int]:
@@ -25,7 +26,7 @@ def _as(tracker: Tracker, number: int, score: float = 0.9) -> set[int]:
     )
 
 
-@pytest.mark.parametrize("method", groups.METHODS)
+@pytest.mark.parametrize("method", ABLE)
 @pytest.mark.parametrize(
     ("class_groups", "later", "same"),
     [(None, PERSON, True), (VEHICLES, TRUCK, True), (VEHICLES, PERSON, False), ([], TRUCK, False), ([], CAR, True)],
@@ -42,7 +43,7 @@ def test_only_one_group_is_matched(method: str, class_groups: list[list[int]] | 
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("method", groups.METHODS)
+@pytest.mark.parametrize("method", ABLE)
 def test_class_is_the_majority_of_the_score(method: str) -> None:
     tracker, box = Tracker(method), detections((0.9,)).boxes_xyxy
     classes = []
@@ -63,7 +64,7 @@ def test_the_published_keep_the_first_class_and_refuse_groups(preset: str) -> No
         Tracker("nanotrack", preset=preset, class_groups=VEHICLES)
 
 
-@pytest.mark.parametrize("method", [name for name in groups.METHODS if name != "nanotrack"])
+@pytest.mark.parametrize("method", [name for name in ABLE if name != "nanotrack"])
 def test_groups_are_like_trackers_of_their_own(method: str) -> None:
     """ByteTrack and SparseTrack have nothing in common between tracks: each group's boxes are those it has alone."""
     stream, random = crowd(40, 60), np.random.default_rng(1)
@@ -78,7 +79,7 @@ def test_groups_are_like_trackers_of_their_own(method: str) -> None:
             assert shown.tolist() == expected.boxes_xyxy.tolist()
 
 
-@pytest.mark.parametrize("method", groups.METHODS)
+@pytest.mark.parametrize("method", ABLE)
 def test_one_group_of_all_is_no_group(method: str) -> None:
     stream = crowd(30, 40)
     assert outputs(Tracker(method, class_groups=[[0]]), stream) == outputs(Tracker(method), stream)
@@ -105,7 +106,7 @@ numbers = st.integers(-5, CLASSES + 5)
 @given(st.lists(st.sets(st.integers(0, 9)), max_size=4), numbers, numbers, st.booleans())
 def test_kernels_equal_sets(members: list[set[int]], one: int, other: int, apart: bool) -> None:
     unique = [s - set().union(*members[:i]) for i, s in enumerate(members)]
-    run, track, detection = np.zeros(1, RUN), np.zeros(1, TRACK), np.zeros(1, DETECTION)
+    run, track, detection = np.zeros(1, METHOD.run_dtype), np.zeros(1, TRACK), np.zeros(1, DETECTION)
     run["groups"], run["apart"] = group_table([sorted(s) for s in unique]), apart
     track["class"], detection["class"] = one, other
     together = one == other or any({one, other} <= s for s in unique)

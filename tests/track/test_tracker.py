@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
-from edge.track.tracker import METHODS
+from edge.track.registry import BUILT_IN as METHODS
 from tests.track.scenes import crowd, detections, ids, outputs
 
 BY_MOTION = [m for m in METHODS if m not in ("qdtrack", "jointtrack")]  # the others want embeddings

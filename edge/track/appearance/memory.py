@@ -24,7 +24,7 @@ Rule = Ema | Mean | Sasm
 APPEARANCES: dict[str, Rule | None] = {"none": None, "ema": Ema(), "sasm": Sasm()}
 
 _KINDS: dict[type[Rule], int] = {Ema: EMA, Mean: MEAN, Sasm: SASM}
-UNKNOWN = -2.0  # less than any cosine: who was never looked at is like nobody
+UNKNOWN = -2.0  # no embedding yet: below any cosine, never matches
 _NOTHING = np.zeros((0, 0), np.float32)
 _ROWS = 64  # room for tracks at the start; it doubles
 
@@ -43,7 +43,7 @@ def rule_of(appearance: str | Rule | None, own: Rule | None) -> Rule | None:
     return APPEARANCES[appearance]
 
 
-class Looks:
+class Memories:
     """Memories by `rule` for the tracks of one table.
 
     With `unit` embeddings and memories are compared at length 1, so that similarities are cosines. Without a rule
@@ -58,28 +58,29 @@ class Looks:
                 self._rule[name] = value
         self.in_use = rule is not None
         self.vectors = np.zeros((0, 0), np.float32)
-        self._length, self._sparse = int(getattr(rule, "length", 0)), isinstance(rule, Sasm)
+        self._length = 0 if rule is None or isinstance(rule, Ema) else rule.length
+        self._sparse = isinstance(rule, Sasm)
         self._unit = unit
         self._bank: Bank | None = None
         self._rows = 0  # how many tracks are followed
         self._ids, self._slots, self._free = np.zeros((3, 0), np.int64)
 
-    def arguments(self, detections: Detections) -> tuple[npt.NDArray[Any], ...]:
-        """What a step gets of a frame: the similarity of all tracks and all detections.
+    def compare(self, detections: Detections) -> tuple[Float32s, Any]:
+        """What a step gets of a frame: the similarity of all tracks and all detections, and the method's own inputs.
 
-        It is float32 `[T, N]`, `[0, N]` before the first embedding and with no rule; of cosines those are `UNKNOWN`
-        where either was never looked at. Raises InputError for wrong embeddings.
+        The similarity is float32 `[T, N]`, `[0, N]` before the first embedding and `[0, 0]` with no rule; of cosines
+        those are `UNKNOWN` where either side has no embedding. Raises InputError for wrong embeddings.
         """
         if not self.in_use:
-            return (_NOTHING,)
+            return _NOTHING, None
         self.vectors = self._vectors(detections)
         if self._bank is None:
-            return (np.zeros((0, len(self.vectors)), np.float32),)
+            return np.zeros((0, len(self.vectors)), np.float32), None
         similarity: Float32s = self.queries() @ self.vectors.T
         if self._unit:
             similarity[self.taken() < 0] = UNKNOWN
             similarity[:, ~self.vectors.any(axis=1)] = UNKNOWN
-        return (similarity,)
+        return similarity, None
 
     def _vectors(self, detections: Detections) -> Float32s:
         """The embeddings to compare, float32 `[N, E]`: a copy of length 1 (or 0) a row, or as given without `unit`.
@@ -109,7 +110,7 @@ class Looks:
         return np.divide(given_, lengths[:, None], out=np.zeros(given_.shape, np.float32), where=lengths[:, None] > 0)
 
     def queries(self) -> Float32s:
-        """What every track looks like, float32 `[T, E]` in the order of the table; `[0, 0]` before the first."""
+        """What new embeddings are compared with, float32 `[T, E]`, a row a track; `[0, 0]` before the first."""
         if self._bank is None:
             return np.zeros((0, 0), np.float32)
         queries: Float32s = self._bank.queries[self._slots[: self._rows]]
@@ -123,9 +124,9 @@ class Looks:
         return taken
 
     def remember(self, table: Records, detections: Records, now: float) -> None:
-        """Follow the TRACK records `table`; the memories of those seen see the vectors of their DETECTIONs."""
+        """Follow the TRACK records `table`; those seen remember the vectors of their DETECTIONs."""
         if not self.vectors.shape[1]:
-            return  # nobody has a look yet
+            return  # no embedding yet
         bank = self._bank
         if bank is None or len(self._ids) < len(table):
             bank = self._grown(len(table), self.vectors.shape[1])
@@ -167,6 +168,11 @@ class Looks:
         return fresh
 
 
+def cosine_memories(rule: Rule | None, parameters: object) -> Memories:
+    """The memories of a method that compares by cosine and needs nothing more of appearance."""
+    return Memories(rule)
+
+
 @entry(
     buffer(RULE),
     buffer(NOTE),
@@ -203,7 +209,7 @@ def _follow(
     vectors: Any,
     now: float,
 ) -> None:
-    """Give every track its slot, and write those that were seen.
+    """Give every track its slot, and write the embeddings of those that were seen.
 
     `ids` and `slots` hold the `rows` tracks of the frame before, `free` the slots not in use. All ids ascend.
     """

@@ -42,21 +42,21 @@ class Reentry:
         self._before: list[Past] = []  # the same tracks, as they were after the last frame
         self._gone: list[Past] = []  # by identity instead of number, the longest gone first
 
-    def follow(self, table: Records, memories: Float32s, shown: Int64s, now: float) -> Int64s:
-        """The identities of the tracks `shown` (int64 `[M]`, numbers of the method's own), in a fresh array.
+    def follow(self, table: Records, ids: Int64s, memories: Float32s, shown: Int64s, now: float) -> Int64s:
+        """The identities of the tracks `shown` (int64 `[M]`, some of the method's own `ids`), in a fresh array.
 
-        `table` holds the TRACK records after a frame at `now`, `memories` float32 `[T, E]` their looks (`[0, 0]` before
-        the first). A track that is lost and has come back as another one is marked as removed.
+        `table` holds the TRACK records after a frame at `now`, `ids` int64 `[T]` and `memories` float32 `[T, E]` are
+        theirs (`[0, 0]` before the first embedding). A track that is lost and has come back as another one is marked
+        as removed.
         """
-        name = "number" if "number" in (table.dtype.names or ()) else "id"
         rows = np.flatnonzero(table["confirmed"])
-        numbers = table[name][rows].tolist()
+        numbers = ids[rows].tolist()
         self._bury(set(numbers), now)
         memories = memories if len(memories) else np.zeros((len(table), 0), np.float32)
         visible = set(shown.tolist())
         for row, number in zip(rows.tolist(), numbers, strict=True):
             if number not in self._identities:
-                self._identities[number] = self._returned(table, memories, row, name, visible) or number
+                self._identities[number] = self._returned(table, ids, memories, row, visible) or number
         boxes = table["box"].copy()
         self._before = [
             Past(number, float(table["last"][row]), boxes[row], memories[row])
@@ -78,14 +78,14 @@ class Reentry:
                     self._gone.append(past._replace(number=identity, memory=past.memory.copy()))
         self._gone = [past for past in self._gone if now - past.last <= self._frames][-CAPACITY:]
 
-    def _returned(self, table: Records, memories: Float32s, row: int, name: str, visible: set[int]) -> int | None:
+    def _returned(self, table: Records, ids: Int64s, memories: Float32s, row: int, visible: set[int]) -> int | None:
         """The identity that the new track in `row` goes on with, taken from its former owner."""
         if not memories[row].any():
             return None
         lost = [
             k
             for k in np.flatnonzero(table["confirmed"] & (table["status"] == LOST)).tolist()
-            if k != row and table[name][k] in self._identities and table[name][k] not in visible
+            if k != row and ids[k] in self._identities and ids[k] not in visible
         ]
         owners = [(table["last"][k], table["box"][k], memories[k]) for k in lost]
         owners += [past[1:] for past in self._gone]
@@ -101,7 +101,7 @@ class Reentry:
         if place >= len(lost):
             return self._gone.pop(place - len(lost)).number
         table["status"][lost[place]] = REMOVED
-        return self._identities.pop(int(table[name][lost[place]]))
+        return self._identities.pop(int(ids[lost[place]]))
 
     def _could_be(self, track: Records, last: float, box: npt.NDArray[np.float64]) -> bool:
         """Whether who was last seen at `last` in `box` can be the one who appeared where `track` is."""

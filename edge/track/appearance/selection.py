@@ -1,16 +1,16 @@
-"""Where looks could change who is who: the detections worth an embedding before the final assignment.
+"""Which detections need an embedding: those whose appearance could change the assignment.
 
-An embedding costs more than all association of a frame. Most detections overlap one track well and no other, and
-nothing that they look like would change that; and where boxes overlap too little for looks to be heard at all they
-change nothing either. The others, most urgent first:
+An embedding costs more than all association of a frame. Most detections overlap one track well and no other, and no
+embedding would change that; and below the IoU at which appearance counts it changes nothing either. The others, most
+urgent first:
 
 - contested: a second track overlaps the detection, or a second detection its track, nearly as well;
-- a lost track lies there: it may be the one who returns;
-- born: no track overlaps that is not better met by another, so a memory begins here;
+- a lost track overlaps it: it may have returned;
+- born: no track overlaps it, or all that do overlap another detection better: likely a new track;
 - stale: the memory of its track is old or empty, or the track is not shown yet.
 
-Whatever the policy, who is hidden by somebody in front gets none: the crop shows the other one, and both the comparison
-and the memory would suffer.
+Whatever the policy, a detection hidden behind another one gets none: the crop shows the other one, and both the
+comparison and the memory would suffer.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ from edge.track.matching.boxes import iou
 CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
 
 MARGIN = 0.35  # a rival that overlaps less than the best one by this much of IoU is none
-OVERLAP = 0.4  # of rivals, for methods that hear looks wherever boxes overlap
+OVERLAP = 0.4  # of rivals, for methods in which appearance counts wherever boxes overlap
 SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
-STALE_S = 0.5  # after so long a look is taken anew
+STALE_S = 0.5  # after so long a new embedding is taken
 HIDDEN = 0.4  # of a box inside one in front; from .25 to .6 tracks are the same within the noise
 
 
@@ -39,11 +39,11 @@ HIDDEN = 0.4  # of a box inside one in front; from .25 to .6 tracks are the same
     numba.float64,
     buffer("i1"),
 )
-def find_doubts(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, reach: float, doubts: Any) -> None:
-    """Set `doubts` of the detections `rows` among `boxes` (xyxy) to one of the reasons above.
+def find_reasons(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, least_iou: float, reasons: Any) -> None:
+    """Set `reasons` of the detections `rows` among `boxes` (xyxy) to one of the reasons above.
 
-    `tracks` are predicted boxes, `lost` and `stale` say what is known of them. Up to an IoU of `reach` none is a rival.
-    Every pair is looked at, which is quick for the hundreds that a frame may hold.
+    `tracks` are predicted boxes, `lost` and `stale` mark some of them. Up to an IoU of `least_iou` none is a rival.
+    Every pair is compared, which is quick for the hundreds that a frame may hold.
     """
     overlaps = np.zeros((len(rows), len(tracks)))
     rivals = np.zeros((len(tracks), 2))  # the two best overlaps of each track
@@ -60,7 +60,7 @@ def find_doubts(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, reach
         best, first, second, near = -1, 0.0, 0.0, False
         for i in range(len(tracks)):
             value = overlaps[a, i]
-            near |= lost[i] and value > reach
+            near |= lost[i] and value > least_iou
             if value > first:
                 best, first, second = i, value, first
             elif value > second:
@@ -68,14 +68,14 @@ def find_doubts(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, reach
         other = 0.0
         if best >= 0:
             other = rivals[best, 1] if first == rivals[best, 0] else rivals[best, 0]
-        if best < 0 or (first <= reach and other > first):
-            doubts[rows[a]] = BORN
-        elif max(second, other) > max(reach, first - MARGIN):
-            doubts[rows[a]] = CONTESTED
+        if best < 0 or (first <= least_iou and other > first):
+            reasons[rows[a]] = BORN
+        elif max(second, other) > max(least_iou, first - MARGIN):
+            reasons[rows[a]] = CONTESTED
         elif near:
-            doubts[rows[a]] = LOST_NEAR
+            reasons[rows[a]] = LOST_NEAR
         else:
-            doubts[rows[a]] = STALE if stale[best] else CERTAIN
+            reasons[rows[a]] = STALE if stale[best] else CERTAIN
 
 
 @entry(given("f4", 2), given("i8"), buffer("?"))

@@ -19,7 +19,8 @@ from edge.track.matching.boxes import Records
 
 # A row or a column. `start`: where a row's candidates begin. `match`: its partner or -1. `price`: its dual variable.
 # While a path grows, for columns: `distance` from the path's root, `via` the row it was reached from, `root` and
-# `closed` the rows it was reached and settled for, `reached` the list of reached columns. `layer` belongs to stage.py.
+# `closed` the rows it was reached and settled for, `reached` the list of reached columns. `layer` belongs to stages.py,
+# `best` to camera_motion.py.
 NODE = np.dtype(
     [
         ("start", "i4"),
@@ -31,6 +32,7 @@ NODE = np.dtype(
         ("reached", "i4"),
         ("price", "f8"),
         ("distance", "f8"),
+        ("best", "f8"),
     ],
     align=True,
 )

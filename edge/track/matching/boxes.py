@@ -20,9 +20,9 @@ Records = npt.NDArray[Any]  # a structured array; its dtype is named in each doc
 # float32. Rounding keeps the order, so the sweep meets every overlapping pair; exact coordinates decide afterwards.
 SPAN = np.dtype([("left", "u4"), ("right", "u4"), ("row", "i8"), ("box", "f8", (4,))], align=True)
 
-# A pair of boxes: its rows in the two sets, its IoU, its cost by looks (1 where these say nothing, see stages.py), and
-# what a stage gains by matching it (see assignment.py).
-PAIR = np.dtype([("row", "i4"), ("column", "i4"), ("iou", "f8"), ("looks", "f8"), ("gain", "f8")], align=True)
+# A pair of boxes: its rows in the two sets; its IoU; its similarity by what the method compares beside the IoU, -1
+# where that says nothing; and what a stage gains by matching it (see assignment.py).
+PAIR = np.dtype([("row", "i4"), ("column", "i4"), ("iou", "f8"), ("similarity", "f8"), ("gain", "f8")], align=True)
 
 DIGITS = 257  # where each of 256 byte values starts, and the end
 _SMALL = 24  # up to here insertion sort is faster than four radix passes
@@ -141,4 +141,4 @@ def _write(pair: Any, row: int, column: int, value: float) -> None:
     pair["row"] = row
     pair["column"] = column
     pair["iou"] = value
-    pair["looks"] = 1.0
+    pair["similarity"] = -1.0

@@ -8,11 +8,13 @@ enrolled up to k and still free, so whoever fails in one layer tries again in th
 from typing import Any
 
 from edge.kernels.jit import kernel
-from edge.track.lifecycle import are_apart, see
+from edge.track.lifecycle import are_apart, update
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import Records, overlapping, sort_spans, span
-from edge.track.matching.depth import cluster_layers, frame_layers
+from edge.track.matching.depth import OUTSIDE, cluster_layers, frame_layers
 from edge.track.state import NOWHERE, TRACKED, Work
+
+CONFIRMED, FOLLOWED, NEW = range(3)  # tracks: confirmed (lost ones too), of these seen in the frame before, seen once
 
 
 @kernel
@@ -49,8 +51,8 @@ def candidates(work: Work, floor: float) -> Any:
 
 
 @kernel
-def compare_looks(work: Work, pairs: Records, count: int, similarity: Any) -> None:
-    """Let looks speak for pairs that overlap well and look alike (BoT-SORT): their cost is half of 1 - cosine.
+def compare_appearance(work: Work, pairs: Records, count: int, similarity: Any) -> None:
+    """Set the `similarity` of pairs that overlap well and look alike to their cosine (BoT-SORT's rule).
 
     `similarity` has a row a track of the frame's start and a column a detection; without any, nothing is known.
     """
@@ -59,24 +61,45 @@ def compare_looks(work: Work, pairs: Records, count: int, similarity: Any) -> No
         return
     for p in range(count):
         pair = pairs[p]
-        cost = (1.0 - similarity[work.table[pair["row"]]["look"], pair["column"]]) / 2.0
-        if cost <= run["looks_limit"] and pair["iou"] >= run["looks_iou"]:
-            pair["looks"] = max(cost, 0.0)
+        cosine = similarity[work.table[pair["row"]]["similarity_row"], pair["column"]]
+        if (1.0 - cosine) / 2.0 <= run["appearance_limit"] and pair["iou"] >= run["appearance_iou"]:
+            pair["similarity"] = min(cosine, 1.0)
 
 
 @kernel
-def forget_looks(pairs: Records, count: int) -> None:
+def forget_appearance(pairs: Records, count: int) -> None:
     """From here on boxes alone decide."""
     for p in range(count):
-        pairs[p]["looks"] = 1.0
+        pairs[p]["similarity"] = -1.0
+
+
+@kernel
+def enrol_tracks(work: Work, which: int) -> None:
+    """Let the CONFIRMED, the FOLLOWED or the NEW tracks take part in the next matching."""
+    table, rows = work.table, work.nodes[0]
+    for i in range(work.run[0]["tracks"]):
+        if which == CONFIRMED:
+            wanted = table[i]["confirmed"]
+        elif which == FOLLOWED:
+            wanted = table[i]["confirmed"] and table[i]["status"] == TRACKED and table[i]["detection"] < 0
+        else:
+            wanted = not table[i]["confirmed"]
+        rows[i]["layer"] = 0 if wanted else OUTSIDE
+
+
+@kernel
+def enrol_detections(work: Work, pool: int) -> None:
+    """Let the detections of one pool take part in the next matching."""
+    for j in range(work.n):
+        work.nodes[1][j]["layer"] = 0 if work.detections[j]["pool"] == pool else OUTSIDE
 
 
 @kernel
 def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, model: int) -> None:
     """Match the free tracks and detections enrolled up to `layer` at the least total cost, each cost under `limit`.
 
-    The cost of a pair is 1 - IoU, `fused` 1 - IoU * score, or that by looks where it is smaller. Matched tracks are
-    updated.
+    The cost of a pair is 1 - IoU, `fused` 1 - IoU * score, or half of 1 - similarity where that is smaller. Matched
+    tracks are updated.
     """
     table, detections, rows, columns = work.table, work.detections, work.nodes[0], work.nodes[1]
     run, tracks = work.run[0], work.run[0]["tracks"]
@@ -87,14 +110,14 @@ def match(work: Work, pairs: Records, layer: int, limit: float, fused: bool, mod
             j = pair["column"]
             if row_open and columns[j]["layer"] <= layer and detections[j]["track"] < 0:
                 cost = 1.0 - pair["iou"] * detections[j]["score"] if fused else 1.0 - pair["iou"]
-                pair["gain"] = limit - min(cost, pair["looks"])
+                pair["gain"] = limit - min(cost, (1.0 - pair["similarity"]) / 2.0)
             else:
                 pair["gain"] = 0.0
     solve(pairs, rows, tracks, columns, work.n)
     for i in range(tracks):
         j = rows[i]["match"]
         if j >= 0:
-            see(run, table[i], i, detections[j], j, model)
+            update(run, table[i], i, detections[j], j, model)
 
 
 @kernel
@@ -126,9 +149,3 @@ def cluster_cascade(work: Work, pairs: Records, levels: int, limit: float, fused
         cluster_layers(work.detections, work.nodes[1], work.n, levels, published, spans, digits, room, clusters)
     for layer in range(levels):
         match(work, pairs, layer, limit, fused, model)
-
-
-@kernel
-def is_followed(track: Any) -> bool:
-    """A confirmed track that was seen in the frame before and not yet in this one."""
-    return track["confirmed"] and track["status"] == TRACKED and track["detection"] < 0

@@ -1,4 +1,4 @@
-"""JointTrackNet's association: the network's offset says where a body was, its embedding who it is.
+"""JointTrackNet's association: the network's offset tells where an object was, its embedding which one it is.
 
 A detection may belong to a track if its centre, moved back by the offset, lies within the size of both boxes; among
 those, cosine costs decide. There is no filter: a box stays where it was seen last. A track is shown from its second
@@ -6,23 +6,22 @@ sighting on. Without embeddings the offset alone decides, as in CenterTrack: bet
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.errors import InputError
-from edge.kernels.jit import entry, given, kernel
-from edge.track.appearance.memory import Looks, Rule
+from edge.kernels.jit import given, kernel
+from edge.track.appearance.memory import Memories, Rule
 from edge.track.appearance.rules import Mean
-from edge.track.lifecycle import compact, read, show
+from edge.track.lifecycle import by_score
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import PAIR, Records
+from edge.track.method import Method, Preset
+from edge.track.motion.prediction import last_boxes
 from edge.track.parameters import number
-from edge.track.state import HIGH, LOST, REMOVED, TRACKED, Work, run_dtype, step_arguments
+from edge.track.state import HIGH, LOST, REMOVED, TRACKED, Work, track_dtype
 from edge.types import Detections, Float32s
-
-MEMORY = Mean()
 
 
 @dataclass(frozen=True)
@@ -35,41 +34,29 @@ class Parameters:
     `track_buffer`: how long a track that is not seen is kept, in frames at 30 a second.
     """
 
-    # In this order RUN is not the beginning of ByteTrack's, which Numba would take it for, with a warning.
-    match_thresh: float = number(0.65, 0, 2)
     track_thresh: float = number(0.4, 0, 1)
+    match_thresh: float = number(0.65, 0, 2)
     track_buffer: float = number(150, 0, 1e6)
 
 
-# Published settings by name: of the video script, and of the README's demo, where a track dies at its first miss.
-PRESETS: dict[str, dict[str, float]] = {
-    "video": {"track_buffer": 50},
-    "readme": {"track_thresh": 0.3, "track_buffer": 0},
-}
-
-RUN = run_dtype(Parameters)
-
 # A track: what was seen last, and when. `centre` is the point that offsets lead to.
-TRACK = np.dtype(
-    [
-        ("id", "i8"),
-        ("status", "i4"),
-        ("class", "i4"),
-        ("detection", "i4"),
-        ("confirmed", "?"),
-        ("score", "f8"),
-        ("last", "f8"),
-        ("box", "f8", (4,)),
-        ("centre", "f8", (2,)),
-    ],
-    align=True,
-)
+_TRACK_FIELDS = [
+    ("id", "i8"),
+    ("status", "i4"),
+    ("class", "i4"),
+    ("detection", "i4"),
+    ("confirmed", "?"),
+    ("score", "f8"),
+    ("last", "f8"),
+    ("box", "f8", (4,)),
+    ("centre", "f8", (2,)),
+]
 
 
 @kernel
-def _gap(track: Any, detection: Any, origin: Any) -> float:
-    """Squared distance of the track's centre from `origin`, where the detection says it was; -1 where too far."""
-    dx, dy = origin[0] - track["centre"][0], origin[1] - track["centre"][1]
+def _gap(track: Any, detection: Any, point: Any) -> float:
+    """Squared distance of the track's centre from where the detection says it was; -1 where too far."""
+    dx, dy = point[2] - track["centre"][0], point[3] - track["centre"][1]
     gap = dx * dx + dy * dy
     too_far = gap > _area(track["box"]) or gap > _area(detection["box"])
     return -1.0 if too_far or track["class"] != detection["class"] else gap
@@ -81,7 +68,7 @@ def _area(box: Any) -> float:
 
 
 @kernel
-def _by_looks(work: Work, origins: Any, similarity: Any) -> int:
+def _by_appearance(work: Work, points: Any, similarity: Any) -> int:
     """The assignment of least total cosine cost among those that are near enough; how many pairs that were."""
     run, table, detections, pairs, count = work.run[0], work.table, work.detections, work.pairs[0], 0
     for i in range(run["tracks"]):
@@ -89,7 +76,7 @@ def _by_looks(work: Work, origins: Any, similarity: Any) -> int:
             if table[i]["status"] == REMOVED or detections[j]["pool"] != HIGH:
                 continue
             gain = run["match_thresh"] - max(0.0, 1.0 - similarity[i, j])
-            if gain > 0.0 and _gap(table[i], detections[j], origins[j]) >= 0.0:
+            if gain > 0.0 and _gap(table[i], detections[j], points[j]) >= 0.0:
                 if count == len(pairs):
                     longer = np.empty(2 * count, PAIR)
                     longer[:count] = pairs
@@ -108,7 +95,7 @@ def _by_looks(work: Work, origins: Any, similarity: Any) -> int:
 
 
 @kernel
-def _by_offsets(work: Work, order: Any, origins: Any) -> None:
+def _by_offsets(work: Work, order: Any, points: Any) -> None:
     """Each detection, best first, takes the nearest track that is still free and near enough."""
     run, table, detections, rows = work.run[0], work.table, work.detections, work.nodes[0]
     for i in range(run["tracks"]):
@@ -120,7 +107,7 @@ def _by_offsets(work: Work, order: Any, origins: Any) -> None:
         for i in range(run["tracks"]):
             if table[i]["status"] == REMOVED or rows[i]["match"] >= 0:
                 continue
-            gap = _gap(table[i], detections[j], origins[j])
+            gap = _gap(table[i], detections[j], points[j])
             if 0.0 <= gap < least:
                 nearest, least = i, gap
         if nearest >= 0:
@@ -143,21 +130,21 @@ def _begin_frame(run: Any, table: Records, frames: float) -> None:
 
 
 @kernel
-def _update_tracks(work: Work, centres: Any) -> None:
+def _update_tracks(work: Work, points: Any) -> None:
     """Matched detections update their tracks, the others start some; what was not seen is not shown."""
     run, table, detections = work.run[0], work.table, work.detections
     for j in range(work.n):
         i = detections[j]["track"]
         if i >= 0:
             table[i]["confirmed"] = True
-            _see(table[i], detections[j], j, centres[j], run["now"])
+            _update(table[i], detections[j], j, points[j], run["now"])
     for j in range(work.n):
         if detections[j]["pool"] == HIGH and detections[j]["track"] < 0:
             track = table[run["tracks"]]
             track["id"] = run["next_id"]
             track["class"] = detections[j]["class"]
             track["confirmed"] = False
-            _see(track, detections[j], j, centres[j], run["now"])
+            _update(track, detections[j], j, points[j], run["now"])
             run["next_id"] += 1
             run["tracks"] += 1
     for i in range(run["tracks"]):
@@ -166,80 +153,57 @@ def _update_tracks(work: Work, centres: Any) -> None:
 
 
 @kernel
-def _see(track: Any, detection: Any, j: int, centre: Any, now: float) -> None:
+def _update(track: Any, detection: Any, j: int, point: Any, now: float) -> None:
     track["status"] = TRACKED
     track["score"] = detection["score"]
     track["detection"] = j
     track["last"] = now
     track["box"] = detection["box"]
-    track["centre"][0] = centre[0]
-    track["centre"][1] = centre[1]
+    track["centre"][0] = point[0]
+    track["centre"][1] = point[1]
 
 
-@entry(*step_arguments(RUN, TRACK, (given("f4", 2), given("f4", 2), given("f4", 2))))
-def step(
-    run_record: Records,
-    table: Records,
-    previous: Records,
-    detections: Records,
-    spans: Records,
-    pairs: Records,
-    nodes: Records,
-    clusters: Records,
-    boxes: Any,
-    scores: Any,
-    classes: Any,
-    similarity: Any,
-    centres: Any,
-    origins: Any,
-    out_ids: Any,
-    out_boxes: Any,
-    out_scores: Any,
-    out_classes: Any,
-    out_rows: Any,
-    frames: float,
-) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met).
+@kernel
+def _step(work: Work, frames: float, similarity: Any, points: Any) -> int:
+    """`similarity` without columns lets offsets decide.
 
-    `similarity` has a row a track and a column a detection, or no columns: then offsets decide. `origins` are the
-    centres of the detections where they were a frame ago.
+    `points` has a row a detection: its centre, and its centre in the frame before.
     """
-    work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
-    run, met = run_record[0], 0
-    high = run["track_thresh"]
-    error = read(run, detections, boxes, scores, classes, high, high)
-    if error < 0:
-        return error, 0, 0
-    _begin_frame(run, table, frames)
+    pairs = 0
+    _begin_frame(work.run[0], work.table, frames)
     if similarity.shape[1]:
-        met = _by_looks(work, origins, similarity)
+        pairs = _by_appearance(work, points, similarity)
     else:
-        _by_offsets(work, np.argsort(-scores, kind="mergesort"), origins)
-    _update_tracks(work, centres)
-    compact(run, table)
-    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+        _by_offsets(work, by_score(work), points)
+    _update_tracks(work, points)
+    return pairs
 
 
-class _WithOffsets(Looks):
-    """The memories of the tracks, and where detections are and were."""
+class _WithOffsets(Memories):
+    """The memories of the tracks, and where detections are and were. Without a rule offsets decide."""
 
-    def arguments(self, detections: Detections) -> tuple[npt.NDArray[Any], ...]:
+    def __init__(self, rule: Rule | None, parameters: Parameters) -> None:
+        super().__init__(rule)
+
+    def compare(self, detections: Detections) -> tuple[Float32s, Float32s]:
         n = len(detections)
         if self.in_use and detections.embeddings is None and n:
             raise InputError(
                 "detections.embeddings: expected float32 (N, E), found None; "
                 "appearance = none lets jointtrack go by offsets alone"
             )
-        (similarity,) = super().arguments(detections)
-        centres = _points(detections, "centres", n)
-        if centres is None:
-            centres = _centres(detections)
-        offsets = _points(detections, "offsets", n)
-        return similarity, centres, centres if offsets is None else centres + offsets
+        similarity, _ = super().compare(detections)
+        centres, offsets = _given(detections, "centres", n), _given(detections, "offsets", n)
+        points = np.empty((n, 4), np.float32)
+        points[:, :2] = _middles(detections, n) if centres is None else centres
+        points[:, 2:] = points[:, :2]
+        if offsets is not None:
+            points[:, 2:] += offsets
+        return similarity, points
 
 
-def _points(detections: Detections, name: str, n: int) -> Float32s | None:
-    points: Float32s | None = getattr(detections, name)
+def _given(detections: Detections, name: Literal["centres", "offsets"], n: int) -> Float32s | None:
+    points = detections.centres if name == "centres" else detections.offsets
     if points is None:
         return None
     if not isinstance(points, np.ndarray) or points.dtype != np.float32 or points.shape != (n, 2):
@@ -250,14 +214,31 @@ def _points(detections: Detections, name: str, n: int) -> Float32s | None:
     return points
 
 
-def _centres(detections: Detections) -> Float32s:
+def _middles(detections: Detections, n: int) -> Float32s:
     """The middles of the boxes; of boxes of a wrong shape, which the step refuses, anything."""
     boxes = detections.boxes_xyxy
-    if not isinstance(boxes, np.ndarray) or boxes.ndim != 2 or boxes.shape[1] != 4:
-        return np.zeros((0, 2), np.float32)
+    if not isinstance(boxes, np.ndarray) or boxes.shape != (n, 4):
+        return np.zeros((n, 2), np.float32)
     return ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.float32)
 
 
-def looks(rule: Rule | None, parameters: Parameters) -> Looks:
-    """The memories of a new tracker; without a rule offsets decide."""
-    return _WithOffsets(rule)
+METHOD = Method(
+    name="jointtrack",
+    parameters=Parameters,
+    step=_step,
+    high="track_thresh",
+    low="track_thresh",
+    # Published settings: of the test script, of the video script, and of the README's demo, where a track dies at its
+    # first miss.
+    presets={
+        "reference": Preset(),
+        "video": Preset({"track_buffer": 50}),
+        "readme": Preset({"track_thresh": 0.3, "track_buffer": 0}),
+    },
+    track_dtype=track_dtype("jointtrack", _TRACK_FIELDS),
+    predicted_boxes=last_boxes,
+    memories=_WithOffsets,
+    rule=Mean(),
+    inputs=given("f4", 2),  # the points of `_step`
+    is_joint=True,
+)

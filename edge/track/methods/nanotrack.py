@@ -12,33 +12,28 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from edge.kernels.jit import entry, given, kernel
+from edge.kernels.jit import kernel
 from edge.track import state
-from edge.track.appearance.memory import UNKNOWN, Looks, Rule
+from edge.track.appearance.memory import UNKNOWN, cosine_memories
 from edge.track.evidence import FIRST_S, doubts, first, gained
-from edge.track.lifecycle import are_apart, begin_frame, compact, read, vote
+from edge.track.lifecycle import are_apart, begin_frame, vote
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import Records, iou, overlapping, sort_spans, span
 from edge.track.matching.similarity import returning, similarity, worth
+from edge.track.method import Method, Preset
+from edge.track.methods import nanotrack_published
 from edge.track.motion import camera_motion, perspective
 from edge.track.motion.kalman import XYWH, correct, measurement, predict, start, write_box
-from edge.track.parameters import number
-from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
-
-# The published presets are another algorithm.
-ELSEWHERE = {
-    "published": "edge.track.methods.nanotrack_published",
-    "reference": "edge.track.methods.nanotrack_published",
-}
+from edge.track.motion.prediction import predicted_with_camera
+from edge.track.parameters import ReentryParameters, number
+from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, track_dtype
 
 _FIRST, _SECOND, _THIRD = range(3)  # stages
 _LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one correction
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Parameters(ReentryParameters):
     """All were tuned on one half of the sequences and judged by the other; docs/results has each one's effect.
 
     Scores are taken for probabilities. Noise is in box heights (h), with score 1 where it depends on the score.
@@ -62,10 +57,9 @@ class Parameters:
     `known_overlap_evidence`: per second and unit of overlap, against confirmed tracks, lest second boxes stay.
     `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
-    `looks_weight`: with appearance, what a pair loses of its similarity if its looks have the cosine of two people,
-    `other_cosine`, or less; a closer look costs less (docs/results: half of all pairs of people have .5).
-    `reentry_cosine`, `reentry_s`: with appearance, how alike a new track and one unseen for up to this long must be to
-    be one (on OSNet 1 in 100 pairs of people are more alike, and 97 of 100 pairs of pictures of one person).
+    `appearance_weight`: with appearance, what a pair loses of its similarity if its embeddings have the cosine of two
+    people, `other_cosine`, or less; more alike ones cost less (docs/results: half of all pairs of people have
+    a cosine of .5).
     """
 
     high_score: float = number(0.3, 0, 1)
@@ -97,10 +91,8 @@ class Parameters:
     lost_s: float = number(2, 0, 1e6)
     new_s: float = number(0.06, 0, 1e6)
     coast_s: float = number(0.07, 0, 1e6)
-    looks_weight: float = number(0.7, 0, 1)
+    appearance_weight: float = number(0.7, 0, 1, was="looks_weight")
     other_cosine: float = number(0.5, -1, 0.99)
-    reentry_cosine: float = number(0.75, -1, 1)
-    reentry_s: float = number(30, 0, 1e6)
 
     @property
     def track_buffer(self) -> float:
@@ -109,15 +101,11 @@ class Parameters:
 
 
 # `number`: the id shown, given at confirmation; 0 before.
-TRACK = np.dtype(
-    [
-        ("number", "i8"),  # in front: Numba would take a longer record of equal beginning for a state.TRACK, and warn
-        ("evidence", "f8"),
-        *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
-    ],
-    align=True,
-)
-RUN = run_dtype(Parameters, [("shown", "i8"), *camera_motion.FIELDS, *perspective.FIELDS])
+_TRACK_FIELDS = [
+    ("number", "i8"),
+    ("evidence", "f8"),
+    *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
+]
 
 
 @kernel
@@ -153,7 +141,7 @@ def _candidates(work: Work) -> Any:
 
 @kernel
 def _compare(work: Work, pairs: Records) -> int:
-    """Keep the pairs whose boxes overlap unwidened; how many. Their `iou` is now the similarity, `looks` the IoU."""
+    """Keep the pairs whose boxes overlap unwidened, with that IoU and their similarity; how many there are."""
     run, rows, kept = work.run[0], work.nodes[0], 0
     for i in range(run["tracks"]):
         track, first = work.table[i], kept
@@ -164,8 +152,8 @@ def _compare(work: Work, pairs: Records) -> int:
             overlap = iou(track["box"], detection["box"], 0.0)
             if overlap > 0.0 and not are_apart(run, track, detection):
                 pair = pairs[kept]
-                pair["row"], pair["column"], pair["looks"] = i, j, overlap
-                pair["iou"] = left * similarity(run, track, detection, overlap)
+                pair["row"], pair["column"], pair["iou"] = i, j, overlap
+                pair["similarity"] = left * similarity(run, track, detection, overlap)
                 kept += 1
         rows[i]["start"] = first
     rows[run["tracks"]]["start"] = kept
@@ -173,16 +161,17 @@ def _compare(work: Work, pairs: Records) -> int:
 
 
 @kernel
-def _heed_looks(work: Work, pairs: Records, count: int, cosines: Any) -> None:
-    """Let pairs whose looks differ lose similarity. `cosines` has a row a track of the frame's start, or none."""
+def _compare_appearance(work: Work, pairs: Records, count: int, cosines: Any) -> None:
+    """Lower the similarity of pairs that look different. `cosines` has a row a track of the frame's start, or none."""
     run = work.run[0]
     if cosines.shape[0] == 0:
         return
     for p in range(count):
         pair = pairs[p]
-        cosine = cosines[work.table[pair["row"]]["look"], pair["column"]]
+        cosine = cosines[work.table[pair["row"]]["similarity_row"], pair["column"]]
         if cosine > UNKNOWN:
-            pair["iou"] *= 1.0 - run["looks_weight"] * min(1.0, (1.0 - cosine) / (1.0 - run["other_cosine"]))
+            difference = min(1.0, (1.0 - cosine) / (1.0 - run["other_cosine"]))
+            pair["similarity"] *= 1.0 - run["appearance_weight"] * difference
 
 
 @kernel
@@ -210,10 +199,10 @@ def _match(work: Work, pairs: Records, stage: int) -> None:
         for p in range(rows[i]["start"], rows[i + 1]["start"]):
             pair = pairs[p]
             pair["gain"] = 0.0
-            if free and pair["iou"] > 0.0:
+            if free and pair["similarity"] > 0.0:
                 detection = detections[pair["column"]]
                 if detection["track"] < 0:
-                    pair["gain"] = _gain(run, stage, track, detection, pair["iou"])
+                    pair["gain"] = _gain(run, stage, track, detection, pair["similarity"])
                     wanted |= pair["gain"] > 0.0
     if not wanted:
         return
@@ -233,7 +222,7 @@ def _find_overlaps(work: Work, pairs: Records, count: int) -> None:
     for p in range(count):
         j, track = pairs[p]["column"], work.table[pairs[p]["row"]]
         if track["confirmed"] and track["detection"] >= 0 and track["detection"] != j:
-            work.detections[j]["overlap"] = max(work.detections[j]["overlap"], pairs[p]["looks"])
+            work.detections[j]["overlap"] = max(work.detections[j]["overlap"], pairs[p]["iou"])
 
 
 @kernel
@@ -339,52 +328,42 @@ def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any
             classes[shown] = track["class"]
             rows[shown] = seen
             shown += 1
-    run["calls"] += 1
     return shown
 
 
-@entry(*step_arguments(RUN, TRACK, (given("f4", 2),)))
-def step(
-    run_record: Records,
-    table: Records,
-    previous: Records,
-    detections: Records,
-    spans: Records,
-    pairs: Records,
-    nodes: Records,
-    clusters: Records,
-    boxes: Any,
-    scores: Any,
-    classes: Any,
-    cosines: Any,
-    out_ids: Any,
-    out_boxes: Any,
-    out_scores: Any,
-    out_classes: Any,
-    out_rows: Any,
-    frames: float,
-) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
-    work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
-    run = run_record[0]
-    error = read(run, detections, boxes, scores, classes, run["high_score"], run["low_score"])
-    if error < 0:
-        return error, 0, 0
-    begin_frame(run, table, frames)
+@kernel
+def _step(work: Work, frames: float, cosines: Any, inputs: None) -> int:
+    begin_frame(work.run[0], work.table, frames)
     _predict(work, frames)
     camera_motion.go_on(work, frames)
-    met, count = _candidates(work)
-    camera_motion.follow(work, met, count, frames)
-    close = _compare(work, met)
-    _heed_looks(work, met, close, cosines)
+    pairs, count = _candidates(work)
+    camera_motion.follow(work, pairs, count, frames)
+    close = _compare(work, pairs)
+    _compare_appearance(work, pairs, close, cosines)
     for stage in range(3):
-        _match(work, met, stage)
-    _find_overlaps(work, met, close)
+        _match(work, pairs, stage)
+    _find_overlaps(work, pairs, close)
     _update(work, frames)
-    compact(run, table)
-    return _show(work, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], count
+    return count
 
 
-def looks(rule: Rule | None, parameters: Parameters) -> Looks:
-    """The memories of a new tracker."""
-    return Looks(rule)
+METHOD = Method(
+    name="nanotrack",
+    parameters=Parameters,
+    step=_step,
+    show=_show,
+    high="high_score",
+    low="low_score",
+    # The published algorithm is another one.
+    presets={
+        "published": Preset(method=nanotrack_published.METHOD, counts_calls=False),
+        "reference": Preset(method=nanotrack_published.METHOD),
+    },
+    track_dtype=track_dtype("nanotrack", _TRACK_FIELDS),
+    run_fields=[("shown", "i8"), *camera_motion.FIELDS, *perspective.FIELDS],
+    shown_id="number",
+    coasts=True,
+    predicted_boxes=predicted_with_camera,
+    memories=cosine_memories,
+    keeps_groups_apart=True,
+)

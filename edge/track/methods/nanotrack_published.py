@@ -8,14 +8,26 @@ need no higher score but a place that no track covers (DTC, "duplicate track che
 from dataclasses import dataclass
 from typing import Any
 
-from edge.kernels.jit import entry, kernel
-from edge.track.lifecycle import begin_frame, birth, compact, lose_unseen, predict_confirmed, read, show
+from edge.kernels.jit import kernel
+from edge.track.lifecycle import begin_frame, birth, lose_unseen, predict_confirmed
 from edge.track.matching.boxes import Records, overlapping, sort_spans, span
 from edge.track.matching.depth import OUTSIDE
-from edge.track.matching.stages import candidates, cluster_cascade, is_followed, match, span_tracks
+from edge.track.matching.stages import (
+    CONFIRMED,
+    FOLLOWED,
+    NEW,
+    candidates,
+    cluster_cascade,
+    enrol_detections,
+    enrol_tracks,
+    match,
+    span_tracks,
+)
+from edge.track.method import Method
 from edge.track.motion.kalman import XYWH
+from edge.track.motion.prediction import predicted_xywh
 from edge.track.parameters import number
-from edge.track.state import HIGH, LOW, Work, run_dtype, step_arguments
+from edge.track.state import HIGH, LOW, Work
 
 
 @dataclass(frozen=True)
@@ -46,9 +58,6 @@ class Parameters:
     depth_levels_low: int = number(3, 1, 64)
 
 
-RUN = run_dtype(Parameters)
-
-
 @kernel
 def _compare_with_previous(work: Work) -> None:
     """Promote low detections where a high one was (RHD); those where a low one stood still are `recycled`."""
@@ -58,23 +67,29 @@ def _compare_with_previous(work: Work) -> None:
         if detections[j]["pool"] == LOW:
             span(spans[low], j, detections[j]["box"], run["margin"])
             low += 1
-    if low == 0 or run["previous"] == 0:
+    high_before, before = run["high_before"], run["high_before"] + run["low_before"]
+    if low == 0 or before == 0:
         return
     sort_spans(spans, low, work.spans[2], run["digits"])
-    sort_spans(previous, run["previous"], work.spans[2], run["digits"])
-    floor = min(run["rhd_iou"], run["low_birth_iou"])
-    pairs, count = overlapping(previous, run["previous"], spans, low, run["margin"], floor, work.pairs[0])
+    pairs, count = _overlaps_with(work, previous[:high_before], low, run["rhd_iou"])
     for p in range(count):
-        detection = detections[pairs[p]["column"]]
-        if pairs[p]["row"] == HIGH:
-            detection["promoted"] |= pairs[p]["iou"] > run["rhd_iou"]
-        else:
-            detection["recycled"] |= pairs[p]["iou"] > run["low_birth_iou"]
+        detections[pairs[p]["column"]]["promoted"] = True
+    pairs, count = _overlaps_with(work, previous[high_before:before], low, run["low_birth_iou"])
+    for p in range(count):
+        detections[pairs[p]["column"]]["recycled"] = True
     for j in range(work.n):
         detection = detections[j]
         if detection["promoted"]:
             detection["pool"] = HIGH
             detection["recycled"] = False
+
+
+@kernel
+def _overlaps_with(work: Work, previous: Records, low: int, floor: float) -> Any:
+    """The pairs of remembered boxes and the `low` detections in the second row of spans with an IoU above `floor`."""
+    run = work.run[0]
+    sort_spans(previous, len(previous), work.spans[2], run["digits"])
+    return overlapping(previous, len(previous), work.spans[1], low, run["margin"], floor, work.pairs[0])
 
 
 @kernel
@@ -87,47 +102,44 @@ def _count_unconfirmed(run: Any, table: Records) -> int:
 
 @kernel
 def _remember(work: Work, nothing_to_match: bool) -> None:
-    """Keep this frame's boxes, with their pool as `row`, for the next one.
+    """Keep this frame's boxes for the next one, the high ones in front.
 
     The published code, when it has no confirmed track, shares one list between memory and leftovers, and so remembers
     the recycled detections as high ones as well.
     """
     run, detections, previous, kept = work.run[0], work.detections, work.previous, 0
+    shared = run["reference"] and nothing_to_match
     for j in range(work.n):
         detection = detections[j]
-        if detection["pool"] == HIGH or detection["pool"] == LOW:
-            span(previous[kept], detection["pool"], detection["box"], run["margin"])
+        if detection["pool"] == HIGH or (shared and detection["recycled"]):
+            span(previous[kept], j, detection["box"], run["margin"])
             kept += 1
-    if run["reference"] and nothing_to_match:
-        for j in range(work.n):
-            if detections[j]["recycled"]:
-                span(previous[kept], HIGH, detections[j]["box"], run["margin"])
-                kept += 1
-    run["previous"] = kept
+    run["high_before"] = kept
+    for j in range(work.n):
+        if detections[j]["pool"] == LOW:
+            span(previous[kept], j, detections[j]["box"], run["margin"])
+            kept += 1
+    run["low_before"] = kept - run["high_before"]
 
 
 @kernel
 def _associate(work: Work) -> int:
     """The three stages; how many candidate pairs there were."""
-    run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
+    run, detections, columns = work.run[0], work.detections, work.nodes[1]
     limit = max(run["match_thresh"], run["match_thresh_low"], run["confirm_thresh"])
     pairs, count = candidates(work, 1.0 - limit)
 
-    for i in range(run["tracks"]):  # confirmed tracks, lost ones too, with high and promoted detections
-        rows[i]["layer"] = 0 if table[i]["confirmed"] else OUTSIDE
-    for j in range(work.n):
-        columns[j]["layer"] = 0 if detections[j]["pool"] == HIGH else OUTSIDE
+    enrol_tracks(work, CONFIRMED)
+    enrol_detections(work, HIGH)  # and promoted ones
     cluster_cascade(work, pairs, int(run["depth_levels"]), run["match_thresh"], True, XYWH)
 
-    for i in range(run["tracks"]):  # those followed so far with low detections, and promoted ones left over
-        rows[i]["layer"] = 0 if is_followed(table[i]) else OUTSIDE
-    for j in range(work.n):
+    enrol_tracks(work, FOLLOWED)
+    for j in range(work.n):  # low ones, and promoted ones left over
         again = detections[j]["promoted"] and detections[j]["track"] < 0 and not run["reference"]
         columns[j]["layer"] = 0 if detections[j]["pool"] == LOW or again else OUTSIDE
     cluster_cascade(work, pairs, int(run["depth_levels_low"]), run["match_thresh_low"], False, XYWH)
 
-    for i in range(run["tracks"]):  # tracks seen once with what may start a track
-        rows[i]["layer"] = OUTSIDE if table[i]["confirmed"] else 0
+    enrol_tracks(work, NEW)
     for j in range(work.n):
         columns[j]["layer"] = 0 if _may_start(detections[j]) else OUTSIDE
     match(work, pairs, 0, run["confirm_thresh"], True, XYWH)
@@ -136,7 +148,7 @@ def _associate(work: Work) -> int:
 
 @kernel
 def _may_start(detection: Any) -> bool:
-    return detection["track"] < 0 and (detection["pool"] == HIGH or detection["recycled"])
+    return detection["track"] < 0 and not detection["covered"] and (detection["pool"] == HIGH or detection["recycled"])
 
 
 @kernel
@@ -154,47 +166,34 @@ def _start_tracks(work: Work) -> None:
     tracks = span_tracks(work)
     pairs, count = overlapping(work.spans[0], tracks, spans, wanted, run["margin"], run["dtc_iou"], work.pairs[0])
     for p in range(count):
-        detections[pairs[p]["column"]]["track"] = pairs[p]["row"]
+        detections[pairs[p]["column"]]["covered"] = True
     for recycled in (False, True):  # ids are given in this order
         for j in range(work.n):
             if detections[j]["recycled"] == recycled and _may_start(detections[j]):
                 birth(run, table, detections[j], j, XYWH)
 
 
-@entry(*step_arguments(RUN))
-def step(
-    run_record: Records,
-    table: Records,
-    previous: Records,
-    detections: Records,
-    spans: Records,
-    pairs: Records,
-    nodes: Records,
-    clusters: Records,
-    boxes: Any,
-    scores: Any,
-    classes: Any,
-    out_ids: Any,
-    out_boxes: Any,
-    out_scores: Any,
-    out_classes: Any,
-    out_rows: Any,
-    frames: float,
-) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, candidate pairs met)."""
-    work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
-    run = run_record[0]
-    error = read(run, detections, boxes, scores, classes, run["track_thresh"], run["low_thresh"])
-    if error < 0:
-        return error, 0, 0
+@kernel
+def _step(work: Work, frames: float, similarity: None, inputs: None) -> int:
+    run, table = work.run[0], work.table
     begin_frame(run, table, frames)
     if frames > run["lost_frames"]:
-        run["previous"] = 0  # what was there before such a gap says nothing
+        run["high_before"] = run["low_before"] = 0  # what was there before such a gap says nothing
     _compare_with_previous(work)
     _remember(work, run["tracks"] == _count_unconfirmed(run, table))
     predict_confirmed(run, table, frames, XYWH)
-    met = _associate(work)
+    pairs = _associate(work)
     _start_tracks(work)
     lose_unseen(run, table)
-    compact(run, table)
-    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], met
+    return pairs
+
+
+METHOD = Method(
+    name="nanotrack_published",
+    parameters=Parameters,
+    step=_step,
+    high="track_thresh",
+    low="low_thresh",
+    run_fields=[("high_before", "i8"), ("low_before", "i8")],
+    predicted_boxes=predicted_xywh,
+)

@@ -16,21 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
-from edge.kernels.jit import entry, given, kernel
-from edge.track.appearance.memory import Looks, Rule
+from edge.kernels.jit import given, kernel
+from edge.track.appearance.memory import Memories, Rule
 from edge.track.appearance.rules import Ema
-from edge.track.lifecycle import compact, read, show
+from edge.track.lifecycle import by_score
 from edge.track.matching.boxes import Records, iou
+from edge.track.method import Method, Preset
+from edge.track.motion.prediction import last_boxes
 from edge.track.parameters import number
-from edge.track.state import LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, run_dtype, step_arguments
-from edge.types import Detections
-
-MEMORY = Ema(momentum=0.2)  # the new vector weighs .8
+from edge.track.state import LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, track_dtype
+from edge.types import Detections, Float32s
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Defaults are for the light detectors and ReID vectors of unit length; what is published stands in `PRESETS`.
+    """Defaults are for the light detectors and ReID vectors of unit length; published settings are presets.
 
     `init_thresh`: a new track's score lies above it. `obj_thresh`: a score that a track's detection lies above.
     `match_thresh`: the least mutual score of a match.
@@ -61,30 +61,17 @@ class Parameters:
 
 _PUBLISHED = {"logit_scale": 1.0, "tao": 0, "least_cosine": -1.0, "obj_thresh": 0.5}
 
-# Published settings by name. All reproduce the published code: products as they are, frames counted.
-PRESETS: dict[str, dict[str, float]] = {
-    "reference": _PUBLISHED | {"init_thresh": 0.8, "track_buffer": 10},
-    "bdd100k": _PUBLISHED | {"init_thresh": 0.7, "obj_thresh": 0.3, "track_buffer": 10},
-    "mot17": _PUBLISHED | {"init_thresh": 0.9, "track_buffer": 30},
-    "dancetrack": _PUBLISHED | {"init_thresh": 0.9, "track_buffer": 30},
-}
-
-RUN = run_dtype(Parameters)
-
 # A track: what was seen last, and when.
-TRACK = np.dtype(
-    [
-        ("id", "i8"),
-        ("status", "i4"),
-        ("class", "i4"),
-        ("detection", "i4"),
-        ("confirmed", "?"),
-        ("score", "f8"),
-        ("last", "f8"),
-        ("box", "f8", (4,)),
-    ],
-    align=True,
-)
+_TRACK_FIELDS = [
+    ("id", "i8"),
+    ("status", "i4"),
+    ("class", "i4"),
+    ("detection", "i4"),
+    ("confirmed", "?"),
+    ("score", "f8"),
+    ("last", "f8"),
+    ("box", "f8", (4,)),
+]
 
 
 @kernel
@@ -192,14 +179,14 @@ def _associate(work: Work, order: Any, similarity: Any, backdrop_classes: Any) -
             continue
         if detection["score"] > _as_score(run["obj_thresh"]):
             detection["track"] = row
-            _see(table[row], detection, order[i], run["now"])
+            _update(table[row], detection, order[i], run["now"])
             scores[:, best] = 0.0
         elif score > run["low_match_thresh"]:
             detection["pool"] = NOWHERE  # the low twin of a track
 
 
 @kernel
-def _see(track: Any, detection: Any, j: int, now: float) -> None:
+def _update(track: Any, detection: Any, j: int, now: float) -> None:
     track["status"] = TRACKED
     track["class"] = detection["class"]
     track["score"] = detection["score"]
@@ -228,7 +215,7 @@ def _start_tracks(work: Work, order: Any) -> None:
         track = table[run["tracks"]]
         track["id"] = run["next_id"]
         track["confirmed"] = True
-        _see(track, detection, order[k], run["now"])
+        _update(track, detection, order[k], run["now"])
         detection["track"] = run["tracks"]
         run["next_id"] += 1
         run["tracks"] += 1
@@ -275,71 +262,49 @@ def _begin_frame(run: Any, table: Records, frames: float) -> None:
 
 
 @kernel
-def _end_frame(run: Any, table: Records) -> None:
-    """Those not seen are not shown; removed ones leave the table."""
+def _lose_unseen(run: Any, table: Records) -> None:
     for i in range(run["tracks"]):
         if table[i]["status"] == TRACKED and table[i]["detection"] < 0:
             table[i]["status"] = LOST
-    compact(run, table)
 
 
-@entry(*step_arguments(RUN, TRACK, (given("f4", 2), given("i4"))))
-def step(
-    run_record: Records,
-    table: Records,
-    previous: Records,
-    detections: Records,
-    spans: Records,
-    pairs: Records,
-    nodes: Records,
-    clusters: Records,
-    boxes: Any,
-    scores: Any,
-    classes: Any,
-    similarity: Any,
-    backdrop_classes: Any,
-    out_ids: Any,
-    out_boxes: Any,
-    out_scores: Any,
-    out_classes: Any,
-    out_rows: Any,
-    frames: float,
-) -> tuple[int, int, int]:
-    """One frame: (tracks shown or a negative error of `read`, tracks alive, 0).
+@kernel
+def _step(work: Work, frames: float, similarity: Any, backdrop_classes: Any) -> int:
+    """`similarity` has a row for each track and then for each backdrop of the last frame.
 
-    `similarity` has a row for each track and then for each backdrop of the last frame, a column for each detection.
     Afterwards the LOW pool holds this frame's backdrops.
     """
-    work = Work(run_record, table, previous, detections, spans, pairs, nodes, clusters, len(scores))
-    run = run_record[0]
-    error = read(run, detections, boxes, scores, classes, -1.0, -1.0)  # all are HIGH
-    if error < 0:
-        return error, 0, 0
+    run, table, detections = work.run[0], work.table, work.detections
     _begin_frame(run, table, frames)
-    order = _usable(detections, np.argsort(-scores, kind="mergesort"))
+    order = _usable(detections, by_score(work))
     _drop_duplicates(run, detections, order)
     order = _usable(detections, order)
     _associate(work, order, similarity, backdrop_classes)
     _start_tracks(work, order)
     _choose_backdrops(run, detections, order)
-    _end_frame(run, table)
-    return show(run, table, out_ids, out_boxes, out_scores, out_classes, out_rows), run["tracks"], 0
+    _lose_unseen(run, table)
+    return 0
 
 
-class _WithBackdrops(Looks):
-    """The memories of the tracks and, behind them, the backdrops of the last frame."""
+class _WithBackdrops(Memories):
+    """The memories of the tracks and, behind them, the backdrops of the last frame.
 
-    def __init__(self, rule: Rule, unit: bool) -> None:
-        super().__init__(rule, unit)
+    Raises UsageError without a rule.
+    """
+
+    def __init__(self, rule: Rule | None, parameters: Parameters) -> None:
+        if rule is None:
+            raise UsageError("qdtrack goes by appearance alone: appearance = none is not possible; use ema or sasm")
+        super().__init__(rule, unit=parameters.tao != 0)
         self._backdrops = np.zeros((0, 0), np.float32)
         self._classes = np.zeros(0, np.int32)
 
-    def arguments(self, detections: Detections) -> tuple[npt.NDArray[Any], ...]:
+    def compare(self, detections: Detections) -> tuple[Float32s, npt.NDArray[np.int32]]:
         if detections.embeddings is None and len(detections):
             raise InputError(
-                "detections.embeddings: expected float32 (N, E), found None; qdtrack knows tracks by their looks only"
+                "detections.embeddings: expected float32 (N, E), found None; qdtrack goes by appearance alone"
             )
-        (tracks,) = super().arguments(detections)
+        tracks, _ = super().compare(detections)
         if not len(self._backdrops):
             return tracks, self._classes
         return np.concatenate([tracks, self._backdrops @ self.vectors.T]), self._classes
@@ -351,8 +316,21 @@ class _WithBackdrops(Looks):
         self._classes = detections["class"][rows]
 
 
-def looks(rule: Rule | None, parameters: Parameters) -> Looks:
-    """The memories of a new tracker. Raises UsageError where there are to be none."""
-    if rule is None:
-        raise UsageError("qdtrack knows tracks by their looks only: appearance = none is not possible; use ema or sasm")
-    return _WithBackdrops(rule, unit=parameters.tao != 0)
+METHOD = Method(
+    name="qdtrack",
+    parameters=Parameters,
+    step=_step,
+    # Published settings. All reproduce the published code: products as they are, frames counted.
+    presets={
+        "reference": Preset(_PUBLISHED | {"init_thresh": 0.8, "track_buffer": 10}),
+        "bdd100k": Preset(_PUBLISHED | {"init_thresh": 0.7, "obj_thresh": 0.3, "track_buffer": 10}),
+        "mot17": Preset(_PUBLISHED | {"init_thresh": 0.9, "track_buffer": 30}),
+        "dancetrack": Preset(_PUBLISHED | {"init_thresh": 0.9, "track_buffer": 30}),
+    },
+    track_dtype=track_dtype("qdtrack", _TRACK_FIELDS),
+    predicted_boxes=last_boxes,
+    memories=_WithBackdrops,
+    rule=Ema(momentum=0.2),  # the new vector weighs .8
+    inputs=given("i4"),  # the classes of the backdrops
+    wants_logit_scale=True,
+)

@@ -87,12 +87,12 @@ def consensus(work: Work, pairs: Records, count: int) -> Any:
 
 @kernel
 def _best_partners(work: Work, pairs: Records, count: int) -> None:
-    """Set `match` of all tracks' and detections' NODEs to their best partner, -1 for none."""
+    """Set `match` of all tracks' and detections' NODEs to their best partner (-1: none), `best` to that similarity."""
     run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
     for i in range(run["tracks"]):
-        rows[i]["match"], rows[i]["price"] = -1, 0.0
+        rows[i]["match"], rows[i]["best"] = -1, 0.0
     for j in range(work.n):
-        columns[j]["match"], columns[j]["price"] = -1, 0.0
+        columns[j]["match"], columns[j]["best"] = -1, 0.0
     for p in range(count):
         i, j, alike = pairs[p]["row"], pairs[p]["column"], pairs[p]["iou"]
         track, detection = table[i], detections[j]
@@ -103,10 +103,10 @@ def _best_partners(work: Work, pairs: Records, count: int) -> None:
         alike *= min(height, seen) / max(height, seen)
         if alike <= _ALIKE:
             continue
-        if alike > rows[i]["price"]:
-            rows[i]["match"], rows[i]["price"] = j, alike
-        if alike > columns[j]["price"]:
-            columns[j]["match"], columns[j]["price"] = i, alike
+        if alike > rows[i]["best"]:
+            rows[i]["match"], rows[i]["best"] = j, alike
+        if alike > columns[j]["best"]:
+            columns[j]["match"], columns[j]["best"] = i, alike
 
 
 @kernel

@@ -1,28 +1,51 @@
-"""Prediction: where tracks are in a frame without detection.
+"""Prediction: the tracks' boxes in a frame without detection.
 
-They move on as they moved, and do not age: a frame that was skipped is no miss.
+Tracks keep their velocity and do not age: a frame that the detector skipped is no miss.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.track.matching.boxes import Records
-from edge.track.motion.kalman import XYAH
+from edge.track.motion.kalman import XYAH, XYWH
 from edge.track.state import TRACKED
-from edge.types import Int64s, Tracks
+
+Boxes = npt.NDArray[np.float64]
 
 
-def predicted_boxes(run: Records, table: Records, frames: float, model: int) -> npt.NDArray[np.float64]:
-    """Where the boxes (xyxy, `[T, 4]`) of TRACK records will be: confirmed ones move, unconfirmed ones stay.
+def last_boxes(run: Records, table: Records, frames: float) -> Boxes:
+    """The boxes where they were seen last (xyxy, `[T, 4]`), for methods without a motion model."""
+    boxes: Boxes = table["box"].copy()
+    return boxes
 
-    Where the tracker's record `run` knows of the camera's motion, it moves all. Tracks without a filter stay where they
-    were seen.
+
+def predicted_xywh(run: Records, table: Records, frames: float) -> Boxes:
+    """The boxes (xyxy, `[T, 4]`) of the TRACK records `table`, `frames` later: unconfirmed ones stay.
+
+    `run` is the tracker's record of settings and counters. This is for filters of the model XYWH.
     """
-    if "velocity" not in (table.dtype.names or ()):
-        return table["box"].copy()
-    moved = table["position"] + frames * table["velocity"] * table["confirmed"][:, None]
-    if "camera_velocity" in (run.dtype.names or ()):
-        moved[:, :2] += frames * run["camera_velocity"]
+    return _boxes(_moved(table, frames), table, XYWH)
+
+
+def predicted_xyah(run: Records, table: Records, frames: float) -> Boxes:
+    """As `predicted_xywh`, for filters of the model XYAH."""
+    return _boxes(_moved(table, frames), table, XYAH)
+
+
+def predicted_with_camera(run: Records, table: Records, frames: float) -> Boxes:
+    """As `predicted_xywh`, and all move as the camera moved the picture lately."""
+    moved = _moved(table, frames)
+    moved[:, :2] += frames * run["camera_velocity"]
+    return _boxes(moved, table, XYWH)
+
+
+def _moved(table: Records, frames: float) -> Boxes:
+    moved: Boxes = table["position"] + frames * table["velocity"] * table["confirmed"][:, None]
+    return moved
+
+
+def _boxes(moved: Boxes, table: Records, model: int) -> Boxes:
+    """The boxes of filter positions; those of tracks that are not followed keep their size."""
     still = table["status"] != TRACKED
     moved[still, 3] = table["position"][still, 3]
     if model == XYAH:
@@ -33,20 +56,3 @@ def predicted_boxes(run: Records, table: Records, frames: float, model: int) -> 
     size = np.stack([width, moved[:, 3]], axis=1)
     corner = moved[:, :2] - size / 2
     return np.concatenate([corner, corner + size], axis=1)
-
-
-def predicted(run: Records, table: Records, ids: Int64s, frames: float, model: int) -> Tracks:
-    """Those tracks of `table` that were shown as `ids`, `frames` later, with the scores of their newest detections."""
-    numbers = table["number" if "number" in (table.dtype.names or ()) else "id"]
-    shown = np.isin(numbers, ids)
-    rows = table[shown]
-    boxes = predicted_boxes(run, rows, frames, model)
-    proper = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # who comes towards us or leaves may invert
-    boxes[~proper] = rows["box"][~proper]
-    return Tracks(
-        numbers[shown],
-        boxes.astype(np.float32),
-        rows["score"].astype(np.float32),
-        rows["class"].copy(),
-        np.full(len(rows), -1, np.int32),
-    )

@@ -71,8 +71,8 @@ def test_limits_are_parameters(method: str) -> None:
         return tracks.detection_index[tracks.ids == 1].tolist() == [1]
 
     assert swapped()
-    assert not swapped(looks_iou=0.6)
-    assert not swapped(looks_limit=0.09)
+    assert not swapped(appearance_iou=0.6)
+    assert not swapped(appearance_limit=0.09)
 
 
 @METHODS
@@ -108,7 +108,7 @@ def test_a_rule_may_be_given_and_wrong_ones_are_named() -> None:
 def test_nanotrack_gives_looks_the_weight_it_is_told() -> None:
     """Motion says stay at similarity 1, looks say swap at an IoU of .6: a weight above .4 decides."""
     for weight, ids in ((0.3, [1, 2]), (0.5, [2, 1])):
-        tracker = Tracker("nanotrack", appearance="ema", looks_weight=weight)
+        tracker = Tracker("nanotrack", appearance="ema", appearance_weight=weight)
         for _ in range(5):
             tracker.update(_frame((100, A), (115, B)))
         tracks = tracker.update(_frame((100, B), (115, A)))

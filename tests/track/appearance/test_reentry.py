@@ -134,19 +134,19 @@ def test_the_one_gone_for_longest_makes_room() -> None:
         assert (shown[0] == person + 1) == known
 
 
-def _alone(number: int, look: np.ndarray, now: float) -> tuple[np.ndarray, np.ndarray, Int64s, float]:
+def _alone(number: int, look: np.ndarray, now: float) -> tuple[np.ndarray, Int64s, np.ndarray, Int64s, float]:
     """A table with one confirmed track, born and seen at `now`."""
     table = np.zeros(1, TRACK)
     table["id"], table["status"], table["confirmed"] = number, TRACKED, True
     table["start"] = table["last"] = now
     table["box"] = 100, 100, 160, 250
-    return table, look[None], np.array([number]), now
+    return table, table["id"], look[None], np.array([number]), now
 
 
 def test_a_track_without_a_look_is_nobody_known() -> None:
     follow = Reentry(-1.0, 1e6, RATE)
-    table, look, shown, _ = _alone(1, np.array([1, 0], np.float32), 0.0)
-    follow.follow(table, look, shown, 0.0)
+    table, numbers, look, shown, _ = _alone(1, np.array([1, 0], np.float32), 0.0)
+    follow.follow(table, numbers, look, shown, 0.0)
     table["status"] = LOST
-    follow.follow(table, look, np.zeros(0, np.int64), 30.0)
+    follow.follow(table, numbers, look, np.zeros(0, np.int64), 30.0)
     assert follow.follow(*_alone(2, np.zeros(2, np.float32), 60.0)).tolist() == [2]

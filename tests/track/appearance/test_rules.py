@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from edge import Detections
-from edge.track.appearance.memory import Looks, Rule
+from edge.track.appearance.memory import Memories, Rule
 from edge.track.appearance.rules import Ema, Mean, Sasm
 from edge.track.state import DETECTION, HIGH, LOW, TRACK
 from edge.types import Float32s
@@ -19,7 +19,7 @@ class Stage:
     """Tracks that a test moves by hand: a call is a frame."""
 
     def __init__(self, rule: Rule, size: int = 16, *, unit: bool = True) -> None:
-        self.looks, self.size, self.now = Looks(rule, unit), size, 0.0
+        self.memories, self.size, self.now = Memories(rule, unit), size, 0.0
 
     def frame(self, *seen: tuple[int, float, Array | None], alive: tuple[int, ...] = (), score: float = 0.9) -> None:
         """`seen` are (id, x of the box, embedding); `alive` further tracks that are not seen. Boxes are 50 x 100."""
@@ -35,16 +35,16 @@ class Stage:
             if embedding is not None:
                 embeddings[j] = embedding
         self.now += 1
-        self.looks.arguments(
+        self.memories.compare(
             Detections(np.zeros((len(seen), 4), np.float32), np.zeros(len(seen), np.float32), None, embeddings)
         )
-        self.looks.remember(table, detections, self.now)
+        self.memories.remember(table, detections, self.now)
 
     def slot(self, row: int = 0) -> dict[str, Array]:
         """The memory of the track in a row."""
-        bank = self.looks._bank
+        bank = self.memories._bank
         assert bank is not None
-        slot = self.looks._slots[row]
+        slot = self.memories._slots[row]
         note = bank.notes[slot]
         order = [(note["head"] + k) % bank.entries.shape[1] for k in range(note["count"])]
         entries = bank.entries[slot][order] if order else np.zeros((0, self.size))
@@ -66,14 +66,14 @@ def test_the_moving_average_is_the_published_one() -> None:
         new = random.normal(size=16)
         stage.frame((1, 0, new))
         expected = _unit(new) if k == 0 else _unit(0.9 * expected + 0.1 * _unit(new))
-    assert stage.looks.queries()[0] == pytest.approx(expected, abs=1e-6)
+    assert stage.memories.queries()[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_unit_the_average_is_of_the_vectors_as_they_are() -> None:
     stage = Stage(Ema(0.2), unit=False)
     stage.frame((1, 0, 4 * _axis(0)))
     stage.frame((1, 0, 2 * _axis(1)))
-    assert stage.looks.queries()[0][:2] == pytest.approx([0.8, 1.6])
+    assert stage.memories.queries()[0][:2] == pytest.approx([0.8, 1.6])
 
 
 @pytest.mark.parametrize("rule", [Ema(), Mean(), Sasm()])
@@ -87,17 +87,17 @@ def test_memories_follow_their_tracks_through_births_and_deaths(rule: Rule) -> N
         for _ in range(random.integers(0, 30)):
             born += 1
             alive.append(born)
-        seen = [i for i in alive if i == born or random.random() < 0.7 or not stage.looks.taken().size]
+        seen = [i for i in alive if i == born or random.random() < 0.7 or not stage.memories.taken().size]
         known = {i for i in alive if i in getattr(stage, "known", set())}
         stage.frame(
             *((i, 10.0 * i, _axis(i % 256, 256)) for i in random.permutation(seen).tolist()),
             alive=tuple(set(alive) - set(seen)),
         )
         stage.known = known | set(seen)  # type: ignore[attr-defined]
-        for query, i in zip(stage.looks.queries(), sorted(alive), strict=True):
+        for query, i in zip(stage.memories.queries(), sorted(alive), strict=True):
             assert query.argmax() == i % 256 if i in stage.known else not query.any()  # type: ignore[attr-defined]
     assert born > 1000
-    assert len(stage.looks._ids) < 2 * 600  # slots of the dead serve the living
+    assert len(stage.memories._ids) < 2 * 600  # slots of the dead serve the living
 
 
 def test_sasm_keeps_the_newest_entries_in_order() -> None:
@@ -147,7 +147,7 @@ def test_sasm_never_stores_zeros_and_waits_for_the_first_look() -> None:
     for _ in range(5):
         stage.frame((1, 0, None), (2, 200, None))
     assert len(stage.slot(0)["entries"]) == 0
-    assert not stage.looks.queries()[0].any()
+    assert not stage.memories.queries()[0].any()
     stage.frame((1, 0, _axis(1)), (2, 200, None))
     assert stage.slot(0)["entries"].argmax(axis=1).tolist() == [1]
     assert np.linalg.norm(stage.slot(1)["entries"], axis=1).tolist() == [1.0] * 3
@@ -158,10 +158,10 @@ def test_lost_tracks_are_frozen(rule: Rule) -> None:
     stage = Stage(rule)
     for frame in range(3):
         stage.frame((1, 5.0 * frame, _axis(frame)))
-    before, slot = stage.looks.queries().copy(), stage.slot()
+    before, slot = stage.memories.queries().copy(), stage.slot()
     for _ in range(40):
         stage.frame((2, 0, _axis(9)), alive=(1,))
-    assert np.array_equal(stage.looks.queries()[0], before[0])
+    assert np.array_equal(stage.memories.queries()[0], before[0])
     assert all(np.array_equal(slot[name], stage.slot()[name]) for name in slot)
 
 
@@ -192,7 +192,7 @@ def test_sasm_of_one_entry_written_always_is_the_last_vector() -> None:
     for _ in range(30):
         new = random.normal(size=16)
         stage.frame((1, 0, new))
-        assert stage.looks.queries()[0] == pytest.approx(_unit(new), abs=1e-6)
+        assert stage.memories.queries()[0] == pytest.approx(_unit(new), abs=1e-6)
 
 
 def _sasm_twin(rule: Sasm, frames: list[tuple[float, float, Array, float]]) -> list[Float32s]:
@@ -225,4 +225,4 @@ def test_sasm_equals_its_twin(rule: Sasm) -> None:
         expected = _sasm_twin(rule, frames)[-1] if len(frames) % 20 == 0 else None
         stage.frame((1, x, frames[-1][2]), (2, other, _axis(0)), score=frames[-1][3])
         if expected is not None:
-            assert stage.looks.queries()[0] == pytest.approx(expected, abs=1e-5)
+            assert stage.memories.queries()[0] == pytest.approx(expected, abs=1e-5)

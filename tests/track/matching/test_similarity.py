@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.track.matching.boxes import iou
 from edge.track.matching.similarity import returning, similarity, worth
-from edge.track.methods.nanotrack import RUN, TRACK, Parameters
+from edge.track.methods.nanotrack import METHOD, Parameters
 from edge.track.state import DETECTION
 from tests.track.twins import iou_matrix
 
@@ -16,7 +16,7 @@ boxes = st.tuples(places, places, sizes, sizes).map(lambda b: np.array([b[0], b[
 
 
 def _records(track_box: np.ndarray, seen: np.ndarray, score: float, running: float) -> tuple[np.void, np.void, np.void]:
-    run, track, detection = np.zeros(1, RUN), np.zeros(1, TRACK), np.zeros(1, DETECTION)
+    run, track, detection = np.zeros(1, METHOD.run_dtype), np.zeros(1, METHOD.track_dtype), np.zeros(1, DETECTION)
     for name, value in vars(Parameters()).items():
         run[name] = value
     track["box"], detection["box"] = track_box, seen

@@ -93,8 +93,8 @@ def test_the_history_is_a_mean_of_means() -> None:
     a, b = (1.0, 0.0), (0.0, 1.0)
     for looks in (a, b, b):
         tracker.update(_one(100, looks))
-    assert tracker._looks is not None
-    query = tracker._looks.queries()[0]
+    assert tracker._memories is not None
+    query = tracker._memories.queries()[0]
     assert query.tolist() == pytest.approx([np.sqrt(0.5)] * 2, abs=1e-6)
 
 
@@ -102,8 +102,8 @@ def test_old_looks_fade_after_twenty() -> None:
     tracker = Tracker("jointtrack", appearance=Mean(3), match_thresh=2.0)
     for looks in [(1.0, 0.0)] * 5 + [(0.0, 1.0)] * 40:
         tracker.update(_one(100, looks))
-    assert tracker._looks is not None
-    assert tracker._looks.queries()[0].tolist() == pytest.approx([0, 1], abs=1e-3)
+    assert tracker._memories is not None
+    assert tracker._memories.queries()[0].tolist() == pytest.approx([0, 1], abs=1e-3)
 
 
 def test_wrong_points_are_refused() -> None:

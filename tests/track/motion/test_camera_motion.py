@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from edge import Detections, Tracker, Tracks
 from edge.track.matching.boxes import PAIR
-from edge.track.methods.nanotrack import RUN, TRACK, Parameters
+from edge.track.methods.nanotrack import METHOD, Parameters
 from edge.track.motion.camera_motion import consensus, widened
-from edge.track.state import TRACKED, State, Work
+from edge.track.state import PREVIOUS, TRACKED, State, Work
 from tests.track.twins import iou_matrix
 
 
@@ -89,13 +89,13 @@ def test_consensus_equals_its_twin(count: int, seed: int) -> None:
     tracks = np.concatenate([corner, corner + height * [0.4, 1.0]], 1)
     seen = tracks + np.array([9.0, -4.0, 9.0, -4.0]) + np.tile(random.normal(0, 4, (count, 2)), 2)
     pairs = _pairs(tracks, seen, p.camera_reach)
-    state = State(np.zeros(1, RUN), TRACK)
-    run, table, previous, detections, spans, room, nodes, clusters = state.arrays
+    state = State(np.zeros(1, METHOD.run_dtype), METHOD.track_dtype)
+    run, table, detections, spans, room, nodes, clusters = state.arrays
     run["camera_noise"], run["birth_score"], run["tracks"] = p.camera_noise, p.birth_score, count
     table["confirmed"][:count], table["status"][:count] = True, TRACKED
     table["position"][:count] = np.concatenate([(tracks[:, :2] + tracks[:, 2:]) / 2, 0.4 * height, height], 1)
     detections["box"][:count], detections["score"][:count] = seen, 0.9
-    work = Work(run, table, previous, detections, spans, room, nodes, clusters, count)
+    work = Work(run, table, detections, spans, spans[PREVIOUS], room, nodes, clusters, count)
     agreed, *found = consensus(work, pairs, len(pairs))
     expected = _twin(tracks, seen, pairs, p.camera_noise)
     assert agreed == (expected is not None) == (count >= 3)

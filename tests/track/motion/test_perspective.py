@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from edge.track.methods.nanotrack import RUN
+from edge.track.methods.nanotrack import METHOD
 from edge.track.motion import perspective
 
 
 def _run() -> np.void:
-    return np.zeros(1, RUN)[0]
+    return np.zeros(1, METHOD.run_dtype)[0]
 
 
 def _box(foot: float, height: float) -> np.ndarray:

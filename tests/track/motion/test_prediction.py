@@ -5,7 +5,7 @@ import pytest
 
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
-from edge.track.tracker import METHODS
+from edge.track.registry import BUILT_IN as METHODS
 from edge.types import Tracks
 
 BY_MOTION = ("nanotrack", "bytetrack", "sparsetrack")
