@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from edge.errors import DataError, NotFoundError
 from edge.types import Image
+from edge.video.address import IMAGE_SUFFIXES
 from edge.video.images import natural_key
-from edge.video.source import IMAGE_SUFFIXES, open_source
+from edge.video.open import open_source
 
 FEWEST = 16  # below that, ranges are those of single pictures
 CONSIDERED = 512

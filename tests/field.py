@@ -33,6 +33,8 @@ PATIENCE_S = 120.0
 _PORTS = range(20_000, 30_000)
 _reserved: list[IO[bytes]] = []
 
+FFMPEG = shutil.which("ffmpeg")
+needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 

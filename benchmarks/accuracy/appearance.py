@@ -22,7 +22,7 @@ from edge.motchallenge import read_ground_truth, read_seqinfo
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.video.images import read_image
-from edge.video.source import open_source
+from edge.video.open import open_source
 
 Values = npt.NDArray[Any]
 

@@ -27,7 +27,7 @@ from edge.sinks.recording import RecordingOutputs
 from edge.types import Frame
 from edge.val.dataset import Sequence
 from edge.val.score import judge, scores
-from edge.video.source import open_source
+from edge.video.open import open_source
 
 VIDEOS = ("one-by-one-person-detection.mp4", "mmtracking_demo.mp4")
 SEEDS = (3, 4, 5)

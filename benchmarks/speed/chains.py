@@ -40,7 +40,7 @@ def ours(job: Job) -> Iterator[int]:
     from edge.sinks.recording import RecordingOutputs
     from edge.spans import Spans
     from edge.video.ahead import Ahead
-    from edge.video.source import open_source
+    from edge.video.open import open_source
 
     source, spans = open_source(str(job.video)), Spans()
     pipeline = Pipeline(

@@ -26,7 +26,7 @@ from edge.sinks.recording import RecordingOutputs
 from edge.sinks.video import AnnotatedVideo
 from edge.spans import Spans
 from edge.types import Frame
-from edge.video.source import open_source
+from edge.video.open import open_source
 
 _VIDEOS = ("one-by-one-person-detection.mp4", "mmtracking_demo.mp4")
 _WORK = {

@@ -16,6 +16,9 @@ class Chain:
     predicts. `reid` computes embeddings; None: the detections keep those they have. Span `track` times the tracker.
     Raises UsageError for an interval that tracker or detector cannot do.
 
+    Where the size of the pictures changes, tracks end and the tracker starts anew: their boxes are in pixels of another
+    picture.
+
     For anyone to read: `detections` are those of the last frame, empty where it was skipped; `was_detected` tells
     whether it was not; `classes` are the names of the class numbers.
     """
@@ -39,6 +42,7 @@ class Chain:
         self.was_detected = False
         self._detect = detect
         self._interval = DetectInterval(detect_every)
+        self._shape: tuple[int, ...] | None = None
         self._track = (spans or Spans())["track"]
 
     def __call__(self, frame: Frame) -> Tracks:
@@ -49,6 +53,7 @@ class Chain:
         if not isinstance(frame, Frame):
             found = type(frame).__name__
             raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
+        self._note_shape(frame)
         return self.follow(frame, self._detect(frame) if self.is_due(frame) else None)
 
     @property
@@ -72,6 +77,7 @@ class Chain:
 
         Raises InputError.
         """
+        self._note_shape(frame)
         self.was_detected = detections is not None
         if detections is None:
             self.detections = Detections.empty()
@@ -85,6 +91,18 @@ class Chain:
         self._detect.feedback(tracks)
         return tracks
 
+    def start_at(self, frame_rate: float) -> None:
+        """Begin with a stream of so many frames a second."""
+        self.tracker.restart(frame_rate)
+
     def forget_picture(self) -> None:
         """The next picture does not follow the last one: a joint network must not compare them."""
         self._detect.reset()
+
+    def _note_shape(self, frame: Frame) -> None:
+        if frame.image.shape == self._shape:
+            return
+        if self._shape is not None:
+            self.tracker.restart()
+            self._detect.reset()
+        self._shape = frame.image.shape

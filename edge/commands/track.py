@@ -1,8 +1,16 @@
-"""Track people in a video, a folder of images or replayed detections.
+"""Track people in a video, a camera, a stream, a folder of images, or recorded detections.
 
-SOURCE is a video file, a folder of images, a glob pattern of images, or demo:// (the built-in scene).
+SOURCE is one of
+  street.mp4, -                  a video file, or a video piped into standard input
+  MOT17-09/img1, 'img/*.jpg'     a folder or a glob pattern of images
+  0, /dev/video0, csi://0        a camera at this board
+  rtsp:// rtsps:// http://       a camera or a stream in the network, also
+  https:// udp:// rtmp:// srt://
+  demo://                        the built-in scene
+Of a recording every frame is tracked, of a camera the newest.
 
   nanotrack track --path street.mp4 --model person.pack --save out.mp4 --mot out.txt
+  nanotrack track --path rtsp://camera/stream --model person.pack --jsonl out.jsonl
   nanotrack track --path 'MOT17-09/img1/*.jpg' --model person.pack --jsonl out.jsonl
   nanotrack track --detections MOT17-09/det/det.txt --mot out.txt
 
@@ -18,7 +26,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
 
+from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
 from edge.detect import flags
 from edge.errors import UsageError
@@ -32,9 +42,12 @@ from edge.spans import Spans
 from edge.track.appearance import Appearance
 from edge.track.registry import BUILT_IN, choose
 from edge.types import Detections
+from edge.video.address import kind_of
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
-from edge.video.source import Source, open_source
+from edge.video.newest import Newest
+from edge.video.open import is_images, open_source
+from edge.video.source import Source
 
 if TYPE_CHECKING:
     from edge.chain.chain import Chain
@@ -46,7 +59,9 @@ _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack track`."""
-    parser.add_argument("--demo", choices=("video", "image", "webcam"), help="kind of source; may be left out")
+    parser.add_argument(
+        "--demo", choices=("video", "image", "webcam"), help="kind of source; webcam alone is the first camera"
+    )
     parser.add_argument("--path", metavar="SOURCE", help="what to track, see above")
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
@@ -109,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
             chain = _chain(args, source, recorded, spans)
             outputs = stack.enter_context(contextlib.closing(_outputs(args, source, chain, spans)))
             in_use = chain.workers * chain.detect_every + 1
-            frames = stack.enter_context(contextlib.closing(Ahead(source, spans, in_use)))
+            ahead = Newest(source, spans, _shown(args)) if source.is_live else Ahead(source, spans, in_use)
+            frames = stack.enter_context(contextlib.closing(ahead))
             results = stack.enter_context(contextlib.closing(tracked(chain, iter(frames))))
             progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
             stack.enter_context(stop)
@@ -131,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse flags that do not fit together, before anything is opened."""
+    args.path = _path(args)
     if not args.path and not args.detections:
         raise UsageError("expected --path SOURCE or --detections DET.txt, found neither; say what to track")
     if args.model and args.detections:
@@ -151,11 +168,35 @@ def _check(args: argparse.Namespace) -> None:
     ):
         if value is not None and not low <= value <= high:
             raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
-    inputs = [Path(path) for path in (args.path, args.detections, args.model, args.reid_model) if path]
+    source = args.path if args.path and kind_of(args.path) == "path" else None
+    inputs = [Path(path) for path in (source, args.detections, args.model, args.reid_model) if path]
     outputs = [path for path in (args.save, args.mot, args.jsonl) if path]
     for index, path in enumerate(outputs):
         if any(_same(path, other) for other in inputs + outputs[:index]):
             raise UsageError(f"{path}: named twice, an output would overwrite it; choose another name")
+
+
+def _path(args: argparse.Namespace) -> str | None:
+    """The source, which `--demo` may name or must agree with."""
+    path: str | None = args.path
+    if args.demo is None:
+        return path
+    if path is None:
+        if args.demo == "webcam":
+            return "0"
+        raise UsageError(f"--demo {args.demo}: expected --path SOURCE, found none; say which {args.demo}")
+    is_webcam = kind_of(path) in ("device", "csi")
+    found = "webcam" if is_webcam else "image" if is_images(path) else "video"
+    if found != args.demo:
+        raise UsageError(
+            f"--demo {args.demo}: --path {redacted(path)} is a {found}; leave out --demo, the source tells"
+        )
+    return path
+
+
+def _shown(args: argparse.Namespace) -> str:
+    """The source as messages name it."""
+    return redacted(str(args.path or args.detections))
 
 
 def _same(path: Path, other: Path) -> bool:
@@ -189,7 +230,7 @@ def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detectio
         variant=args.variant,
         require=args.require,
         threads=_threads(args),
-        side_by_side=_cores() > 1,
+        side_by_side=_cores() > 1 and not source.is_live,  # of a camera the frame in hand comes first
         detect_every=args.detect_every,
         overrides=flags.overrides(args),
         spans=spans,
@@ -268,9 +309,12 @@ def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":
 
 
 def _camera(text: str) -> str:
-    """A short name for a source: of the file or folder, or where that is a pattern, of the folder around it."""
-    if text.startswith("demo://"):
-        return "demo"
+    """A short name for a source: of the host, the file or folder, or where that is a pattern, of the folder around."""
+    kind = kind_of(text)
+    if kind in ("demo", "stdin"):
+        return kind
+    if kind == "network":
+        return urlsplit(text).hostname or "network"
     path = Path(text)
     return path.parent.name if any(c in path.name for c in "*?[") else path.stem
 

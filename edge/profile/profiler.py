@@ -6,10 +6,9 @@ import importlib.metadata
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge import __version__, board, modelpack
 from edge.chain.pipeline import Pipeline
@@ -26,12 +25,14 @@ from edge.sinks.mot import MotText
 from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
+from edge.video.address import kind_of
 from edge.video.loop import Looped
-from edge.video.source import Source, open_source
+from edge.video.open import open_source
+from edge.video.source import Source
 
 PACKAGES = ("numpy", "numba", "opencv-python-headless", "onnxruntime", "tensorrt", "pycuda")
-# Of the built-in scene so much is drawn into a video first: it is to be decoded, like any other, not drawn.
-SCENE_FRAMES = 90
+# Of the built-in scene, a camera or a pipe so much is recorded into a video first, which can be read again and again.
+RECORDED_FRAMES = 90
 
 
 @dataclass(frozen=True)
@@ -129,31 +130,28 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
 
 
 def recording(text: str, folder: Path, say: Callable[[str], None]) -> Callable[[], Source]:
-    """How to open the source again and again; the built-in scene is drawn into a video in `folder` once."""
-    if not text.startswith("demo://"):
+    """How to open the source again and again; what is no file is recorded into a video in `folder` once."""
+    if kind_of(text) == "path":
         return lambda: open_source(text)
-    say(f"drawing {SCENE_FRAMES} frames of the built-in scene")
-    path = folder / "scene.mp4"
-    _draw(text, path)
+    say(f"recording {RECORDED_FRAMES} frames")
+    path = folder / "recording.mp4"
+    with contextlib.closing(open_source(text)) as source:
+        _record(source, path)
     return lambda: open_source(str(path))
 
 
-def _draw(url: str, path: Path) -> None:
-    from edge.demo.scene import Scene
+def _record(source: Source, path: Path) -> None:
     from edge.video.opencv import cv2
 
-    scene = Scene.from_url(url)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), scene.frame_rate, scene.size)
+    encoder = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, encoder, round(source.frame_rate, 2), source.size)
     try:
-        for frame, _ in _first(iter(scene), SCENE_FRAMES):
+        for _ in range(RECORDED_FRAMES):
+            if (frame := source.read(None)) is None:
+                break
             writer.write(frame.image)
     finally:
         writer.release()
-
-
-def _first(items: Iterator[Any], count: int) -> Iterator[Any]:
-    for _, item in zip(range(count), items, strict=False):
-        yield item
 
 
 def _outputs(folder: Path) -> dict[str, Output]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge import modelpack
 from edge.chain.interval import check_interval
+from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service.build import interval, tracker
@@ -14,8 +15,12 @@ from edge.settings import credentials
 from edge.settings.config import Camera, Config, Model
 from edge.sinks.history.database import open_to_read
 from edge.sinks.mqtt import MqttOutput
-from edge.video.live import NETWORK, is_recording
-from edge.video.source import open_source
+from edge.video.address import kind_of
+from edge.video.camera import check_device, device_of
+from edge.video.open import open_source
+from edge.video.opening import Opening
+
+_CHECK_S = 5.0  # how long a look at one camera's file or device may take
 
 
 def mistakes(config: Config) -> list[str]:
@@ -75,20 +80,23 @@ def _check_tracking(config: Config) -> None:
 
 
 def _camera_check(camera: Camera) -> Callable[[], None]:
-    return lambda: _check_camera(camera)
+    def check() -> None:
+        if not Opening(lambda: _check_camera(camera)).wait(_CHECK_S):
+            raise NotFoundError(
+                f"{redacted(camera.source)}: not found out within {_CHECK_S:g} s; is it in a file system that is away?"
+            )
+
+    return check
 
 
 def _check_camera(camera: Camera) -> None:
     if camera.credentials is not None:
         credentials.read(camera.credentials)
-    if is_recording(camera.source):
+    kind = kind_of(camera.source)
+    if kind == "device":
+        check_device(device_of(camera.source))
+    elif kind == "demo" or (kind == "path" and not Path(camera.source).is_fifo()):
         open_source(camera.source, camera.frame_rate).close()
-    elif not camera.source.startswith((*NETWORK, "csi://")):
-        device = f"/dev/video{camera.source}" if camera.source.isdecimal() else camera.source
-        if not os.path.exists(device):
-            raise NotFoundError(f"{device}: expected a camera, found no such device; is it plugged in?")
-        if not os.access(device, os.R_OK | os.W_OK):
-            raise NotFoundError(f"{device}: no permission; the user needs the group video")
 
 
 def _folder_check(folder: str) -> Callable[[], None]:

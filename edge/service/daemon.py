@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 BROKEN_IN_A_ROW = 30
 CLOCK_STEP_S = 1.0
 STATUS_EVERY_S = 10.0
+# How long a start or reload waits for each recording: long enough to find out that there is none.
+OPEN_S = 0.5
 # The loop wakes this often without frames, for the watchdog and for cameras that are gone.
 _IDLE_S = 0.25
 # The snapshot for the pages is this old at most; putting it together costs as much as tracking some frames.
@@ -205,6 +207,7 @@ class Daemon:
 
     def _open_stream(self, config: Config, camera: Camera) -> Stream:
         capture = Capture(camera, self._ready, clock=self.clock.mono)
+        capture.opened(OPEN_S)  # what takes longer, such as a file system that is away, is waited for without us
         # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.
         origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
         names = origin.classes if len(config.model.classes) > 1 else ()

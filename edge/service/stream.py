@@ -82,6 +82,8 @@ class Stream:
         frame = self.capture.slot.take()
         if frame is None:
             return False
+        if not self.tracked and self.capture.frame_rate != self.chain.tracker.frame_rate:
+            self.chain.start_at(self.capture.frame_rate)  # a recording that was opened late
         try:
             tracks = self.chain(frame)
         except NanoTrackError:
@@ -105,6 +107,8 @@ class Stream:
     def watch(self) -> None:
         """Notice what happens without frames: a camera that is gone, identities whose time is over."""
         if not self.capture.is_live:
+            if self.is_finished and self.capture.trouble:
+                self._change("offline", self.capture.trouble)
             return
         now_s = self._clock.mono()
         silence_s, stall_s = now_s - self.capture.good_s, self.capture.camera.stall_s

@@ -16,6 +16,7 @@ from edge.track.method import Method
 from edge.track.state import LOST, State
 from edge.types import Detections, Tracks
 
+_ID_COUNTERS = ("next_id", "shown")  # of RUN records: what ids are made of
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
 _WHOLE = 1e-3
@@ -105,6 +106,17 @@ class Tracker:
             frames = values["reentry_s"] * self.frame_rate
             self._reentry = Reentry(values["reentry_cosine"], frames, self.frame_rate)
         self._no_classes = np.zeros(64, np.int32)
+
+    def restart(self, frame_rate: float | None = None) -> None:
+        """Forget all tracks and the time, but never use an id again: the pictures are others from now on.
+
+        `frame_rate` replaces that of the stream.
+        """
+        counters = {name: int(self._run[name][0]) for name in _ID_COUNTERS if name in (self._run.dtype.names or ())}
+        self.frame_rate = frame_rate or self.frame_rate
+        self.reset()
+        for name, count in counters.items():
+            self._run[name] = count
 
     @property
     def ignored(self) -> int:

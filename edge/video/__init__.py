@@ -1,1 +1,1 @@
-"""Where frames come from: files and image folders."""
+"""Where frames come from: files, pipes, cameras, streams and the built-in scene."""

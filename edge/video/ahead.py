@@ -13,10 +13,11 @@ from edge.video.source import Source
 
 # One waiting, one being decoded; more would only add memory.
 _AHEAD = 2
+_STOP_S = 5.0
 
 
 class Ahead:
-    """The frames of `source`, decoded by a thread of its own into a few reused buffers. Iterate once, then close.
+    """The frames of a recording, decoded by a thread of its own into a few reused buffers. Iterate once, then close.
 
     A frame's image may be reused once `in_use` more were asked for. Nothing is dropped: the thread waits where the
     consumer is slower. An error of the source is raised where the consumer would have met it, after the frames before
@@ -55,8 +56,9 @@ class Ahead:
         """Stop the thread, at most a few frames later, and close the source."""
         self._free.put(None)
         if self._thread.is_alive():
-            self._thread.join()
-        self._source.close()
+            self._thread.join(_STOP_S)
+        if not self._thread.is_alive():  # one that waits for a silent pipe ends with the process
+            self._source.close()
 
     def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A camera's own thread: reads, throws out what is no picture, reconnects for ever, and never makes others wait."""
+"""A camera's own thread: opens, reads, drops what is no picture, reconnects for ever, and never makes others wait."""
 
 import itertools
 import logging
@@ -12,30 +12,35 @@ from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError
 from edge.settings.config import Camera
 from edge.types import Frame, Image
+from edge.video.address import is_camera, kind_of
 from edge.video.latest import Latest
-from edge.video.live import Recording, Stream, is_recording, open_stream
+from edge.video.loop import Looped
+from edge.video.open import open_source
+from edge.video.opening import Opening
+from edge.video.paced import Paced
+from edge.video.source import Source
 
 logger = logging.getLogger(__name__)
 
-STOP_S = 2.0  # how long anyone waits for a capture to end
+STOP_S = 2.0  # how long a stop waits for captures to end
 _LONGEST_PAUSE_S = 30.0
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
 _SMALLEST_PX = 16
-# What a camera is taken to send; a tracker goes by the times of its frames, and uses this for little.
+# What a camera is taken to send; a tracker goes by the times of its frames, and uses the rate for little.
 _USUAL_RATE = 30.0
 
 
 def pauses_s(jitter: Callable[[], float] = random.random) -> Iterator[float]:
     """Seconds to wait before each attempt: 1, 2, 4 .. 30, each shortened by up to half.
 
-    Cameras behind one switch come back together; the jitter keeps their clients from knocking together.
+    Cameras behind one switch come back together; the jitter spreads the attempts.
     """
     return (min(2.0**n, _LONGEST_PAUSE_S) * (1 - jitter() / 2) for n in itertools.count())
 
 
 def fault_of(image: Image) -> str | None:
-    """Why `image` is no picture that could be tracked in, None where it is one."""
+    """Why objects cannot be tracked in `image`, None where they can."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
         return f"expected uint8 pixels of 3 colours, found {image.dtype} {list(image.shape)}"
     if min(image.shape[:2]) < _SMALLEST_PX:
@@ -46,12 +51,43 @@ def fault_of(image: Image) -> str | None:
     return None
 
 
+def open_camera(camera: Camera, clock: Callable[[], float]) -> Source:
+    """The source of `camera`; one that loops, or never ends, comes at its own pace. Raises as `open_source`."""
+
+    def open_one() -> Source:
+        return open_source(
+            camera.source,
+            camera.frame_rate,
+            credentials=camera.credentials,
+            silence_s=camera.stall_s,
+            clock=clock,
+        )
+
+    if not comes_live(camera):
+        return open_one()
+    source: Source = Looped(open_one) if camera.loop and not is_camera(camera.source) else open_one()
+    return source if source.is_live else Paced(source, clock)
+
+
+def comes_live(camera: Camera) -> bool:
+    """Whether frames that come too fast are left out: those of cameras, and of recordings played like one.
+
+    Raises UsageError for an address of the built-in scene with mistakes.
+    """
+    if kind_of(camera.source) == "demo":
+        from edge.demo.scene import Scene
+
+        return camera.loop or Scene.from_url(camera.source).frame_count is None
+    return camera.loop or is_camera(camera.source)
+
+
 class Capture:
     """The pictures of `camera`, read by a thread of its own from `start` to `stop`; `slot` holds the newest.
 
     For anyone to read: `frames` and `corrupt` count pictures, `connects` successful connections; `good_s` is when the
     last good picture came (before the first: when it started); `trouble` says what is wrong, "" while nothing is;
-    `finished` tells that a recording has ended. A recording is opened at once and raises as `open_source`.
+    `finished` tells that a recording has ended. `frame_rate` is a recording's own once it is open, which `opened`
+    waits for. Nothing is opened, or looked for in the file system, by other threads than its own.
     """
 
     def __init__(
@@ -60,24 +96,37 @@ class Capture:
         ready: threading.Event,
         *,
         clock: Callable[[], float] = time.monotonic,
-        connect: Callable[[Camera, Callable[[], float]], Stream] = open_stream,
+        connect: Callable[[Camera, Callable[[], float]], Source] = open_camera,
     ):
         self.camera = camera
         self.frames = self.corrupt = self.connects = 0
         self.trouble = "not connected yet"
         self.finished = False
         self.good_s = clock()
+        self.is_live = comes_live(camera)
+        self.frame_rate = camera.frame_rate or _USUAL_RATE
+        self.slot = Latest(ready, waits=not self.is_live)
         self._clock = clock
         self._connect = connect
-        self._stream: Stream | None = connect(camera, clock) if is_recording(camera.source) else None
-        self.is_live = not isinstance(self._stream, Recording) or self._stream.paced
-        own_rate = self._stream.frame_rate if isinstance(self._stream, Recording) else _USUAL_RATE
-        self.frame_rate = camera.frame_rate or own_rate
-        self.slot = Latest(ready, waits=not self.is_live)
         self._ready = ready
         self._stop = threading.Event()
         self._after: Sequence[Capture] = ()
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
+        self._opening: Opening | None = None
+        if not is_camera(camera.source):
+            self._opening = Opening(lambda: connect(camera, clock))
+
+    def opened(self, timeout_s: float) -> bool:
+        """Whether a recording is open, or becomes so in time; a camera is not waited for.
+
+        Raises what opening it raised.
+        """
+        if self._opening is None:
+            return True
+        is_open = self._opening.wait(timeout_s)
+        if is_open:
+            self.frame_rate = self._opening.result().frame_rate
+        return is_open
 
     def start(self, after: Sequence["Capture"] = ()) -> None:
         """Begin to read, in a thread that first waits up to `STOP_S` for those in `after`.
@@ -121,17 +170,20 @@ class Capture:
 
     def _session(self) -> None:
         """From one connection to its end."""
-        stream, self._stream = self._stream or self._connect(self.camera, self._clock), None
+        opening, self._opening = self._opening, None
+        stream = opening.result() if opening is not None else self._connect(self.camera, self._clock)
+        if not is_camera(self.camera.source):
+            self.frame_rate = stream.frame_rate
         self.connects += 1
         opened_s = self._clock()
         try:
             while not self._stop.is_set():
-                picture = stream.read(self.slot.spare())
-                if picture is None:
+                frame = stream.read(self.slot.spare())
+                if frame is None:
                     if self.is_live:
                         self._note("the connection broke off")
                     return
-                self._take(*picture)
+                self._take(frame.image, frame.time_s)
                 if self._clock() - max(self.good_s, opened_s) > self.camera.stall_s:
                     return
         finally:
@@ -152,7 +204,7 @@ class Capture:
         self.slot.put(Frame(image, self.frames, time_s))
 
     def _note(self, trouble: str) -> None:
-        """Remember what is wrong; the log hears of it once."""
+        """Remember what is wrong, and log it once."""
         trouble = redacted(trouble)
         if trouble != self.trouble:
             logger.debug("camera %s: %s", self.camera.name, trouble)

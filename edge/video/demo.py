@@ -15,18 +15,21 @@ class DemoScene:
     `watch` is called with every frame and what is really in it, by the thread that reads.
     """
 
+    is_live = False
+
     def __init__(self, url: str, watch: Callable[[Frame, Truth], None] = lambda frame, truth: None):
         scene = Scene.from_url(url)
         self.size, self.frame_rate, self.frame_count = scene.size, scene.frame_rate, scene.frame_count
         self._frames = iter(scene)
         self._watch = watch
 
-    def read(self, buffer: Image) -> Frame | None:
-        """The next frame, copied into `buffer`; None after the last."""
+    def read(self, buffer: Image | None) -> Frame | None:
+        """The next frame, copied into `buffer`; None after the last. See `Source.read`."""
         for frame, truth in self._frames:
             self._watch(frame, truth)
-            np.copyto(buffer, frame.image)
-            return Frame(buffer, frame.number, frame.time_s)
+            image = buffer if buffer is not None and buffer.shape == frame.image.shape else np.empty_like(frame.image)
+            np.copyto(image, frame.image)
+            return Frame(image, frame.number, frame.time_s)
         return None
 
     def close(self) -> None:

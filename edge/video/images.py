@@ -7,8 +7,8 @@ from pathlib import Path
 from edge.errors import DataError, NotFoundError
 from edge.motchallenge import read_seqinfo
 from edge.types import Frame, Image
+from edge.video.address import IMAGE_SUFFIXES
 from edge.video.opencv import cv2
-from edge.video.source import IMAGE_SUFFIXES
 
 _FALLBACK_RATE = 30.0
 
@@ -25,6 +25,8 @@ class ImageFiles:
     Raises NotFoundError where there is no image, DataError where the first is none.
     """
 
+    is_live = False
+
     def __init__(self, text: str, frame_rate: float | None = None):
         self.paths = _images(text)
         seqinfo = self.paths[0].parent.parent / "seqinfo.ini"
@@ -36,7 +38,7 @@ class ImageFiles:
         self.size = (width, height)
         self._number = 0
 
-    def read(self, buffer: Image) -> Frame | None:
+    def read(self, buffer: Image | None) -> Frame | None:
         """The next image in an array of its own; None after the last. See `Source.read`."""
         if self._number == len(self.paths):
             return None

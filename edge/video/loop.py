@@ -12,6 +12,8 @@ class Looped:
     `read` gives None only where an opened source has no frame at all. Raises what `open_one` raises.
     """
 
+    is_live = False
+
     def __init__(self, open_one: Callable[[], Source]):
         self._open_one = open_one
         self._source = open_one()
@@ -19,7 +21,7 @@ class Looped:
         self._number = 0
         self._time_s = self._start_s = 0.0
 
-    def read(self, buffer: Image) -> Frame | None:
+    def read(self, buffer: Image | None) -> Frame | None:
         """The next frame, after the last one the first again. See `Source.read`."""
         frame = self._source.read(buffer)
         if frame is None:

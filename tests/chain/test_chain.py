@@ -88,3 +88,19 @@ def test_a_joint_network_is_told_the_tracks_and_sees_every_frame() -> None:
     assert joint.told == [[1]] * 3
     chain.forget_picture()
     assert joint.resets == 1
+
+
+def test_where_the_pictures_change_their_size_tracks_end_and_ids_go_on() -> None:
+    boxes, scores = np.array([[10, 20, 60, 120], [200, 20, 260, 120]], np.float32), np.array([0.9, 0.9], np.float32)
+    for method in ("nanotrack", "bytetrack"):
+        joint = Scripted()
+        chain = Chain(Recorded([Detections(boxes, scores)] * 20), Tracker(method))
+        other = Chain(joint, Tracker(method))
+        ids = []
+        for number in range(1, 21):
+            image = np.empty((240, 320, 3) if number <= 10 else (640, 480, 3), np.uint8)
+            ids.append(chain(Frame(image, number, number / 30)).ids.tolist())
+            other(Frame(image, number, number / 30))
+        assert ids[9] == [1, 2]
+        assert ids[19] == [3, 4]
+        assert joint.resets == 1

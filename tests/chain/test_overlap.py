@@ -13,7 +13,7 @@ from edge.chain.overlap import overlapped
 from edge.errors import DataError
 from edge.types import Detections, Frame, Tracks
 from edge.video.ahead import Ahead
-from edge.video.source import open_source
+from edge.video.open import open_source
 from tests.field import PATIENCE_S
 
 EMPTY = Tracks(*(np.empty(0) for _ in range(5)))

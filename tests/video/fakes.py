@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.errors import NotFoundError
 from edge.settings.config import Camera
-from edge.types import Image
+from edge.types import Frame, Image
 from tests import tiny
 from tests.field import PATIENCE_S
 
@@ -23,16 +23,18 @@ class FakeClock:
 
 
 class FakeCamera:
-    """Connects as `sessions` say: None refuses, a list is what it sends before the connection breaks.
+    """A source that connects as `sessions` say: None refuses, a list is what it sends before the connection breaks.
 
     Items are pictures, numbers (seconds that pass), or exceptions. After the last session `done` is set and `read`
     waits until `leave` is set.
     """
 
+    size, frame_rate, frame_count, is_live = (128, 128), 30.0, None, True
+
     def __init__(self, sessions: Iterable[list[object] | None], clock: FakeClock):
         self.sessions = list(sessions)
         self.clock = clock
-        self.closed = 0
+        self.closed = self.number = 0
         self.done, self.leave = threading.Event(), threading.Event()
         self._items: list[object] = []
 
@@ -47,7 +49,7 @@ class FakeCamera:
         self._items = list(session)
         return self
 
-    def read(self, spare: Image | None) -> tuple[Image, float] | None:
+    def read(self, buffer: Image | None) -> Frame | None:
         while self._items:
             item = self._items.pop(0)
             if isinstance(item, (int, float)):
@@ -55,7 +57,8 @@ class FakeCamera:
             elif isinstance(item, Exception):
                 raise item
             else:
-                return np.asarray(item), self.clock()
+                self.number += 1
+                return Frame(np.asarray(item), self.number, self.clock())
         return None
 
     def close(self) -> None:

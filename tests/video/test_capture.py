@@ -1,7 +1,9 @@
 """A camera's thread: what it throws out, how it reconnects, what it tells."""
 
 import itertools
+import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from edge.errors import NotFoundError
 from edge.settings.config import Camera
 from edge.video import capture as capture_module
-from edge.video.capture import Capture, fault_of, pauses_s
+from edge.video.capture import Capture, comes_live, fault_of, open_camera, pauses_s
+from edge.video.paced import Paced
+from tests import tiny
 from tests.field import PATIENCE_S
 from tests.video.fakes import FakeCamera, FakeClock, picture
 
@@ -109,6 +113,7 @@ def test_what_is_wrong_is_told_without_the_password() -> None:
 def test_a_recording_is_played_once_in_its_own_time(tiny_video: Path) -> None:
     ready = threading.Event()
     capture = Capture(Camera("film", str(tiny_video)), ready)
+    assert capture.opened(30)
     assert (capture.is_live, capture.frame_rate) == (False, 25.0)
     capture.start()
     times = []
@@ -121,26 +126,46 @@ def test_a_recording_is_played_once_in_its_own_time(tiny_video: Path) -> None:
     assert times == pytest.approx([n / 25 for n in range(30)], abs=2e-3)
 
 
-def test_a_looped_recording_plays_on_at_its_pace(tiny_video: Path) -> None:
-    clock = FakeClock()
-    ready = threading.Event()
-    capture = Capture(Camera("film", str(tiny_video), loop=True), ready)
-    assert capture.is_live
-    from edge.video.live import Recording
-
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        clock.now_s += seconds
-
-    recording = Recording(Camera("film", str(tiny_video), loop=True), clock, sleep)
-    times = [picture_and_time[1] for _ in range(70) if (picture_and_time := recording.read(None)) is not None]
-    assert np.diff(times) == pytest.approx(1 / 25)
-    assert len(waits) == 70
-    recording.close()
-
-
-def test_a_recording_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_there_is_told_by_opened_and_then_by_the_trouble(tmp_path: Path) -> None:
+    capture = Capture(Camera("film", str(tmp_path / "none.mp4")), threading.Event())
     with pytest.raises(NotFoundError, match=r"none\.mp4"):
-        Capture(Camera("film", str(tmp_path / "none.mp4")), threading.Event())
+        capture.opened(10)
+    capture.start()
+    assert capture.join(10)
+    assert capture.finished
+    assert "none.mp4" in capture.trouble
+
+
+def test_a_fifo_is_waited_for_by_its_own_thread_and_played_once_something_is_written(tmp_path: Path) -> None:
+    fifo = tmp_path / "film.avi"
+    os.mkfifo(fifo)
+    ready = threading.Event()
+    capture = Capture(Camera("film", str(fifo)), ready)
+    assert not capture.opened(0.05)
+    capture.start()
+    assert not capture.finished
+    stream = tiny.write_video(tmp_path / "stream.avi").read_bytes()
+    threading.Thread(target=fifo.write_bytes, args=(stream,), daemon=True).start()
+    count = 0
+    while not (capture.finished and capture.slot.is_empty):
+        ready.wait(1)
+        ready.clear()
+        if (frame := capture.slot.take()) is not None:
+            count += 1
+            capture.slot.give_back(frame.image)
+    assert count == 30
+    assert capture.frame_rate == 25.0
+
+
+def test_recordings_that_loop_or_never_end_come_like_a_camera(tiny_video: Path) -> None:
+    scene = "demo://?people=1&size=64x64"
+    cameras = [Camera("a", str(tiny_video)), Camera("b", f"{scene}&frames=9"), Camera("c", "rtsp://x")]
+    cameras += [Camera("d", str(tiny_video), loop=True), Camera("e", scene)]
+    assert [comes_live(camera) for camera in cameras] == [False, False, True, True, True]
+
+
+def test_a_recording_that_loops_is_opened_as_one_that_is_paced(tiny_video: Path) -> None:
+    source = open_camera(Camera("film", str(tiny_video), loop=True, frame_rate=500.0), time.monotonic)
+    assert isinstance(source, Paced)
+    assert sum(source.read(None) is not None for _ in range(70)) == 70
+    source.close()

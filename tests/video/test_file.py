@@ -1,5 +1,4 @@
 import contextlib
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from edge.errors import DataError, NotFoundError
 from edge.types import Frame
 from edge.video.file import VideoFile
 from tests import tiny
+from tests.field import FFMPEG, needs_ffmpeg
 
 
 def read_all(video: VideoFile) -> list[Frame]:
@@ -54,17 +54,16 @@ def test_the_time_stamps_of_a_real_video_are_used(data: Path) -> None:
 
 
 class Script:
-    """A capture of frames with the given time stamps and sizes."""
+    """A capture of frames with the given time stamps."""
 
-    def __init__(self, times_ms: list[float], sizes: list[tuple[int, int]] | None = None):
-        self.times_ms, self.sizes, self.count = times_ms, sizes or [(128, 128)] * len(times_ms), 0
+    def __init__(self, times_ms: list[float]):
+        self.times_ms, self.count = times_ms, 0
 
     def read(self, buffer: np.ndarray) -> tuple[bool, np.ndarray | None]:
         if self.count == len(self.times_ms):
             return False, None
-        width, height = self.sizes[self.count]
         self.count += 1
-        return True, np.zeros((height, width, 3), np.uint8)
+        return True, np.zeros((128, 128, 3), np.uint8)
 
     def get(self, key: int) -> float:
         assert key == cv2.CAP_PROP_POS_MSEC
@@ -82,13 +81,81 @@ def test_variable_rates_are_kept_and_broken_time_stamps_never_go_back(tiny_video
     assert (np.diff(times) > 0).all()
 
 
-def test_a_change_of_size_is_bad_data(tiny_video: Path) -> None:
-    video = VideoFile(tiny_video)
-    video._capture = Script([0, 40], [(128, 128), (64, 128)])
-    buffer = np.empty((128, 128, 3), np.uint8)
-    assert video.read(buffer) is not None
-    with pytest.raises(DataError, match="expected 128x128 throughout, found 64x128 after frame 1"):
-        video.read(buffer)
+@pytest.fixture(scope="module")
+def h264(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 frames of H.264 at 10 a second, a keyframe every 60."""
+    folder = tmp_path_factory.mktemp("h264")
+    source = tiny.write_video(folder / "squares.avi", frames=120)
+    return made(folder / "clip.mp4", "-r", "10", "-i", source, "-c:v", "libx264", "-g", "60", "-sc_threshold", "0")
+
+
+def made(path: Path, *arguments: object) -> Path:
+    subprocess.run([str(FFMPEG), "-v", "error", "-threads", "1", *map(str, arguments), str(path)], check=True)
+    return path
+
+
+@needs_ffmpeg
+class TestWholeAndCut:
+    """What a file says of its length, and what of it there is."""
+
+    def test_a_lossless_cut_with_an_edit_list(self, h264: Path, tmp_path: Path) -> None:
+        path = made(tmp_path / "o.mp4", "-ss", "5.5", "-i", h264, "-t", "4", "-c", "copy")
+        video = VideoFile(path)
+        frames = read_all(video)
+        assert video.frame_count == len(frames) < 50  # of 95 frames that are stored
+        assert frames[-1].time_s == pytest.approx(len(frames) / 10 - 0.1, abs=0.02)
+
+    @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+    def test_a_variable_rate(self, h264: Path, tmp_path: Path, suffix: str) -> None:
+        chosen = ["-vf", "select='lt(n,40)+gt(n,80)'", "-fps_mode", "vfr"]
+        path = made(tmp_path / f"o.{suffix}", "-i", h264, *chosen, "-c:v", "libx264")
+        times = [frame.time_s for frame in read_all(VideoFile(path))]
+        assert len(times) == 79
+        assert np.diff(times) == pytest.approx([0.1] * 39 + [4.2] + [0.1] * 38, abs=0.002)
+
+    @pytest.mark.parametrize("suffix", ["mkv", "ts"])
+    def test_a_recorder_that_counts_from_midnight(self, h264: Path, tmp_path: Path, suffix: str) -> None:
+        path = made(tmp_path / f"o.{suffix}", "-i", h264, "-c", "copy", "-output_ts_offset", "36000")
+        frames = read_all(VideoFile(path))
+        assert (len(frames), frames[0].time_s) == (120, 0.0)
+
+    @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts", "avi", "mov"])
+    def test_sound_that_goes_on_after_the_last_picture(self, h264: Path, tmp_path: Path, suffix: str) -> None:
+        sound = ["-f", "lavfi", "-i", "sine=duration=15"]
+        path = made(tmp_path / f"o.{suffix}", "-i", h264, *sound, "-c:v", "copy", "-map", "0:v", "-map", "1:a")
+        assert len(read_all(VideoFile(path))) == 120
+
+    @pytest.mark.parametrize(
+        ("suffix", "more"),
+        [
+            ("mkv", ()),
+            ("webm", ("-c:v", "libvpx", "-deadline", "realtime")),
+            ("avi", ("-c:v", "mpeg4")),
+            ("mp4", ("-movflags", "+faststart")),
+            ("mp4", ("-movflags", "frag_keyframe+empty_moov")),
+        ],
+    )
+    def test_a_file_without_its_end_breaks_off(
+        self, h264: Path, tmp_path: Path, suffix: str, more: tuple[str, ...]
+    ) -> None:
+        codec = () if "-c:v" in more else ("-c", "copy")
+        path = made(tmp_path / f"o.{suffix}", "-i", h264, *codec, *more)
+        assert len(read_all(VideoFile(path))) == 120
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * 4 // 5])
+        with pytest.raises(DataError, match=r"breaks off after frame \d+ of \d+"):
+            read_all(VideoFile(path))
+
+    def test_a_stream_that_was_piped_into_a_file_knows_no_length(self, h264: Path, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [str(FFMPEG), "-v", "error", "-i", str(h264), "-c", "copy", "-f", "matroska", "-"],
+            capture_output=True,
+            check=True,
+        )
+        path = tmp_path / "o.mkv"
+        path.write_bytes(done.stdout)
+        video = VideoFile(path)
+        assert (video.frame_count, len(read_all(video))) == (None, 120)
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
@@ -116,7 +183,7 @@ def test_a_video_that_breaks_off_gives_its_frames_and_then_an_error(tmp_path: Pa
         read_all(video)
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed, and OpenCV writes no H.264")
+@needs_ffmpeg
 @pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: _overwritten(data)])
 def test_damaged_h264_is_never_more_than_bad_data(
     tiny_video: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]

@@ -9,9 +9,8 @@ from typing import Any
 
 from edge.service.daemon import Daemon
 from edge.settings.config import Camera
-from edge.types import Image
-from edge.video.capture import Capture
-from edge.video.live import open_stream
+from edge.types import Frame, Image
+from edge.video.capture import Capture, open_camera
 from tests.field import PATIENCE_S
 from tests.sinks.schema import lines_of
 
@@ -53,6 +52,8 @@ def cycle_until(daemon: Daemon, done: Callable[[], bool], timeout_s: float = PAT
 class HangingCamera:
     """A device whose driver never comes back, as no camera on this machine can be made to."""
 
+    size, frame_rate, frame_count, is_live = (0, 0), 30.0, None, True
+
     def __init__(self) -> None:
         self.reads, self.leave = threading.Event(), threading.Event()
 
@@ -60,14 +61,14 @@ class HangingCamera:
         """Captures of which that of the camera `name` reads from here."""
 
         def open_capture(camera: Camera, ready: threading.Event, clock: Callable[[], float]) -> Capture:
-            return Capture(camera, ready, clock=clock, connect=self.connect if camera.name == name else open_stream)
+            return Capture(camera, ready, clock=clock, connect=self.connect if camera.name == name else open_camera)
 
         return open_capture
 
     def connect(self, camera: Camera, clock: Callable[[], float]) -> "HangingCamera":
         return self
 
-    def read(self, spare: Image | None) -> tuple[Image, float] | None:
+    def read(self, buffer: Image | None) -> Frame | None:
         self.reads.set()
         self.leave.wait(PATIENCE_S)
         return None

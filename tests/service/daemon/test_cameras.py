@@ -24,7 +24,7 @@ from edge.sinks.history.database import open_to_read
 from edge.sinks.history.output import History
 from edge.types import Frame
 from edge.video.capture import Capture
-from edge.video.source import open_source
+from edge.video.open import open_source
 from tests.field import PATIENCE_S
 from tests.service.daemon.setups import SCENE, HangingCamera, camera, cycle_until, lines, of, write_config
 from tests.video.fakes import FakeCamera, FakeClock, picture

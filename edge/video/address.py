@@ -1,0 +1,52 @@
+"""What the address of a source tells by itself, without a look at any file, device or network."""
+
+from typing import Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+Kind = Literal["csi", "demo", "device", "network", "path", "stdin"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_NETWORK = ("http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt", "tcp", "udp")
+
+_NO_DEVICES = ("/dev/fd/", "/dev/shm/")  # what shells make of <(...), and files in memory
+
+
+def scheme_of(address: str) -> str:
+    """What stands before "://", in small letters; "" where there is none."""
+    scheme, separator, _ = address.partition("://")
+    return scheme.lower() if separator else ""
+
+
+def normal(address: str) -> str:
+    """The address with its scheme in small letters, as FFmpeg wants it."""
+    scheme = scheme_of(address)
+    return scheme + address[len(scheme) :] if scheme in (*_NETWORK, "csi", "demo") else address
+
+
+def kind_of(address: str) -> Kind:
+    """What the address names: a path where it has no scheme that is known, and is neither `-` nor a camera's."""
+    scheme = scheme_of(address)
+    if scheme in _NETWORK:
+        return "network"
+    if scheme == "csi":
+        return "csi"
+    if scheme == "demo":
+        return "demo"
+    if address in ("-", "/dev/stdin"):
+        return "stdin"
+    if address.isdecimal() or (address.startswith("/dev/") and not address.startswith(_NO_DEVICES)):
+        return "device"
+    return "path"
+
+
+def is_camera(address: str) -> bool:
+    """Whether pictures come at a camera's pace, and for ever; the others are recordings, of which none is left out."""
+    return kind_of(address) in ("csi", "device", "network")
+
+
+def without_login(address: str) -> tuple[str, str | None, str | None]:
+    """The address without user and password, and both of them, decoded; None where it has none."""
+    parts = urlsplit(address)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    user, password = (None if text is None else unquote(text) for text in (parts.username, parts.password))
+    return bare, user, password

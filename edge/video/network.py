@@ -1,0 +1,110 @@
+"""Streams from the network: what FFmpeg inside OpenCV reads, and JPEGs over HTTP."""
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from urllib.parse import SplitResult, urlsplit
+
+from edge.console.outgoing import redacted
+from edge.errors import NotFoundError
+from edge.settings import credentials as secrets
+from edge.video.address import scheme_of
+from edge.video.camera import Camera
+from edge.video.http import HttpPictures, requester, sends_pictures, unchecked_tls
+from edge.video.opencv import cv2
+from edge.video.reasons import of_os_error
+from edge.video.rtsp import objection
+from edge.video.source import Source
+
+_PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "tcp": 0}
+
+# TCP first, since lost UDP packets smear the picture; what FFmpeg knows to be damaged does not reach us.
+_FFMPEG_OPTIONS = "rtsp_flags;prefer_tcp|fflags;discardcorrupt"
+
+
+def open_network(
+    address: str,
+    frame_rate: float | None,
+    credentials: str | None,
+    silence_s: float,
+    clock: Callable[[], float],
+) -> Source:
+    """The stream at `address`, connected. Raises NotFoundError with the reason, without user and password."""
+    full = secrets.address_with(address, credentials)
+    try:
+        if scheme_of(address) in ("http", "https"):
+            return _open_http(full, frame_rate, silence_s, clock)
+        return _open_ffmpeg(full, frame_rate, silence_s, clock)
+    except NotFoundError as error:
+        raise NotFoundError(f"{redacted(address)}: {redacted(str(error))}") from None
+
+
+def _open_http(full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float]) -> Source:
+    ask = requester(full, silence_s)
+    response = ask()
+    if sends_pictures(response):
+        return HttpPictures(ask, response, frame_rate, silence_s, clock)
+    kind = response.headers.get_content_type()
+    response.close()
+    found = _capture(full, silence_s)
+    if not found.isOpened():
+        raise NotFoundError(f"answers, but with {kind}, in which FFmpeg finds no video")
+    return Camera(found, frame_rate, silence_s, clock)
+
+
+def _open_ffmpeg(full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float]) -> Source:
+    parts = urlsplit(full)
+    if parts.scheme in _PORTS:
+        _knock(parts, silence_s)
+    found = _capture(full, silence_s)
+    if not found.isOpened():
+        raise NotFoundError(_reason(full, silence_s))
+    return Camera(found, frame_rate, silence_s, clock)
+
+
+def _knock(parts: SplitResult, silence_s: float) -> None:
+    """Raise NotFoundError where nothing listens. OpenCV opens one source at a time: none is to wait for a dead one."""
+    try:
+        _connect(parts, silence_s).close()
+    except OSError as error:
+        raise NotFoundError(of_os_error(error, parts.hostname or "", silence_s)) from error
+    except ValueError as error:
+        raise NotFoundError(f"expected an address, found a mistake in it: {error}") from error
+
+
+def _connect(parts: SplitResult, silence_s: float) -> socket.socket:
+    return socket.create_connection((parts.hostname or "", parts.port or _PORTS[parts.scheme]), silence_s)
+
+
+def _capture(full: str, silence_s: float) -> "cv2.VideoCapture":
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", _FFMPEG_OPTIONS)
+    # A camera that is away is our news; OpenCV, when imported before our settings, would say it at every attempt.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    timeout_ms = round(silence_s * 1000)
+    # The timeouts hold for FFmpeg only, and only when given here: without them an open may block for ever.
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
+    return cv2.VideoCapture(full, cv2.CAP_FFMPEG, limits)
+
+
+def _reason(full: str, silence_s: float) -> str:
+    """Why FFmpeg could not open an address that answers: its server is asked once more, by hand."""
+    parts = urlsplit(full)
+    host = parts.hostname or ""
+    if parts.scheme == "udp":
+        return f"no video arrives at port {parts.port} within {silence_s:g} s; is the sender on, and sends it here?"
+    if parts.scheme == "srt":
+        return "gives no video; the FFmpeg of most OpenCV builds has no SRT: have it sent as udp:// or rtsp://"
+    if not parts.scheme.startswith("rtsp"):
+        return "takes the connection, but sends no video that FFmpeg can read; compare the path"
+    until_s = time.monotonic() + silence_s
+    try:
+        with _connect(parts, silence_s) as connection:
+            is_plain = parts.scheme == "rtsp"
+            talk = connection if is_plain else unchecked_tls().wrap_socket(connection, server_hostname=host)
+            return objection(talk, full, until_s) or "answers, but sends no picture that FFmpeg can decode"
+    except ssl.SSLError as error:
+        return f"{host} speaks no TLS at this port ({error.reason}); is it rtsp:// instead?"
+    except OSError as error:
+        return of_os_error(error, host, silence_s)
