@@ -162,7 +162,6 @@ def components(graph: dict[str, set[str]]) -> list[set[str]]:
 # Components that are still there. Take out what is mended; nothing may be added.
 KNOWN: dict[str, list[set[str]]] = {
     "edge.track": [{"lifecycle", "matching", "motion", "state"}],
-    "edge.video": [{"images", "source"}],
 }
 
 
