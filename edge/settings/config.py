@@ -114,7 +114,7 @@ def _check_unique(kind: str, names: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Camera:
-    """`[[camera]]`: where pictures come from, see `edge.video.live`.
+    """`[[camera]]`: where pictures come from, see `edge.video.open`.
 
     `loop` plays a file for ever at its own pace. A camera without a good picture for `stall_s` is offline and is
     connected anew. `credentials` names a file with user:password, see `edge.settings.credentials`. `detect_every`
