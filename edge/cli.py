@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol, cast
 
-from edge.errors import NanoTrackError
+from edge.console.failure import explained
+from edge.console.outgoing import PublicFormatter, public
 
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
 VERBS = {
@@ -44,6 +45,9 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `nanotrack` command and return its exit code."""
+    if "serve" in (sys.argv[1:] if argv is None else argv)[:1]:
+        # A request to reload that comes before the daemon listens must not kill it: it reads its configuration later.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return dispatch("nanotrack", "Real-time multi-object tracking for edge boards.", "edge.commands", VERBS, argv)
 
 
@@ -52,8 +56,8 @@ def dispatch(
 ) -> int:
     """Run the verb named in `argv` from module `package.verb` and return the exit code.
 
-    A `NanoTrackError` is printed as one sentence (with `--verbose`: with its traceback), Ctrl-C gives 130 and SIGTERM
-    143, the shell's numbers.
+    An error is printed as one sentence (with `--verbose`: with its traceback) and has the exit code that
+    `edge.console.failure` gives it; Ctrl-C gives 130 and SIGTERM 143, the shell's numbers.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(program, description=description)
@@ -83,7 +87,7 @@ def dispatch(
         return 64 if stop.code == 2 else int(stop.code or 0)
     if command is None:  # unreachable: argparse refuses unknown verbs
         return 64
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _log_to_stderr(verbose=args.verbose)
     if args.verbose:  # ours alone: numba tells every step of its compiler
         for ours in ("edge", "export", "calibration"):
             logging.getLogger(ours).setLevel(logging.DEBUG)
@@ -92,17 +96,27 @@ def dispatch(
             code = command.run(args) or 0
             sys.stdout.flush()  # here, where a reader that went away is met below, and not when Python ends
             return code
-    except NanoTrackError as error:
-        if args.verbose:
-            logging.exception("%s", error)
-        else:
-            sys.stderr.write(f"{program} {wanted}: {error}\n")
-        return error.exit_code
     except BrokenPipeError:  # the reader of our output went away, as in `nanotrack ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        code, sentence = explained(error)
+        if args.verbose:
+            logging.exception("%s", sentence)
+        else:
+            sys.stderr.write(public(f"{program} {wanted}: {sentence}\n"))
+        return code
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    """Send log lines to standard error; the warnings of Python's libraries, which no user can act on, if `verbose`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PublicFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.CRITICAL)
 
 
 class _Terminated(KeyboardInterrupt):

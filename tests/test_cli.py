@@ -26,6 +26,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "        raise KeyboardInterrupt\n"
         "    if args.how == 'bug':\n"
         "        raise RuntimeError('ours')\n"
+        "    if args.how == 'full':\n"
+        "        raise OSError(28, 'No space left on device', 'out.mp4')\n"
+        "    if args.how == 'gone':\n"
+        "        raise FileNotFoundError(2, 'No such file or directory', 'in.mp4')\n"
+        "    if args.how == 'memory':\n"
+        "        raise MemoryError\n"
+        "    if args.how == 'steers':\n"
+        "        raise errors.DataError('a\\x1b[2J[/x].pack: rtsp://me:secret@h/x is none')\n"
         "    if args.how == 'pipe':\n"
         "        raise BrokenPipeError\n"
         "    if args.how == 'terminated':\n"
@@ -67,6 +75,30 @@ def test_exit_codes(package: str, how: str, code: int, capsys: pytest.CaptureFix
     assert act(package, "act", how) == code
     error = capsys.readouterr().err
     assert error == ("prog act: one sentence\n" if how.endswith("Error") else "")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "text"),
+    [
+        ("bug", 70, "a bug of nanotrack-edge, not a mistake of yours: RuntimeError: ours; run it again with --verbose"),
+        ("full", 73, "out.mp4: cannot write it: No space left on device; choose another place"),
+        ("gone", 66, "in.mp4: No such file or directory; was it moved or removed meanwhile?"),
+        ("memory", 69, "not enough memory; stop other programs, or use smaller inputs"),
+        ("steers", 65, r"a\x1b[2J[/x].pack: rtsp://***@h/x is none"),
+    ],
+)
+def test_every_error_ends_as_a_sentence(
+    package: str, how: str, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert act(package, "act", how) == code
+    error = capsys.readouterr().err
+    assert error.startswith(f"prog act: {text}")
+    assert error.count("\n") == 1
+
+
+def test_a_bug_is_shown_in_full_when_asked_for(package: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert act(package, "act", "bug", "--verbose") == 70
+    assert "raise RuntimeError('ours')" in caplog.text
 
 
 def test_every_error_has_a_documented_exit_code() -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from edge import board, modelpack
+from edge.console.terminal import Terminal
 from edge.errors import UnavailableError, UsageError
 from edge.infer import storage
 from edge.infer.golden import NetworkName
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     folder = storage.default_folder()
     built: list[Built] = []
     skips: list[Skip] = []
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with storage.locked(folder), console.status("") as status:
         for network in networks:
             found, passed = build_network(pack, network, gpu, folder, limits, status.update)
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
-        show(Console(), gpu, built, skips, path)
+        show(Terminal(), gpu, built, skips, path)
     if not any(b.network == "detector" and b.verdict == "kept" for b in built):
         why = summary(skips) or "; ".join(f"{b.precision}: {b.detail}" for b in built)
         raise UnavailableError(f"{pack.folder}: no engine for the detector came of it: {why}")
@@ -103,7 +105,7 @@ def show(console: Console, gpu: Gpu, built: list[Built], skips: list[Skip], path
             )
     console.print(f"{gpu.name}, TensorRT {gpu.tensorrt}, {gpu.driver}", highlight=False)
     if is_untried(gpu.tensorrt):
-        console.print("[yellow]This TensorRT is newer than any that was tried; please report how it went.[/yellow]")
+        console.print(Text("This TensorRT is newer than any that was tried; please report how it went.", "yellow"))
     console.print(table)
     for skip in skips:
         console.print(f"not built: {skip}", highlight=False)

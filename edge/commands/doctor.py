@@ -20,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edge import board, modelpack
+from edge.console.outgoing import printable
+from edge.console.terminal import Terminal
 from edge.infer import diagnosis
 from edge.infer.diagnosis import Finding, RungState
 from edge.infer.ladder import Ladder, Wish
@@ -71,26 +73,26 @@ def run(args: argparse.Namespace) -> None:
         }
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
-        show(Console(), findings, rungs, next_command)
+        show(Terminal(), findings, rungs, next_command)
 
 
 def show(console: Console, findings: Sequence[Finding], rungs: Sequence[RungState], next_command: str) -> None:
     """The page: a block a section, then the ladder, then the next command. Nothing is explained twice."""
     said: set[str] = set()
     for section in dict.fromkeys(finding.section for finding in findings):
-        console.print(f"\n[bold]{section}[/bold]")
+        console.print(Text(f"\n{section}", "bold"))
         grid = _grid()
         for finding in (f for f in findings if f.section == section):
             grid.add_row(*_mark(finding.state), finding.topic, _cell(finding.text, finding.remedy, said))
         console.print(grid)
-    console.print("\n[bold]ladder[/bold] [dim](the first that is ok runs)[/dim]")
+    console.print(Text("\nladder", "bold").append(" (the first that is ok runs)", "not bold dim"))
     grid = _grid()
     for rung in rungs:
         text = rung.detail if rung.usable else f"{rung.reason}: {rung.detail}"
         text = f"{rung.reason}, as above" if not rung.usable and text in said else text
         grid.add_row(*_mark("good" if rung.usable else "note"), rung.rung, _cell(text, rung.remedy, said))
     console.print(grid)
-    console.print(Text("\nnext  ", "bold").append(next_command, "bold green"))
+    console.print(Text("\nnext  ", "bold").append(printable(next_command), "bold green"))
 
 
 def _grid() -> Table:
@@ -107,9 +109,9 @@ def _mark(state: str) -> tuple[str, Text]:
 
 
 def _cell(text: str, remedy: str, said: set[str]) -> Text:
-    cell = Text(text)
+    cell = Text(printable(text))
     if remedy and remedy not in said:
-        cell.append(f"\n-> {remedy}", "dim")
+        cell.append(printable(f"\n-> {remedy}"), "dim")
     said |= {text, remedy}
     return cell
 
@@ -140,6 +142,6 @@ def warm() -> None:
         row(name, lambda name=name: vars(importlib.import_module(name)).values())  # type: ignore[misc]
     for method in registry.algorithms():
         row(method.name, lambda method=method: [method.frame])  # type: ignore[misc]
-    console = Console()
+    console = Terminal()
     console.print(table)
     console.print(f"all together {time.perf_counter() - started:.1f} s; cache: {jit.cache_folder().parent}")

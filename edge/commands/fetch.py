@@ -27,10 +27,11 @@ def run(args: argparse.Namespace) -> None:
     weights = CATALOGUE.get(args.name)
     if weights is None:
         raise UsageError(f"{args.name}: no such weights; nanotrack fetch without a name lists them all")
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    console = Console(stderr=True)
+    from edge.console.terminal import Terminal
+
+    console = Terminal(stderr=True)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(weights.file, total=None)

@@ -20,6 +20,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from edge.console.terminal import Terminal
 from edge.detect import flags
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, show, write; or compare two reports."""
     if not args.verbose:
         logging.getLogger("edge").setLevel(logging.WARNING)
-    console = Console()
+    console = Terminal()
     if args.diff:
         _refuse_with_diff(args)
         show.comparison(console, *(reports.read(path) for path in args.diff))

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge import __version__, board, modelpack
+from edge.console.terminal import Terminal
 from edge.errors import DataError, NanoTrackError, UsageError
 from edge.infer.golden import NetworkName
 from edge.infer.ladder import LADDER, Ladder, Rung, Wish
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     gpu = Ladder(Wish()).gpu  # looked for once
     networks: tuple[NetworkName, ...] = ("detector", "reid") if pack.reid else ("detector",)
     before = board.facts()
-    with Console(stderr=True).status("") as status:
+    with Terminal(stderr=True).status("") as status:
         results = []
         for network in networks:
             for rung in LADDER:
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         }
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
-        show(Console(), results, pack.folder)
+        show(Terminal(), results, pack.folder)
     wrong = [f"{r.network} on {r.rung} ({r.detail})" for r in results if r.reason == Reason.GOLDEN_MISMATCH.value]
     if wrong:
         raise DataError(f"{pack.folder}: not what the pack's golden output says: {', '.join(wrong)}")

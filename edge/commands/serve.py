@@ -52,11 +52,11 @@ def run(args: argparse.Namespace) -> None:
     from edge.service.journal import log_to_journal
 
     log_to_journal(verbose=args.verbose)
+    reload = ReloadRequest()  # before the configuration is read: a request that comes later asks for a newer one
     settings = config.load(args.config)
     from edge.service.daemon import Daemon
     from edge.service.notify import notify
 
-    reload = ReloadRequest()
     with StopRequest() as stop:
         daemon = Daemon(settings)
         notify(f"READY=1\nSTATUS={daemon.status}")

@@ -24,12 +24,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import OutputError, UsageError
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
 from edge.val.parallel import Progress
 from edge.val.run import Job, Model, Setting, detect, evaluate
 from edge.val.score import COMBINED, COUNTS, METRICS, Scores, judge_version
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +111,13 @@ def _jobs(args: argparse.Namespace, sequences: list[Sequence], out: Path) -> lis
 @contextmanager
 def _progress(tasks: list[tuple[str, int]]) -> Iterator[Progress]:
     """A bar for all tasks (name, frames) and one for each in work; nothing where standard error is no terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    from edge.console.terminal import Terminal
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Terminal(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         everything = bars.add_task("frames", total=sum(frames for _, frames in tasks))
         ids = [bars.add_task(name, total=frames, visible=False) for name, frames in tasks]
@@ -128,8 +133,9 @@ def _progress(tasks: list[tuple[str, int]]) -> Iterator[Progress]:
 
 def _print_table(scores: dict[str, dict[str, Scores]]) -> None:
     """One group of rows a sequence, one row a method, the best of a group in bold."""
-    from rich.console import Console
     from rich.table import Table
+
+    from edge.console.terminal import Terminal
 
     table = Table()
     table.add_column("sequence")
@@ -143,16 +149,18 @@ def _print_table(scores: dict[str, dict[str, Scores]]) -> None:
         for i, (label, values) in enumerate(group.items()):
             cells = [_cell(name, values[name], [other[name] for other in group.values()]) for name in METRICS]
             table.add_row(sequence if i == 0 else "", label, *cells, end_section=i == len(group) - 1 and divided)
-    console = Console()
+    console = Terminal()
     if not console.is_terminal:
         console.width = 200  # a pipe has no width: never shorten
     console.print(table)
 
 
-def _cell(name: str, value: float, group: list[float]) -> str:
+def _cell(name: str, value: float, group: list[float]) -> "Text":
     text = f"{value:d}" if name in COUNTS else f"{value:.3f}"
     best = min(group) if name in COUNTS else max(group)
-    return f"[bold]{text}[/]" if value == best and len(group) > 1 else text
+    from rich.text import Text
+
+    return Text(text, "bold" if value == best and len(group) > 1 else "")
 
 
 def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dict[str, dict[str, Scores]]) -> None:

@@ -45,17 +45,18 @@ class Progress:
     def __init__(self, total: int | None):
         self._bar = None
         if sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
+
+            from edge.console.terminal import Terminal
 
             self._bar = Bar(
                 SpinnerColumn(),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=Terminal(stderr=True),
                 transient=True,
             )
             self._task = self._bar.add_task("", total=total)

@@ -66,7 +66,7 @@ def multiply_adds(network: Path) -> int:
         options = onnxruntime.SessionOptions()
         options.enable_profiling, options.profile_file_prefix = True, f"{folder}/run"
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
         dtypes = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
         session.run(None, {port.name: np.zeros(port.shape, dtypes[port.type]) for port in session.get_inputs()})

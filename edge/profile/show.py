@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edge.console.outgoing import printable
 from edge.profile.choices import Choice, Comparison
 from edge.profile.difference import CONFIDENCE, differences
 from edge.profile.measure import WHOLE
@@ -15,28 +16,30 @@ MISSING = "not available"
 def report(console: Console, found: Report) -> None:
     """One profile: what was measured on what, the stages, what limits, and whether to trust it."""
     setup, rate = found.setup, found.rate
-    console.print(Text(found.machine.name, "bold"))
+    console.print(Text(printable(found.machine.name), "bold"))
     facts = Table.grid(padding=(0, 2))
     for name, text in about(found):
         facts.add_row(Text(name, "dim"), text)
     console.print(facts)
     console.print(
-        f"\n[bold]{rate.fps:.1f} FPS[/bold] free running: {rate.frames} frames in {rate.seconds:.1f} s,"
+        Text(f"\n{rate.fps:.1f} FPS", "bold"),
+        f"free running: {rate.frames} frames in {rate.seconds:.1f} s,"
         f" {rate.people:.1f} people a frame, {setup.width}x{setup.height}",
         highlight=False,
     )
     if (live := found.live) is not None:
         console.print(
-            f"[bold]{live.tracked / live.seconds:.1f} FPS[/bold] of a camera's {live.frame_rate:g} (simulated):"
+            Text(f"{live.tracked / live.seconds:.1f} FPS", "bold"),
+            f"of a camera's {live.frame_rate:g} (simulated):"
             f" {live.dropped} of {live.offered} frames dropped, age p50 {live.age_p50_ms:.1f} p99 {live.age_p99_ms:.1f}"
             f" max {live.age_max_ms:.1f} ms, jitter {live.jitter_ms:.1f} ms",
             highlight=False,
         )
     console.print(_stages(found))
     for sentence in found.findings:
-        console.print(f"[cyan]->[/cyan] {sentence}", highlight=False)
+        console.print(Text("->", "cyan"), f"{sentence}", highlight=False)
     for sentence in found.warnings:
-        console.print(f"[yellow]![/yellow]  {sentence}", highlight=False)
+        console.print(Text("! ", "yellow"), f"{sentence}", highlight=False)
 
 
 def about(found: Report) -> list[tuple[str, str]]:
@@ -99,7 +102,7 @@ def _stages(found: Report) -> Table:
 
 def choices(console: Console, found: Comparison) -> None:
     """All ways to run a pack side by side, the ones worth choosing marked, and what to take."""
-    console.print(Text(found.machine.name, "bold"))
+    console.print(Text(printable(found.machine.name), "bold"))
     console.print(f"{found.pack}, {found.source}, {found.width}x{found.height}, in turns", highlight=False)
     table = Table(*CHOICE_COLUMNS[1:], box=None)
     for column in table.columns[1:]:
@@ -112,11 +115,11 @@ def choices(console: Console, found: Comparison) -> None:
         table.add_row(*choice_cells(choice)[1:], style=None if choice.is_worth_it else "dim")
     console.print(table)
     console.print("* nothing else with the same method and looks is as good in everything", highlight=False)
-    console.print(f"[cyan]->[/cyan] {found.recommendation}", highlight=False)
+    console.print(Text("->", "cyan"), f"{found.recommendation}", highlight=False)
     for sentence in found.passed_over:
-        console.print(f"[dim]passed over {sentence}[/dim]", highlight=False)
+        console.print(Text(printable(f"passed over {sentence}"), "dim"))
     for sentence in found.warnings:
-        console.print(f"[yellow]![/yellow]  {sentence}", highlight=False)
+        console.print(Text("! ", "yellow"), f"{sentence}", highlight=False)
 
 
 CHOICE_COLUMNS = (
@@ -158,9 +161,9 @@ def comparison(console: Console, first: Report, second: Report) -> None:
     console.print("The intervals cover what varied within the two runs, not what changes from one run to the next.")
     for name, found_report in (("A", first), ("B", second)):
         for sentence in found_report.warnings:
-            console.print(f"[yellow]![/yellow]  {name}: {sentence}", highlight=False)
+            console.print(Text("! ", "yellow"), f"{name}: {sentence}", highlight=False)
     for name, a, b in _other(first, second):
-        console.print(f"[yellow]![/yellow]  not the same {name}: {a} and {b}", highlight=False)
+        console.print(Text("! ", "yellow"), f"not the same {name}: {a} and {b}", highlight=False)
 
 
 def _other(first: Report, second: Report) -> list[tuple[str, str, str]]:

@@ -1,16 +1,19 @@
-"""Log lines as the journal likes them: one line each, its priority in front, and no password in any."""
+"""Log lines for the journal: each with its priority in front, none with a password in it."""
 
 import logging
 import os
 import sys
+import threading
 
-from edge.console.outgoing import redacted
+from edge.console.outgoing import PublicFormatter
+
+logger = logging.getLogger(__name__)
 
 # sd-daemon(3): err, warning, info, debug.
 _PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
-class JournalFormatter(logging.Formatter):
+class JournalFormatter(PublicFormatter):
     """`<4>message`, with the priority only where the journal reads it; the journal adds the time itself."""
 
     def __init__(self, *, priorities: bool):
@@ -19,7 +22,7 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, or for a traceback the lines, each with the priority."""
-        text = redacted(super().format(record))
+        text = super().format(record)
         if not self._priorities:
             return text
         level = max((level for level in _PRIORITIES if level <= record.levelno), default=logging.DEBUG)
@@ -32,3 +35,11 @@ def log_to_journal(*, verbose: bool) -> None:
     handler.setFormatter(JournalFormatter(priorities="JOURNAL_STREAM" in os.environ))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("edge").setLevel(logging.DEBUG if verbose else logging.INFO)
+    threading.excepthook = _log_exception
+
+
+def _log_exception(args: threading.ExceptHookArgs) -> None:
+    """A thread of a library that died: in the log, and not on standard error with whatever its error holds."""
+    if args.exc_value is not None:
+        name = args.thread.name if args.thread else "a thread"
+        logger.error("%s ended with an error", name, exc_info=args.exc_value)

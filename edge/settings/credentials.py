@@ -1,17 +1,22 @@
 """Secrets: read from files, put into addresses at the last moment."""
 
 import os
+import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from edge.errors import NotFoundError
+from edge.errors import ConfigError, NotFoundError
+from edge.files import read_file
+
+_MOST_BYTES = 4096
 
 
 def read(name: str) -> tuple[str, str]:
     """User and password of credential `name`: a file with one line `user:password`.
 
     A plain name is looked up where systemd's LoadCredential= puts it ($CREDENTIALS_DIRECTORY), a path is taken as it
-    is. Raises NotFoundError.
+    is. Raises NotFoundError for a file that is missing or cannot be read, ConfigError for one that protects nothing: it
+    is empty, holds neither user nor password, or all users of this machine may read it.
     """
     path = Path(name)
     if not path.is_absolute():
@@ -23,12 +28,17 @@ def read(name: str) -> tuple[str, str]:
             )
         path = Path(folder, name)
     try:
-        text = path.read_text("utf-8").strip()
+        text = read_file(path, _MOST_BYTES).decode("utf-8").strip()
+        mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise NotFoundError(f"{path}: expected a file with user:password, cannot read it: {error}") from error
     user, colon, password = text.partition(":")
+    if not text or text == ":":
+        raise ConfigError(f"{path}: expected one line user:password, found nothing in it; write it")
     if not colon or "\n" in text:
-        raise NotFoundError(f"{path}: expected one line user:password, found something else")
+        raise ConfigError(f"{path}: expected one line user:password, found something else")
+    if mode & stat.S_IROTH:
+        raise ConfigError(f"{path}: all users of this machine may read this secret; chmod 640 {path}, or 600")
     return user, password
 
 

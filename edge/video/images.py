@@ -1,14 +1,18 @@
 """Frames from image files: a folder or a glob pattern, in natural order."""
 
 import glob
+import logging
 import re
 from pathlib import Path
 
+from edge.console.native import native_messages
 from edge.errors import DataError, NotFoundError
 from edge.motchallenge import read_seqinfo
 from edge.types import Frame, Image
 from edge.video.address import IMAGE_SUFFIXES
 from edge.video.opencv import cv2
+
+logger = logging.getLogger(__name__)
 
 _FALLBACK_RATE = 30.0
 
@@ -79,7 +83,13 @@ def read_image(path: Path) -> Image:
         path.open("rb").close()
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    with native_messages() as messages:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    said = f" ({'; '.join(dict.fromkeys(messages))})" if messages else ""
     if image is None:
-        raise DataError(f"{path}: expected an image, found a file that cannot be decoded; copy it again or remove it")
+        raise DataError(
+            f"{path}: expected an image, found a file that cannot be decoded{said}; copy it again or remove it"
+        )
+    if messages:
+        logger.info("%s: the image is damaged or unusual%s", path, said)
     return image

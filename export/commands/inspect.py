@@ -7,10 +7,10 @@ from pathlib import Path
 
 import onnx
 from onnx import numpy_helper
-from rich.console import Console
 from rich.table import Table
 
 from edge import modelpack
+from edge.console.terminal import Terminal
 from edge.detect import adopt
 from edge.errors import DataError, NanoTrackError
 from edge.infer.backend import Port
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     table.add_column(overflow="fold")
     for fact in read(path):
         table.add_row(*fact)
-    Console().print(table, highlight=False)
+    Terminal().print(table, highlight=False)
 
 
 def _checkpoint(path: Path) -> Facts:

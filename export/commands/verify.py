@@ -6,10 +6,10 @@ Every variant runs on ONNX Runtime with the pack's golden input.
 import argparse
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from edge import modelpack
+from edge.console.terminal import Terminal
 from edge.errors import DataError
 from export import verify
 
@@ -28,6 +28,6 @@ def run(args: argparse.Namespace) -> None:
         sound = "differs" if verdict.problems else "agrees"
         table.add_row(verdict.network, verdict.variant, verdict.file, difference, sound)
         problems += verdict.problems
-    Console().print(table)
+    Terminal().print(table)
     if problems:
         raise DataError(f"{args.pack}: {'; '.join(problems)}; copy the pack again or export it anew")

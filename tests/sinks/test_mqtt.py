@@ -263,6 +263,7 @@ def test_the_last_will_speaks_for_a_process_that_died(broker: Broker, listener: 
 def test_a_password_that_is_refused_is_said(tmp_path: Path) -> None:
     broker = Broker(tmp_path, "allow_anonymous false")
     (tmp_path / "mqtt").write_text("me:wrong")
+    (tmp_path / "mqtt").chmod(0o600)
     output = MqttOutput(Mqtt("127.0.0.1", broker.port, credentials=str(tmp_path / "mqtt")))
     output.start()
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError, NotFoundError
-from edge.video.images import ImageFiles, natural_key
+from edge.video.images import ImageFiles, natural_key, read_image
 from tests import tiny
 
 _BUFFER = np.empty((128, 128, 3), np.uint8)
@@ -65,3 +65,25 @@ def test_an_image_that_cannot_be_decoded_is_bad_data(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"a\.png: expected an image"):
         ImageFiles(str(tmp_path))
+
+
+def test_what_the_decoder_prints_is_part_of_the_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = bytearray(cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))[1])
+    content[60] ^= 0xFF
+    path = tmp_path / "damaged.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged\.png: expected an image, .*\(libpng error: "):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_image_that_is_cut_short_is_said_once_in_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    content = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))[1].tobytes()
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(content[: len(content) // 2])
+    caplog.set_level("INFO")
+    assert read_image(path).shape == (32, 32, 3)
+    assert capfd.readouterr().err == ""
+    assert "cut.jpg: the image is damaged or unusual (Premature end of JPEG file)" in caplog.text

@@ -151,7 +151,7 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     keep_products_exact(options)
-    options.log_severity_level = 3  # errors only; they are raised as well
+    options.log_severity_level = 4  # errors are raised, so ONNX Runtime need not print them
     try:
         open_file(path).close()
         session = onnxruntime.InferenceSession(

@@ -82,7 +82,7 @@ def _outputs(request: dict[str, Any]) -> list[Message]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     try:
         network = onnxruntime.InferenceSession(
             request["path"], options, providers=[CPU], disabled_optimizers=DISABLED, enable_fallback=0

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from edge.errors import NotFoundError, UnavailableError
+from edge.errors import ConfigError, NotFoundError, UnavailableError
 from edge.settings import credentials
 from edge.settings.config import Web
 
@@ -220,7 +220,10 @@ def _authorization(settings: Web) -> bytes | None:
     """What the Authorization header must be (RFC 7617), None where everybody may ask."""
     if settings.credentials is None:
         return None
-    return b"Basic " + base64.b64encode(":".join(credentials.read(settings.credentials)).encode())
+    user, password = credentials.read(settings.credentials)
+    if not password:
+        raise ConfigError(f"{settings.credentials}: expected a password for the pages, found none; write user:password")
+    return b"Basic " + base64.b64encode(f"{user}:{password}".encode())
 
 
 def _tls(settings: Web) -> ssl.SSLContext | None:

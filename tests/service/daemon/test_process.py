@@ -11,6 +11,15 @@ import pytest
 from tests.field import PATIENCE_S, Manager, RtspCamera, Served, has_gstreamer, wait_for
 from tests.service.daemon.setups import SCENE, camera, lines, of, write_config
 
+# Where people put passwords; none of these cameras answers.
+SECRETIVE = (
+    "rtsp://127.0.0.1:1/user=admin&password=hidden&channel=1&stream=0.sdp",
+    "http://127.0.0.1:1/video?user=admin&password=hidden",
+    "rtsp://cam:sl/hidden@127.0.0.1:1/x",
+    "rtsp://hidden@127.0.0.1:1/x",
+    "rtsp://cam:sp hidden@127.0.0.1:1/x",
+)
+
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
@@ -37,9 +46,11 @@ def test_a_hanging_camera_stops_nobody_and_no_password_is_shown(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x"
         (tmp_path / "camera").write_text("me:secret")
+        (tmp_path / "camera").chmod(0o600)
         cameras = [
             camera("hangs", address, credentials="camera", stall_s=PATIENCE_S),
             camera("refuses", "rtsp://you:hidden@127.0.0.1:1/x", stall_s=0.5),
+            *(camera(f"c{number}", source, stall_s=0.5) for number, source in enumerate(SECRETIVE)),
             camera("live", SCENE),
         ]
         path = write_config(tmp_path, tiny_pack, *cameras)
@@ -53,12 +64,13 @@ def test_a_hanging_camera_stops_nobody_and_no_password_is_shown(
     assert took_s < PATIENCE_S / 2
     assert "secret" not in output
     assert "hidden" not in output + (tmp_path / "tracks.jsonl").read_text()
+    assert '"camera":"c0","event":"camera","state":"offline"' in (tmp_path / "tracks.jsonl").read_text()
     assert "WARNING camera refuses: offline: " in output
     found = lines(tmp_path)
     started = {(line["run"], track["id"]) for line in of(found, "live", "frame") for track in line["tracks"]}
     assert {(line["run"], line["id"]) for line in of(found, "live", "end")} == started
     assert {line["camera"]: line["state"] for line in found if line.get("event") == "camera"} == dict.fromkeys(
-        ("hangs", "refuses", "live"), "stopped"
+        ("hangs", "refuses", "live", *(f"c{number}" for number in range(len(SECRETIVE)))), "stopped"
     )
 
 
@@ -157,3 +169,24 @@ def test_what_cannot_start_says_why_with_its_exit_code(
     path.write_text(change(path.read_text()))
     assert main(["serve", "--config", str(path)]) == code
     assert says in capsys.readouterr().err
+
+
+def test_a_reload_that_is_asked_for_during_the_start_kills_nobody(
+    tiny_pack: Path, tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    served = serve(write_config(tmp_path, tiny_pack, camera("live", SCENE)))
+    process = served.process
+    ignored = Path(f"/proc/{process.pid}/status")
+
+    def is_deaf() -> bool:
+        mask = next(line for line in ignored.read_text().splitlines() if line.startswith("SigIgn:"))
+        return bool(int(mask.split()[1], 16) & (1 << (signal.SIGHUP - 1)))
+
+    wait_for(is_deaf, "SIGHUP is not ignored")
+    for _ in range(50):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.02)
+    served.hear("READY=1")
+    wait_for(lambda: seen(tmp_path), "nothing is written")
+    code, _, output = served.stop()
+    assert code == 0, output

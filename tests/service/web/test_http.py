@@ -105,6 +105,7 @@ def test_any_name_is_served_where_the_owner_says_who_may_ask(
     tmp_path: Path, more: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "web").write_text("me:secret")
+    (tmp_path / "web").chmod(0o600)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     server = Server(Web(port=0, **more), respond)  # type: ignore[arg-type]
     try:
@@ -218,6 +219,7 @@ def test_a_bug_in_a_page_costs_one_request(server: Server, caplog: pytest.LogCap
 
 def test_a_password_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "web").write_text("me:secret")
+    (tmp_path / "web").chmod(0o600)
     server = Server(Web(port=0, credentials=str(tmp_path / "web")), respond)
     good = base64.b64encode(b"me:secret")
     try:
