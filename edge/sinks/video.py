@@ -19,14 +19,18 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 # index of a frame (about 20 bytes in FFmpeg's files) and what encoder and file buffers may still hold.
 _INDEX_BYTES = 64
 _BUFFERED_BYTES = 1 << 18
+# MPEG-4 has 16 bits for the numerator of a rate, which OpenCV writes as a decimal fraction.
+_MOST_TICKS = 65535
+_LONGEST_STILL_S = 10.0  # a longer pause is shortened to this
 
 
 class AnnotatedVideo:
     """An `Output` that writes an MPEG-4 video of constant rate to `path`, playable after every orderly or forced stop.
 
-    `size` is (width, height), `classes` the names to show, empty for none; `underpaint` draws onto the picture before
-    the tracks are drawn. Raises OutputError where it cannot be written, also before the disk is full, so that the video
-    so far can still be finished.
+    It keeps the time of its frames: where one is late the picture before it stays, and of two in one place of the video
+    the first is shown. Pictures of another size are fitted in. `size` is (width, height), `classes` the names to show,
+    empty for none; `underpaint` draws onto the picture before the tracks are drawn. Raises OutputError where it cannot
+    be written, also before the disk is full, so that the video so far can still be finished.
     """
 
     def __init__(
@@ -48,11 +52,11 @@ class AnnotatedVideo:
         self._underpaint = underpaint
         self._canvas = np.empty((size[1], size[0], 3), np.uint8)
         self._frames = 0
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), frame_rate, size)
+        self._rate = rate = encodable(frame_rate)
+        self._began_s: float | None = None
+        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
         if not self._writer.isOpened():
-            raise OutputError(
-                f"{path}: the MPEG-4 encoder refuses {size[0]}x{size[1]} at {frame_rate:g} frames a second"
-            )
+            raise OutputError(f"{path}: the MPEG-4 encoder refuses {size[0]}x{size[1]} at {rate:g} frames a second")
 
     def start(self) -> None:
         """See `Output.start`."""
@@ -61,14 +65,39 @@ class AnnotatedVideo:
         """See `Output.write`; frames without a picture are left out."""
         for event in events:
             if isinstance(event, Observed) and event.image is not None:
-                self._draw(event.image, event.tracks)
+                self._wait_for(event.at.time_s)
+                if self._place(event.at.time_s) >= self._frames:
+                    self._draw(event.image, event.tracks)
+
+    def _place(self, time_s: float) -> int:
+        """Which frame of the video is shown at that time."""
+        if self._began_s is None:
+            self._began_s = time_s
+        return round((time_s - self._began_s) * self._rate)
+
+    def _wait_for(self, time_s: float) -> None:
+        """Repeat the last picture until the video has come to that time."""
+        missing = self._place(time_s) - self._frames
+        if missing > _LONGEST_STILL_S * self._rate and self._began_s is not None:
+            shortened = missing - round(_LONGEST_STILL_S * self._rate)
+            self._began_s += shortened / self._rate
+            missing -= shortened
+        for _ in range(missing if self._frames else 0):
+            self._write()
 
     def _draw(self, image: Image, tracks: Tracks) -> None:
-        self._require_free_space()
-        np.copyto(self._canvas, image)
+        fits = image.shape == self._canvas.shape
+        canvas = self._canvas if fits else np.empty_like(image)
+        np.copyto(canvas, image)
         if self._underpaint is not None:
-            self._underpaint(self._canvas, tracks)
-        self._painter.paint(self._canvas, tracks)
+            self._underpaint(canvas, tracks)
+        self._painter.paint(canvas, tracks)
+        if not fits:
+            _fit(canvas, self._canvas)
+        self._write()
+
+    def _write(self) -> None:
+        self._require_free_space()
         self._writer.write(self._canvas)
         self._frames += 1
 
@@ -95,3 +124,21 @@ class AnnotatedVideo:
                 f"{self._path}: disk almost full, expected at least {needed >> 10} KiB free, found {free >> 10}; the"
                 f" {self._frames} frames so far are kept, free some space or choose another place"
             )
+
+
+def encodable(frame_rate: float) -> float:
+    """The rate nearest to `frame_rate` that OpenCV's MPEG-4 encoder takes: 66.667 is too exact, 66.67 is not."""
+    for digits in (3, 2, 1):
+        rate = round(frame_rate, digits)
+        if rate * 10**digits <= _MOST_TICKS:
+            return rate
+    return float(round(frame_rate))
+
+
+def _fit(picture: Image, canvas: Image) -> None:
+    """Put `picture` into the middle of `canvas`, as large as it fits in, on black."""
+    scale = min(canvas.shape[0] / picture.shape[0], canvas.shape[1] / picture.shape[1])
+    height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
+    top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
+    canvas[:] = 0
+    canvas[top : top + height, left : left + width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -43,7 +43,7 @@ class VideoFile:
         self.frame_rate = frame_rate or self._rate
         self._own_clock = frame_rate is not None
         count = self._whole(cv2.CAP_PROP_FRAME_COUNT)
-        self._promised_s = 0.0 if name else promised_s(Path(address), count / self._rate)
+        self._promised_s = 0.0 if name or rate <= 0 else promised_s(Path(address), count / rate)
         shown = min(count, round(self._promised_s * self._rate)) if self._promised_s else count
         self.frame_count = shown if shown > 0 else None
         self._number = 0
