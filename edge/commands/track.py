@@ -40,7 +40,7 @@ from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.track.appearance import Appearance
-from edge.track.registry import BUILT_IN, choose
+from edge.track.registry import BUILT_IN
 from edge.types import Detections
 from edge.video.address import kind_of
 from edge.video.ahead import Ahead
@@ -256,13 +256,9 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
 
 
 def _appearance(args: argparse.Namespace) -> str | None:
-    """How embeddings are remembered; the published trackers that go by motion ignore a ReID model."""
-    if args.appearance is None and args.reid_model:
-        method = choose(args.tracking_method, args.preset)
-        if method.takes_appearance and not method.needs_embeddings:
-            return "ema"
-    chosen: str | None = args.appearance
-    return chosen
+    from edge.chain.appearance import appearance_of
+
+    return appearance_of(args.tracking_method, args.preset, args.appearance, bool(args.reid_model))
 
 
 def _threads(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ world coordinates behind `consider`.
   nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack,bytetrack
   nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods bytetrack:track_thresh=0.3
   nanotrack val --benchmark MOT15 --data MOT15 --detections nanodet --every 3
+  nanotrack val --benchmark MOT17 --data MOT17 --reid-model person.pack --methods nanotrack,qdtrack
   nanotrack val --benchmark MOT20 --data MOT20 --tracks results
 """
 
@@ -23,13 +24,16 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.chain.appearance import appearance_of
 from edge.errors import OutputError, UsageError
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
+from edge.val.embeddings import Embeddings
 from edge.val.parallel import Progress
-from edge.val.run import Job, Model, Setting, detect, evaluate
+from edge.val.run import Job, Model, Network, Setting, detect, embed, evaluate
 from edge.val.score import COMBINED, COUNTS, METRICS, Scores, judge_version
 
 if TYPE_CHECKING:
@@ -56,6 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
     )
+    parser.add_argument(
+        "--reid-model",
+        type=Path,
+        metavar="PACK|FILE.onnx",
+        help="appearance network for the images; default: the one in --model's pack. Alone it means --appearance ema",
+    )
+    parser.add_argument(
+        "--appearance", choices=("none", "ema", "sasm"), help="memory of embeddings; default: the method's own"
+    )
     parser.add_argument("--methods", metavar="A,B,C", help="several, side by side: NAME[:PRESET][:PARAMETER=NUMBER]...")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one for each core")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the tracks, as DIR/METHOD/SEQUENCE.txt")
@@ -75,7 +88,14 @@ def run(args: argparse.Namespace) -> None:
             model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
             with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
                 sequences = detect(sequences, model, out / "detections", workers, progress)
-        jobs = _jobs(args, sequences, out)
+        settings = {} if args.tracks else _settings(args)
+        embeddings: dict[str, Embeddings] = {}
+        if any(setting.uses_appearance for setting in settings.values()):
+            network = Network(_reid_model(args), args.backend, args.variant)
+            with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
+                sequences, found_ = embed(sequences, network, Path(temporary) / "embeddings", workers, progress)
+            embeddings = {s.name: each for s, each in zip(sequences, found_, strict=True)}
+        jobs = _jobs(args, sequences, settings, embeddings, out)
         with _progress([(f"{job.sequence.name} {job.label}", len(job.sequence.frames)) for job in jobs]) as progress:
             scores = evaluate(jobs, workers, progress)
     _print_table(scores)
@@ -88,21 +108,44 @@ def _check(args: argparse.Namespace) -> None:
     sources = [f"--{name}" for name in ("model", "detections", "tracks") if getattr(args, name)]
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other: expected one source of boxes")
-    if args.tracks and args.methods:
-        raise UsageError("--tracks scores existing results: leave out --methods")
+    for name in ("methods", "reid_model", "appearance"):
+        if args.tracks and getattr(args, name):
+            raise UsageError(f"--tracks scores existing results: leave out --{name.replace('_', '-')}")
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers {args.workers}: expected a number from 1 on")
     if not 1 <= args.every <= 1000:
         raise UsageError(f"--every {args.every}: expected a number from 1 to 1000")
 
 
-def _jobs(args: argparse.Namespace, sequences: list[Sequence], out: Path) -> list[Job]:
+def _settings(args: argparse.Namespace) -> dict[str, Setting]:
+    """The methods by their labels."""
+    found = {}
+    for text in (args.methods or args.tracking_method).split(","):
+        setting = Setting.parse(text, args.preset)
+        appearance = appearance_of(setting.method, setting.preset, args.appearance, bool(args.reid_model))
+        found[text] = replace(setting, appearance=appearance)
+    return found
+
+
+def _reid_model(args: argparse.Namespace) -> Path:
+    if not (model := args.reid_model or args.model):
+        raise UsageError("appearance needs --reid-model PACK or FILE.onnx, found none; add it, or use other --methods")
+    found: Path = model
+    return found
+
+
+def _jobs(
+    args: argparse.Namespace,
+    sequences: list[Sequence],
+    settings: dict[str, Setting],
+    embeddings: dict[str, Embeddings],
+    out: Path,
+) -> list[Job]:
     if args.tracks:
         label = args.tracks.resolve().name
         return [Job(label, s, args.benchmark, find_text(args.tracks, s.name)) for s in sequences]
-    settings = {text: Setting.parse(text, args.preset) for text in (args.methods or args.tracking_method).split(",")}
     return [
-        Job(text, s, args.benchmark, out / text.replace(":", "_") / f"{s.name}.txt", setting)
+        Job(text, s, args.benchmark, out / text.replace(":", "_") / f"{s.name}.txt", setting, embeddings.get(s.name))
         for text, setting in settings.items()
         for s in sequences
     ]

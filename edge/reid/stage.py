@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from edge.errors import UsageError
-from edge.reid.embedder import Embedder
+from edge.modelpack import Reid
 from edge.track.tracker import Tracker
-from edge.types import Detections, Image
+from edge.types import Detections, Float32s, Image
 
 Policy = Literal["always", "auto", "never"]
 POLICIES: tuple[Policy, ...] = ("always", "auto", "never")
@@ -34,6 +34,16 @@ class Counter:
         return f"{self.computed} embeddings computed, {self.saved} saved ({100 * (1 - self.share):.0f} %)"
 
 
+class Embeds(Protocol):
+    """What gives embeddings: an `edge.reid.embedder.Embedder`, or what stands in for it."""
+
+    @property
+    def description(self) -> Reid: ...
+
+    def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:
+        """One unit vector for each box (float32 `[N, 4]`, pixels of `image`): float32 `[N, E]`."""
+
+
 class ReidStage:
     """Computes embeddings of detections for `tracker`, which takes over the scale that the network was trained with.
 
@@ -41,7 +51,7 @@ class ReidStage:
     UsageError where the tracker needs an embedding of every detection and would not get it.
     """
 
-    def __init__(self, embedder: Embedder, tracker: Tracker, policy: Policy = "auto", budget_ms: float | None = None):
+    def __init__(self, embedder: Embeds, tracker: Tracker, policy: Policy = "auto", budget_ms: float | None = None):
         if tracker.needs_embeddings and (policy == "never" or budget_ms is not None):
             raise UsageError(
                 f"{tracker.method} needs an embedding of every detection; leave out --reid never and --reid-budget-ms"

@@ -10,10 +10,11 @@ import numpy as np
 from edge.errors import OutputError, UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.motchallenge import format_detections, format_rows, read_detections
-from edge.track.registry import BUILT_IN
-from edge.types import Tracks
-from edge.val import parallel
+from edge.track.registry import BUILT_IN, choose
+from edge.types import Frame, Tracks
+from edge.val import embeddings, parallel
 from edge.val.dataset import Sequence
+from edge.val.embeddings import Embeddings
 from edge.val.parallel import Progress, Report
 from edge.val.score import COMBINED, Result, Scores, combine, judge, judge_version, scores
 
@@ -24,9 +25,9 @@ _REPORT_EVERY = 50  # frames between two reports of progress where a frame takes
 class Setting:
     """One row of a comparison: a tracking method, its preset and parameters.
 
-    `time_aware` False withholds the capture times, so that the tracker counts frames. `output_filter` leaves out boxes
-    under 100 square pixels or wider than 1.6 times their height, as the published evaluations of ByteTrack and
-    SparseTrack do.
+    `appearance` is how embeddings are remembered, None: as the method does. `time_aware` False withholds the capture
+    times, so that the tracker counts frames. `output_filter` leaves out boxes under 100 square pixels or wider than 1.6
+    times their height, as the published evaluations of ByteTrack and SparseTrack do.
     """
 
     method: str
@@ -34,6 +35,13 @@ class Setting:
     parameters: Mapping[str, float] = field(default_factory=dict)
     time_aware: bool = True
     output_filter: bool = False
+    appearance: str | None = None
+
+    @property
+    def uses_appearance(self) -> bool:
+        """Whether it compares embeddings. Raises UsageError for a method or preset that is unknown."""
+        wanted = choose(self.method, self.preset).needs_embeddings if self.appearance is None else self.appearance
+        return wanted not in (False, "none")
 
     @classmethod
     def parse(cls, text: str, preset: str = "default") -> "Setting":
@@ -69,14 +77,27 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """An appearance network for the images: see `edge.reid.open.open_embedder`."""
+
+    path: Path
+    backend: BackendName = "auto"
+    variant: VariantName = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One sequence to score under a label: `setting` makes the file `tracks`; without one the file is there already."""
+    """One sequence to score under a label: `setting` makes the file `tracks`; without one the file is there already.
+
+    `embeddings` are those of the sequence's detections, for settings that use appearance.
+    """
 
     label: str
     sequence: Sequence
     benchmark: str
     tracks: Path
     setting: Setting | None = None
+    embeddings: Embeddings | None = None
 
 
 def evaluate(
@@ -114,6 +135,39 @@ def detect(
     return [replace(s, detections=file) for s, file in zip(pictured, files, strict=True)]
 
 
+def embed(
+    sequences: list[Sequence],
+    network: Network,
+    folder: Path,
+    workers: int,
+    progress: Progress = lambda sequence, frames: None,
+) -> tuple[list[Sequence], list[Embeddings]]:
+    """Embeddings of the sequences' detections, written to `folder`; and the sequences with the frames that have images.
+
+    Raises NotFoundError for a sequence without images, and what opening and running the network raises.
+    """
+    pictured = [replace(s, frames=np.array(list(s.images_by_frame()))) for s in sequences]
+    work = functools.partial(_embed, network, folder)
+    return pictured, parallel.run(work, pictured, workers, progress, lambda s: len(s.frames))
+
+
+def _embed(network: Network, folder: Path, sequence: Sequence, report: Report) -> Embeddings:
+    from edge.infer.ladder import Wish
+    from edge.reid.open import open_embedder
+
+    embedder = open_embedder(network.path, Wish(network.backend, network.variant))
+    file = folder / f"{sequence.name}.npy"
+    return embeddings.compute(embedder, sequence, _detections(sequence), file, report)
+
+
+def _detections(sequence: Sequence) -> Path:
+    if sequence.detections is None:
+        raise UsageError(
+            f"{sequence.name}: no det/det.txt beside its ground truth; add --detections DIR or --model PACK"
+        )
+    return sequence.detections
+
+
 def _size(sequence: Sequence) -> int:
     return sequence.ground_truth.stat().st_size  # as long as it is crowded
 
@@ -135,27 +189,37 @@ def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> P
 
 def _track_and_judge(job: Job, report: Report) -> Result:
     if job.setting:
-        _track(job.sequence, job.setting, job.tracks, report)
+        _track(job.sequence, job.setting, job.embeddings, job.tracks, report)
     result = judge(job.sequence, job.benchmark, job.tracks)
     report(len(job.sequence.frames))
     return result
 
 
-def _track(sequence: Sequence, setting: Setting, out: Path, report: Report) -> None:
+def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: Path, report: Report) -> None:
     """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers."""
+    from edge.chain.chain import Chain
+    from edge.chain.detections import Recorded
+    from edge.reid.stage import ReidStage
     from edge.track.tracker import Tracker
 
-    if sequence.detections is None:
-        raise UsageError(
-            f"{sequence.name}: no det/det.txt beside its ground truth; add --detections DIR or --model PACK"
-        )
-    detections = read_detections(sequence.detections, sequence.info.frame_count)
+    detections = _detections(sequence)
+    frame_rate, times_s = sequence.frame_rate, sequence.times_s.tolist()
     tracker = Tracker(
-        setting.method, sequence.frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
+        setting.method,
+        frame_rate,
+        setting.preset,
+        appearance=setting.appearance,
+        class_groups=None,
+        **setting.parameters,
     )
-    rows = []
-    for done, (number, time_s) in enumerate(zip(sequence.frames.tolist(), sequence.times_s.tolist(), strict=True)):
-        tracks = tracker.update(detections[number - 1], time_s if setting.time_aware else None)
+    looked_up = embeddings.Known(known, sequence, detections) if known and setting.uses_appearance else None
+    reid = ReidStage(looked_up, tracker) if looked_up else None
+    chain = Chain(Recorded(read_detections(detections, sequence.info.frame_count)), tracker, reid=reid)
+    rows, blank = [], np.empty((0, 0, 3), np.uint8)
+    for done, (number, time_s) in enumerate(zip(sequence.frames.tolist(), times_s, strict=True)):
+        if looked_up:
+            looked_up.number = number
+        tracks = chain(Frame(blank, number, time_s if setting.time_aware else done / frame_rate))
         rows.append(format_rows(number, upright(tracks) if setting.output_filter else tracks))
         if done % _REPORT_EVERY == 0:
             report(done)

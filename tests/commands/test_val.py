@@ -4,9 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.val import embeddings
+from tests import tiny
 from tests.toy import rows, write_sequence
 
 pytest.importorskip("trackeval")
@@ -96,3 +100,72 @@ def test_without_trackeval_nothing_is_run(
     assert val(benchmark, "--out", tmp_path / "out") == 69
     assert "python -m pip install --no-deps trackeval==1.3.0 scipy" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def reid_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network whose embedding is the mean colour of each of four stripes of the crop."""
+    path = tmp_path_factory.mktemp("reid") / "stripes.onnx"
+    tiny.write_embedder(path)
+    return path
+
+
+def write_pictures(sequence: Path, numbers: range) -> None:
+    """The pictures of a sequence of `tests.toy`: person 1 in red, person 2 in blue."""
+    (sequence / "img1").mkdir()
+    picture = np.zeros((300, 700, 3), np.uint8)
+    picture[100:200, 100:200] = 0, 0, 255
+    picture[100:200, 500:600] = 255, 0, 0
+    for number in numbers:
+        cv2.imwrite(str(sequence / "img1" / f"{number:06d}.jpg"), picture)
+
+
+def test_methods_that_go_by_appearance_share_embeddings_that_are_computed_once(
+    benchmark: Path, reid_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "AB":
+        write_pictures(benchmark / "train" / name, range(3, 31))
+    embedded = []
+    compute = embeddings.compute
+    monkeypatch.setattr(embeddings, "compute", lambda *a: embedded.append(a[1].name) or compute(*a))
+    file = tmp_path / "scores.json"
+    flags = ["--reid-model", reid_model, "--workers", 1, "--json", file]
+    assert val(benchmark, "--methods", "bytetrack,bytetrack:reference,qdtrack", *flags) == 0
+    document = json.loads(file.read_text())
+    assert sorted(embedded) == ["A", "B"]
+    assert document["frames"] == {"A": 28, "B": 28}  # those with a picture
+    assert {label: scores["COMBINED"]["HOTA"] for label, scores in document["scores"].items()} == {
+        "bytetrack": 100.0,
+        "bytetrack:reference": 100.0,
+        "qdtrack": 100.0,
+    }
+
+
+def test_identities_follow_appearance_where_motion_is_misled(benchmark: Path, reid_model: Path, tmp_path: Path) -> None:
+    """Both are away for a second; then each stands where the other one was."""
+    sequence = benchmark / "train" / "A"
+    left = {(person, late): 100 if (person == 1) != late else 500 for person in (1, 2) for late in (False, True)}
+    present = [frame for frame in range(1, 31) if not 8 <= frame <= 12]
+    rows_ = [(f, person, left[person, f > 12]) for f in present for person in (1, 2)]
+    (sequence / "gt" / "gt.txt").write_text("".join(f"{f},{p},{x},100,100,100,1,1,1\n" for f, p, x in rows_))
+    (sequence / "det" / "det.txt").write_text("".join(f"{f},-1,{x},100,100,100,0.9,-1,-1,-1\n" for f, _, x in rows_))
+    write_pictures(sequence, range(1, 13))
+    picture = cv2.flip(cv2.imread(str(sequence / "img1" / "000001.jpg")), 1)
+    for number in range(13, 31):
+        cv2.imwrite(str(sequence / "img1" / f"{number:06d}.jpg"), picture)
+    file = tmp_path / "scores.json"
+    flags = ["--sequences", "A", "--reid-model", reid_model, "--workers", 1, "--json", file]
+    assert val(benchmark, "--methods", "bytetrack:reference,qdtrack", *flags) == 0
+    switches = {label: scores["A"]["IDSW"] for label, scores in json.loads(file.read_text())["scores"].items()}
+    assert switches == {"bytetrack:reference": 2, "qdtrack": 0}
+
+
+def test_appearance_without_a_network_or_pictures(
+    benchmark: Path, reid_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert val(benchmark, "--tracking-method", "qdtrack", "--workers", 1) == 64
+    assert "appearance needs --reid-model PACK or FILE.onnx" in capsys.readouterr().err
+    assert val(benchmark, "--tracking-method", "qdtrack", "--workers", 1, "--reid-model", reid_model) == 66
+    assert "expected images of frames 1 to 30" in capsys.readouterr().err
+    assert val(benchmark, "--tracks", "t", "--reid-model", reid_model) == 64
+    assert "leave out --reid-model" in capsys.readouterr().err
