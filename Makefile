@@ -58,9 +58,10 @@ fuzz: $(VENV)/develop
 package: $(VENV)/develop
 	.ci/package
 
-# The documentation, in out/docs; fails where a link or a reference leads nowhere.
+# The documentation, in out/docs; fails where a link leads nowhere or a command in it does not run.
 docs: $(VENV)/docs
 	$(RUN) -m mkdocs build --strict
+	$(RUN) -m pytest -q -m slow tests/docs
 
 # The package on an emulated aarch64, as root; see the module for what it needs. Minutes to an hour.
 aarch64: $(VENV)/runtime

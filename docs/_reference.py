@@ -1,0 +1,185 @@
+"""What the reference pages show is asked from the code when they are built: a hook of MkDocs.
+
+A line `<!-- generate: NAME -->` of a page becomes what the function NAME here returns.
+"""
+
+import argparse
+import ast
+import dataclasses
+import importlib
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import edge.cli
+import export.cli
+from edge import errors
+from edge.settings import config
+from edge.track import tracker
+
+ROOT = Path(__file__).parents[1]
+WIDTH = 100  # of the help texts
+
+
+def on_page_markdown(markdown: str, **more: Any) -> str:
+    """MkDocs calls this for every page."""
+    return re.sub(r"^<!-- generate: (\w+) -->$", lambda found: PARTS[found[1]](), markdown, flags=re.MULTILINE)
+
+
+def commands() -> str:
+    """The help of every command, as it prints it."""
+    parts = []
+    for program, package, verbs in (
+        ("nanotrack", "edge.commands", edge.cli.VERBS),
+        ("nanotrack-export", "export.commands", export.cli.VERBS),
+    ):
+        for verb in verbs:
+            parts.append(f"## {program} {verb}\n\n```text\n{_help(program, package, verb)}\n```\n")
+    return "\n".join(parts)
+
+
+def parser_of(program: str, package: str, verb: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    module = importlib.import_module(f"{package}.{verb.replace('-', '_')}")
+    parser = argparse.ArgumentParser(
+        f"{program} {verb}",
+        description=module.__doc__,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=WIDTH),
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more, and show tracebacks")
+    module.add_arguments(parser)
+    return parser
+
+
+def _help(program: str, package: str, verb: str) -> str:
+    return parser_of(program, package, verb).format_help().strip()
+
+
+def configuration() -> str:
+    """Every section of the daemon's configuration with its keys."""
+    parts = []
+    for title, class_ in _sections(config.Config, ""):
+        about = (class_.__doc__ or "").partition(": ")[2] or (class_.__doc__ or "")
+        rows = ["| key | type | default | |", "|---|---|---|---|"]
+        for field, kind in _fields(class_):
+            if not _parts(kind):
+                rows.append(f"| `{field.name}` | {_kind(kind)} | {_default(field)} | {_range(field)} |")
+        parts.append("\n".join([f"## `{title}`\n", _sentence(about), "", *rows, ""]))
+    return "\n".join(parts)
+
+
+def _sections(class_: type, prefix: str) -> Iterator[tuple[str, type]]:
+    for field, kind in _fields(class_):
+        for part in _parts(kind):
+            name = f"{prefix}{field.name}"
+            yield (f"[[{name}]]" if typing.get_origin(kind) is tuple else f"[{name}]"), part
+            yield from _sections(part, f"{name}.")
+
+
+def _fields(class_: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
+    kinds = typing.get_type_hints(class_)
+    return ((field, kinds[field.name]) for field in dataclasses.fields(class_))
+
+
+def _parts(kind: Any) -> list[type]:
+    """The dataclasses in a type."""
+    found = [kind] if dataclasses.is_dataclass(kind) and isinstance(kind, type) else []
+    return [*found, *(part for argument in typing.get_args(kind) for part in _parts(argument))]
+
+
+def _kind(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_kind(argument) for argument in arguments if argument is not type(None))
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if origin is dict:
+        return "table"
+    names = {str: "text", float: "number", int: "whole number", bool: "true or false"}
+    return names.get(kind, str(kind).replace("|", "or"))
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is dataclasses.MISSING:
+        return "**needed**"
+    if field.default is None:
+        return "none"
+    return f"`{json.dumps(field.default)}`"
+
+
+def _range(field: dataclasses.Field[Any]) -> str:
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    return f"{low:g} to {high:g}" if low is not None else ""
+
+
+def _sentence(text: str) -> str:
+    """A docstring as Markdown, on one line a paragraph."""
+    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
+def configuration_file() -> str:
+    """The commented configuration that comes with the package."""
+    return f"```toml\n{(ROOT / 'edge/deploy/nanotrack.toml').read_text('utf-8').strip()}\n```\n"
+
+
+def metrics() -> str:
+    """Every metric of `/metrics`, read from the source that makes them."""
+    kinds = {"Values": "gauge", "Counts": "counter", "Sums": "summary"}
+    rows = ["| metric | kind | labels | |", "|---|---|---|---|"]
+    source = (ROOT / "edge/service/web/metrics.py").read_text("utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
+            name, about = (ast.literal_eval(argument) for argument in node.args)
+            kind = kinds[node.func.id]
+            total = "_total" if kind == "counter" else ""
+            (labels,) = [k.value for k in node.keywords if k.arg == "labels"] or [ast.List([])]
+            listed = _names(labels, source)
+            rows.append(f"| `{name}{total}` | {kind} | {', '.join(f'`{label}`' for label in listed)} | {about} |")
+    return "\n".join([*rows[:2], *sorted(rows[2:])]) + "\n"
+
+
+def _names(node: ast.expr, source: str) -> list[str]:
+    """The labels, written there or in a list above."""
+    if isinstance(node, ast.Name):
+        return re.findall(r'"(\w+)"', re.findall(rf"{node.id} = \[([^\]]*)\]", source)[0])
+    return list(ast.literal_eval(node))
+
+
+def exit_codes() -> str:
+    """The errors and their exit codes."""
+    rows = ["| code | error in Python | when |", "|--:|---|---|"]
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.NanoTrackError)]
+    for class_ in sorted(classes, key=lambda c: c.exit_code):
+        rows.append(f"| {class_.exit_code} | `{class_.__name__}` | {_sentence(class_.__doc__ or '')} |")
+    return "\n".join(rows) + "\n"
+
+
+def parameters() -> str:
+    """The parameters of every tracking method with their ranges, and its presets."""
+    parts = []
+    for method in tracker.METHODS:
+        made = tracker.Tracker(method).parameters
+        rows = ["| parameter | default | from | to |", "|---|--:|--:|--:|"]
+        for field in dataclasses.fields(made):
+            value, limits = getattr(made, field.name), field.metadata
+            rows.append(f"| `{field.name}` | {value:g} | {limits['low']:g} | {limits['high']:g} |")
+        parts.append("\n".join([f"### Parameters of {method}\n", *rows, ""]))
+    return "\n".join(parts)
+
+
+def schema() -> str:
+    """The JSON Schema of the lines."""
+    text = json.dumps(json.loads((ROOT / "edge/sinks/tracks.schema.json").read_text("utf-8")), indent=2)
+    return f"```json\n{text}\n```\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    function.__name__: function
+    for function in (commands, configuration, configuration_file, metrics, exit_codes, parameters, schema)
+}
