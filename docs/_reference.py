@@ -18,8 +18,9 @@ from typing import Any
 import edge.cli
 import export.cli
 from edge import errors
+from edge.detect.families import registry as families
 from edge.settings import config
-from edge.track import tracker
+from edge.track import registry
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100  # of the help texts
@@ -161,16 +162,40 @@ def exit_codes() -> str:
 
 
 def parameters() -> str:
-    """The parameters of every tracking method with their ranges, and its presets."""
+    """The parameters of every tracking method with their ranges."""
     parts = []
-    for method in tracker.METHODS:
-        made = tracker.Tracker(method).parameters
+    for name in registry.BUILT_IN:
         rows = ["| parameter | default | from | to |", "|---|--:|--:|--:|"]
-        for field in dataclasses.fields(made):
-            value, limits = getattr(made, field.name), field.metadata
-            rows.append(f"| `{field.name}` | {value:g} | {limits['low']:g} | {limits['high']:g} |")
-        parts.append("\n".join([f"### Parameters of {method}\n", *rows, ""]))
+        for field in dataclasses.fields(registry.find(name).parameters):
+            limits = field.metadata
+            rows.append(f"| `{field.name}` | {field.default:g} | {limits['low']:g} | {limits['high']:g} |")
+        parts.append("\n".join([f"### Parameters of {name}\n", *rows, ""]))
     return "\n".join(parts)
+
+
+def abilities() -> str:
+    """What the record of every tracking method says that it can."""
+    rows = ["| method | presets | appearance | shows predictions | keeps classes apart |", "|---|---|---|:-:|:-:|"]
+    for name in registry.BUILT_IN:
+        method, choice = registry.find(name), registry.choose(name)
+        presets = ", ".join(f"`{preset}`" for preset in dict.fromkeys(["default", *method.presets]))
+        appearance = "needed" if choice.needs_embeddings else "optional" if choice.takes_appearance else "none"
+        marks = ["yes" if able else "" for able in (method.coasts, choice.keeps_groups_apart)]
+        rows.append(f"| `{name}` | {presets} | {appearance} | {' | '.join(marks)} |")
+    return "\n".join(rows) + "\n"
+
+
+def detectors() -> str:
+    """The detector families that are known."""
+    rows = ["| `--family` | networks |", "|---|---|"]
+    rows += [f"| `{family.name}` | {family.about} |" for family in families.families()]
+    return "\n".join(rows) + "\n"
+
+
+def nearest_method() -> str:
+    """The example of a tracking method."""
+    text = (ROOT / "docs/examples/nearest_method.py").read_text("utf-8").strip()
+    return f'```python title="nearest_method.py"\n{text}\n```\n'
 
 
 def schema() -> str:
@@ -181,5 +206,16 @@ def schema() -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (commands, configuration, configuration_file, metrics, exit_codes, parameters, schema)
+    for function in (
+        abilities,
+        commands,
+        configuration,
+        configuration_file,
+        detectors,
+        exit_codes,
+        metrics,
+        nearest_method,
+        parameters,
+        schema,
+    )
 }

@@ -57,6 +57,8 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         run([sys.executable, "-m", "export.cli", "pack", *map(str, flags), "-o", str(folder / name)], folder)
     draw(folder)
+    for example in (ROOT / "docs" / "examples").glob("*.py"):
+        shutil.copy(example, folder)
     return folder
 
 
