@@ -1,19 +1,21 @@
-"""Events to an MQTT broker, which may be away for any time.
+"""Events to an MQTT broker, which may be away for any time or behind a slow link.
 
 PREFIX/status                   online, offline (last will) or stopped; retained
 PREFIX/CAMERA/status            online, degraded, offline or stopped; retained
 PREFIX/CAMERA/reason            why it is not online; retained while there is one
-PREFIX/CAMERA/tracks            the frames of the JSON lines, QoS 0: lost while the broker is away
-PREFIX/CAMERA/events            new identities, and all that is no frame, QoS 1: kept while the broker is away;
-                                where identities are, now and then ("update"), QoS 0
+PREFIX/CAMERA/tracks            frames as in the JSON lines, QoS 0: lost while the broker is away, and where the link is
+                                too slow all but the newest
+PREFIX/CAMERA/events            all that is no frame, and new identities, QoS 1: kept while the broker is away; where
+                                identities are, every few seconds ("update"), QoS 0
 PREFIX/CAMERA/count/CLASS       how many are shown now, on change; retained
 PREFIX/CAMERA/zone/ZONE         how many are there; retained
 PREFIX/CAMERA/line/LINE/in, out crossings since the start; retained
 
-Where it is asked for, Home Assistant is told of every state under `homeassistant/`, see `edge.sinks.discovery`.
+Where it is asked for, every state is announced to Home Assistant under `homeassistant/`, see `edge.sinks.discovery`.
 """
 
 import logging
+import re
 import secrets
 import socket
 import ssl
@@ -21,12 +23,15 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from edge.console.outgoing import redacted
 from edge.errors import NotFoundError, UnavailableError
 from edge.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
 from edge.settings import credentials
 from edge.settings.config import Mqtt
 from edge.sinks.discovery import entity_of
+from edge.sinks.outbox import Message, Outbox
 from edge.sinks.output import LossError
 from edge.sinks.presence import Presence
 from edge.sinks.wire import line_of
@@ -36,10 +41,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Events of a broker's outage: an hour with three a second.
-_KEPT_EVENTS = 10_000
+# What the kernel may hold beside: it would take megabytes, and sends them when they are minutes old.
+_UNSENT_BYTES = 4 << 10
 _RETRY_S = (1, 30)
 _GOODBYE_S = 2.0
+_TCP_NOTSENT_LOWAT = 25  # of Linux's netinet/tcp.h; Python has no name for it
+_SPECIAL = re.compile("[+#/%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class MqttOutput:
@@ -52,22 +59,30 @@ class MqttOutput:
         self._retained: dict[str, str] = {}  # by whole topics
         self._lock = threading.Lock()
         self._trouble = "no connection yet"
+        self._outbox = Outbox(self._hand_over)
         self._client = self._make_client()
 
     def start(self) -> None:
-        """See `Output.start`. Whether anybody answers does not matter."""
+        """See `Output.start`. Whether a broker answers does not matter."""
+        self._outbox.start()
         self._client.connect_async(self._settings.host, self._settings.port, keepalive=30)
         self._client.loop_start()
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`. Raises LossError for what the broker will never see."""
-        lost = sum(not self._publish(event) for event in events)
+        for event in events:
+            self._publish(event)
+        lost = self._outbox.take_lost()
         if lost:
             where = f"{self._settings.host}:{self._settings.port}"
-            raise LossError(f"broker {where}: {self._trouble or 'too slow'}; events are kept, frames are lost", lost)
+            trouble = self._trouble or "the link is too slow"
+            raise LossError(f"broker {where}: {trouble}; events are kept, frames are lost", lost)
 
     def close(self) -> None:
         """Say goodbye, so that the last will is not needed. See `Output.close`."""
+        if self._client.is_connected() and not self._outbox.drain(_GOODBYE_S):
+            logger.warning("MQTT: not all messages could be sent within %g s; the rest is lost", _GOODBYE_S)
+        self._outbox.close()
         farewell = self._client.publish(self._topic("status"), "stopped", qos=1, retain=True)
         if self._client.is_connected():
             farewell.wait_for_publish(_GOODBYE_S)
@@ -92,28 +107,30 @@ class MqttOutput:
                 raise NotFoundError(f"{settings.ca_file}: expected the broker's CA certificate: {error}") from error
         client.will_set(self._topic("status"), "offline", qos=1, retain=True)
         client.reconnect_delay_set(*_RETRY_S)
-        client.max_queued_messages_set(_KEPT_EVENTS)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = _keep_little
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
         client.on_connect_fail = self._on_connect_fail
         return client
 
-    def _publish(self, event: Event) -> bool:
-        """Whether the event is sent, or kept to be sent."""
+    def _publish(self, event: Event) -> None:
         camera, text = event.origin.camera, line_of(event).rstrip("\n")
         if isinstance(event, Observed):
             names = [event.origin.classes[number] for number in event.tracks.classes.tolist()]
             self._count(camera, Counter(names))
             found = self._presence.observe(event)
-            kept = [self._send(f"{camera}/events", line, qos=1) for line in found.new]
-            sent = [self._send(f"{camera}/events", line, qos=0) for line in found.updates]
-            return all([*kept, *sent, self._send(f"{camera}/tracks", text, qos=0)])
+            for _, line in found.new:
+                self._outbox.put_event(self._topic(f"{camera}/events"), line)
+            for id_, line in found.updates:
+                self._outbox.put_frame(self._topic(f"{camera}/events"), line, f"{event.origin.run}/{id_}")
+            self._outbox.put_frame(self._topic(f"{camera}/tracks"), text, camera)
+            return
         if isinstance(event, Ended):
             self._presence.forget(event)
         if isinstance(event, CameraChanged):
             self._retain(f"{camera}/status", event.state)
-            self._retain(f"{camera}/reason", event.reason)
+            self._retain(f"{camera}/reason", redacted(event.reason))
             if event.state in ("offline", "stopped"):
                 self._count(camera, Counter())
         if isinstance(event, ZoneChanged):
@@ -121,32 +138,31 @@ class MqttOutput:
         if isinstance(event, LineCrossed):
             self._retain(f"{camera}/line/{event.line}/in", str(event.total_in))
             self._retain(f"{camera}/line/{event.line}/out", str(event.total_out))
-        return self._send(f"{camera}/events", text, qos=1)
+        self._outbox.put_event(self._topic(f"{camera}/events"), text)
 
-    def _send(self, topic: str, text: str, qos: int) -> bool:
-        if qos == 0 and not self._client.is_connected():
-            return False  # from the connection until the broker lets us in, paho would take what never arrives
-        result = self._client.publish(self._topic(topic), text, qos=qos)
-        # paho keeps what has QoS 1 while there is no connection (4), and refuses more than it may keep (15).
-        return result.rc == 0 or (qos > 0 and result.rc == 4)
+    def _hand_over(self, message: Message) -> int | None:
+        """Give a message to the library; its number there, None where it is not taken."""
+        result = self._client.publish(message.topic, message.text, qos=int(message.is_event), retain=message.retain)
+        # paho keeps what has QoS 1 while there is no connection (4).
+        return result.mid if result.rc == 0 or (message.is_event and result.rc == 4) else None
 
     def _count(self, camera: str, counts: Counter[str]) -> None:
         known = self._counts.setdefault(camera, Counter())
         for name in {*known, *counts}:
             if known[name] != counts[name] or name not in known:
                 known[name] = counts[name]
-                self._retain(f"{camera}/count/{name}", str(counts[name]))
+                self._retain(f"{camera}/count/{topic_level(name)}", str(counts[name]))
 
     def _retain(self, topic: str, text: str) -> None:
-        """Publish a state; a broker that comes back is told again."""
+        """Publish a state; a broker that comes back gets it again."""
         messages = [(self._topic(topic), text)]
         if self._settings.home_assistant and self._topic(topic) not in self._retained:
             entity = entity_of(self._settings.prefix, topic)
             messages = [entity, *messages] if entity else messages
-        with self._lock:  # also while it is sent: what `_on_connect` tells must not come later, and be older
+        with self._lock:  # or `_on_connect` could put an older state in place of this one
             for whole_topic, message in messages:
                 self._retained[whole_topic] = message
-                self._client.publish(whole_topic, message, retain=True)
+                self._outbox.put_state(whole_topic, message)
 
     def _topic(self, rest: str) -> str:
         return f"{self._settings.prefix}/{rest}"
@@ -157,17 +173,32 @@ class MqttOutput:
             return
         self._trouble = ""
         client.publish(self._topic("status"), "online", qos=1, retain=True)
+        self._outbox.connected()
         with self._lock:
             for topic, text in self._retained.items():
-                client.publish(topic, text, retain=True)
+                self._outbox.put_state(topic, text)
 
     def _on_disconnect(self, client: "paho.Client", data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._trouble = self._trouble or f"went away: {reason}"
+        self._outbox.disconnected()
+
+    def _on_publish(self, client: "paho.Client", data: Any, number: int, reason: Any, properties: Any) -> None:
+        self._outbox.acknowledged(number)
 
     def _on_connect_fail(self, client: "paho.Client", data: Any) -> None:
         self._trouble = "does not answer"
 
 
-def _send_at_once(client: "paho.Client", data: Any, connection: Any) -> None:
-    """A line must not wait for the broker to acknowledge the one before, which takes it 40 ms."""
+def topic_level(name: str) -> str:
+    """`name` as one level of a topic: what has a meaning there (+ # /), control characters and % are %-encoded.
+
+    >>> topic_level("person #1")
+    'person %231'
+    """
+    return _SPECIAL.sub(lambda found: quote(found[0], safe="", errors="replace"), name) or "%"
+
+
+def _keep_little(client: "paho.Client", data: Any, connection: Any) -> None:
+    """Send at once, since the broker takes 40 ms to acknowledge, and let little wait in the kernel."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)

@@ -8,10 +8,10 @@ from edge.sinks.wire import sighting
 
 
 class Sightings(NamedTuple):
-    """Events of one frame, as JSON objects."""
+    """Events of one frame: identities, each with its JSON object."""
 
-    new: list[str]
-    updates: list[str]
+    new: list[tuple[int, str]]
+    updates: list[tuple[int, str]]
 
 
 @dataclass(slots=True)
@@ -42,9 +42,9 @@ class Presence:
             xyxy = [round(value, 2) for value in event.tracks.boxes_xyxy[row].tolist()]
             self._last[event.origin.run, id_] = _Last(event.at.time_s, xyxy)
             if last is None:
-                found.new.append(sighting("new", event, row, {"xyxy": xyxy}))
+                found.new.append((id_, sighting("new", event, row, {"xyxy": xyxy})))
             else:
-                found.updates.append(sighting("update", event, row, {"before": last.xyxy, "xyxy": xyxy}))
+                found.updates.append((id_, sighting("update", event, row, {"before": last.xyxy, "xyxy": xyxy})))
         return found
 
     def forget(self, event: Ended) -> None:

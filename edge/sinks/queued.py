@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -16,13 +17,15 @@ logger = logging.getLogger(__name__)
 CAPACITY = 1024
 STOP_S = 5.0  # how long anyone waits for an output to finish
 _RETRY_S = 1.0
+_CALM_S = 10.0  # without a loss, until an output is said to be well again
 
 
 class Queued:
     """`output` behind a queue of `CAPACITY` events; `name` is what logs and metrics call it.
 
     `dropped` counts events that were lost: put on a full queue, where frames go before other events and the oldest
-    first, or refused by the output. `trouble` is what the output says, "" while it takes everything.
+    first, or lost by the output, perhaps after it took them. `trouble` is what the output says, "" while it takes
+    everything.
     """
 
     def __init__(self, name: str, output: Output):
@@ -33,6 +36,7 @@ class Queued:
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._lossy_s = float("-inf")
         self._after: Sequence[Queued] = ()
         self._thread = threading.Thread(target=self._run, name=f"output {name}", daemon=True)
 
@@ -96,15 +100,21 @@ class Queued:
 
     def _write(self, events: Sequence[Event]) -> None:
         trouble, lost = self._guarded(lambda: self._output.write(events))
+        is_broken = lost is None
         lost = len(events) if lost is None else lost
+        now_s = time.monotonic()
+        if trouble and not is_broken:
+            self._lossy_s = now_s
+        elif not trouble and now_s - self._lossy_s < _CALM_S:
+            trouble = self.trouble  # a link that is a little too slow is not news with every frame
         if trouble and not self.trouble:
             logger.warning("output %s: %s", self.name, trouble)
         if self.trouble and not trouble:
             logger.info("output %s writes again; %d events were lost so far", self.name, self.dropped)
         self.trouble = trouble
-        self.written += len(events) - lost
+        self.written += max(0, len(events) - lost)
         self.dropped += lost
-        if not trouble:
+        if not is_broken:
             return
         with self._changed:  # a broken output is not asked again at once
             if not self._closing:

@@ -1,5 +1,6 @@
 """Events on a real broker, which is killed and comes back."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -13,7 +14,7 @@ import pytest
 from edge.errors import NotFoundError
 from edge.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
 from edge.settings.config import Mqtt
-from edge.sinks.mqtt import MqttOutput
+from edge.sinks.mqtt import MqttOutput, topic_level
 from edge.sinks.queued import LossError, Queued
 from tests.field import PATIENCE_S, Broker, needs_mosquitto, wait_for
 from tests.sinks.tracks import tracks
@@ -287,6 +288,86 @@ def test_a_broker_that_was_never_there_costs_frames_and_no_time() -> None:
     assert queued.close(PATIENCE_S)
     assert queued.dropped == 100
     assert "127.0.0.1:1" in queued.trouble
+
+
+class SlowLink:
+    """A proxy to a broker that passes `rate` bytes a second, and keeps little of what it was given."""
+
+    def __init__(self, port: int, rate: int):
+        self._rate, self._broker = rate, port
+        self._sockets: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for each in (self._server, *self._sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            client, _ = self._server.accept()
+            broker = socket.create_connection(("127.0.0.1", self._broker))
+            self._sockets += [client, broker]
+            threading.Thread(target=self._pass, args=(broker, client, None), daemon=True).start()
+            self._pass(client, broker, self._rate)
+
+    def _pass(self, source: socket.socket, sink: socket.socket, rate: int | None) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(512):
+                sink.sendall(data)
+                time.sleep(len(data) / rate if rate else 0)
+
+
+@needs_mosquitto
+def test_a_slow_link_gets_the_newest_frames_and_all_events(broker: Broker, listener: Listener) -> None:
+    link = SlowLink(broker.port, rate=20_000)
+    queued = Queued("mqtt", MqttOutput(Mqtt("127.0.0.1", link.port, update_s=0.0)))
+    queued.start()
+    wait_for(lambda: listener.last.get("status") == "online", "not online")
+    shown = list(range(1, 21))
+    last = 400
+    for number in range(1, last + 1):  # 1.7 kB each, 680 kB in all
+        queued.put(seen(number, *shown))
+        if number % 100 == 0:
+            queued.put(ZoneChanged(ORIGIN, AT, "till", number, "enter", 0.0, number))
+        time.sleep(0.002)
+    wait_for(lambda: listener.on("door/zone/till")[-1:] == [str(last)], "the newest state does not arrive")
+    frames = "door/tracks"
+    wait_for(lambda: [json.loads(text)["frame"] for text in listener.on(frames)][-1:] == [last], "the newest is lost")
+    after = len(listener.on(frames))
+    assert after < last / 2
+    wait_for(lambda: len(listener.on("door/events")) == len(shown) + 4, "events are missing")
+    queued.put(Ended(ORIGIN, AT, 1, 3, "lost"))
+    wait_for(lambda: len(listener.on("door/events")) == len(shown) + 5, "the last event is missing")
+    wait_for(lambda: queued.dropped == last - len(listener.on(frames)), "what was dropped is not counted")
+    assert "the link is too slow" in queued.trouble
+    queued.close(10)
+    link.close()
+
+
+@needs_mosquitto
+def test_names_of_classes_are_one_level_of_a_topic(broker: Broker, listener: Listener) -> None:
+    origin = Origin("r1", "door", ["person #1", "a/b+c", "100%"])
+    shown = tracks(1, 2, 3)
+    shown.classes[:] = [0, 1, 2]
+    output = connected(broker, listener, home_assistant=True)
+    output.write([Observed(origin, AT, 1, (128, 96), shown, [0, 0, 0])])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    counts = {topic for topic in listener.last if topic.startswith("door/count/")}
+    assert counts == {"door/count/person %231", "door/count/a%2Fb%2Bc", "door/count/100%25"}
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "a\udcffb", "#", "+/#", "\x1b[2J"])
+def test_any_name_is_a_level_that_a_broker_takes(name: str) -> None:
+    level = topic_level(name)
+    assert level
+    assert not set(level) & set("+#/\x00")
+    level.encode("utf-8")
 
 
 def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
