@@ -26,6 +26,7 @@ from edge.types import Detections, Frame, Track, Tracks
 
 if TYPE_CHECKING:
     from edge.chain.pipeline import Pipeline
+    from edge.chain.tracked import tracked
     from edge.drawing.painter import draw
     from edge.track.tracker import Tracker
 
@@ -47,6 +48,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "draw",
+    "tracked",
 ]
 
 
@@ -59,6 +61,10 @@ def __getattr__(name: str) -> Any:
         from edge.chain.pipeline import Pipeline
 
         return Pipeline
+    if name == "tracked":
+        from edge.chain.tracked import tracked
+
+        return tracked
     if name == "draw":
         from edge.drawing.painter import draw
 

@@ -52,7 +52,7 @@ class Chain:
         """
         if not isinstance(frame, Frame):
             found = type(frame).__name__
-            raise InputError(f"frame: expected an edge.Frame, found {found}; make one: Frame(image, number, time_s)")
+            raise InputError(f"frame: expected an edge.Frame or a picture as a NumPy array, found {found}")
         self._note_shape(frame)
         return self.follow(frame, self._detect(frame) if self.is_due(frame) else None)
 

@@ -1,8 +1,11 @@
 """The chain of a frame, opened from a model: picture, detections, embeddings, tracks."""
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
@@ -18,6 +21,7 @@ from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
+from edge.types import Frame, Image, Tracks
 
 
 class Pipeline(Chain):
@@ -79,7 +83,19 @@ class Pipeline(Chain):
         if tracker.appearance is not None and not detector.description.is_joint:
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
             stage = ReidStage(open_embedder(reid_model or model, wish, self.spans), tracker, reid, reid_budget_ms)
+        self._pictures = 0
         super().__init__(Detecting(detector), tracker, reid=stage, detect_every=detect_every, spans=self.spans)
+
+    def __call__(self, frame: Frame | Image) -> Tracks:
+        """The tracks to show for `frame`, or for a plain picture, which counts as taken now.
+
+        Give frames where the times are known: those of a recording, or of a camera that is read late. Raises DataError
+        for a network that puts out NaN, InputError for a frame that is older than the last and for no picture.
+        """
+        if isinstance(frame, np.ndarray):
+            self._pictures += 1
+            frame = Frame(frame, self._pictures, time.monotonic())
+        return super().__call__(frame)
 
     def another_detector(self, number: int) -> Detector | JointDetector:
         """The same detector once more, for another thread, with `number` behind the names of its spans."""

@@ -9,6 +9,7 @@ import edge
 from edge.chain.pipeline import open_detector
 from edge.errors import DataError, InputError, NotFoundError, UsageError
 from edge.types import Frame
+from edge.video.open import open_source
 from tests import tiny
 
 
@@ -77,10 +78,26 @@ def test_what_counts_frames_must_see_all_of_them(tiny_pack: Path) -> None:
         edge.Pipeline(tiny_pack, preset="reference", detect_every=2)
 
 
-def test_a_bare_picture_is_told_what_it_lacks(tiny_pack: Path) -> None:
+def test_a_plain_picture_counts_as_taken_now(tiny_pack: Path) -> None:
     pipeline = edge.Pipeline(tiny_pack)
-    with pytest.raises(InputError, match=r"frame: expected an edge.Frame, found ndarray; make one: Frame\(image,"):
-        pipeline(tiny.picture(1))
+    for number in range(1, 12):
+        tracks = pipeline(tiny.picture(number))
+    assert len(tracks) > 0
+    with pytest.raises(InputError, match=r"frame: expected an edge.Frame or a picture as a NumPy array, found str"):
+        pipeline("street.jpg")  # type: ignore[arg-type]
+
+
+def test_a_source_is_tracked_in_one_line(tiny_pack: Path, tiny_video: Path) -> None:
+    shown = [(frame.number, tracks.ids.tolist()) for frame, tracks in edge.tracked(tiny_video, tiny_pack)]
+    pipeline, source = edge.Pipeline(tiny_pack, frame_rate=25.0), open_source(str(tiny_video))
+    expected = []
+    while (frame := source.read(None)) is not None:
+        expected.append((frame.number, pipeline(frame).ids.tolist()))
+    source.close()
+    assert shown == expected
+    assert len(shown) == 30
+    with pytest.raises(NotFoundError, match=r"missing\.mp4"):
+        next(edge.tracked("missing.mp4", tiny_pack))
 
 
 def test_the_readme_runs_as_written(
