@@ -19,15 +19,15 @@ from edge.console.outgoing import PublicFormatter, public
 VERBS = {
     "track": "track people in a video, a folder of images or a stream",
     "val": "score trackers on a benchmark folder with TrackEval",
-    "profile": "measure FPS and latency on this board, and find what limits them",
+    "profile": "measure FPS and latency on this board, and what limits them",
     "demo": "track the built-in scene with a pack and score it",
     "fetch": "get official weights by name",
-    "doctor": "say what this board can run, what not and why",
-    "build": "make the TensorRT engines of a pack for this board",
-    "serve": "track several cameras for ever, as a service",
+    "doctor": "show what this board can run, what it cannot, and why",
+    "build": "build the TensorRT engines of a pack for this board",
+    "serve": "track several cameras continuously, as a service",
     "history": "export what the service counted, by minute, hour or day",
-    "check": "say everything that is wrong with a daemon's configuration",
-    "selftest": "prove on this board that a pack computes what it should",
+    "check": "find all mistakes in a configuration of the daemon",
+    "selftest": "check on this board that a pack computes the right results",
 }
 
 

@@ -1,4 +1,4 @@
-"""What happens in a stream: frames with their tracks, identities that end, cameras that come and go."""
+"""The events of a stream: frames with their tracks, identities that end, cameras that come and go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,7 +119,7 @@ Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | Zone
 
 
 @dataclass(slots=True)
-class _Life:
+class _Lifetime:
     first_frame: int
     last_s: float
     frames: int
@@ -131,7 +131,7 @@ class Lives:
     def __init__(self, origin: Origin, lost_s: float):
         self.origin = origin
         self._lost_s = lost_s
-        self._lives: dict[int, _Life] = {}
+        self._lives: dict[int, _Lifetime] = {}
 
     def observe(
         self, number: int, size: tuple[int, int], tracks: Tracks, at: Moment, image: Image | None = None
@@ -139,7 +139,7 @@ class Lives:
         """The frame, then the identities that are found to have ended by then."""
         ages = []
         for id_ in tracks.ids.tolist():
-            life = self._lives.setdefault(id_, _Life(number, at.time_s, 0))
+            life = self._lives.setdefault(id_, _Lifetime(number, at.time_s, 0))
             life.last_s = at.time_s
             life.frames += 1
             ages.append(number - life.first_frame)

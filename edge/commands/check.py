@@ -1,10 +1,10 @@
-"""Says everything that is wrong with a daemon's configuration, without starting it.
+"""Finds all mistakes in a configuration of the daemon, without starting it.
 
   nanotrack check --config nanotrack.toml
 
 Checked are the file itself, the model pack with its hashes, the tracker's parameters, files, devices, credentials and
 folders with their permissions. Nothing is sent over the network. Run it as the user of the service. Exit code 0: ready
-to serve; 78: something to mend.
+to serve; 78: there are mistakes.
 """
 
 import argparse
@@ -27,5 +27,5 @@ def run(args: argparse.Namespace) -> None:
 
     found = mistakes(settings)
     if found:
-        raise ConfigError("\n  ".join([f"{args.config}: {len(found)} to mend:", *found]))
+        raise ConfigError("\n  ".join([f"{args.config}: {len(found)} to correct:", *found]))
     sys.stdout.write(f"{args.config}: ready to serve {', '.join(camera.name for camera in settings.camera)}\n")

@@ -1,7 +1,7 @@
-"""Says what this board can run, what it cannot and why, and what to type next.
+"""Shows what this board can run, what it cannot and why, and the next command to type.
 
-  nanotrack doctor                 the board, its software, and how far up the ladder it could go
-  nanotrack doctor person.pack     the same, with every rung opened and checked on that pack
+  nanotrack doctor                 the board, its software, and which backends it could use
+  nanotrack doctor person.pack     the same, with every backend opened and checked on that pack
   nanotrack doctor --warm          compiles all kernels into the cache, so that no later start waits for it
 
 Warm the cache after installing, as the user who will run the tracker and with the same NUMBA_CACHE_DIR.

@@ -1,7 +1,8 @@
-"""Proves on this board that a model pack computes what it should: every rung of the ladder, one after another.
+"""Checks on this board that a model pack computes the right results: on every rung of the ladder, one after another.
 
 For each network and rung: whether it opens, how far it is from the pack's golden output, how long a run takes (copies
-and waiting included), and, on TensorRT, the precision that each layer really got. A rung that is not there says why.
+and waiting included), and, on TensorRT, the precision that each layer really got.
+For a rung that is not available the reason is shown.
 The exit code is 0 when every rung that opened was right, 65 when one was wrong.
 
   nanotrack selftest person.pack --json > selftest.json

@@ -1,11 +1,10 @@
-"""Track several cameras for ever, as a service.
+"""Track several cameras continuously, as a service.
 
   nanotrack serve --config nanotrack.toml
 
-SIGHUP reads the configuration anew (one with mistakes changes nothing), SIGTERM or Ctrl-C ends all tracks, finishes all
-outputs and returns 0, within 10 s; a second one leaves at once. Where every camera is a recording, the end of the last
-one is the end. nanotrack check tells beforehand what is wrong; edge/deploy has a commented configuration and the unit
-for systemd.
+SIGHUP reloads the configuration (a file with mistakes changes nothing). SIGTERM or Ctrl-C ends all tracks, finishes all
+outputs and exits with 0 within 10 s; a second one exits at once. Where every camera is a recording, serve ends with the
+last one. Check a configuration first with nanotrack check; edge/deploy has a commented one, and the unit for systemd.
 """
 
 import argparse
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class ReloadRequest:
-    """Notes SIGHUP; `taken` tells once that one came. Main thread only."""
+    """Remembers SIGHUP; `taken` is true once for each. Main thread only."""
 
     def __init__(self) -> None:
         self._came = False
@@ -77,7 +76,7 @@ def _leave() -> None:
     A thread that comes back from a driver into an interpreter that is being taken apart would abort the process, and
     one that never comes back would keep it.
     """
-    logger.warning("a camera's driver hangs; leaving without it")
+    logger.warning("a camera's driver does not return; the process ends without it")
     logging.shutdown()
     os._exit(0)
 
@@ -86,4 +85,4 @@ def _reload(daemon: "Daemon", path: Path) -> None:
     try:
         daemon.reload(config.load(path))
     except NanoTrackError as error:
-        logger.error("the old configuration stays: %s", error)
+        logger.error("the old configuration stays in use: %s", error)

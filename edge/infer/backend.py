@@ -29,7 +29,7 @@ class Running:
     """How a network runs here.
 
     `rung` is its name on the ladder, the library's alone for a bare ONNX file; `variant` what it computes in ("int8",
-    "fp16", "fp32"), "" where nobody chose one. `library` and `version` name what computes, `on_gpu` whether that is a
+    "fp16", "fp32"), "" where none was chosen. `library` and `version` name what computes, `on_gpu` whether that is a
     GPU. `passed_over` are the rungs above that were not taken, and why.
     """
 

@@ -1,4 +1,4 @@
-"""A function run in a child process: what may crash, hang or eat all memory must not take the tracker with it.
+"""A function run in a child process, so that a crash, a hang or a lack of memory there does not end the tracker.
 
 TensorRT with a driver that does not fit ends in a segmentation fault, so nothing of it is tried first in a process
 that matters.

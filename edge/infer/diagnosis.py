@@ -89,7 +89,7 @@ def board_findings(root: Path = board.ROOT) -> list[Finding]:
         found.append(Finding(about, "hottest", "note" if degrees > 85 else "good", f"{zone} {degrees:.0f} °C"))
     if facts["throttled"]:
         remedy = "cool it, and use a supply that holds 5 V under load"
-        found.append(Finding(about, "throttling", "broken", "held back now by heat or low voltage", remedy))
+        found.append(Finding(about, "throttling", "broken", "slowed down now because of heat or low voltage", remedy))
     return found
 
 

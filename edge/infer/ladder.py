@@ -1,4 +1,4 @@
-"""Which backend and precision runs a network here: the first rung that is there, opens, and computes the right thing.
+"""Which backend and variant runs a network here: the first rung that is available, opens, and computes correctly.
 
 `tensorrt-int8`, `tensorrt-fp16`, `onnxruntime-int8`, `onnxruntime-fp32`. TensorRT is tried in a child process before it
 is touched here; every rung must reproduce the pack's golden output; and each one passed over leaves a `Skip`.
@@ -75,7 +75,7 @@ class Wish:
             )
 
     def relaxed(self) -> "Wish":
-        """The wish for the appearance network beside a detector: the same library, but its own best precision.
+        """The wish for the appearance network beside a detector: the same library, but its own best variant.
 
         Appearance networks often have no INT8 variant, since on CPUs none of theirs is faster.
         """
@@ -101,7 +101,7 @@ class Opened(NamedTuple):
 
 
 class Ladder:
-    """Opens networks on the best rung; looks for a GPU once, when the first rung that wants one is tried."""
+    """Opens networks on the best rung; probes the GPU once, when the first rung that needs one is tried."""
 
     def __init__(self, wish: Wish, cache: Path | None = None, look: Callable[[], Gpu] = probe) -> None:
         """`cache` is the folder with this board's engines, None for the default one; `look` finds the GPU."""

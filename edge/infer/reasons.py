@@ -54,12 +54,12 @@ _REMEDIES = {
     Reason.NO_INT8_HARDWARE: "nothing to do: this GPU has no INT8 arithmetic, FP16 is used instead",
     Reason.ENGINE_MISSING: "run nanotrack build PACK on this board",
     Reason.ENGINE_STALE: "run nanotrack build PACK on this board",
-    Reason.ENGINE_UNTRUSTED: "an engine is executable code: keep it in a folder of yours or of root that nobody else "
+    Reason.ENGINE_UNTRUSTED: "an engine is executable code: keep it in a folder of yours or of root that no one else "
     "can write, and build it anew",
     Reason.VARIANT_MISSING: "export the pack with calibration: nanotrack-export pack --calibrate FRAMES",
     Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
     Reason.GOLDEN_MISMATCH: "run nanotrack build PACK; if it stays, report what nanotrack selftest PACK --json says",
-    Reason.SLOWER: "nothing to do: another precision was measured to be faster on this board",
+    Reason.SLOWER: "nothing to do: another variant was measured to be faster on this board",
     Reason.NO_ONNXRUNTIME: "pip install onnxruntime, of a version that has a wheel for this Python",
     Reason.NO_PROVIDER: "install an onnxruntime that was built with it, and its libraries, in place of the plain one",
     Reason.TIMEOUT: "try again on an idle board, and look for GPU messages in dmesg",

@@ -1,6 +1,6 @@
-"""A backend that survives its own failure: opened again once, then the next rung of the ladder, in mid-stream.
+"""A backend that recovers from failures in mid-stream: it is opened again once, then the next rung takes over.
 
-Detector and tracker never notice: the buffers stay the same arrays, only what fills them changes, and tracks live on.
+Detector and tracker do not notice: the buffers stay the same arrays, only what fills them changes, and tracks go on.
 """
 
 import dataclasses

@@ -29,7 +29,7 @@ def default_folder() -> Path:
 def write(path: Path, content: bytes) -> None:
     """Replace the file in one step that a power cut cannot halve. Raises OutputError.
 
-    All may read it, so that root can build for a service that runs as somebody else.
+    All may read it, so that root can build for a service that runs as another user.
     """
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -78,7 +78,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def require_private(folder: Path) -> None:
-    """Return when nobody but us and root can change what lies in `folder`; raises RungError(ENGINE_UNTRUSTED)."""
+    """Return when only this user and root can change what lies in `folder`; raises RungError(ENGINE_UNTRUSTED)."""
     resolved = folder.resolve()
     for place in (resolved, *resolved.parents):
         status = place.stat()

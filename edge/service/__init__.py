@@ -1,1 +1,1 @@
-"""Parts of the daemon: its cameras, its outputs, and its talk with the service manager."""
+"""The daemon: its streams, its outputs, its pages, and its messages to the service manager."""

@@ -20,7 +20,7 @@ from edge.video.camera import check_device, device_of
 from edge.video.open import open_source
 from edge.video.opening import Opening
 
-_CHECK_S = 5.0  # how long a look at one camera's file or device may take
+_CHECK_S = 5.0  # the longest check of one camera's file or device
 
 
 def mistakes(config: Config) -> list[str]:

@@ -52,7 +52,7 @@ _SNAPSHOT_S = 0.25
 
 
 class Daemon:
-    """All that `config` names, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
+    """The daemon of `config`, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
 
     The board's sensors are read under `root`. Raises NanoTrackError where network, tracker, a recording or an output
     cannot be opened; a camera that does not answer is waited for.
@@ -72,7 +72,7 @@ class Daemon:
         self.is_stopping = False
         self._began_s = self.clock.mono()
         self._recent_events = RecentEvents(self.clock.mono)
-        # One thread draws for all who watch; it is started when the first of them comes.
+        # One thread draws the pictures of all cameras; it is started with the first viewer.
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
         self.temperature = Temperature(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
@@ -82,7 +82,7 @@ class Daemon:
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
         self.outputs: dict[str, Queued] = {}
-        # Told to end, and perhaps not there yet.
+        # They were asked to end, and may not have ended yet.
         self._gone_captures: list[Capture] = []
         self._gone_outputs: list[Queued] = []
         try:
@@ -111,7 +111,7 @@ class Daemon:
         return not all(capture.join(0) for capture in self._gone_captures)
 
     def cycle(self) -> None:
-        """Track at most one frame of every camera: nobody waits longer than one frame of each other.
+        """Track at most one frame of every camera, so that each waits for no more than one frame of each other.
 
         Raises DataError where the network puts out nonsense for many frames, UnavailableError where it fails for good.
         """
@@ -291,7 +291,7 @@ class Daemon:
                 stream.note_clock_step(step_s)
 
     def _report(self) -> None:
-        """The status line of the service manager, now and then."""
+        """The status line of the service manager, every `STATUS_EVERY_S`."""
         now_s = self.clock.mono()
         elapsed_s = now_s - self._status_s
         if elapsed_s < STATUS_EVERY_S:

@@ -1,4 +1,4 @@
-"""Talk with the service manager: systemd's notification protocol (sd_notify(3)), and its watchdog."""
+"""Messages to the service manager: systemd's notification protocol (sd_notify(3)), and its watchdog."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ def notify(state: str) -> bool:
 
 
 class Watchdog:
-    """Tells the service manager that the loop goes round. Only the loop itself may call `feed`.
+    """Reports to the service manager that the loop is running. Only the loop itself may call `feed`.
 
     Nothing is sent unless the manager asked this process for it (WATCHDOG_USEC, WATCHDOG_PID).
     """
@@ -31,7 +31,7 @@ class Watchdog:
         asked_us = os.environ.get("WATCHDOG_USEC", "0")
         for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         limit_s = int(asked_us) / 1e6 if asked_us.isdecimal() and for_us else 0.0
-        # systemd advises half of the limit; a quarter leaves room for a slow frame.
+        # systemd advises half of the limit; a quarter leaves time for a slow frame.
         self._period_s = limit_s / 4
         self._clock = clock
         self._fed_s = float("-inf")

@@ -1,4 +1,4 @@
-"""How the daemon is at one moment: an immutable record that its loop publishes and its pages read."""
+"""The state of the daemon at one moment: an immutable record that its loop publishes and its pages read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

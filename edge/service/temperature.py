@@ -1,4 +1,4 @@
-"""Whether the board is too hot, and what its sensors say: read by a thread of its own, since some take their time.
+"""Whether the board is too hot, and its other sensors: read by a thread of their own, since some are slow.
 
 Too hot: the firmware says that it slows the board down, or a thermal zone has reached its limit. It is over once every
 zone has been `COOLER_C` below its limit for `CALM_S`, so that a board at its limit does not switch twice a minute.
@@ -37,7 +37,7 @@ class Temperature:
         self.read()
 
     def start(self) -> None:
-        """Begin to read now and then."""
+        """Begin to read, every `PERIOD_S`."""
         self._thread.start()
 
     def close(self) -> None:
@@ -62,9 +62,9 @@ class Temperature:
                 self.cause = ""
 
     def _too_hot(self, margin_c: float) -> str:
-        """What is, or was less than `margin_c` ago."""
+        """What is too hot, or less than `margin_c` below its limit; "" for nothing."""
         if self.reading.throttled:
-            return "the firmware holds the board back"
+            return "the firmware slows the board down"
         for zone, degrees_c in self.reading.temperatures_c.items():
             limit_c = self._limits_c.get(zone) if self.limit_c is None else self.limit_c
             if limit_c is not None and degrees_c >= limit_c - margin_c:

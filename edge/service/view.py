@@ -1,7 +1,7 @@
-"""What a camera sees, for who watches: the newest picture with boxes, ids, trails, zones and lines, as JPEG.
+"""The live view of a camera: its newest picture with boxes, ids, trails, zones and lines, as JPEG.
 
-The tracking loop only leaves its pictures here; they are shrunk, drawn and encoded elsewhere, once for all who watch,
-at a bounded rate and with a bounded share of one core. While nobody watches nothing happens.
+The tracking loop only leaves its pictures here; they are shrunk, drawn and encoded in another thread, once for all
+viewers, at a bounded rate and with a bounded share of one core. Without viewers nothing is drawn.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class View:
         self._watchers = 0
         self._waiting: tuple[Image, Tracks] | None = None
         self._closed = False
-        self._turn = asyncio.Lock()  # one of those who watch has it drawn, the others get the same
+        self._turn = asyncio.Lock()  # one viewer has the picture drawn, the others get the same
         self._forget()
 
     def offer(self, image: Image, tracks: Tracks) -> None:
@@ -52,7 +52,7 @@ class View:
             self._give_back(unused)
 
     def close(self) -> None:
-        """No more pictures come: whoever watches is let go."""
+        """No more pictures come: the views of all viewers end."""
         self._closed = True
 
     async def jpegs(self) -> AsyncGenerator[bytes, None]:
@@ -79,7 +79,7 @@ class View:
                 self._give_back(waiting[0])
 
     def _forget(self) -> None:
-        """Who watches next sees nothing of before: neither an old picture nor trails with a gap."""
+        """Begin anew for the next viewer: without an old picture, and without trails that have a gap."""
         self._painter = Painter(RATE, self._classes)
         self._number, self._jpeg, self._due_s = 0, b"", 0.0
 

@@ -50,8 +50,8 @@ class Model:
 class Tracking:
     """`[tracking]`: how detections become identities; `parameters` are the method's own.
 
-    `appearance` is how looks are remembered, None for as the method does; `reid` is whose are computed, and
-    `reid_budget_ms` what they may take a frame: see `edge.reid.stage`.
+    `appearance` is how embeddings are remembered, None for the method's own way; `reid` says which detections get one,
+    and `reid_budget_ms` is the time for them per frame: see `edge.reid.stage`.
     """
 
     method: str = "nanotrack"
@@ -83,7 +83,7 @@ class Zone:
 class Line:
     """`[[camera.line]]`: a line whose crossings are counted; see `edge.service.counting.lines`.
 
-    "in" is from the left hand to the right of who walks from the first of the two `points` to the second.
+    "in" is from the left to the right of the direction from the first of the two `points` to the second.
     """
 
     name: str
@@ -116,7 +116,7 @@ def _check_unique(kind: str, names: list[str]) -> None:
 class Camera:
     """`[[camera]]`: where pictures come from, see `edge.video.open`.
 
-    `loop` plays a file for ever at its own pace. A camera without a good picture for `stall_s` is offline and is
+    `loop` plays a file again and again at its own frame rate. A camera without a good picture for `stall_s` is offline and is
     connected anew. `credentials` names a file with user:password, see `edge.settings.credentials`. `detect_every`
     None is the model's.
     """
@@ -178,7 +178,7 @@ class History:
 
 @dataclass(frozen=True)
 class Mqtt:
-    """`[mqtt]`: a broker that hears of everything, see `edge.sinks.mqtt`. `ca_file` None: the system's.
+    """`[mqtt]`: a broker that gets all events, see `edge.sinks.mqtt`. `ca_file` None: the system's.
 
     Every `update_s` seconds an event tells where each identity is; 0 for none. `home_assistant` announces cameras,
     counts, zones and lines to it.
@@ -204,7 +204,7 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class Web:
-    """`[web]`: a page to look at, and what `edge.service.web.pages` lists, for this machine unless told otherwise.
+    """`[web]`: the pages that `edge.service.web.pages` lists, for this machine unless set otherwise.
 
     Any other `address` needs `credentials`, `certificate` and `key` (PEM files), or `insecure`.
     """
@@ -276,5 +276,5 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: expected TOML, found a mistake: {error}") from error
     config, mistakes = build(Config, data)
     if config is None:
-        raise ConfigError("\n  ".join([f"{path}: {len(mistakes)} to mend:", *mistakes]))
+        raise ConfigError("\n  ".join([f"{path}: {len(mistakes)} to correct:", *mistakes]))
     return config

@@ -1,4 +1,4 @@
-"""What a joint network saw, drawn under the tracks: its heat map, and the way back that it gives every detection."""
+"""Debug views of a joint network, drawn under the tracks: its heat map, and each detection's offset to the previous frame."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class DebugView:
         self._views = views
 
     def paint(self, canvas: Image, detections: Detections, tracks: Tracks) -> None:
-        """Draw onto `canvas` (uint8 `[H, W, 3]`, BGR), in place, what `tracks` of this frame were made from."""
+        """Draw onto `canvas` (uint8 `[H, W, 3]`, BGR), in place, the network's output for `tracks` of this frame."""
         if "heatmap" in self._views:
             self._blend_heat(canvas)
         if "offsets" in self._views and detections.centres is not None and detections.offsets is not None:

@@ -1,4 +1,4 @@
-"""What Home Assistant is told so that it finds cameras by itself: MQTT discovery, one message an entity.
+"""MQTT discovery: the messages from which Home Assistant makes an entity for each state, without configuration.
 
 Format of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: each camera is a device; its connection is a
 binary sensor, its counts, zones and lines are sensors.
@@ -23,7 +23,7 @@ class Entity(NamedTuple):
 
 
 def entity_of(prefix: str, topic: str) -> Entity | None:
-    """The entity whose state `topic` (below `prefix`) tells, None for a topic that is none's."""
+    """The entity whose state is on `topic` (below `prefix`); None for a topic that is no state."""
     camera, *rest = topic.split("/")
     described = _described(rest)
     if described is None:

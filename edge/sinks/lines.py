@@ -64,7 +64,7 @@ class LineFile:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether `path` still leads to this file: nobody has moved or removed it."""
+        """Whether `path` still leads to this file, which was neither moved nor removed."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
         except OSError:
@@ -81,7 +81,7 @@ class LineFile:
             if os.path.isfile(self.path):  # a device or a pipe cannot be cut
                 os.ftruncate(self._descriptor, self.length)
             raise OutputError(
-                f"{self.path}: cannot write on: {error.strerror}; what is there so far are whole lines, make room or"
+                f"{self.path}: cannot write on: {error.strerror}; the lines so far are whole, free some space or"
                 " choose another place"
             ) from error
         self.length += len(data)

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 # What the kernel may hold beside: it would take megabytes, and sends them when they are minutes old.
 _UNSENT_BYTES = 4 << 10
 _RETRY_S = (1, 30)
-_GOODBYE_S = 2.0
+_CLOSE_S = 2.0
 _TCP_NOTSENT_LOWAT = 25  # of Linux's netinet/tcp.h; Python has no name for it
 _SPECIAL = re.compile("[+#/%\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -79,13 +79,13 @@ class MqttOutput:
             raise LossError(f"broker {where}: {trouble}; events are kept, frames are lost", lost)
 
     def close(self) -> None:
-        """Say goodbye, so that the last will is not needed. See `Output.close`."""
-        if self._client.is_connected() and not self._outbox.drain(_GOODBYE_S):
-            logger.warning("MQTT: not all messages could be sent within %g s; the rest is lost", _GOODBYE_S)
+        """Publish "stopped", so that the broker does not publish the last will. See `Output.close`."""
+        if self._client.is_connected() and not self._outbox.drain(_CLOSE_S):
+            logger.warning("MQTT: not all messages could be sent within %g s; the rest is lost", _CLOSE_S)
         self._outbox.close()
-        farewell = self._client.publish(self._topic("status"), "stopped", qos=1, retain=True)
+        stopped = self._client.publish(self._topic("status"), "stopped", qos=1, retain=True)
         if self._client.is_connected():
-            farewell.wait_for_publish(_GOODBYE_S)
+            stopped.wait_for_publish(_CLOSE_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -169,7 +169,7 @@ class MqttOutput:
 
     def _on_connect(self, client: "paho.Client", data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self._trouble = f"refuses us: {reason}"
+            self._trouble = f"it refuses the connection: {reason}"
             return
         self._trouble = ""
         client.publish(self._topic("status"), "online", qos=1, retain=True)
@@ -179,14 +179,14 @@ class MqttOutput:
                 self._outbox.put_state(topic, text)
 
     def _on_disconnect(self, client: "paho.Client", data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._trouble = self._trouble or f"went away: {reason}"
+        self._trouble = self._trouble or f"the connection was lost: {reason}"
         self._outbox.disconnected()
 
     def _on_publish(self, client: "paho.Client", data: Any, number: int, reason: Any, properties: Any) -> None:
         self._outbox.acknowledged(number)
 
     def _on_connect_fail(self, client: "paho.Client", data: Any) -> None:
-        self._trouble = "does not answer"
+        self._trouble = "it does not answer"
 
 
 def topic_level(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A bounded queue and a thread in front of an output, so that nothing slow or absent ever reaches the tracker."""
+"""A bounded queue and a thread in front of an output, so that a slow or absent one never holds up the tracker."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 # About half a minute of one camera.
 CAPACITY = 1024
-STOP_S = 5.0  # how long anyone waits for an output to finish
+STOP_S = 5.0  # the longest wait for an output to finish
 _RETRY_S = 1.0
 _CALM_S = 10.0  # without a loss, until an output is said to be well again
 
@@ -59,7 +59,7 @@ class Queued:
             self._changed.notify()
 
     def finish(self) -> None:
-        """Write what is left and finish the output, without anybody waiting for it."""
+        """Let the thread write what is left and finish the output; does not wait for it."""
         with self._changed:
             self._closing = True
             self._changed.notify()

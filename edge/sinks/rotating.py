@@ -20,7 +20,7 @@ _MIB = 1 << 20
 class RotatingLines:
     """An `Output` that writes JSON lines to `tracks.jsonl`, and puts full files aside as `tracks-000001.jsonl` and on.
 
-    After a restart the newest file is written on; one that somebody removed is made anew. Raises OutputError where the
+    After a restart the newest file is written on; one that was removed is made anew. Raises OutputError where the
     folder cannot be written.
     """
 

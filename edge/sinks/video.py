@@ -1,4 +1,4 @@
-"""The annotated video: what was seen, with boxes, labels and trails drawn on it."""
+"""The annotated video: the frames with boxes, labels and trails drawn on them."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -111,7 +111,7 @@ class AnnotatedVideo:
         capture.release()
         if found < self._frames:
             raise OutputError(
-                f"{self._path}: expected {self._frames} frames, found {found} after writing; make room on the disk"
+                f"{self._path}: expected {self._frames} frames, found {found} after writing; free some space on the disk"
                 " and run again"
             )
 

@@ -64,7 +64,7 @@ key = "{tmp_path}/none.key"
 """
     assert check(tmp_path, text) == 78
     first, *mistakes = capsys.readouterr().err.splitlines()
-    assert first.endswith("9 to mend:")
+    assert first.endswith("9 to correct:")
     starts = ["model: classes: cat", "tracking: nanotrack: unknown parameter 'track_bufer'"]
     starts += [f"camera.film: {tmp_path}/none.mp4", "camera.usb: /dev/video99", "camera.scene: demo://?people=0"]
     starts += ["camera.door: credentials 'camera'", f"jsonl.folder: {tmp_path}/none", f"mqtt: {tmp_path}/none"]

@@ -271,7 +271,7 @@ def test_a_password_that_is_refused_is_said(tmp_path: Path) -> None:
     def refused() -> bool:
         with pytest.raises(LossError) as caught:
             output.write([seen(1)])
-        return "refuses us: " in str(caught.value) and "wrong" not in str(caught.value)
+        return "it refuses the connection: " in str(caught.value) and "wrong" not in str(caught.value)
 
     wait_for(refused, "nothing is said")
     output.close()

@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Built:
-    """One precision of one network that was built and measured, and what became of it."""
+    """One precision of one network that was built and measured, and the verdict."""
 
     network: NetworkName
     precision: Precision
@@ -96,7 +96,7 @@ def build_network(
 
 
 def verdicts(measured: dict[Precision, Measured]) -> dict[Precision, Verdict]:
-    """What becomes of each precision: the fastest of those that are right is kept."""
+    """The verdict on each precision: the fastest of those that are right is kept."""
     right = {precision: total_ms(figures) for precision, figures in measured.items() if figures.is_right}
     fastest = min(right, key=lambda p: right[p], default=None)
     return {

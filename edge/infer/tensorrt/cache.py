@@ -2,7 +2,7 @@
 
 An engine is executable code and fits exactly one TensorRT, driver, GPU and network. So a header beside it repeats all
 of that in clear, and it is loaded only when every field agrees, its bytes have the hash that the header names, and
-nobody but us or root could have written it. A difference is named, never tried.
+only this user or root could have written it. A difference is reported, and the engine is not tried.
 """
 
 import dataclasses

@@ -54,7 +54,7 @@ class TensorRT:
         self._stages_ms: Mapping[str, float] = {}
         self.inputs: Mapping[str, npt.NDArray[Any]] = {}
         self.outputs: Mapping[str, npt.NDArray[Any]] = {}
-        # Also when nobody closes: pycuda must not meet live objects at the end of the process.
+        # Also without a call of `close`: pycuda must not find live objects at the end of the process.
         self._release = weakref.finalize(
             self, _release, self._device, self._graphs, self._contexts, self.engines, self._buffers, self._watches,
             self._streams,
@@ -127,7 +127,7 @@ class TensorRT:
             self._stop_watch(error)
 
     def _stop_watch(self, error: DriverError) -> None:
-        """Go on without the GPU's own times, which nobody needs to track."""
+        """Go on without the GPU's own times, which tracking does not need."""
         logger.info("the GPU's own times are not available: %s", error)
         self._is_timed = False
 

@@ -1,4 +1,4 @@
-"""How the daemon is, for Prometheus: `/metrics`."""
+"""The metrics of the daemon for Prometheus: `/metrics`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,12 +39,12 @@ class Metrics:
         info = Values("nanotrack_build_info", "Release of nanotrack-edge.", labels=["version"])
         info.add_metric([__version__], 1)
         names = ["network", "pack", "rung", "variant", "version", "passed_over"]
-        backend = Values("nanotrack_backend_info", "Networks, and how they run here.", labels=names)
+        backend = Values("nanotrack_backend_info", "How each network runs on this board.", labels=names)
         for fields in map(network, daemon.networks):
             backend.add_metric([fields[name] for name in names], 1)
-        detected = Counts("nanotrack_detected_frames", "Frames that were detected in.", labels=["camera"])
-        every = Values("nanotrack_detect_every", "Of so many frames one is detected in.", labels=["camera"])
-        frames = Counts("nanotrack_frames", "Frames by what became of them.", labels=["camera", "outcome"])
+        detected = Counts("nanotrack_detected_frames", "Frames that the detector ran on.", labels=["camera"])
+        every = Values("nanotrack_detect_every", "The detector runs on one of so many frames.", labels=["camera"])
+        frames = Counts("nanotrack_frames", "Frames, by outcome.", labels=["camera", "outcome"])
         reconnects = Counts("nanotrack_reconnects", "Connections after the first.", labels=["camera"])
         up = Values("nanotrack_camera_up", "Whether good pictures come.", labels=["camera"])
         ages = Values("nanotrack_frame_age_seconds", "From capture to tracks, newest frame.", labels=["camera"])
@@ -78,7 +78,7 @@ class Metrics:
         degrees = Values("nanotrack_temperature_celsius", "By thermal zone.", labels=["zone"])
         for zone, value in reading.temperatures_c.items():
             degrees.add_metric([zone], value)
-        clocks = Values("nanotrack_clock_hertz", "What processors run at.", labels=["domain"])
+        clocks = Values("nanotrack_clock_hertz", "Clock rates of processors.", labels=["domain"])
         for clock in reading.clocks:
             clocks.add_metric([clock.name], clock.now_mhz * 1e6)
         hot = Values("nanotrack_too_hot", "Whether the board is too hot.", value=bool(daemon.too_hot))

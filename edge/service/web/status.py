@@ -1,4 +1,4 @@
-"""How the daemon is, as JSON: in short for whoever watches over it, at length for the page."""
+"""The state of the daemon as JSON: in short for supervisors, at length for the page."""
 
 from collections.abc import Sequence
 from typing import Any
