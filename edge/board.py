@@ -42,7 +42,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraDevice:
     """A V4L2 device: its path and what its driver calls it."""
 
     device: str
@@ -178,10 +178,10 @@ def has_int8_dot_product(root: Path = ROOT) -> bool:
     return bool(features & {"asimddp", "avx512_vnni", "avx_vnni"})
 
 
-def cameras(root: Path = ROOT) -> list[Camera]:
+def cameras(root: Path = ROOT) -> list[CameraDevice]:
     """The V4L2 devices, in the order of their numbers."""
     folders = sorted((root / "sys/class/video4linux").glob("video*"), key=_number)
-    return [Camera(f"/dev/{folder.name}", _text(folder / "name") or "") for folder in folders]
+    return [CameraDevice(f"/dev/{folder.name}", _text(folder / "name") or "") for folder in folders]
 
 
 def is_throttled(root: Path = ROOT) -> bool | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge import board
-from edge.board import Camera, Clock, Release
+from edge.board import CameraDevice, Clock, Release
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -74,9 +74,9 @@ def test_an_orin_tells_everything(orin: Path) -> None:
     assert board.memory_bytes(orin) == 7802196 << 10
     assert board.has_int8_dot_product(orin)
     assert board.cameras(orin) == [
-        Camera("/dev/video0", "vi-output, imx219 9-0010"),
-        Camera("/dev/video2", "USB Camera"),
-        Camera("/dev/video10", "USB Camera"),
+        CameraDevice("/dev/video0", "vi-output, imx219 9-0010"),
+        CameraDevice("/dev/video2", "USB Camera"),
+        CameraDevice("/dev/video10", "USB Camera"),
     ]
     assert board.is_throttled(orin) is None
 

@@ -12,7 +12,7 @@ from edge.detect.joint import JointDetector
 from edge.infer.ladder import Wish
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
-from edge.settings.config import Camera, Config, Model
+from edge.settings.config import CameraConfig, Config, Model
 from edge.sinks.history.output import History
 from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
@@ -47,7 +47,7 @@ def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = Non
     )
 
 
-def interval(config: Config, camera: Camera) -> int:
+def interval(config: Config, camera: CameraConfig) -> int:
     """The detect interval of `camera` while nothing is too hot: one of so many frames is detected on."""
     return config.model.detect_every if camera.detect_every is None else camera.detect_every
 

@@ -12,7 +12,7 @@ from edge.infer.ladder import Wish
 from edge.service.build import interval, tracker
 from edge.service.web import http
 from edge.settings import credentials
-from edge.settings.config import Camera, Config, Model
+from edge.settings.config import CameraConfig, Config, Model
 from edge.sinks.history.database import open_to_read
 from edge.sinks.mqtt import MqttOutput
 from edge.video.address import kind_of
@@ -79,7 +79,7 @@ def _check_tracking(config: Config) -> None:
         raise UsageError(f"{path}: has no appearance network; export it with --reid, or leave appearance out")
 
 
-def _camera_check(camera: Camera) -> Callable[[], None]:
+def _camera_check(camera: CameraConfig) -> Callable[[], None]:
     def check() -> None:
         if not Opening(lambda: _check_camera(camera)).wait(_CHECK_S):
             raise NotFoundError(
@@ -89,7 +89,7 @@ def _camera_check(camera: Camera) -> Callable[[], None]:
     return check
 
 
-def _check_camera(camera: Camera) -> None:
+def _check_camera(camera: CameraConfig) -> None:
     if camera.credentials is not None:
         credentials.read(camera.credentials)
     kind = kind_of(camera.source)

@@ -29,7 +29,7 @@ from edge.service.view import View
 from edge.service.web.http import Server
 from edge.service.web.pages import Pages
 from edge.service.web.recent_events import RecentEvents
-from edge.settings.config import Camera, Config
+from edge.settings.config import CameraConfig, Config
 from edge.sinks.history.query import past_totals
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
 from edge.sinks.queued import Queued
@@ -205,7 +205,7 @@ class Daemon:
         for output in self.outputs.values():
             output.put(event)
 
-    def _open_stream(self, config: Config, camera: Camera) -> Stream:
+    def _open_stream(self, config: Config, camera: CameraConfig) -> Stream:
         capture = Capture(camera, self._ready, clock=self.clock.mono)
         capture.opened(OPEN_S)  # what takes longer, such as a file system that is away, is waited for without us
         # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from edge.drawing.painter import Painter
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.types import Image, Tracks
 from edge.video.opencv import cv2
 
@@ -31,7 +31,9 @@ class View:
     is where the work is done.
     """
 
-    def __init__(self, camera: Camera, classes: Sequence[str], give_back: Callable[[Image], None], drawing: Executor):
+    def __init__(
+        self, camera: CameraConfig, classes: Sequence[str], give_back: Callable[[Image], None], drawing: Executor
+    ):
         self._camera, self._classes = camera, classes
         self._give_back, self._drawing = give_back, drawing
         self._lock = threading.Lock()  # of the two below
@@ -112,7 +114,7 @@ class View:
         return cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 
-def _draw_areas(canvas: Image, camera: Camera) -> None:
+def _draw_areas(canvas: Image, camera: CameraConfig) -> None:
     """The outlines of zones, the lines, and which way of crossing them is "in"; all with their names."""
     size = np.array([canvas.shape[1], canvas.shape[0]])
     for zone in camera.zone:

@@ -113,12 +113,12 @@ def _check_unique(kind: str, names: list[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraConfig:
     """`[[camera]]`: where pictures come from, see `edge.video.open`.
 
-    `loop` plays a file again and again at its own frame rate. A camera without a good picture for `stall_s` is offline and is
-    connected anew. `credentials` names a file with user:password, see `edge.settings.credentials`. `detect_every`
-    None is the model's.
+    `loop` plays a file again and again at its own frame rate. A camera without a good picture for `stall_s` is offline
+    and is connected anew. `credentials` names a file with user:password, see `edge.settings.credentials`.
+    `detect_every` None is the model's.
     """
 
     name: str
@@ -250,7 +250,7 @@ class Config:
     """The whole file."""
 
     model: Model
-    camera: tuple[Camera, ...]
+    camera: tuple[CameraConfig, ...]
     tracking: Tracking = Tracking()
     heat: TemperatureLimit = TemperatureLimit()
     jsonl: Jsonl | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.types import Frame, Image
 from edge.video.address import is_camera, kind_of
 from edge.video.latest import Latest
@@ -51,7 +51,7 @@ def fault_of(image: Image) -> str | None:
     return None
 
 
-def open_camera(camera: Camera, clock: Callable[[], float]) -> Source:
+def open_camera(camera: CameraConfig, clock: Callable[[], float]) -> Source:
     """The source of `camera`; one that loops, or never ends, comes at its own pace. Raises as `open_source`."""
 
     def open_one() -> Source:
@@ -69,7 +69,7 @@ def open_camera(camera: Camera, clock: Callable[[], float]) -> Source:
     return source if source.is_live else Paced(source, clock)
 
 
-def comes_live(camera: Camera) -> bool:
+def comes_live(camera: CameraConfig) -> bool:
     """Whether frames that come too fast are left out: those of cameras, and of recordings played like one.
 
     Raises UsageError for an address of the built-in scene with mistakes.
@@ -92,11 +92,11 @@ class Capture:
 
     def __init__(
         self,
-        camera: Camera,
+        camera: CameraConfig,
         ready: threading.Event,
         *,
         clock: Callable[[], float] = time.monotonic,
-        connect: Callable[[Camera, Callable[[], float]], Source] = open_camera,
+        connect: Callable[[CameraConfig, Callable[[], float]], Source] = open_camera,
     ):
         self.camera = camera
         self.frames = self.corrupt = self.connects = 0

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from edge.service.view import LONGEST_PX, RATE, View
-from edge.settings.config import Camera, Line, Zone
+from edge.settings.config import CameraConfig, Line, Zone
 from edge.types import Image, Tracks
 
-CAMERA = Camera("door", "rtsp://x")
+CAMERA = CameraConfig("door", "rtsp://x")
 SQUARE = Zone("till", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)))
 GATE = Line("gate", ((0.2, 0.5), (0.8, 0.5)))
 
@@ -44,7 +44,7 @@ def picture_of(jpeg: bytes) -> Image:
 class Scene:
     """A view with its helpers; `back` are the pictures that came back."""
 
-    def __init__(self, camera: Camera = CAMERA):
+    def __init__(self, camera: CameraConfig = CAMERA):
         self.back: list[Image] = []
         self.drawing = ThreadPoolExecutor(1)
         self.view = View(camera, (), self.back.append, self.drawing)
@@ -78,7 +78,7 @@ def test_while_nobody_watches_every_picture_comes_straight_back() -> None:
 
 
 def test_boxes_and_areas_are_where_they_are_in_a_picture_that_is_smaller() -> None:
-    scene = Scene(Camera("door", "rtsp://x", zone=(SQUARE,), line=(GATE,)))
+    scene = Scene(CameraConfig("door", "rtsp://x", zone=(SQUARE,), line=(GATE,)))
 
     async def watch() -> None:
         jpegs = scene.view.jpegs()

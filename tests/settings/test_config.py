@@ -11,7 +11,7 @@ import pytest
 import edge
 from edge.errors import ConfigError
 from edge.settings import config
-from edge.settings.config import Camera, Config, Jsonl, Model
+from edge.settings.config import CameraConfig, Config, Jsonl, Model
 
 SHIPPED = Path(edge.__file__).with_name("deploy") / "nanotrack.toml"
 ZONE = '[[camera.zone]]\nname = "till"\npoints = {}\n'
@@ -33,7 +33,7 @@ def mistakes_of(folder: Path, text: str) -> list[str]:
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
-    assert load(tmp_path, SMALL) == Config(Model("p"), (Camera("door", "0"),))
+    assert load(tmp_path, SMALL) == Config(Model("p"), (CameraConfig("door", "0"),))
     assert load(tmp_path, SMALL + '[jsonl]\nfolder = "d"\nkeep = 3').jsonl == Jsonl("d", 64.0, 3, 256.0)
 
 

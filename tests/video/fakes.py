@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from edge.errors import NotFoundError
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.types import Frame, Image
 from tests import tiny
 from tests.field import PATIENCE_S
@@ -38,7 +38,7 @@ class FakeCamera:
         self.done, self.leave = threading.Event(), threading.Event()
         self._items: list[object] = []
 
-    def connect(self, camera: Camera, clock: Callable[[], float]) -> "FakeCamera":
+    def connect(self, camera: CameraConfig, clock: Callable[[], float]) -> "FakeCamera":
         if not self.sessions:
             self.done.set()
             self.leave.wait(PATIENCE_S)

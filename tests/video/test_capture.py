@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.errors import NotFoundError
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.video import capture as capture_module
 from edge.video.capture import Capture, comes_live, fault_of, open_camera, pauses_s
 from edge.video.paced import Paced
@@ -30,7 +30,7 @@ def played(*sessions: list[object] | None) -> tuple[Capture, FakeCamera]:
     """A capture after all of `sessions`."""
     clock = FakeClock()
     fake = FakeCamera(sessions, clock)
-    capture = Capture(Camera("door", "rtsp://x"), threading.Event(), clock=clock, connect=fake.connect)
+    capture = Capture(CameraConfig("door", "rtsp://x"), threading.Event(), clock=clock, connect=fake.connect)
     capture.start()
     assert fake.done.wait(PATIENCE_S)
     capture.stop()
@@ -106,13 +106,13 @@ def test_what_is_wrong_is_told_without_the_password() -> None:
     assert "secret" not in capture.trouble
     clock = FakeClock()
     fake = FakeCamera([], clock)
-    capture = Capture(Camera("door", "rtsp://x"), threading.Event(), clock=clock, connect=fake.connect)
+    capture = Capture(CameraConfig("door", "rtsp://x"), threading.Event(), clock=clock, connect=fake.connect)
     assert capture.trouble == "not connected yet"
 
 
 def test_a_recording_is_played_once_in_its_own_time(tiny_video: Path) -> None:
     ready = threading.Event()
-    capture = Capture(Camera("film", str(tiny_video)), ready)
+    capture = Capture(CameraConfig("film", str(tiny_video)), ready)
     assert capture.opened(30)
     assert (capture.is_live, capture.frame_rate) == (False, 25.0)
     capture.start()
@@ -127,7 +127,7 @@ def test_a_recording_is_played_once_in_its_own_time(tiny_video: Path) -> None:
 
 
 def test_a_recording_that_is_not_there_is_told_by_opened_and_then_by_the_trouble(tmp_path: Path) -> None:
-    capture = Capture(Camera("film", str(tmp_path / "none.mp4")), threading.Event())
+    capture = Capture(CameraConfig("film", str(tmp_path / "none.mp4")), threading.Event())
     with pytest.raises(NotFoundError, match=r"none\.mp4"):
         capture.opened(10)
     capture.start()
@@ -140,7 +140,7 @@ def test_a_fifo_is_waited_for_by_its_own_thread_and_played_once_something_is_wri
     fifo = tmp_path / "film.avi"
     os.mkfifo(fifo)
     ready = threading.Event()
-    capture = Capture(Camera("film", str(fifo)), ready)
+    capture = Capture(CameraConfig("film", str(fifo)), ready)
     assert not capture.opened(0.05)
     capture.start()
     assert not capture.finished
@@ -159,13 +159,17 @@ def test_a_fifo_is_waited_for_by_its_own_thread_and_played_once_something_is_wri
 
 def test_recordings_that_loop_or_never_end_come_like_a_camera(tiny_video: Path) -> None:
     scene = "demo://?people=1&size=64x64"
-    cameras = [Camera("a", str(tiny_video)), Camera("b", f"{scene}&frames=9"), Camera("c", "rtsp://x")]
-    cameras += [Camera("d", str(tiny_video), loop=True), Camera("e", scene)]
+    cameras = [
+        CameraConfig("a", str(tiny_video)),
+        CameraConfig("b", f"{scene}&frames=9"),
+        CameraConfig("c", "rtsp://x"),
+    ]
+    cameras += [CameraConfig("d", str(tiny_video), loop=True), CameraConfig("e", scene)]
     assert [comes_live(camera) for camera in cameras] == [False, False, True, True, True]
 
 
 def test_a_recording_that_loops_is_opened_as_one_that_is_paced(tiny_video: Path) -> None:
-    source = open_camera(Camera("film", str(tiny_video), loop=True, frame_rate=500.0), time.monotonic)
+    source = open_camera(CameraConfig("film", str(tiny_video), loop=True, frame_rate=500.0), time.monotonic)
     assert isinstance(source, Paced)
     assert sum(source.read(None) is not None for _ in range(70)) == 70
     source.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.video import capture as capture_module
 from edge.video.capture import Capture
 from tests.field import PATIENCE_S, RtspCamera, has_gstreamer, wait_for
@@ -35,7 +35,7 @@ def test_a_camera_is_followed_through_pause_death_and_return(
     camera: RtspCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capture_module, "pauses_s", lambda: itertools.repeat(0.1))
-    capture = Capture(Camera("door", camera.address, stall_s=2.0), threading.Event())
+    capture = Capture(CameraConfig("door", camera.address, stall_s=2.0), threading.Event())
     capture.start()
     wait_for(lambda: newest_size(capture) == (320, 240), "no picture")
     assert (capture.connects, capture.trouble) == (1, "")

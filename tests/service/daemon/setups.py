@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.service.daemon import Daemon
-from edge.settings.config import Camera
+from edge.settings.config import CameraConfig
 from edge.types import Frame, Image
 from edge.video.capture import Capture, open_camera
 from tests.field import PATIENCE_S
@@ -60,12 +60,12 @@ class HangingCamera:
     def instead_of(self, name: str) -> Callable[..., Capture]:
         """Captures of which that of the camera `name` reads from here."""
 
-        def open_capture(camera: Camera, ready: threading.Event, clock: Callable[[], float]) -> Capture:
+        def open_capture(camera: CameraConfig, ready: threading.Event, clock: Callable[[], float]) -> Capture:
             return Capture(camera, ready, clock=clock, connect=self.connect if camera.name == name else open_camera)
 
         return open_capture
 
-    def connect(self, camera: Camera, clock: Callable[[], float]) -> "HangingCamera":
+    def connect(self, camera: CameraConfig, clock: Callable[[], float]) -> "HangingCamera":
         return self
 
     def read(self, buffer: Image | None) -> Frame | None:
