@@ -159,18 +159,12 @@ def components(graph: dict[str, set[str]]) -> list[set[str]]:
     return sorted((set(group) for group in groups if len(group) > 1), key=sorted)
 
 
-# Components that are still there. Take out what is mended; nothing may be added.
-KNOWN: dict[str, list[set[str]]] = {
-    "edge.track": [{"lifecycle", "matching", "motion", "state"}],
-}
-
-
 @pytest.mark.parametrize("package", ["edge", "export", "calibration"])
 def test_no_files_and_no_folders_import_each_other(package: str) -> None:
     found = {
         folder: groups for folder, graph in sorted(sibling_graphs((package,)).items()) if (groups := components(graph))
     }
-    assert found == {folder: groups for folder, groups in KNOWN.items() if folder.partition(".")[0] == package}
+    assert found == {}
 
 
 def test_a_cycle_over_a_lazy_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ class ReentryParameters:
 
 @dataclasses.dataclass(frozen=True)
 class AppearanceParameters(ReentryParameters):
-    """Parameters of `edge.track.matching.stages.compare_appearance`, and of re-entry.
+    """Parameters of `edge.track.stages.compare_appearance`, and of re-entry.
 
     `appearance_limit`, `appearance_iou`: with appearance, half of 1 - cosine up to this is the first stage's cost if it
     is smaller and the IoU is no less: BoT-SORT's rule. Its limit is .25, which half of all pairs of people pass on

@@ -7,7 +7,11 @@ from edge.kernels.jit import kernel
 from edge.track.appearance.memory import cosine_memories
 from edge.track.lifecycle import are_apart, begin_frame, lose_unseen, predict_confirmed, start_tracks
 from edge.track.matching.boxes import overlapping, sort_spans, span
-from edge.track.matching.stages import (
+from edge.track.method import Method, Preset
+from edge.track.motion.kalman import XYAH
+from edge.track.motion.prediction import predicted_xyah
+from edge.track.parameters import AppearanceParameters, number
+from edge.track.stages import (
     CONFIRMED,
     FOLLOWED,
     NEW,
@@ -18,10 +22,6 @@ from edge.track.matching.stages import (
     forget_appearance,
     match,
 )
-from edge.track.method import Method, Preset
-from edge.track.motion.kalman import XYAH
-from edge.track.motion.prediction import predicted_xyah
-from edge.track.parameters import AppearanceParameters, number
 from edge.track.state import HIGH, LOST, LOW, REMOVED, TRACKED, Work
 
 

@@ -12,7 +12,11 @@ from edge.kernels.jit import kernel
 from edge.track.lifecycle import begin_frame, birth, lose_unseen, predict_confirmed
 from edge.track.matching.boxes import Records, overlapping, sort_spans, span
 from edge.track.matching.depth import OUTSIDE
-from edge.track.matching.stages import (
+from edge.track.method import Method
+from edge.track.motion.kalman import XYWH
+from edge.track.motion.prediction import predicted_xywh
+from edge.track.parameters import number
+from edge.track.stages import (
     CONFIRMED,
     FOLLOWED,
     NEW,
@@ -23,10 +27,6 @@ from edge.track.matching.stages import (
     match,
     span_tracks,
 )
-from edge.track.method import Method
-from edge.track.motion.kalman import XYWH
-from edge.track.motion.prediction import predicted_xywh
-from edge.track.parameters import number
 from edge.track.state import HIGH, LOW, Work
 
 

@@ -9,7 +9,11 @@ from typing import Any
 from edge.kernels.jit import kernel
 from edge.track.appearance.memory import cosine_memories
 from edge.track.lifecycle import begin_frame, lose_unseen, predict_confirmed, start_tracks
-from edge.track.matching.stages import (
+from edge.track.method import Method, Preset
+from edge.track.motion.kalman import XYWH
+from edge.track.motion.prediction import predicted_xywh
+from edge.track.parameters import AppearanceParameters, number
+from edge.track.stages import (
     CONFIRMED,
     FOLLOWED,
     NEW,
@@ -21,10 +25,6 @@ from edge.track.matching.stages import (
     forget_appearance,
     match,
 )
-from edge.track.method import Method, Preset
-from edge.track.motion.kalman import XYWH
-from edge.track.motion.prediction import predicted_xywh
-from edge.track.parameters import AppearanceParameters, number
 from edge.track.state import HIGH, LOW, Work
 
 
