@@ -1,4 +1,4 @@
-"""Debug views of a joint network, drawn under the tracks: its heat map, and each detection's offset to the previous frame."""
+"""Debug views of a joint network, drawn under the tracks: its heat map, and the offsets to the previous frame."""
 
 from collections.abc import Sequence
 

@@ -111,7 +111,7 @@ class AnnotatedVideo:
         capture.release()
         if found < self._frames:
             raise OutputError(
-                f"{self._path}: expected {self._frames} frames, found {found} after writing; free some space on the disk"
+                f"{self._path}: expected {self._frames} frames, found {found} after writing; free some disk space"
                 " and run again"
             )
 
