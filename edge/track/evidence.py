@@ -3,17 +3,24 @@
 A fixed score threshold suits one detector only. Here a track is confirmed by how often *and* how well it was seen:
 with the defaults two sightings at score .9 confirm it, five at .4, and a steady .2 never. Sightings a thirtieth of a
 second apart are not independent, so evidence comes by the second and not by the frame.
+
+    first sighting   e  = FIRST_S (score_evidence o - doubt)
+    every other one  e += min(seconds, LONGEST_S) (score_evidence o + sight_evidence - doubt)
+
+with the log-odds o of the score. A track is confirmed at `confirm_evidence`, shown from 0 on, given up below DROP.
 """
 
 import math
 from typing import Any
 
 from edge.kernels.jit import kernel
+from edge.track import usual
 
 # What the first sighting is worth, in seconds of evidence: one frame at the rate of the sets it was tuned on.
 FIRST_S = 1 / 30
 # A long gap between two frames is worth no more than this: two sightings never prove an object alone.
 LONGEST_S = 0.1
+DROP = -2.0  # log-odds: one to seven against an object
 # Scores are taken for probabilities, but none is ever certain.
 _LEAST, _MOST = 0.01, 0.99
 
@@ -26,15 +33,15 @@ def log_odds(score: float) -> float:
 
 
 @kernel
-def doubts(run: Any, confirmed: bool, overlap: float, surprise: float) -> float:
-    """Evidence a second against an object: boxes on a known object are often parts of it, giants and dwarfs errors.
+def doubts(run: Any, overlap: float, surprise: float) -> float:
+    """Evidence a second against a new object: boxes on a known one are often parts of it, giants and dwarfs errors.
 
-    `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2). Who is
-    confirmed may well stand behind someone: only a good score outweighs lasting overlap, but its size is its own.
+    `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2), and the
+    rest a detector's trust in itself, see usual.py. Confirmed tracks are not doubted so: they may well stand behind
+    somebody, and their size is their own.
     """
-    if confirmed:
-        return run["known_overlap_evidence"] * overlap
-    return run["overlap_evidence"] * overlap + run["height_evidence"] * surprise
+    trust = run["score_evidence"] * usual.overconfidence(run)
+    return run["overlap_evidence"] * overlap + run["height_evidence"] * surprise + trust
 
 
 @kernel

@@ -20,14 +20,17 @@ def _run() -> np.void:
     return run[0]
 
 
-@given(scores, st.floats(0, 1), st.floats(0, 2), st.floats(0, 10))
-def test_evidence_is_a_rate_times_a_bounded_time(score: float, overlap: float, odd: float, seconds: float) -> None:
+@given(scores, st.floats(0, 1), st.floats(0, 2), st.floats(0, 10), st.floats(-4, 4))
+def test_evidence_is_a_rate_times_a_bounded_time(
+    score: float, overlap: float, odd: float, seconds: float, usual_odds: float
+) -> None:
     run, p = _run(), Parameters()
     odds = math.log(np.clip(score, 0.01, 0.99) / (1 - np.clip(score, 0.01, 0.99)))
-    against = p.overlap_evidence * overlap + p.height_evidence * odd
+    run["usual_sums"] = (1e9, 1.0, usual_odds, 0.0)
+    trust = p.overconfidence * max(0.0, usual_odds - 1)
+    against = p.overlap_evidence * overlap + p.height_evidence * odd + p.score_evidence * trust
     assert log_odds(score) == pytest.approx(odds)
-    assert doubts(run, False, overlap, odd) == pytest.approx(against)
-    assert doubts(run, True, overlap, odd) == pytest.approx(p.known_overlap_evidence * overlap)
+    assert doubts(run, overlap, odd) == pytest.approx(against)
     assert first(run, score, against) == pytest.approx(FIRST_S * (p.score_evidence * odds - against))
     rate = p.score_evidence * odds + p.sight_evidence - against
     assert gained(run, score, against, seconds) == pytest.approx(min(seconds, LONGEST_S) * rate)

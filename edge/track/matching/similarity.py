@@ -4,11 +4,34 @@ IoU alone confuses people who cross. Three factors, all relative to the box, tel
 far the lower edge is off, since feet stay on the ground while arms move and the one in front stands lower in the
 picture (a confident box's edge counts more); and the jump of the score, since someone half hidden keeps a low score
 for a while (the idea of Hybrid-SORT's confidence cue, Yang et al. 2024).
+
+Where a prediction is less certain than usual, after a gap or at a low rate, both boxes are grown by the same margin
+before their IoU is taken (the idea of buffered IoU, Yang et al. 2023, with a buffer that knows the uncertainty).
 """
 
+import math
 from typing import Any
 
 from edge.kernels.jit import kernel
+
+_CERTAIN_H = 0.08  # standard deviation of the place, in heights, of a track seen 30 times a second
+_MOST_H = 0.08  # the largest margin, in heights
+
+
+@kernel
+def margin(run: Any, track: Any) -> float:
+    """By how many pixels boxes are grown on every side: `uncertainty_reach` times what the deviation is beyond usual.
+
+    With the height h and the standard deviation d of the predicted centre: min(.08 h, reach * max(0, d - .08 h)).
+    """
+    height, deviation = track["position"][3], math.sqrt(track["var_position"][0])
+    return min(_MOST_H * height, run["uncertainty_reach"] * max(0.0, deviation - _CERTAIN_H * height))
+
+
+@kernel
+def grown(box: Any, pixels: float) -> Any:
+    """`box` (xyxy), larger by `pixels` on every side."""
+    return box[0] - pixels, box[1] - pixels, box[2] + pixels, box[3] + pixels
 
 
 @kernel

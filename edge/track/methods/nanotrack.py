@@ -1,11 +1,12 @@
 """NanoTrack, our default: the modules of the published method by name and purpose, each working with evidence.
 
-Refind: detections of low score continue tracks, lost ones too where they are about as good as the track's own past.
-Recycle: any detection may start a track, which is shown once there is evidence for it. Check duplicates: evidence
-counts less on top of known objects. Depth: the lower edge tells who is in front, and how tall one should be there.
+Refind: detections of low score continue tracks, lost ones too. Recycle: any detection may start a track, which is shown
+once there is evidence for it. Check duplicates: evidence counts less on top of known objects. Depth: the lower edge
+tells which is in front, and how tall one should be there.
 
-A frame: predict; shift all by the camera's motion; match in three stages; update; gather evidence; start tracks. All
-lengths are relative to the box, all times in seconds. The published algorithm is in nanotrack_published.py.
+A frame: predict; shift all by the camera's motion; match in three stages; update; gather evidence; start tracks; show
+those whose standing is usual in the scene. All lengths are relative to the box, all times in seconds. The published
+algorithm is in nanotrack_published.py.
 """
 
 import math
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.kernels.jit import kernel
-from edge.track import state
+from edge.track import standing, state, usual
 from edge.track.appearance.memory import UNKNOWN, cosine_memories
-from edge.track.evidence import FIRST_S, doubts, first, gained
+from edge.track.evidence import DROP, FIRST_S, doubts, first, gained
 from edge.track.lifecycle import are_apart, begin_frame, vote
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import Records, iou, overlapping, sort_spans, span
-from edge.track.matching.similarity import returning, similarity, worth
+from edge.track.matching.similarity import grown, margin, returning, similarity, worth
 from edge.track.method import Method, Preset
 from edge.track.methods import nanotrack_published
 from edge.track.motion import camera_motion, perspective
@@ -29,37 +30,43 @@ from edge.track.parameters import ReentryParameters, number
 from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, track_dtype
 
 _FIRST, _SECOND, _THIRD = range(3)  # stages
+_SCORE_MEMORY_S = 0.15  # time constant of a track's running score
+_ONE_FRAME = 6.0  # frames a second from which on a missed frame is bridged, whatever `coast_s` is
 _LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one correction
 
 
 @dataclass(frozen=True)
 class Parameters(ReentryParameters):
-    """All were tuned on one half of the sequences and judged by the other; docs/results has each one's effect.
+    """One setting for every set, rate and camera; docs/results has the effect of each component on every set.
 
-    Scores are taken for probabilities. Noise is in box heights (h), with score 1 where it depends on the score.
+    Scores are taken for probabilities; h is the height of a box, o the log-odds of a score. Parameter, unit, effect:
 
-    `high_score`: detections from here on are matched first. `low_score`: the least used at all.
-    `birth_score`: least score of a track's first detection, and of one that speaks for the camera.
-    `similarity_floor`: least score^2 * similarity of a match; `similarity_enough`: a similarity that always is.
-    `revive_ratio`: a low detection revives a lost track from this fraction of the track's running score on.
-    `absence_s`: how long someone with score 1 must be gone for the similarity to halve; see similarity.py.
-    `continuity`: weight of the jump from the running score in the similarity; `score_memory_s`: time constant of that.
-    `feet_tolerance`: offset of the lower edge, in h, that halves the similarity; inf to ignore it.
-    `position_noise` h/sqrt(s), `velocity_noise` h/s/sqrt(s): how freely objects move; `measurement_noise` h: of boxes.
-    `score_noise`, `overlap_noise`: measurement noise is (1 + this * (1 - score)) and (1 + this * overlap) times that.
-    `start_velocity_noise` h/s: how fast objects move, as a standard deviation, when they are first seen.
-    `camera_noise` h: how far single objects stray from the camera's motion; 0 for a camera that never moves.
-    `camera_reach`: how far pairs are sought for it, in box sizes beyond every side.
-    `confirm_evidence`, `drop_evidence`: log-odds at which a track is confirmed, or given up; a confirmed one is shown
-    from 0 on. `most_evidence`: no more is kept, so that what turns out to be clutter goes again within seconds.
-    `score_evidence`: per second and unit of log-odds of the score; `sight_evidence`: per second of being seen at all.
-    `overlap_evidence`, `height_evidence`: per second and unit of overlap or odd height, against new tracks.
-    `known_overlap_evidence`: per second and unit of overlap, against confirmed tracks, lest second boxes stay.
-    `lost_s`: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
-    `coast_s`: how long a confirmed track is shown unseen, at its predicted place.
-    `appearance_weight`: with appearance, what a pair loses of its similarity if its embeddings have the cosine of two
-    people, `other_cosine`, or less; more alike ones cost less (docs/results: half of all pairs of people have
-    a cosine of .5).
+    - `high_score`, score: detections from here on are matched first, the others to what is left.
+    - `low_score`, score: detections below are not used at all.
+    - `birth_score`, score: the least a track can begin with, or a detection speak for the camera with.
+    - `similarity_floor`, score^2: the least score^2 * similarity of a match; higher: fewer wrong matches, more losses.
+    - `similarity_enough`, 1: a similarity that is enough whatever the score.
+    - `uncertainty_reach`, 1: by how many standard deviations of its place an uncertain track's box is grown.
+    - `absence_s`, s: a track of score 1 unseen for so long must fit twice as well; inf: for ever as well as at once.
+    - `continuity`, 1/score: what a jump of the score costs of the similarity; 0: nothing.
+    - `feet_tolerance`, h: an offset of the lower edge that halves the similarity; inf: no heed.
+    - `position_noise`, h/sqrt(s), and `velocity_noise`, h/s/sqrt(s): how freely objects move; higher: follows faster.
+    - `start_velocity_noise`, h/s: how fast objects move when first seen, as a standard deviation.
+    - `measurement_noise`, h: standard deviation of a box of score 1 that nothing overlaps.
+    - `score_noise`, `overlap_noise`, 1: that deviation is (1 + this * (1 - score)) and (1 + this * overlap) times it.
+    - `camera_noise`, h: how far single objects stray from the camera's motion; 0: a camera that never moves.
+    - `confirm_evidence`, log-odds: a track is confirmed from here on; higher: later, with fewer false ones.
+    - `score_evidence`, 1/s: evidence a second for every unit of o.
+    - `sight_evidence`, log-odds/s: evidence for being seen at all.
+    - `overlap_evidence`, `height_evidence`, log-odds/s: evidence against new tracks on known ones, or of odd height.
+    - `overconfidence`, 1: what part of the usual o above 1 is taken off the o of new tracks.
+    - `usual_share`, 1: a track is shown from this part of the usual o on; higher: less clutter, fewer doubtful people.
+    - `still_share`, 1: the same for a track that has never moved.
+    - `wander_weight`, 1: how far below that it may be, in variances of o about the mean of a track.
+    - `lost_s`, s: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
+    - `coast_s`, s: how long a confirmed track is shown unseen, at its predicted place.
+    - `appearance_weight`, 1: with appearance, what a pair loses of its similarity if it looks like two people.
+    - `other_cosine`, cosine: that of two people's embeddings; more alike ones cost less (half of all pairs have .5).
     """
 
     high_score: float = number(0.3, 0, 1)
@@ -67,27 +74,26 @@ class Parameters(ReentryParameters):
     birth_score: float = number(0.25, 0, 1)
     similarity_floor: float = number(0.1, 0, 1)
     similarity_enough: float = number(0.5, 0, 1)
-    revive_ratio: float = number(0.3, 0, 100)
+    uncertainty_reach: float = number(0.15, 0, 10)
     absence_s: float = number(2, 1e-6, math.inf)
     continuity: float = number(0.35, 0, 1)
-    score_memory_s: float = number(0.15, 1e-6, 1e6)
     feet_tolerance: float = number(0.26, 1e-6, math.inf)
     position_noise: float = number(0.274, 0, 1e6)
     velocity_noise: float = number(1.03, 0, 1e6)
-    measurement_noise: float = number(0.04, 1e-6, 1e6)
-    score_noise: float = number(4, 0, 1e6)
-    overlap_noise: float = number(1, 0, 1e6)
     start_velocity_noise: float = number(1.2, 0, 1e6)
+    measurement_noise: float = number(0.037, 1e-6, 1e6)
+    score_noise: float = number(4.5, 0, 1e6)
+    overlap_noise: float = number(1, 0, 1e6)
     camera_noise: float = number(0.04, 0, 1e6)
-    camera_reach: float = number(0.15, 0, 10)
     confirm_evidence: float = number(1, -1e6, 1e6)
-    drop_evidence: float = number(-2, -1e6, 1e6)
-    most_evidence: float = number(3, -1e6, 1e6)
     score_evidence: float = number(12, 0, 1e6)
     sight_evidence: float = number(14, 0, 1e6)
     overlap_evidence: float = number(39, 0, 1e6)
-    known_overlap_evidence: float = number(12, 0, 1e6)
     height_evidence: float = number(7.5, 0, 1e6)
+    overconfidence: float = number(0.3, 0, 1)
+    usual_share: float = number(0.4, 0, 1)
+    still_share: float = number(0.75, 0, 1)
+    wander_weight: float = number(1.4, 0, 1e6)
     lost_s: float = number(2, 0, 1e6)
     new_s: float = number(0.06, 0, 1e6)
     coast_s: float = number(0.07, 0, 1e6)
@@ -104,6 +110,7 @@ class Parameters(ReentryParameters):
 _TRACK_FIELDS = [
     ("number", "i8"),
     ("evidence", "f8"),
+    *standing.FIELDS,
     *((name, state.TRACK[name]) for name in state.TRACK.names or ()),
 ]
 
@@ -125,12 +132,13 @@ def _predict(work: Work, frames: float) -> None:
 def _candidates(work: Work) -> Any:
     """All pairs whose widened boxes overlap, arranged by (track, detection), with that IoU: (PAIRs, how many)."""
     run, spans = work.run[0], work.spans
-    reach, tracks, usable = run["camera_reach"], run["tracks"], 0
+    tracks, usable = run["tracks"], 0
     for i in range(tracks):
-        span(spans[0][i], i, camera_motion.widened(work.table[i]["box"], reach), 0.0)
+        box = camera_motion.widened(work.table[i]["box"], camera_motion.REACH)
+        span(spans[0][i], i, grown(box, 2.0 * margin(run, work.table[i])), 0.0)
     for j in range(work.n):
         if work.detections[j]["pool"] != NOWHERE:
-            span(spans[1][usable], j, camera_motion.widened(work.detections[j]["box"], reach), 0.0)
+            span(spans[1][usable], j, camera_motion.widened(work.detections[j]["box"], camera_motion.REACH), 0.0)
             usable += 1
     sort_spans(spans[0], tracks, spans[2], run["digits"])
     sort_spans(spans[1], usable, spans[2], run["digits"])
@@ -141,15 +149,17 @@ def _candidates(work: Work) -> Any:
 
 @kernel
 def _compare(work: Work, pairs: Records) -> int:
-    """Keep the pairs whose boxes overlap unwidened, with that IoU and their similarity; how many there are."""
+    """Keep the pairs whose boxes, grown by the track's margin, overlap, with that IoU and their similarity; how many there are."""
     run, rows, kept = work.run[0], work.nodes[0], 0
     for i in range(run["tracks"]):
         track, first = work.table[i], kept
         left = returning(run, track) if track["status"] == LOST else 1.0
+        more = margin(run, track)
+        box = grown(track["box"], more)
         for p in range(rows[i]["start"], rows[i + 1]["start"]):
             j = pairs[p]["column"]
             detection = work.detections[j]
-            overlap = iou(track["box"], detection["box"], 0.0)
+            overlap = iou(box, grown(detection["box"], more), 0.0)
             if overlap > 0.0 and not are_apart(run, track, detection):
                 pair = pairs[kept]
                 pair["row"], pair["column"], pair["iou"] = i, j, overlap
@@ -181,10 +191,7 @@ def _gain(run: Any, stage: int, track: Any, detection: Any, alike: float) -> flo
     if stage == _FIRST:
         return worth(run, alike, score) if track["confirmed"] and detection["pool"] == HIGH else 0.0
     if stage == _SECOND:
-        lost = track["confirmed"] and track["status"] == LOST
-        if detection["pool"] != LOW or (lost and score < run["revive_ratio"] * track["score"]):
-            return 0.0
-        return worth(run, alike, score)
+        return worth(run, alike, score) if detection["pool"] == LOW else 0.0
     return 0.0 if track["confirmed"] else alike
 
 
@@ -258,7 +265,8 @@ def _update(work: Work, frames: float) -> None:
     seconds, before = frames / run["frame_rate"], run["tracks"]
     known, base, slope = perspective.line(run)
     perspective.forget(run, seconds)
-    step = 1.0 - math.exp(-seconds / run["score_memory_s"])
+    usual.forget(run, seconds)
+    step = 1.0 - math.exp(-seconds / _SCORE_MEMORY_S)
     for i in range(before):
         track = table[i]
         if track["detection"] < 0:
@@ -269,16 +277,18 @@ def _update(work: Work, frames: float) -> None:
             continue
         detection = detections[track["detection"]]
         score, box = detection["score"], detection["box"]
-        odd = 0.0 if track["confirmed"] else perspective.surprise(run, known, base, slope, box)
-        doubt = doubts(run, track["confirmed"], detection["overlap"], odd)
-        track["evidence"] = min(track["evidence"] + gained(run, score, doubt, seconds), run["most_evidence"])
+        doubt = 0.0
+        if not track["confirmed"]:
+            doubt = doubts(run, detection["overlap"], perspective.surprise(run, known, base, slope, box))
+        track["evidence"] += gained(run, score, doubt, seconds)
         _correct(run, track, detection)
         vote(track, detection)
         _confirm(run, track)
         track["score"] += step * (score - track["score"])
         track["status"], track["last"] = TRACKED, run["now"]
-        if track["evidence"] < run["drop_evidence"]:
+        if track["evidence"] < DROP:
             track["status"] = REMOVED
+        standing.see(run, track, score, seconds)
         age_s = (run["now"] - track["start"]) / run["frame_rate"]
         if track["confirmed"] and perspective.teaches(score, age_s):
             perspective.learn(run, known, base, slope, box, seconds)
@@ -286,7 +296,7 @@ def _update(work: Work, frames: float) -> None:
         detection = detections[j]
         if detection["pool"] != NOWHERE and detection["track"] < 0 and detection["score"] >= run["birth_score"]:
             odd = perspective.surprise(run, known, base, slope, detection["box"])
-            evidence = first(run, detection["score"], doubts(run, False, detection["overlap"], odd))
+            evidence = first(run, detection["score"], doubts(run, detection["overlap"], odd))
             if run["calls"] == 0:  # whoever is there when a stream begins was there before
                 evidence += FIRST_S * run["sight_evidence"]
             _start(work, j, evidence)
@@ -308,6 +318,7 @@ def _start(work: Work, j: int, evidence: float) -> None:
     p, v = _noise(run, detection, z[3]), run["start_velocity_noise"] * z[3] / run["frame_rate"]
     start(track, z, (p, p, p, p), (v, v, 0.0, 0.0))
     write_box(track, XYWH)
+    standing.begin(track, detection["score"])
     _confirm(run, track)
 
 
@@ -315,10 +326,10 @@ def _start(work: Work, j: int, evidence: float) -> None:
 def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
     """Write the confirmed, rather real than not, seen now or a moment ago to the output arrays; how many there are."""
     run, shown = work.run[0], 0
-    coast = run["coast_s"] * run["frame_rate"]
+    coast = max(run["coast_s"] * run["frame_rate"], 1.0 if run["frame_rate"] >= _ONE_FRAME else 0.0)
     for i in range(run["tracks"]):
         track = work.table[i]
-        believed = track["confirmed"] and track["evidence"] >= 0.0
+        believed = track["confirmed"] and track["evidence"] >= 0.0 and standing.is_shown(run, track)
         if believed and (track["detection"] >= 0 or run["now"] - track["last"] <= coast):
             ids[shown] = track["number"]
             for k in range(4):
@@ -360,7 +371,7 @@ METHOD = Method(
         "reference": Preset(method=nanotrack_published.METHOD),
     },
     track_dtype=track_dtype("nanotrack", _TRACK_FIELDS),
-    run_fields=[("shown", "i8"), *camera_motion.FIELDS, *perspective.FIELDS],
+    run_fields=[("shown", "i8"), *usual.FIELDS, *camera_motion.FIELDS, *perspective.FIELDS],
     shown_id="number",
     coasts=True,
     predicted_boxes=predicted_with_camera,

@@ -8,22 +8,37 @@ are shifted by it: those lost or new too, which is where it helps most.
 A camera that pans does so for a while, so it is first taken to go on as it moved: what is found is what it did
 differently. Where people would otherwise be sought a body's width off, above all after dropped frames, that is what
 keeps them. Nothing of it enters the tracks' own velocities.
+
+A camera at rest is left at rest: three walkers agree on a shift too, by chance. All squares in heights, with the
+weights w_i, the variance v_i and the residual r_i of pair i:
+
+    M = |whole shift since the last frame|^2        what the camera did, if it was the camera
+    E = sum w_i^2 (r_i^2 + v_i / 2) / (sum w_i)^2   squared error of the mean
+    U = moving average of max(0, M - E)             what the shifts of the last seconds had beyond their errors
+    V = max(U, M - 9 E)                             a jerk beyond three errors speaks for itself
+
+and V / (V + E) of the shift is taken for the camera's (Wiener's estimate).
 """
 
+import math
 from typing import Any
 
 from edge.kernels.jit import kernel
 from edge.track.matching.boxes import Records
 from edge.track.state import TRACKED, Work
 
-# Field of a tracker's record: how the camera's motion moves the picture, x and y in pixels a frame.
-FIELDS: list[tuple[str, str, tuple[int]]] = [("camera_velocity", "f8", (2,))]
+# Fields of a tracker's record: how the camera's motion moves the picture, x and y in pixels a frame; and U above.
+FIELDS: list[Any] = [("camera_velocity", "f8", (2,)), ("camera_unrest", "f8")]
+
+REACH = 0.15  # how far pairs are sought, in box sizes beyond every side
 
 _FEWEST = 3  # fewer pairs agree on nothing
 _MOST = 64  # more pairs make the mean no better
 _ROUNDS = 5  # of reweighting after the plain mean; it is settled within .01 of a box height
 _CAUCHY = 2.0  # offsets this many standard deviations off count half
 _ALIKE = 0.3  # least similarity of a pair: IoU of the widened boxes by ratio of heights
+_MEMORY_S = 2.0  # a camera that moved is believed to move for about so long
+_JERK = 9.0  # squared errors
 
 
 @kernel
@@ -47,42 +62,56 @@ def follow(work: Work, pairs: Records, count: int, frames: float) -> None:
     Where too few agree it is taken to have stood still. Less than a frame counts as one: a clock that jumps would make
     a race of a tremble.
     """
-    velocity = work.run[0]["camera_velocity"]
-    agreed, x, y = consensus(work, pairs, count)
-    if not agreed:
-        x, y = -frames * velocity[0], -frames * velocity[1]
+    run, velocity = work.run[0], work.run[0]["camera_velocity"]
+    agreed, x, y, error, height = consensus(work, pairs, count)
+    whole_x, whole_y, share = x + frames * velocity[0], y + frames * velocity[1], 0.0
+    if agreed:
+        motion = (whole_x * whole_x + whole_y * whole_y) / (height * height)
+        share = _share(run, motion, error, frames / run["frame_rate"])
+    x, y = share * whole_x - frames * velocity[0], share * whole_y - frames * velocity[1]
     _shift(work, x, y)
     velocity[0] += x / max(frames, 1.0)
     velocity[1] += y / max(frames, 1.0)
 
 
 @kernel
-def consensus(work: Work, pairs: Records, count: int) -> Any:
-    """The shift of the picture since the predictions were made: (whether enough agree on one, x, y).
+def _share(run: Any, motion: float, error: float, seconds: float) -> float:
+    """What part of a shift is the camera's: V / (V + E) for M = `motion` and E = `error`; U is brought on."""
+    run["camera_unrest"] += (1.0 - math.exp(-seconds / _MEMORY_S)) * (max(0.0, motion - error) - run["camera_unrest"])
+    moves = max(run["camera_unrest"], motion - _JERK * error)
+    return moves / (moves + error)
 
-    `pairs` are candidates whose `iou` is that of the widened boxes.
+
+@kernel
+def consensus(work: Work, pairs: Records, count: int) -> Any:
+    """The shift of the picture since the predictions were made: (whether enough agree on one, x, y, E, mean height).
+
+    `pairs` are candidates whose `iou` is that of the widened boxes. E is in squared heights, see above.
     """
     run, offsets = work.run[0], work.spans[2]
     if run["camera_noise"] <= 0.0:
-        return False, 0.0, 0.0
+        return False, 0.0, 0.0, 0.0, 1.0
     _best_partners(work, pairs, count)
     n = _offsets(work, offsets)
     if n < _FEWEST:
-        return False, 0.0, 0.0
-    x = y = 0.0
+        return False, 0.0, 0.0, 0.0, 1.0
+    x = y = total = squares = heights = 0.0
     for turn in range(_ROUNDS + 1):
-        total = sum_x = sum_y = 0.0
+        total = sum_x = sum_y = squares = heights = 0.0
         for k in range(n):
-            dx, dy, variance = offsets[k]["box"][0], offsets[k]["box"][1], offsets[k]["box"][2]
+            dx, dy, variance, height = offsets[k]["box"]
+            off = (dx - x) * (dx - x) + (dy - y) * (dy - y)
             weight = 1.0
             if turn > 0:
-                far = ((dx - x) * (dx - x) + (dy - y) * (dy - y)) / (_CAUCHY * _CAUCHY * variance)
-                weight = 1.0 / ((1.0 + far) * variance)
+                weight = 1.0 / ((1.0 + off / (_CAUCHY * _CAUCHY * variance)) * variance)
             total += weight
             sum_x += weight * dx
             sum_y += weight * dy
+            squares += weight * weight * (off + 0.5 * variance)
+            heights += weight * height
         x, y = sum_x / total, sum_y / total
-    return True, x, y
+    height = heights / total
+    return True, x, y, squares / (total * total * height * height), height
 
 
 @kernel
@@ -111,7 +140,7 @@ def _best_partners(work: Work, pairs: Records, count: int) -> None:
 
 @kernel
 def _offsets(work: Work, offsets: Records) -> int:
-    """Write offset and variance of the pairs that chose each other into the `box` of `offsets`; how many there are."""
+    """Write offset, variance and height of the pairs that chose each other into the boxes of `offsets`; how many."""
     run, rows, columns = work.run[0], work.nodes[0], work.nodes[1]
     n = 0
     for i in range(run["tracks"]):
@@ -122,18 +151,21 @@ def _offsets(work: Work, offsets: Records) -> int:
         offset[0] = (seen[0] + seen[2]) / 2.0 - position[0]
         offset[1] = (seen[1] + seen[3]) / 2.0 - position[1]
         offset[2] = (run["camera_noise"] * position[3]) ** 2
+        offset[3] = position[3]
         n += 1
     return n
 
 
 @kernel
 def _shift(work: Work, x: float, y: float) -> None:
-    """Move the boxes and positions of all tracks."""
+    """Move the boxes and positions of all tracks, and where they began."""
     for i in range(work.run[0]["tracks"]):
-        position, box = work.table[i]["position"], work.table[i]["box"]
+        position, box, born = work.table[i]["position"], work.table[i]["box"], work.table[i]["born"]
         position[0] += x
         position[1] += y
         box[0] += x
         box[1] += y
         box[2] += x
         box[3] += y
+        born[0] += x
+        born[1] += y

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.track.matching.boxes import iou
-from edge.track.matching.similarity import returning, similarity, worth
+from edge.track.matching.similarity import grown, margin, returning, similarity, worth
 from edge.track.methods.nanotrack import METHOD, Parameters
 from edge.track.state import DETECTION
 from tests.track.twins import iou_matrix
@@ -69,3 +69,22 @@ def test_worth_is_positive_above_the_least_similarity(alike: float, score: float
     p, run = Parameters(), _records(np.zeros(4), np.zeros(4), 0, 0)[0]
     least = min(p.similarity_enough, p.similarity_floor / max(score, 1e-9) ** 2)
     assert worth(run, alike, score) == pytest.approx(score**2 * (alike - least), abs=1e-9)
+
+
+@given(st.floats(1, 500), st.floats(0, 1))
+def test_boxes_are_grown_by_what_is_uncertain(height: float, deviation: float) -> None:
+    """`deviation` in heights: nothing up to .08, then in proportion, at most .08."""
+    run, track = _records(np.zeros(4), np.zeros(4), 0, 0)[:2]
+    track["position"][3], track["var_position"] = height, (deviation * height) ** 2
+    expected = np.clip(Parameters().uncertainty_reach * (deviation - 0.08), 0, 0.08) * height
+    assert margin(run, track) == pytest.approx(expected, abs=1e-9 * height)
+    assert grown((1.0, 2.0, 3.0, 4.0), 0.5) == (0.5, 1.5, 3.5, 4.5)
+
+
+def test_who_was_gone_is_found_where_nobody_just_seen_would_be() -> None:
+    run, track, detection = _records(np.array([0.0, 0, 60, 180]), np.array([64.0, 0, 124, 180]), 0.9, 0.9)
+    track["position"] = (30, 90, 60, 180)
+    for deviation, found in ((0.05, False), (0.5, True)):
+        track["var_position"] = (deviation * 180) ** 2
+        pixels = margin(run, track)
+        assert (iou(np.array(grown(track["box"], pixels)), np.array(grown(detection["box"], pixels)), 0.0) > 0) == found

@@ -21,20 +21,21 @@ def test_ids_are_for_the_confirmed_and_none_is_burnt() -> None:
 
 @pytest.mark.parametrize(("score", "frames"), [(0.9, 2), (0.4, 5), (0.2, None)])
 def test_low_scores_are_confirmed_by_persistence(score: float, frames: int | None) -> None:
-    tracker = Tracker()
-    ids(tracker, OTHER)
-    shown = [len(ids(tracker, OTHER, (score,))) == 2 for _ in range(60)]
+    tracker, other = Tracker(), (0.5, *OTHER[1:])
+    ids(tracker, other)
+    shown = [len(ids(tracker, other, (score,))) == 2 for _ in range(60)]
     assert (shown.index(True) + 1 if True in shown else None) == frames
 
 
 def test_what_turns_out_to_be_clutter_goes_again_and_people_stay() -> None:
-    """Confirmed by some high scores, then seen steadily with low ones: .15 is given up within seconds, .3 is not."""
-    for later, expected in ((0.15, {1}), (0.3, {1, 2})):
+    """Confirmed by some high scores, then seen steadily with low ones: .15 is hidden within seconds, .6 is not."""
+    other = (0.7, *OTHER[1:])
+    for later, expected in ((0.15, {2}), (0.6, {1, 2})):
         tracker = Tracker()
         for _ in range(30):
-            ids(tracker, OTHER, (0.8,))
-        for _ in range(60):
-            shown = ids(tracker, OTHER, (later,))
+            ids(tracker, other, (0.8,))
+        for _ in range(150):
+            shown = ids(tracker, other, (later,))
         assert shown == expected
 
 
@@ -60,23 +61,40 @@ def test_a_confirmed_duplicate_goes_again_and_someone_behind_stays() -> None:
 def test_the_doubtful_are_hidden_and_keep_their_id() -> None:
     tracker = Tracker()
     for _ in range(30):
-        ids(tracker, (0.8,))
-    shown = [ids(tracker, (0.15,)) for _ in range(18)]
-    assert shown[0] == {1}
-    assert shown[-1] == set()
-    assert {1} in [ids(tracker, (0.8,)) for _ in range(3)]
+        ids(tracker, OTHER, (0.8,))
+    shown = [ids(tracker, OTHER, (0.15,)) for _ in range(100)]
+    assert shown[0] == {1, 2}
+    assert shown[-1] == {1}
+    assert {1, 2} in [ids(tracker, OTHER, (0.8,)) for _ in range(9)]
 
 
-def test_low_scores_revive_only_tracks_as_good_as_that() -> None:
-    strong, weak = Tracker(), Tracker()
+def test_a_low_score_refinds_a_lost_track_that_fits() -> None:
+    tracker = Tracker()
     for _ in range(10):
-        ids(strong, (0.95,))
-        ids(weak, (0.5,))
-    for tracker in (strong, weak):
-        for _ in range(5):
-            ids(tracker)
-    assert ids(weak, (0.2,)) == {1}
-    assert ids(strong, (0.2,)) == set()
+        ids(tracker, (0.8,))
+    for _ in range(5):
+        ids(tracker)
+    assert ids(tracker, (0.2,)) == {1}
+    assert ids(Tracker(), (0.2,)) == set()
+
+
+@pytest.mark.parametrize("rate", [1.0, 7.0, 12.5, 30.0, 60.0])
+def test_a_dip_of_the_score_does_not_end_a_track_that_fits(rate: float) -> None:
+    """Somebody at .7 falls to .29 for a second and stands .1 of a body aside: the same one."""
+    tracker = Tracker(frame_rate=rate)
+    for _ in range(int(3 * rate) + 3):
+        ids(tracker, (0.7,))
+    for _ in range(int(rate) + 1):
+        assert ids(tracker, (0.29, 6.0)) == {1}
+    assert ids(tracker, (0.7,)) == {1}
+
+
+@pytest.mark.parametrize(("rate", "bridged"), [(5.0, 0), (6.0, 1), (10.0, 1), (12.5, 1), (30.0, 2), (60.0, 4)])
+def test_a_missed_frame_is_bridged_where_that_is_short(rate: float, bridged: int) -> None:
+    tracker = Tracker(frame_rate=rate)
+    for _ in range(20):
+        ids(tracker, (0.9,))
+    assert [len(ids(tracker)) for _ in range(6)] == [1] * bridged + [0] * (6 - bridged)
 
 
 def test_a_track_unseen_for_a_moment_is_shown_where_it_should_be() -> None:
@@ -121,14 +139,14 @@ def test_the_same_pace_at_any_frame_rate() -> None:
         assert ids(tracker, (0.8, 60.0 * 5)) == set()
 
 
-@pytest.mark.parametrize("rate", [10.0, 15.0, 30.0, 60.0])
+@pytest.mark.parametrize("rate", [20.0, 40.0, 60.0])
 def test_the_running_score_follows_by_the_second(rate: float) -> None:
-    """After a fall from .9 to .4, what is left of it is e^-1 after `score_memory_s`, however many frames that was."""
-    tracker = Tracker(frame_rate=rate, score_memory_s=0.6)
+    """After a fall from .9 to .4, what is left of it is e^-1 after .15 s, however many frames that was."""
+    tracker = Tracker(frame_rate=rate)
     for _ in range(10):
         ids(tracker, (0.9,))
     before = float(tracker._state.table[0]["score"])
-    for _ in range(round(0.6 * rate)):
+    for _ in range(round(0.15 * rate)):
         ids(tracker, (0.4,))
     assert before == pytest.approx(0.9)
     assert float(tracker._state.table[0]["score"]) == pytest.approx(0.4 + 0.5 / np.e, abs=1e-6)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge import Detections, Tracker, Tracks
 from edge.track.matching.boxes import PAIR
 from edge.track.methods.nanotrack import METHOD, Parameters
-from edge.track.motion.camera_motion import consensus, widened
+from edge.track.motion.camera_motion import REACH, consensus, widened
 from edge.track.state import PREVIOUS, TRACKED, State, Work
 from tests.track.twins import iou_matrix
 
@@ -64,7 +64,10 @@ def _pairs(tracks: np.ndarray, seen: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _twin(tracks: np.ndarray, seen: np.ndarray, pairs: np.ndarray, noise: float) -> np.ndarray | None:
-    """Mutual best partners, then the M-estimate of their offsets; None for fewer than three."""
+    """Mutual best partners, then the M-estimate of their offsets, its squared error and the mean height.
+
+    None for fewer than three.
+    """
     height, seen_height = (boxes[:, 3] - boxes[:, 1] for boxes in (tracks, seen))
     alike = pairs["iou"].reshape(len(tracks), len(seen))
     alike = alike * np.minimum.outer(height, seen_height) / np.maximum.outer(height, seen_height)
@@ -77,8 +80,10 @@ def _twin(tracks: np.ndarray, seen: np.ndarray, pairs: np.ndarray, noise: float)
     shift = offsets.mean(0)
     for _ in range(5):
         weight = 1 / (variance * (1 + ((offsets - shift) ** 2).sum(1) / (4 * variance)))
+        off, mean = ((offsets - shift) ** 2).sum(1), (weight * height[mutual]).sum() / weight.sum()
+        error = (weight**2 * (off + variance / 2)).sum() / weight.sum() ** 2 / mean**2
         shift = (weight[:, None] * offsets).sum(0) / weight.sum()
-    return np.asarray(shift)
+    return np.array([*shift, error, mean])
 
 
 @pytest.mark.parametrize("count", [2, 3, 12, 40])
@@ -88,7 +93,7 @@ def test_consensus_equals_its_twin(count: int, seed: int) -> None:
     corner, height = random.uniform(0, 900, (count, 2)), random.uniform(60, 200, (count, 1))
     tracks = np.concatenate([corner, corner + height * [0.4, 1.0]], 1)
     seen = tracks + np.array([9.0, -4.0, 9.0, -4.0]) + np.tile(random.normal(0, 4, (count, 2)), 2)
-    pairs = _pairs(tracks, seen, p.camera_reach)
+    pairs = _pairs(tracks, seen, REACH)
     state = State(np.zeros(1, METHOD.run_dtype), METHOD.track_dtype)
     run, table, detections, spans, room, nodes, clusters = state.arrays
     run["camera_noise"], run["birth_score"], run["tracks"] = p.camera_noise, p.birth_score, count
@@ -101,6 +106,25 @@ def test_consensus_equals_its_twin(count: int, seed: int) -> None:
     assert agreed == (expected is not None) == (count >= 3)
     if expected is not None:
         assert found == pytest.approx(expected, abs=1e-9)
+
+
+def _way_of_a_camera_at_rest(seconds: int, walkers: int) -> float:
+    """How far, in heights, the picture is taken to have moved while a few people walk before a camera at rest."""
+    random, tracker, way = np.random.default_rng(3), Tracker("nanotrack"), np.zeros(2)
+    corner = np.stack([np.linspace(0, 600, walkers), np.full(walkers, 100.0)], 1)
+    for frame in range(30 * seconds):
+        corner = corner + [2.0, 0.0] + random.normal(0, 1.5, (walkers, 2))
+        boxes = np.concatenate([corner, corner + [40, 100]], 1).astype(np.float32)
+        tracker.update(Detections(boxes, np.full(walkers, 0.8, np.float32)))
+        if frame > 30:
+            way += tracker._run["camera_velocity"][0]
+    return float(np.hypot(*way) / 100)
+
+
+@pytest.mark.parametrize("walkers", [3, 4, 6])
+def test_few_walkers_do_not_move_a_camera_at_rest(walkers: int) -> None:
+    # They go 580 pixels in those ten seconds, all the same way.
+    assert _way_of_a_camera_at_rest(11, walkers) < 0.6
 
 
 def _pan(tracker: Tracker, frames: Iterable[int], people: int = 12, *, forget: bool = False) -> Tracks:
