@@ -31,7 +31,7 @@ from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, t
 
 _FIRST, _SECOND, _THIRD = range(3)  # stages
 _SCORE_MEMORY_S = 0.15  # time constant of a track's running score
-_ONE_FRAME = 6.0  # frames a second from which on a missed frame is bridged, whatever `coast_s` is
+_ONE_FRAME = 6.0  # frames a second from which on one missed frame is bridged, if any is
 _LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one correction
 
 
@@ -64,7 +64,8 @@ class Parameters(ReentryParameters):
     - `still_share`, 1: the same for a track that has never moved.
     - `wander_weight`, 1: how far below that it may be, in variances of o about the mean of a track.
     - `lost_s`, s: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
-    - `coast_s`, s: how long a confirmed track is shown unseen, at its predicted place.
+    - `coast_s`, s: how long a confirmed track is shown unseen, at its predicted place; 0: not at all, else at least one
+      frame from 6 a second on.
     - `appearance_weight`, 1: with appearance, what a pair loses of its similarity if it looks like two people.
     - `other_cosine`, cosine: that of two people's embeddings; more alike ones cost less (half of all pairs have .5).
     """
@@ -149,7 +150,7 @@ def _candidates(work: Work) -> Any:
 
 @kernel
 def _compare(work: Work, pairs: Records) -> int:
-    """Keep the pairs whose boxes, grown by the track's margin, overlap, with that IoU and their similarity; how many there are."""
+    """Keep the pairs whose boxes overlap, grown by the track's margin, with that IoU and their similarity; how many."""
     run, rows, kept = work.run[0], work.nodes[0], 0
     for i in range(run["tracks"]):
         track, first = work.table[i], kept
@@ -326,7 +327,9 @@ def _start(work: Work, j: int, evidence: float) -> None:
 def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
     """Write the confirmed, rather real than not, seen now or a moment ago to the output arrays; how many there are."""
     run, shown = work.run[0], 0
-    coast = max(run["coast_s"] * run["frame_rate"], 1.0 if run["frame_rate"] >= _ONE_FRAME else 0.0)
+    coast = run["coast_s"] * run["frame_rate"]
+    if coast > 0.0 and run["frame_rate"] >= _ONE_FRAME:
+        coast = max(coast, 1.0)
     for i in range(run["tracks"]):
         track = work.table[i]
         believed = track["confirmed"] and track["evidence"] >= 0.0 and standing.is_shown(run, track)

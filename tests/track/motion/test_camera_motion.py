@@ -113,8 +113,8 @@ def _way_of_a_camera_at_rest(seconds: int, walkers: int) -> float:
     random, tracker, way = np.random.default_rng(3), Tracker("nanotrack"), np.zeros(2)
     corner = np.stack([np.linspace(0, 600, walkers), np.full(walkers, 100.0)], 1)
     for frame in range(30 * seconds):
-        corner = corner + [2.0, 0.0] + random.normal(0, 1.5, (walkers, 2))
-        boxes = np.concatenate([corner, corner + [40, 100]], 1).astype(np.float32)
+        corner = corner + random.normal([2.0, 0.0], 1.5, (walkers, 2))
+        boxes = np.concatenate([corner, corner + np.array([40, 100])], 1).astype(np.float32)
         tracker.update(Detections(boxes, np.full(walkers, 0.8, np.float32)))
         if frame > 30:
             way += tracker._run["camera_velocity"][0]
