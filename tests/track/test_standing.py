@@ -15,7 +15,7 @@ SECONDS = 60
 
 
 def _scene(rate: float, person: float, thing: float, *, wobble: float = 0.0, pan: float = 0.0) -> dict[str, list]:
-    """A minute: two people walk to and fro at score `person`, a third one stands there, a thing stands at score `thing`.
+    """A minute: two people walk to and fro at score `person`, a third one stands, and a thing at score `thing`.
 
     What is shown of each by frame: the ids. `wobble` is the deviation of log-odds; the camera pans by `pan` h a second.
     """
