@@ -82,6 +82,13 @@ class Graph:
             node = self.makers.get(node.inputs[0]) if node.inputs else None
         return None
 
+    def is_joined(self, tensor: str) -> bool:
+        """Whether `tensor` is put together from parts, and nothing changes or reorders it behind that."""
+        node = self.maker(tensor)
+        while node is not None and node.op == "Slice":
+            node = self.maker(node.inputs[0])
+        return node is not None and node.op == "Concat"
+
     def parts(self, tensor: str) -> tuple[str, ...]:
         """The kinds of operators that compute the parts that `tensor` is put together from, in order; one part where it
         is not put together."""

@@ -28,6 +28,8 @@ CELL_OFFSET = {PLUS: 0.0, V0: 0.5}
 # `keep_ratio` in the published configurations: true in all of v0.x, false in all of NanoDet-Plus.
 RESIZE: dict[str, Resize] = {PLUS: "squash", V0: "letterbox-centre"}
 _JOINED_BY = {PLUS: "Concat", V0: "Add"}
+# Share of distributions' columns that may happen to stay within 0..1.
+MOST_BY_CHANCE = 0.1
 HARD = {"HardSwish", "HardSigmoid"}
 
 
@@ -72,8 +74,11 @@ def _one_output(facts: Facts) -> list[Layout]:
     columns = facts.columns(name)
     if columns.say_something:
         fitting = [count for count in range(columns.leading, 0, -1) if width - count >= 8 and (width - count) % 4 == 0]
-        # Distributions that happen to stay within 0..1 would be a few columns, never all.
-        classes, doubt = (fitting[0], "") if fitting and columns.leading < width else (0, "")
+        classes, doubt = fitting[0] if fitting else 0, ""
+        if columns.unit[classes:].mean() > MOST_BY_CHANCE:
+            return []
+        if not facts.graph.is_joined(name):
+            doubt = "that nothing changes its values behind the head"
     if classes < 1:
         return []
     return [Layout((name,), strides, classes, (width - classes) // 4 - 1, doubt=doubt) for strides in sets]

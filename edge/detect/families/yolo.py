@@ -10,8 +10,9 @@ from edge.detect.facts import Columns, Facts
 # Of letterboxes in all of them.
 PAD = 114
 ASSUMED = "RGB of 0..1, letterbox with the picture in the middle"
-# Middles of decoded boxes lie near their own cells: half of them within so many strides.
+# Middles of decoded boxes lie near their own cells: half of them within so many strides, and far nearer than to others.
 _NEAR = 2.0
+_NEARER = 0.4
 
 
 class Rows(NamedTuple):
@@ -56,14 +57,15 @@ def _boxes(
 ) -> Literal["grid", "cxcywh"] | None:
     assert facts.picture is not None
     points, sizes = centres(facts.picture.width, facts.picture.height, strides, anchors)
+    elsewhere = np.random.default_rng(0).permutation(points)
     # One sample is enough: values of 0..255 are far from what most networks were trained on.
     forms = set()
     for sample in facts.samples:
         table = sample[name][0].T if upright else sample[name][0]
         if not np.isfinite(table[:, :4]).all() or np.ptp(table[:, :2]) == 0:
             continue
-        away = np.median(np.abs(table[:, :2] - points) / sizes, axis=0).max()
-        if away <= _NEAR and (table[:, 2:4] >= 0).all():
+        away, others = (np.median(np.abs(table[:, :2] - p) / sizes, axis=0).max() for p in (points, elsewhere))
+        if away <= min(_NEAR, _NEARER * others) and (table[:, 2:4] >= 0).all():
             forms.add("cxcywh")
         elif np.median(np.abs(table[:, :4])) <= 2 * _NEAR and anchors == 1:
             forms.add("grid")

@@ -24,6 +24,8 @@ def read(facts: Facts) -> list[Reading]:
             if seen.say_something and not shown:
                 continue
             doubt = "" if shown else "that decoded boxes, objectness and classes are in this order"
+            if shown and not facts.graph.is_joined(rows.output):
+                doubt = "that nothing changes its values behind the head"
             if shown and anchors == 1:
                 doubt = "that it is a YOLOv6, not a YOLOX that decodes its boxes"
             image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)

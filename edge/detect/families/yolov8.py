@@ -34,6 +34,8 @@ def read(facts: Facts) -> list[Reading]:
 
 
 def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:
+    if not facts.graph.is_joined(rows.output):
+        return "that nothing changes its values behind the head"
     if named:
         return ""
     if not rows.upright:
