@@ -69,7 +69,7 @@ def configuration() -> str:
         for field, kind in _fields(class_):
             if not _parts(kind):
                 rows.append(f"| `{field.name}` | {_kind(kind)} | {_default(field)} | {_range(field)} |")
-        parts.append("\n".join([f"## `{title}`\n", _sentence(about), "", *rows, ""]))
+        parts.append("\n".join([f"## `{title}`\n", _sentence(about[:1].upper() + about[1:]), "", *rows, ""]))
     return "\n".join(parts)
 
 

@@ -35,10 +35,11 @@ class Tracker:
     tracks and detections of one group are matched, or of one class where it is in no group; without it classes are not
     compared.
 
-    >>> tracker = Tracker("bytetrack", track_thresh=0.5)
-    >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
-    >>> tracker.update(Detections(box, score)).ids
-    array([1])
+    Examples:
+        >>> tracker = Tracker("bytetrack", track_thresh=0.5)
+        >>> box, score = np.array([[10, 20, 50, 120]], np.float32), np.array([0.9], np.float32)
+        >>> tracker.update(Detections(box, score)).ids
+        array([1])
 
     Raises UsageError for an unknown method, preset or parameter and for a value out of range. One tracker serves one
     stream and one thread at a time; trackers share nothing.
