@@ -62,7 +62,9 @@ def test_compilers_stay_in_the_first_stage() -> None:
 
 
 def test_every_dependency_is_installed_but_the_opencv_that_would_hide_the_systems() -> None:
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["mqtt"], *extras["web"]]
     installed = {re.split(r"[<>=;]", text)[0] for text in re.findall(r'"([a-z][\w.-]*[<>=][^"]*)"', TEXT)}
     assert {re.split(r"[<>=;]", r)[0] for r in wanted} - {"opencv-python-headless"} <= installed
     assert "opencv-python-headless" not in installed
@@ -95,9 +97,18 @@ def test_caches_lie_in_the_one_folder_that_the_user_can_write() -> None:
     assert f"install -d -o nanotrack -g nanotrack -m 0700 {volume}" in TEXT
 
 
+def test_every_version_is_pinned() -> None:
+    (command,) = (rest for name, rest in stages()[0] if name == "RUN" and "numpy" in rest)
+    wanted = re.findall(r'"([^"]+)"', command)
+    assert len(wanted) > 5
+    assert [text for text in wanted if not re.match(r"[a-z-]+==[\d.]+(;|$)", text)] == []
+    assert re.search(r"ARG PYCUDA=\d", TEXT)
+
+
 def test_no_model_no_engine_and_no_secret_is_inside() -> None:
     assert not re.search(r"COPY .*\.(onnx|pack|plan|pth)", TEXT)
-    assert not re.search(r"(?i)password|token|secret", TEXT)
+    assert not re.search(r"(?i)password=|token|secret=", TEXT)
+    assert environment()["CREDENTIALS_DIRECTORY"] == "/run/secrets"
 
 
 def test_shell_lines_are_shell(tmp_path: Path) -> None:

@@ -206,7 +206,8 @@ class Mqtt:
 class Web:
     """`[web]`: the pages that `edge.service.web.pages` lists, for this machine unless set otherwise.
 
-    Any other `address` needs `credentials`, `certificate` and `key` (PEM files), or `insecure`.
+    Any other `address` needs `credentials`, `certificate` and `key`, or `insecure`. Those two are PEM files: paths,
+    or names of credentials.
     """
 
     address: str = "127.0.0.1"

@@ -11,6 +11,13 @@ from edge.files import read_file
 _MOST_BYTES = 4096
 
 
+def path_of(name: str) -> Path:
+    """The file of a secret that may also be an ordinary file: a plain name is looked up among the credentials first."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    found = Path(folder, name) if folder and "/" not in name else Path(name)
+    return found if found.exists() else Path(name)
+
+
 def read(name: str) -> tuple[str, str]:
     """User and password of credential `name`: a file with one line `user:password`.
 

@@ -230,8 +230,9 @@ def _tls(settings: Web) -> ssl.SSLContext | None:
     if settings.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    key = settings.key and credentials.path_of(settings.key)
     try:
-        context.load_cert_chain(settings.certificate, settings.key)
+        context.load_cert_chain(credentials.path_of(settings.certificate), key)
     except (OSError, ssl.SSLError) as error:
         raise NotFoundError(f"{settings.certificate}: expected a certificate and its key: {error}") from error
     return context

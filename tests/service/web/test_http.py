@@ -232,13 +232,18 @@ def test_a_password_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_tls_is_spoken_where_there_is_a_certificate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_credential", [False, True])
+def test_tls_is_spoken_where_there_is_a_certificate(
+    tmp_path: Path, as_credential: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate, key = tmp_path / "web.pem", tmp_path / "web.key"
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     files = ["-keyout", str(key), "-out", str(certificate)]
     names = ["-subj", "/CN=board", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make, *files, *names], check=True, capture_output=True)
-    server = Server(Web(port=0, certificate=str(certificate), key=str(key)), respond)
+    if as_credential:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    server = Server(Web(port=0, certificate=str(certificate), key="web.key" if as_credential else str(key)), respond)
     try:
         context = ssl.create_default_context(cafile=str(certificate))
         with urllib.request.urlopen(
