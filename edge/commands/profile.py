@@ -1,14 +1,18 @@
-"""Measure how fast a model pack tracks on this board, where the time goes, and what limits it.
+"""Measure how fast a pack tracks on this board, and where the time goes.
 
-SOURCE is a video file, a folder or glob pattern of images, or demo:// (the built-in scene, the default). It is tracked
-as fast as it goes, over and over, and then once more at the pace of its frame rate, as if it were a camera.
+SOURCE is what nanotrack track --path takes; the default is demo://, the
+built-in scene. It is tracked as fast as possible, over and over, and then at
+its own frame rate, as if it were a camera. Of a camera, a stream or a pipe 90
+frames are recorded first.
 
-  nanotrack profile person.pack street.mp4 --json before.json --report before.html --trace before.trace.json
+  nanotrack profile person.pack street.mp4 --json before.json
+  nanotrack profile person.pack street.mp4 --report page.html --trace t.json
   nanotrack profile --diff before.json after.json
   nanotrack profile person.pack street.mp4 --compare --report choices.html
 
-One frame is tracked after another, as the daemon does. --compare also measures what nanotrack track does with several
-cores, every precision and backend that runs here, and the tracking methods, in short turns.
+Frames are tracked one after another, as the daemon does. --compare measures
+every backend, variant, number of threads and tracking method that runs here,
+and several frames at once, as nanotrack track does.
 """
 
 import argparse
@@ -36,23 +40,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", type=Path, metavar="PACK", help="model pack, or a detector as ONNX")
     parser.add_argument("source", nargs="?", default="demo://", metavar="SOURCE", help="default: demo://")
     parser.add_argument("--diff", nargs=2, type=Path, metavar=("A.json", "B.json"), help="compare two reports")
-    parser.add_argument("--compare", action="store_true", help="every way this board can run it, in short turns")
+    parser.add_argument("--compare", action="store_true", help="measure every way this board can run it")
     parser.add_argument(
-        "--seconds", type=float, metavar="S", help="free running; default: 10, with --compare 3 for each way"
+        "--seconds", type=float, metavar="S", help="as fast as possible; default: 10, with --compare 3 for each way"
     )
-    parser.add_argument("--frames", type=int, metavar="N", help="free running, in place of --seconds")
-    parser.add_argument("--live", type=float, default=5.0, metavar="S", help="at the camera's pace; default: 5, 0: not")
+    parser.add_argument("--frames", type=int, metavar="N", help="as fast as possible, in place of --seconds")
+    parser.add_argument(
+        "--live", type=float, default=5.0, metavar="S", help="at its own frame rate; default: 5; 0: not"
+    )
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument("--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's")
     parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
-    parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
+    backends = get_args(BackendName)
+    parser.add_argument(
+        "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
+    )
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
+    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
     parser.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="for the network, with --compare up to N; default: all cores but one, with --compare all",
+        help="threads of the network, with --compare up to N; default: all cores but one, with --compare all",
     )
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the report for --diff and other programs")
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="write the report as a page with plots")

@@ -1,20 +1,22 @@
-"""Track people in a video, a camera, a stream, a folder of images, or recorded detections.
+"""Track people in a video, a camera, a stream, images, or recorded detections.
 
 SOURCE is one of
-  street.mp4, -                  a video file, or a video piped into standard input
-  MOT17-09/img1, 'img/*.jpg'     a folder or a glob pattern of images
-  0, /dev/video0, csi://0        a camera at this board
-  rtsp:// rtsps:// http://       a camera or a stream in the network, also
-  https:// udp:// rtmp:// srt://
-  demo://                        the built-in scene
-Of a recording every frame is tracked, of a camera the newest.
+  street.mp4                   a video file
+  -                            a video piped into standard input
+  MOT17-09/img1, 'img/*.jpg'   a folder or a glob pattern of images
+  0, /dev/video0, csi://0      a camera at this board
+  rtsp://... http://...        a stream; rtsps, https, udp, rtmp and srt, too
+  demo://                      the built-in scene
+Every frame of a recording is tracked. A camera's frame is left out where a
+newer one has come.
 
-  nanotrack track --path street.mp4 --model person.pack --save out.mp4 --mot out.txt
-  nanotrack track --path rtsp://camera/stream --model person.pack --jsonl out.jsonl
-  nanotrack track --path 'MOT17-09/img1/*.jpg' --model person.pack --jsonl out.jsonl
+  nanotrack track --path street.mp4 --model person.pack --save out.mp4
+  nanotrack track --path rtsp://camera/1 --model person.pack --jsonl out.jsonl
+  nanotrack track --path 'img1/*.jpg' --model person.pack --mot out.txt
   nanotrack track --detections MOT17-09/det/det.txt --mot out.txt
 
-Ctrl-C stops after the frame in hand: files are finished and the summary is printed; a second one stops at once.
+Ctrl-C stops after the current frame: files are finished and the summary is
+printed. A second one stops at once.
 """
 
 import argparse
@@ -62,9 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--demo", choices=("video", "image", "webcam"), help="kind of source; webcam alone is the first camera"
     )
-    parser.add_argument("--path", metavar="SOURCE", help="what to track, see above")
+    parser.add_argument("--path", metavar="SOURCE", help="what to track; see above")
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
-    parser.add_argument("--detections", type=Path, metavar="DET.txt", help="replay these instead of running a detector")
+    parser.add_argument("--detections", type=Path, metavar="DET.txt", help="use these and run no detector")
     parser.add_argument(
         "--tracking-method",
         default="nanotrack",
@@ -81,13 +83,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PACK|FILE.onnx",
         help="appearance network; default: the one in --model's pack. Alone it means --appearance ema",
     )
-    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="whose looks are computed; default: auto")
-    parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="what they may take a frame")
+    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="which get an embedding; default: auto")
+    parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="time for embeddings, a frame")
     parser.add_argument(
         "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
     )
     parser.add_argument(
-        "--detect-every", type=int, default=1, metavar="N", help="detect in every N-th frame, predict in the others"
+        "--detect-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="detect on every N-th frame, predict on others",
     )
     parser.add_argument(
         "--classes",
@@ -96,15 +102,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to follow, A+B where they may be the same object; default: person",
     )
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
-    parser.add_argument("--show-debug", metavar="A,B", help="draw into it what a joint network saw: heatmap,offsets")
+    parser.add_argument("--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into it")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
-    parser.add_argument("--backend", default="auto", choices=get_args(BackendName), help="default: auto")
+    backends = get_args(BackendName)
+    parser.add_argument(
+        "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
+    )
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--require", metavar="SPEC", help="fail where this rung or backend cannot run")
-    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores")
+    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network; default: all cores")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
-    parser.add_argument("--frame-rate", type=float, metavar="F", help="in place of what the source says of itself")
+    parser.add_argument("--frame-rate", type=float, metavar="F", help="replaces the source's own rate")
     flags.add(parser)
 
 
@@ -188,9 +197,7 @@ def _path(args: argparse.Namespace) -> str | None:
     is_webcam = kind_of(path) in ("device", "csi")
     found = "webcam" if is_webcam else "image" if is_images(path) else "video"
     if found != args.demo:
-        raise UsageError(
-            f"--demo {args.demo}: --path {redacted(path)} is a {found}; leave out --demo, the source tells"
-        )
+        raise UsageError(f"--demo {args.demo}: --path {redacted(path)} is of kind {found}; leave out --demo")
     return path
 
 
@@ -248,7 +255,7 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
     tracker, reid = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=_appearance(args)), None
     if tracker.appearance is not None:
         if not args.path or not args.reid_model:
-            raise UsageError("looks of replayed detections need --path, the pictures, and --reid-model; add both")
+            raise UsageError("embeddings of recorded detections need --path, the pictures, and --reid-model; add both")
         wish = Wish(args.backend, args.variant, args.require, _threads(args))
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
     detections = Recorded(recorded, args.conf or 0.0)

@@ -15,8 +15,8 @@ def add(parser: argparse.ArgumentParser, *, with_names: bool = True) -> None:
     """Declare them, in a group of their own; without --input-size and --class-names for a command that has those."""
     group = parser.add_argument_group(
         "detector in an ONNX file",
-        "What it is and how it wants its pictures, where the file does not show it or its family does otherwise. The"
-        " network gets (pixel * scale - mean) / std of pixels of 0..255. A pack keeps the answers.",
+        "What it is and how it wants its pictures, where the file does not show it\nor its family does otherwise. The"
+        " network gets (pixel * scale - mean) / std\nof pixels of 0..255. A pack keeps the answers.",
     )
     group.add_argument("--family", metavar="NAME", help="of detectors, or module:FAMILY for one of your own")
     if with_names:

@@ -34,6 +34,7 @@ def open_network(
     """The stream at `address`, connected. Raises NotFoundError with the reason, without user and password."""
     full = secrets.address_with(address, credentials)
     try:
+        _check_login(full)
         if scheme_of(address) in ("http", "https"):
             return _open_http(full, frame_rate, silence_s, clock)
         return _open_ffmpeg(full, frame_rate, silence_s, clock)
@@ -71,7 +72,20 @@ def _knock(parts: SplitResult, silence_s: float) -> None:
     except OSError as error:
         raise NotFoundError(of_os_error(error, parts.hostname or "", silence_s)) from error
     except ValueError as error:
-        raise NotFoundError(f"expected an address, found a mistake in it: {error}") from error
+        raise NotFoundError("expected a number from 1 to 65535 as port, found something else") from error
+
+
+def _check_login(full: str) -> None:
+    """Raise NotFoundError where the name of the host would be part of a password that is not encoded."""
+    parts = urlsplit(full)
+    if "@" in parts.netloc or "@" not in parts.path + parts.query:
+        return
+    try:
+        socket.getaddrinfo(parts.hostname, parts.port)
+    except (OSError, ValueError):
+        raise NotFoundError(
+            "expected / ? and # in user and password as %2F %3F and %23; or put them into a credentials file"
+        ) from None
 
 
 def _connect(parts: SplitResult, silence_s: float) -> socket.socket:

@@ -99,6 +99,13 @@ class TestReasons:
         assert "127.0.0.1 does not answer within 1 s" in refusal(address, silence_s=1.0)
         assert time.monotonic() - started_s < 10
 
+    @pytest.mark.parametrize("address", ["rtsp://me:se/cret@127.0.0.1/x", "http://se/cret@127.0.0.1/x"])
+    def test_a_password_that_is_not_encoded_is_not_taken_for_a_host(self, address: str) -> None:
+        with pytest.raises(NotFoundError, match="as %2F") as caught:
+            open_source(address, silence_s=2)
+        assert "cret" not in str(caught.value)
+        assert "se" not in str(caught.value).split()
+
     def test_udp_from_which_nothing_comes(self) -> None:
         port = free_port()
         assert f"no video arrives at port {port} within 1 s" in refusal(f"udp://127.0.0.1:{port}", silence_s=1.0)

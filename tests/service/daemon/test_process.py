@@ -1,5 +1,6 @@
 """The daemon as a process, with a service manager that listens: signals, cameras that hang, exit codes."""
 
+import os
 import signal
 import socket
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cli import main
 from tests.field import PATIENCE_S, Manager, RtspCamera, Served, has_gstreamer, wait_for
 from tests.service.daemon.setups import SCENE, camera, lines, of, write_config
 
@@ -75,6 +77,26 @@ def test_a_hanging_camera_stops_nobody_and_no_password_is_shown(
 
 
 @pytest.mark.skipif(not has_gstreamer(), reason="GStreamer's RTSP server and its Python bindings are not installed")
+def test_a_fifo_that_nothing_writes_to_stops_nobody(
+    tiny_pack: Path, tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    fifo = tmp_path / "film.mp4"
+    os.mkfifo(fifo)
+    path = write_config(tmp_path, tiny_pack, camera("fifo", fifo), camera("looped", fifo, loop=True))
+    assert main(["check", "--config", str(path)]) == 0
+    path = write_config(tmp_path, tiny_pack, camera("fifo", fifo), camera("live", SCENE))
+    served = serve(path)
+    served.hear("READY=1")
+    wait_for(lambda: seen(tmp_path), "nothing is written")
+    served.process.send_signal(signal.SIGHUP)
+    served.hear("RELOADING=1")
+    served.hear("READY=1")
+    code, seconds, log = served.stop()
+    assert code == 0, log
+    assert seconds < 10 + PATIENCE_S / 4
+    assert of(lines(tmp_path), "live", "camera")[-1]["state"] == "stopped"
+
+
 def test_a_read_that_hangs_while_the_process_ends_does_not_abort_it(
     tiny_pack: Path, tmp_path: Path, serve: Callable[..., Served]
 ) -> None:
