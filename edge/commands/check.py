@@ -3,8 +3,8 @@
   nanotrack check --config nanotrack.toml
 
 Checked are the file itself, the model pack with its hashes, the tracker's parameters, files, devices, credentials and
-folders with their permissions. Nothing is sent over the network. Run it as the user of the service. Exit code 0: ready
-to serve; 78: there are mistakes.
+folders with their permissions; the model is opened as serve opens it. Nothing is sent over the network. Run it as the
+user of the service. Exit code 0: ready to serve; 78: there are mistakes.
 """
 
 import argparse

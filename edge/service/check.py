@@ -9,12 +9,13 @@ from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service.build import interval, tracker
-from edge.service.web import http
+from edge.service.build import interval, tracker, warm_detector, warm_embedder
+from edge.service.web import http, metrics
 from edge.settings import credentials
-from edge.settings.config import CameraConfig, Config, Model
+from edge.settings.config import CameraConfig, Config
 from edge.sinks.history.database import open_to_read
 from edge.sinks.mqtt import MqttOutput
+from edge.spans import Spans
 from edge.video.address import kind_of
 from edge.video.camera import check_device, device_of
 from edge.video.open import open_source
@@ -26,10 +27,10 @@ _CHECK_S = 5.0  # the longest check of one camera's file or device
 def mistakes(config: Config) -> list[str]:
     """What would stop `nanotrack serve`, and what a camera would wait for in vain; each starts with its key.
 
-    Nothing is sent over the network, and no camera is opened.
+    The networks are opened as `serve` opens them. Nothing is sent over the network, and no camera is opened.
     """
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("model", lambda: _check_model(config.model)),
+        ("model", lambda: _check_model(config)),
         ("tracking", lambda: _check_tracking(config)),
     ]
     checks += [(f"camera.{camera.name}", _camera_check(camera)) for camera in config.camera]
@@ -43,6 +44,7 @@ def mistakes(config: Config) -> list[str]:
     if mqtt is not None:
         checks.append(("mqtt", lambda: MqttOutput(mqtt)))
     if web is not None:
+        checks.append(("web", metrics.require_library))
         checks.append(("web", lambda: http.check(web)))
     return list(_failures(checks))
 
@@ -55,16 +57,24 @@ def _failures(checks: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def _check_model(model: Model) -> None:
-    """Raises for a pack that is none, a class it does not know, and wishes that exclude each other."""
+def _check_model(config: Config) -> None:
+    """Raises for a pack that is none, a class it does not know, wishes that exclude each other, and what cannot run."""
+    model = config.model
     Wish(model.backend, model.variant, model.require, model.threads or 1)
     path = Path(model.pack)
-    if path.is_file():
+    if not path.is_file():
+        known = modelpack.read(path).detector.classes
+        unknown = [name for names in model.classes for name in names.split("+") if name not in known]
+        if unknown:
+            raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
+    spans = Spans()
+    detector = warm_detector(model, spans)
+    try:
+        follower = tracker(config, 30.0, detector.description.classes)
+    except NanoTrackError:  # that is for `_check_tracking` to say
         return
-    known = modelpack.read(path).detector.classes
-    unknown = [name for names in model.classes for name in names.split("+") if name not in known]
-    if unknown:
-        raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
+    if follower.appearance is not None and (path.is_file() or modelpack.read(path).reid is not None):
+        warm_embedder(config, detector, spans)
 
 
 def _check_tracking(config: Config) -> None:

@@ -1,5 +1,7 @@
 """`nanotrack check`: everything that is wrong, before anything runs."""
 
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,32 @@ def test_the_configuration_must_be_there(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["check", "--config", str(tmp_path / "none.toml")]) == 78
     assert "No such file" in capsys.readouterr().err
     assert main(["check"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "mistake"),
+    [
+        ('pack = "{pack}"\nrequire = "onnxruntime-cuda"', "", "model: .*nothing that was asked for runs it"),
+        ('pack = "{folder}/text.onnx"', "", "model: .*text.onnx: expected an ONNX network"),
+        (
+            'pack = "{pack}"',
+            '[web]\naddress = "192.0.2.1"\ninsecure = true',
+            "web: .*cannot listen on 192.0.2.1 port 8080",
+        ),
+    ],
+)
+def test_what_would_stop_serve_is_found(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, more: str, mistake: str
+) -> None:
+    (tmp_path / "text.onnx").write_text("no network")
+    head = f"[model]\n{model.format(pack=tiny_pack, folder=tmp_path)}\n"
+    text = f'{head}[[camera]]\nname = "a"\nsource = "demo://?people=2"\n{more}\n'
+    assert check(tmp_path, text) == 78
+    assert re.search(mistake, capsys.readouterr().err)
+
+
+def test_a_port_that_is_in_use_may_be_that_of_the_daemon(tiny_pack: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as daemon:
+        port = daemon.getsockname()[1]
+        text = f'[model]\npack = "{tiny_pack}"\n[[camera]]\nname = "a"\nsource = "demo://"\n[web]\nport = {port}\n'
+        assert check(tmp_path, text) == 0

@@ -7,6 +7,7 @@ else; who stays to watch has one of `VIEWERS` of them for as long as he reads wh
 import asyncio
 import base64
 import contextlib
+import errno
 import hmac
 import ipaddress
 import logging
@@ -70,14 +71,10 @@ class Server:
         self._any_host = settings.insecure or settings.credentials is not None
         self._expected = _authorization(settings)
         self._tls = _tls(settings)
-        family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
         try:
-            self._socket = socket.create_server((settings.address, settings.port), family=family)
+            self._socket = socket.create_server((settings.address, settings.port), family=_family(settings))
         except OSError as error:
-            raise UnavailableError(
-                f"web: cannot listen on {settings.address} port {settings.port}: {os.strerror(error.errno or 0)};"
-                " choose another"
-            ) from error
+            raise _cannot_listen(settings, error) from error
         self.port: int = self._socket.getsockname()[1]
         self._clients = self._viewers = 0
         self._loop = asyncio.new_event_loop()
@@ -206,9 +203,30 @@ def _refusal(status: HTTPStatus, *headers: str) -> Response:
 
 
 def check(settings: Web) -> None:
-    """Raise NotFoundError for secrets or keys that are missing, without listening."""
+    """Raise NotFoundError for secrets or keys that are missing, UnavailableError for an address that is not ours.
+
+    Nothing listens; a port that is in use may be that of the daemon, which runs already.
+    """
     _authorization(settings)
     _tls(settings)
+    with socket.socket(_family(settings)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.address, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise _cannot_listen(settings, error) from error
+
+
+def _family(settings: Web) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+
+
+def _cannot_listen(settings: Web, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"web: cannot listen on {settings.address} port {settings.port}: {os.strerror(error.errno or 0)};"
+        " choose another"
+    )
 
 
 def not_found() -> Response:

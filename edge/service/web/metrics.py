@@ -9,16 +9,23 @@ from edge.service.snapshot import Snapshot
 from edge.service.web.status import network
 
 
+def require_library() -> None:
+    """Raise UnavailableError without prometheus-client."""
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError as error:
+        raise UnavailableError(
+            "[web] needs prometheus-client; install it with pip install 'nanotrack-edge[web]'"
+        ) from error
+
+
 class Metrics:
     """The metrics of the newest `snapshot()`. Raises UnavailableError without prometheus-client."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]):
-        try:
-            import prometheus_client
-        except ImportError as error:
-            raise UnavailableError(
-                "[web] needs prometheus-client; install it with pip install 'nanotrack-edge[web]'"
-            ) from error
+        require_library()
+        import prometheus_client
+
         self._snapshot = snapshot
         self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
