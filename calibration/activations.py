@@ -24,11 +24,13 @@ def float_tensors(network: Network, example: Feed) -> list[str]:
     """The tensors that nodes of `network` compute in float32."""
     names = [name for node in network.nodes for name in node.output if name]
     found = Runner(network.showing(names))(example)
-    return [name for name in names if found[name].dtype == np.float32]
+    return [name for name in names if found[name].dtype == np.float32 and found[name].size]
 
 
 def extremes(network: Network, tensors: Sequence[str], inputs: Iterable[Feed]) -> dict[str, Extremes]:
     """The extremes of every one of `tensors` over `inputs`; channels are axis 1 of a map, else all is one channel."""
+    if not tensors:
+        return {}
     runner = Runner(network.showing(tensors))
 
     def of_one(feed: Feed) -> dict[str, tuple[Floats, Floats]]:
@@ -47,7 +49,7 @@ def histograms(
         name: ChannelHistograms.empty(seen.lows.min(0), seen.highs.max(0), negative_slope(network, name))
         for name, seen in limits.items()
     }
-    for values in Runner(network.showing(limits)).each(inputs):
+    for values in Runner(network.showing(limits)).each(inputs) if limits else ():
         for name, histogram in found.items():
             histogram.add(_by_channel(values[name]))
     return found

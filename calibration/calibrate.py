@@ -9,10 +9,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import onnx
 
 from calibration import feeds, float16, joint_inputs, lint, matrix_outputs, placement, search, sensitivity
-from calibration.feeds import CalibrationSet
+from calibration.feeds import CalibrationSet, View
 from calibration.frames import FEWEST, Frames, halves
 from calibration.gate import Judge, Limits, ReidJudge, Verdict
 from calibration.judges import judge_of
@@ -64,9 +65,9 @@ def calibrate(
 ) -> Calibration:
     """Calibrate `detector` and, where given, `reid`; `contents` are their float files by these names.
 
-    `labels` are the true boxes of each of `frames`, in pixels of the detector's input.
-    Raises DataError for a network of which nothing can be computed in integers and for a result that TensorRT would
-    refuse.
+    `labels` are the true boxes of each of `frames`, as shares of its width and height.
+    Raises DataError for a network of which nothing can be computed in integers. A variant that cannot be made of it,
+    or that TensorRT would refuse, is left out and noted.
     """
     progress("calibration frames")
     crops: list[list[Array]] = []
@@ -82,7 +83,8 @@ def calibrate(
     if labels is not None:
         progress("labels")
         _, held_out = halves(len(labels))
-        _compare(outcomes["detector"], contents["detector"], detector, [labels[i] for i in held_out])
+        views = [collected.views[i] for i in held_out]
+        _compare(outcomes["detector"], contents["detector"], detector, views, [labels[i] for i in held_out])
     if reid is not None:
         outcomes["reid"] = _reid(contents["reid"], reid, crops, settings, progress)
     return Calibration(frames, settings, outcomes)
@@ -129,11 +131,21 @@ def _notes_on_pairs(collected: CalibrationSet, settings: Settings) -> list[str]:
     return notes
 
 
-def _compare(outcome: Outcome, content: bytes, detector: Detector, truths: Sequence[Detections]) -> None:
-    """Average precision of every variant against labels of the held-out pictures."""
+def _compare(
+    outcome: Outcome, content: bytes, detector: Detector, views: Sequence[View], labels: Sequence[Detections]
+) -> None:
+    """Average precision of every variant against labels of the held-out frames, in whose pixels boxes are compared."""
+    truths = [
+        replace(label, boxes_xyxy=(label.boxes_xyxy * np.tile([view.width, view.height], 2)).astype(np.float32))
+        for view, label in zip(views, labels, strict=True)
+    ]
     judge = judge_of(detector, Runner(content), [])
     for variant, file in [("fp32", content), *((made.name, made.content) for made in outcome.variants)]:
-        found = [judge.detections(outputs) for outputs in Runner(file).each(outcome.held_out)]
+        seen = [judge.detections(outputs) for outputs in Runner(file).each(outcome.held_out)]
+        found = [
+            replace(one, boxes_xyxy=view.boxes(one.boxes_xyxy.astype(np.float64)).astype(np.float32))
+            for view, one in zip(views, seen, strict=True)
+        ]
         ap50, ap, _ = compared(truths, found)
         outcome.labelled[variant] = {"ap50": round(ap50, 5), "ap": round(ap, 5), "boxes": sum(map(len, truths))}
 
@@ -169,13 +181,22 @@ def _tensorrt(outcome: Outcome, subject: Subject, gate: Judge, settings: Setting
     content = outcome.variants[-1].content
     progress("float16")
     for variant, model in (("fp16", subject.network.model), ("qdq_fp16", onnx.load_from_string(content))):
-        half = float16.to_float16(model)
-        _add(outcome, variant, bytes(half.SerializeToString(deterministic=True)), gate, settings, exact=False)
-    for made in outcome.variants:
-        if made.name.startswith("qdq"):
-            illegal = lint.problems(onnx.load_from_string(made.content))
-            if illegal:
-                raise DataError(f"{made.name}: not legal for TensorRT: {'; '.join(illegal[:4])}; please report this")
+        try:
+            half = float16.to_float16(model)
+            _add(outcome, variant, bytes(half.SerializeToString(deterministic=True)), gate, settings, exact=False)
+        except DataError as error:
+            _leave_out(outcome, variant, str(error))
+    for made in [made for made in outcome.variants if made.name.startswith("qdq")]:
+        illegal = lint.problems(onnx.load_from_string(made.content))
+        if illegal:
+            outcome.variants.remove(made)
+            _leave_out(outcome, made.name, f"not legal for TensorRT: {'; '.join(illegal[:4])}")
+
+
+def _leave_out(outcome: Outcome, variant: str, why: str) -> None:
+    """Note that a variant is not made, as of a network from elsewhere with operators that it cannot have."""
+    outcome.notes.append(f"no {variant}: {why}")
+    logger.warning("%s", outcome.notes[-1])
 
 
 def _integer(

@@ -89,6 +89,9 @@ class Channels:
             sizes = self._network.weights.get(node.input[1]) if len(node.input) > 1 else None
             if sizes is None:
                 sizes = np.full(len(node.output), len(first) // len(node.output))
+            if sum(sizes) != len(first):  # parts of unlike length, which no size tells
+                self._pin_inputs(node)
+                return
             for name, ids in zip(node.output, np.split(first, np.cumsum(sizes)[:-1]), strict=True):
                 self.of[name] = ids
         elif node.op_type == "Concat" and attribute(node, "axis", 0) == 1 and all(ids is not None for ids in known):

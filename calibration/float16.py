@@ -5,6 +5,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from calibration.network import opset_of
+from edge.errors import DataError
 
 QDQ_OPSET = 19  # the first whose Q/DQ have float16 scales
 _QDQ_IR = 9
@@ -17,7 +18,10 @@ _FLOAT32_INPUTS = {"Resize": (1, 2)}
 
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model` in float16. Q/DQ pairs keep their grids where the scales are float16 numbers."""
+    """`model` in float16. Q/DQ pairs keep their grids where the scales are float16 numbers.
+
+    Raises DataError for a model with operators that are not made for that.
+    """
     half = onnx.ModelProto()
     half.CopyFrom(model)
     graph = half.graph
@@ -36,6 +40,9 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = TensorProto.FLOAT16
+            if node.op_type == "ConstantOfShape" and attribute.t.data_type == TensorProto.FLOAT:
+                values = numpy_helper.to_array(attribute.t).astype(np.float16)
+                attribute.t.CopyFrom(numpy_helper.from_array(values, attribute.t.name))
     nodes = [*_cast_inputs(graph), *graph.node, *_cast_outputs(graph)]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -45,7 +52,11 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
                 entry.version = QDQ_OPSET
         _take_axes_as_inputs(graph)
         half.ir_version = max(half.ir_version, _QDQ_IR)
-    onnx.checker.check_model(half, full_check=True)
+    try:
+        onnx.checker.check_model(half, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        first = (str(error).strip().splitlines() or ["it does not say why"])[0][:200]
+        raise DataError(f"it cannot be computed in float16 throughout ({first})") from error
     return half
 
 
@@ -75,6 +86,8 @@ def _cast_inputs(graph: onnx.GraphProto) -> list[NodeProto]:
 def _cast_outputs(graph: onnx.GraphProto) -> list[NodeProto]:
     casts = []
     for value in graph.output:
+        if value.type.tensor_type.elem_type != TensorProto.FLOAT:
+            continue
         _rename(graph, value.name, f"{value.name}.half", inputs=False)
         _rename(graph, value.name, f"{value.name}.half", inputs=True)
         casts.append(helper.make_node("Cast", [f"{value.name}.half"], [value.name], to=TensorProto.FLOAT))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibration.decode import Postprocess
-from calibration.precision import compared
+from calibration.precision import compared, iou_matrix, pairs
 from calibration.runtime import Array, Arrays, Feed, Runner, perturbed
 from edge.modelpack import Detector, Reid
 from edge.types import Detections
@@ -103,15 +103,22 @@ class DetectorJudge:
         self._classes = classes
         self._reference = reference
         self._tensors = tensors
-        self._expected = [Cells.seeing(detector, outputs) for outputs in reference.each(tensors)]
         self._postprocess: Postprocess | None = None
         self._truths: dict[int, list[Detections]] = {}
+        self._expected = [self._seen(outputs) for outputs in reference.each(tensors)]
 
     def error(self, variant: Runner) -> float:
-        """Mean of |score difference| + 1 - IoU of boxes over the cells that see something, weighted by score."""
+        """Mean of |score difference| + 1 - IoU of boxes over what the float network sees, weighted by score.
+
+        Of networks with distributions cell by cell, which is smoother; of all others by detections, found again by
+        their boxes.
+        """
         total = weight = 0.0
         for outputs, expected in zip(variant.each(self._tensors), self._expected, strict=True):
-            part, mass = expected.difference(Cells.read(self._detector, outputs, expected.rows))
+            if isinstance(expected, Cells):
+                part, mass = expected.difference(Cells.read(self._detector, outputs, expected.rows))
+            else:
+                part, mass = _difference(expected, self.detections(outputs))
             total, weight = total + part, weight + mass
         return total / max(weight, 1e-9)
 
@@ -132,6 +139,11 @@ class DetectorJudge:
         if self._postprocess is None:
             self._postprocess = Postprocess(self._detector, outputs, self._classes)
         return self._postprocess(outputs, floor)
+
+    def _seen(self, outputs: Arrays) -> "Cells | Detections":
+        if self._detector.head.boxes == "distributions":
+            return Cells.seeing(self._detector, outputs)
+        return self.detections(outputs, TRUTH_SCORE)
 
 
 class ReidJudge:
@@ -215,6 +227,16 @@ def _tables(detector: Detector, outputs: Arrays) -> tuple[Array, Array]:
         return tables[0][:, :classes], tables[0][:, classes:]
     half = len(tables) // 2
     return np.concatenate(tables[:half]), np.concatenate(tables[half:])
+
+
+def _difference(expected: Detections, found: Detections) -> tuple[float, float]:
+    """The same as `Cells.difference` over detections; one that is not found again is as different as can be."""
+    scores = expected.scores.astype(np.float64)
+    errors = scores + 1
+    a, b = pairs(expected, found)
+    ious = iou_matrix(expected.boxes_xyxy[a], found.boxes_xyxy[b]).diagonal()
+    errors[a] = np.abs(found.scores[b] - scores[a]) + 1 - ious
+    return float(np.sum(scores * errors)), float(np.sum(scores))
 
 
 def _iou_of_sides(a: Floats, b: Floats) -> Floats:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.feeds import CROP_SCORE, OBJECT_SCORE, CalibrationSet
+from calibration.feeds import CROP_SCORE, OBJECT_SCORE, CalibrationSet, View
 from calibration.frames import Pair
 from calibration.runtime import Feed
 from edge.detect.families.joint import BEFORE, IMAGE
@@ -36,6 +36,7 @@ def collect(pairs: Iterable[Pair], detector: Detector, content: bytes) -> Calibr
             collected.feeds.append(feed)
             scale = joint.scale
             centres = (seen.boxes_xyxy[:, :2] + seen.boxes_xyxy[:, 2:]).astype(np.float64) / 2
+            collected.views.append(View(picture.shape[1], picture.shape[0], scale))
             within = (centres - (scale.left, scale.top)) / (scale.x, scale.y)
             collected.objects.append(np.clip(within / (detector.input.width, detector.input.height), 0, 1))
         backend.close()

@@ -15,7 +15,7 @@ from edge.types import Detections
 
 
 def read(folder: Path, frames: Frames, detector: Detector) -> list[Detections]:
-    """True boxes of each chosen picture in pixels of the network's input, scores 1; no file means no objects.
+    """True boxes of each chosen picture as shares of its width and height, scores 1; no file means no objects.
 
     Raises DataError for lines that are no labels, and where not one picture has a file.
     """
@@ -26,11 +26,10 @@ def read(folder: Path, frames: Frames, detector: Detector) -> list[Detections]:
             f"--labels {folder}: expected text files named like the pictures (000123.jpg: 000123.txt), found none that"
             " match; labels need a folder of pictures, not a video"
         )
-    size = np.array([detector.input.width, detector.input.height] * 2)
-    return [_boxes(files.get(name), size, len(detector.classes)) for name in names]
+    return [_boxes(files.get(name), len(detector.classes)) for name in names]
 
 
-def _boxes(path: Path | None, size: np.ndarray, classes: int) -> Detections:
+def _boxes(path: Path | None, classes: int) -> Detections:
     lines = path.read_text("utf-8").splitlines() if path else []
     try:
         rows = np.array([[float(word) for word in line.split()] for line in lines if line.strip()]).reshape(-1, 5)
@@ -39,5 +38,5 @@ def _boxes(path: Path | None, size: np.ndarray, classes: int) -> Detections:
             f"{path}: expected lines of class, x, y, width, height ({error}); convert the labels"
         ) from error
     rows = rows[rows[:, 0] < classes]
-    corners = np.hstack([rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2]) * size
+    corners = np.hstack([rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2])
     return Detections(corners.astype(np.float32), np.ones(len(rows), np.float32), rows[:, 0].astype(np.int32))

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
+from edge.errors import DataError
+
 Array = npt.NDArray[Any]
 
 # Per-channel Q/DQ came with opset 13; 17 is what the exporter writes.
@@ -35,10 +37,20 @@ class Network:
 
     @classmethod
     def parse(cls, content: bytes) -> "Network":
-        """The model in `content`, brought to an opset that has per-channel Q/DQ."""
+        """The model in `content`, brought to an opset that has per-channel Q/DQ, all constants among its weights.
+
+        Raises DataError for one that cannot be brought there.
+        """
         model = onnx.load_from_string(content)
         if opset_of(model) < 13:
-            model = _without_empty_scales(onnx.version_converter.convert_version(model, OPSET))
+            try:
+                model = _without_empty_scales(onnx.version_converter.convert_version(model, OPSET))
+            except (RuntimeError, ValueError) as error:  # the converter's own errors are RuntimeErrors
+                first = (str(error).splitlines() or ["it does not say why"])[0][:200]
+                raise DataError(
+                    f"opset {opset_of(model)} cannot be brought to {OPSET} ({first}); export with opset 13 or later"
+                ) from error
+        _lift_constants(model.graph)
         weights = {tensor.name for tensor in model.graph.initializer}
         inputs = [value for value in model.graph.input if value.name not in weights]
         if len(inputs) < len(model.graph.input):  # up to IR version 3 weights had to be listed as inputs too
@@ -100,6 +112,24 @@ class Network:
         del model.graph.output[:]
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in tensors)
         return bytes(model.SerializeToString())
+
+
+def _lift_constants(graph: onnx.GraphProto) -> None:
+    """Constants that stand in nodes become initializers, which some exporters write and all of this reads."""
+    kept = []
+    for node in graph.node:
+        value = next((a.t for a in node.attribute if a.name == "value"), None) if node.op_type == "Constant" else None
+        if value is None:
+            kept.append(node)
+            continue
+        tensor = onnx.TensorProto()
+        tensor.CopyFrom(value)
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+    if len(kept) < len(graph.node):
+        kept = [NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(kept)
 
 
 def _without_empty_scales(model: onnx.ModelProto) -> onnx.ModelProto:

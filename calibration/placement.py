@@ -74,7 +74,9 @@ def for_cpu(network: Network, floats: Collection[str] = ()) -> Placement:
     for node in network.nodes:
         makers = [network.maker(name) for name in network.activations(node)]
         whole = [m is not None and m.output[0] in integer and m.op_type not in _MATRIX for m in makers]
-        if (node.op_type in _FOLLOWING and whole[:1] == [True]) or (node.op_type in _JOINING and any(whole)):
+        if (node.op_type in _FOLLOWING and whole[:1] == [True]) or (
+            node.op_type in _JOINING and any(whole) and len(whole) == len(node.input)
+        ):
             integer.add(node.output[0])
     for node in reversed(network.nodes):  # one quantization before a Split instead of one behind each output
         readers = [r for name in node.output for r in network.readers(name)]

@@ -261,6 +261,8 @@ def signal_to_noise(result: Quantized, floats: Collection[str], feeds: Sequence[
     integer = Network.parse(result.content(floats))
     elsewhere = _read_where_found(result.network)
     names = [n for n in result.ranges(floats) if integer.maker(f"{n}.dq") is not None and n not in elsewhere]
+    if not names:
+        return {}
     noisy = Runner(integer.showing([f"{name}.dq" for name in names]), exact=True)
     clean = Runner(result.network.showing(names))
     powers = np.zeros((len(names), 2))

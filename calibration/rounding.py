@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 
 POSITIONS = 300  # per picture and layer
+MOST_VALUES = 1200  # that one output sees: the moment of more takes seconds to invert and megabytes to keep
 DAMPING = 0.02  # of the mean diagonal
 JITTER = 0.02  # of the picture, around an object's centre
 
@@ -31,7 +32,11 @@ def moments(
 
     `objects` are the centres of what the float network sees in each input, `[n, 2]` in 0..1; none is fine.
     """
-    nodes = {node.output[0]: node for node in network.weighted() if node.output[0] in set(layers)}
+    nodes = {
+        node.output[0]: node for node in network.weighted() if node.output[0] in set(layers) and _fits(network, node)
+    }
+    if not nodes:
+        return {}
     reads = {name: network.activations(node)[0] for name, node in nodes.items()}
     runner = Runner(network.showing(dict.fromkeys(reads.values())))
 
@@ -62,6 +67,17 @@ def rounded(network: Network, statistics: Mapping[str, Floats], family: Family) 
     return found
 
 
+def _fits(network: Network, node: NodeProto) -> bool:
+    """Whether the statistics of a layer can be taken: a matrix, or a convolution of pictures in one group or depthwise
+    that sees few enough values. Others are rounded to nearest, which costs the large ones least."""
+    weight = network.weight(node)
+    if node.op_type == "Gemm":
+        return weight.shape[1] <= MOST_VALUES
+    one_group = attribute(node, "group", 1) == 1 or network.depthwise(node)
+    plain = attribute(node, "dilations", [1, 1]) == [1, 1] and attribute(node, "auto_pad", b"NOTSET") == b"NOTSET"
+    return weight.ndim == 4 and one_group and plain and weight[0].size <= MOST_VALUES
+
+
 def _points(centres: Points, random: np.random.Generator) -> Points:
     """`POSITIONS` places in 0..1, half of them near objects if there are any."""
     spread = random.random((POSITIONS, 2))
@@ -77,7 +93,7 @@ def _moment(network: Network, node: NodeProto, values: Array, points: Points) ->
         columns = values.T if attribute(node, "transA", 0) else values
         picked = columns[(points[:, 1] * len(columns)).astype(int)].astype(np.float64)
         return picked.T @ picked
-    patches = _patches(node, values, points)
+    patches = _patches(node, network.weights[node.input[1]].shape[2:], values, points)
     if network.depthwise(node):
         by_channel = patches.transpose(1, 0, 2)
         return np.asarray(by_channel.transpose(0, 2, 1) @ by_channel)
@@ -85,9 +101,9 @@ def _moment(network: Network, node: NodeProto, values: Array, points: Points) ->
     return np.asarray(flat.T @ flat)
 
 
-def _patches(node: NodeProto, values: Array, points: Points) -> Floats:
+def _patches(node: NodeProto, kernel: Sequence[int], values: Array, points: Points) -> Floats:
     """What the kernel sees at `points` of a map `[1, C, H, W]`: `[points, C, kernel]`."""
-    height, width = attribute(node, "kernel_shape", [1, 1])
+    height, width = kernel
     stride = attribute(node, "strides", [1, 1])
     pads = attribute(node, "pads", [0] * 4)
     padded = np.pad(values[0], ((0, 0), (pads[0], pads[2]), (pads[1], pads[3])))

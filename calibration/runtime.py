@@ -9,25 +9,29 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import DataError
+
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 Feed = Array | Mapping[str, Array]  # what one run reads: the network's only input, or several by name
 T = TypeVar("T")
 
 MOST_WORKERS = 8
+_NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
 _INPUT_SEED = 1_000_000  # between the seeds of a feed's inputs, which are otherwise small
 
 
 class Runner:
     """`content` on ONNX Runtime, one thread: the order of sums, and with it the last bits, does not depend on cores.
 
-    `exact` switches every optimisation off, so that Q/DQ pairs are computed as they stand.
+    `exact` switches every optimisation off, so that Q/DQ pairs are computed as they stand. Raises DataError for a model
+    that ONNX Runtime cannot open.
     """
 
     def __init__(self, content: bytes, *, exact: bool = False):
         import onnxruntime
 
-        from edge.infer.onnxrt.session import CPU, DISABLED, keep_products_exact
+        from edge.infer.onnxrt.session import CPU, DISABLED, ERRORS, first_line, keep_products_exact
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -36,14 +40,33 @@ class Runner:
         options.log_severity_level = 3
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = onnxruntime.InferenceSession(content, options, providers=[CPU], disabled_optimizers=DISABLED)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=[CPU], disabled_optimizers=DISABLED, enable_fallback=0
+            )
+        except ERRORS as error:
+            raise DataError(f"ONNX Runtime cannot open it: {first_line(error)}") from error
         self._inputs: Sequence[str] = [i.name for i in self._session.get_inputs()]
         self._outputs: Sequence[str] = [o.name for o in self._session.get_outputs()]
 
     def __call__(self, feed: Feed) -> Arrays:
-        """All outputs by name for what it reads."""
+        """All outputs by name for what it reads. Raises DataError where ONNX Runtime fails."""
+        from edge.infer.onnxrt.session import ERRORS, first_line
+
         named = feed if isinstance(feed, Mapping) else dict(zip(self._inputs, [feed], strict=True))
-        return dict(zip(self._outputs, self._session.run(self._outputs, named), strict=True))
+        try:
+            found = self._session.run(self._outputs, named)
+        except ERRORS as error:
+            raise DataError(f"ONNX Runtime cannot run it: {first_line(error)}") from error
+        return dict(zip(self._outputs, found, strict=True))
+
+    def feed(self, name: str, tensor: Array, constants: Mapping[str, Sequence[float]]) -> Feed:
+        """What a run reads: `tensor` as input `name`, alone or beside `constants`, each in the type of its input."""
+        if not constants:
+            return tensor
+        types = {port.name: port.type for port in self._session.get_inputs()}
+        beside = {key: np.asarray([values], _NUMBERS[types[key]]) for key, values in constants.items() if key in types}
+        return {name: tensor, **beside}
 
     def each(self, feeds: Iterable[Feed]) -> Iterator[Arrays]:
         """The outputs for one feed after the other, mapped in parallel; each run is one thread's work."""
@@ -80,6 +103,8 @@ def perturbed(feed: Feed, seed: int) -> Feed:
 
 def _perturbed(tensor: Array, seed: int) -> Array:
     random = np.random.default_rng(seed)
+    if tensor.dtype.kind == "i":  # sizes, which are no measurement
+        return tensor
     if tensor.dtype == np.uint8:
         moved = tensor.reshape(-1).copy()
         places = random.integers(0, moved.size, moved.size // 100)

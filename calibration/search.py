@@ -205,8 +205,10 @@ def rough(subject: Subject, target: Target, seen: Observed) -> Quantized:
 def observed(subject: Subject, target: Target) -> Observed:
     """What flows through the network of `subject`, where `target` may want a grid."""
     network, inputs = subject.network, subject.inputs[:FOR_RANGES]
-    extremes = activations.extremes(network, activations.float_tensors(network, inputs[0]), inputs)
     wanted = dict.fromkeys(_source(network, name) for name in target.place(network, ()).gridded)
+    needed = wanted.keys() | {node.output[0] for node in network.weighted()}
+    computed = [name for name in activations.float_tensors(network, inputs[0]) if name in needed]
+    extremes = activations.extremes(network, computed, inputs)
     limits = {name: extremes[name] for name in wanted if name in extremes}
     return Observed(extremes, activations.histograms(network, limits, inputs))
 

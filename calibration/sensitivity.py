@@ -22,6 +22,7 @@ from calibration.search import Quantized
 # free in float and a table lookup of .27 in int8; a border of integer and float is a pass over the values.
 _FLOAT_MAC_NS, _INTEGER_MAC_NS = 1 / 43, 1 / 150
 _DEPTHWISE_NS, _LOOKUP_NS, _BORDER_NS = 0.7, 0.27, 0.45
+MOST_UNITS = 32  # each is measured
 LEAST_GAIN = 0.02  # of the error; less may be noise
 
 
@@ -47,14 +48,17 @@ class Unit:
 def units(network: Network, floats: Sequence[str]) -> dict[str, list[str]]:
     """Layers that can be integer by block: the name up to its first number, as `backbone.stage2.0`, `head.cls_convs.1`.
 
-    A model whose layers have no such names is taken layer by layer.
+    A model whose layers have no such names is taken in pieces of as many layers each, in the order of execution.
     """
     found: dict[str, list[str]] = {}
     for name in placement.candidates(network):
         if name not in floats:
             match = re.match(r"(?:[A-Za-z]\w*\.)+?\d+(?=\.)", name)
             found.setdefault(match[0] if match else name, []).append(name)
-    return found
+    if len(found) <= MOST_UNITS:
+        return found
+    pieces = np.array_split(np.array(list(found), object), MOST_UNITS)
+    return {f"{piece[0]} to {piece[-1]}": [layer for name in piece for layer in found[name]] for piece in pieces}
 
 
 def ranked(calibrated: Quantized, judge: Judge, floats: Sequence[str], example: Feed) -> list[Unit]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.errors import DataError, NotFoundError
+from edge.files import open_file, read_file
 from edge.schema import bounds, build, within
 
 SCHEMA = 1
@@ -32,6 +33,7 @@ JOINT_OUTPUTS = ("scores", "classes", "peaks", "edges", "offsets", "embeddings",
 # before anything of that size is allocated and before compiled code, which checks no bounds, is entered with it.
 LARGEST_SIDE_PX = 4096
 MOST_CLASSES = 10_000
+MOST_MANIFEST_BYTES = 4 << 20
 MOST_OUTPUTS = 64
 LARGEST_STRIDE_PX = 1024
 LARGEST_REG_MAX = 255
@@ -121,7 +123,7 @@ class Head:
         if not 1 <= len(self.outputs) <= MOST_OUTPUTS:
             raise ValueError(f"outputs: expected 1 to {MOST_OUTPUTS} names, found {len(self.outputs)}")
         if len(self.strides) > MOST_OUTPUTS or not all(1 <= stride <= LARGEST_STRIDE_PX for stride in self.strides):
-            raise ValueError(f"strides: expected numbers from 1 to {LARGEST_STRIDE_PX}, found {list(self.strides)}")
+            raise ValueError(f"strides: expected numbers from 1 to {LARGEST_STRIDE_PX}, found {list(self.strides[:8])}")
         if (
             self.boxes == "distributions"
             and self.type != JOINT
@@ -244,14 +246,14 @@ def read(folder: Path | str) -> ModelPack:
 def _manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(read_file(path, MOST_MANIFEST_BYTES).decode("utf-8"))
     except FileNotFoundError:
         raise NotFoundError(
             f"{folder}: expected a model pack (a folder with {MANIFEST}), found none; nanotrack-export pack makes one"
         ) from None
     except OSError as error:
         raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error}); copy the pack again or export it anew") from error
     version = data.get("schema") if isinstance(data, dict) else None
     if version != SCHEMA:
@@ -265,9 +267,9 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def sha256_of(path: Path) -> str:
-    """The hex sha256 of a file."""
+    """The hex sha256 of a file. Raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

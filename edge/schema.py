@@ -8,6 +8,7 @@ item of a list that has a name is called by it: "camera.door.stall_s".
 
 import dataclasses
 import difflib
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_MOST_SHOWN = 100
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -44,7 +46,7 @@ def _value(kind: Any, data: object, path: str, mistakes: list[str]) -> Any:
         return _dataclass(kind, data, path, mistakes)
     if origin is typing.Literal:
         if data not in arguments:
-            mistakes.append(f"{path}: expected {' or '.join(map(repr, arguments))}, found {data!r}")
+            mistakes.append(f"{path}: expected {' or '.join(map(repr, arguments))}, found {_shown(data)}")
         return data
     if origin in (typing.Union, types.UnionType):
         (inner,) = (a for a in arguments if a is not type(None))
@@ -53,19 +55,19 @@ def _value(kind: Any, data: object, path: str, mistakes: list[str]) -> Any:
         return _tuple(arguments, data, path, mistakes)
     if origin is dict:
         if not isinstance(data, Mapping):
-            mistakes.append(f"{path}: expected a table, found {data!r}")
+            mistakes.append(f"{path}: expected a table, found {_shown(data)}")
             return {}
         return {str(k): _value(arguments[1], v, _join(path, str(k)), mistakes) for k, v in data.items()}
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        return _float(data, path, mistakes)
     if not isinstance(data, kind) or (kind is not bool and isinstance(data, bool)):
-        mistakes.append(f"{path}: expected {_NAMES[kind]}, found {data!r}")
+        mistakes.append(f"{path}: expected {_NAMES[kind]}, found {_shown(data)}")
     return data
 
 
 def _tuple(arguments: tuple[Any, ...], data: object, path: str, mistakes: list[str]) -> tuple[Any, ...]:
     if not isinstance(data, (list, tuple)):
-        mistakes.append(f"{path}: expected a list, found {data!r}")
+        mistakes.append(f"{path}: expected a list, found {_shown(data)}")
         return ()
     if arguments[-1] is Ellipsis:
         arguments = (arguments[0],) * len(data)
@@ -84,7 +86,7 @@ def _item(path: str, index: int, data: object) -> str:
 
 def _dataclass(cls: type, data: object, path: str, mistakes: list[str]) -> Any:
     if not isinstance(data, Mapping):
-        mistakes.append(f"{path or 'top level'}: expected a table, found {data!r}")
+        mistakes.append(f"{path or 'top level'}: expected a table, found {_shown(data)}")
         return None
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
@@ -113,9 +115,25 @@ def _check_range(field: "dataclasses.Field[Any]", value: object, path: str, mist
     if "low" not in field.metadata or isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     low, high = field.metadata["low"], field.metadata["high"]
-    if not low <= value <= high:
+    if not low <= value <= high:  # NaN is in no range
         remedy = "" if field.default in (None, dataclasses.MISSING) else f"; the default is {field.default}"
-        mistakes.append(f"{path}: expected a number from {low:g} to {high:g}, found {value:g}{remedy}")
+        mistakes.append(f"{path}: expected a number from {low:g} to {high:g}, found {_shown(value)}{remedy}")
+
+
+def _float(data: int | float, path: str, mistakes: list[str]) -> float:
+    try:
+        return float(data)
+    except OverflowError:
+        mistakes.append(f"{path}: expected a number, found one that is too large")
+        return 0.0
+
+
+def _shown(data: object) -> str:
+    """`data` for a message, cut short: a file may hold megabytes."""
+    text = (
+        f"{data:g}" if isinstance(data, float) else reprlib.repr(data) if isinstance(data, (list, dict)) else repr(data)
+    )
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _join(path: str, key: str) -> str:

@@ -89,12 +89,12 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
             " --class-names A,B,... in order, or --class-names coco for COCO's 80"
         )
     if chosen.doubt:
-        logger.warning("%s: taken for a %s as asked; the file does not show %s", path, overrides.family, chosen.doubt)
+        logger.warning("%s: a %s as asked; the file does not show %s", facts.file, overrides.family, chosen.doubt)
     said = overrides.resize, overrides.colour, overrides.scale, overrides.mean, overrides.std
     if chosen.assumed and said == (None,) * len(said):
         logger.warning(
             "%s: %s; assumed: %s; --resize, --pad, --colour, --scale, --mean and --std say otherwise",
-            path,
+            facts.file,
             chosen.detector.source.architecture,
             chosen.assumed,
         )

@@ -5,7 +5,6 @@ So every rung is compared with the float32 outputs, and the limit for INT8 comes
 was already off when it was exported.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
+from edge.infer import npz
 from edge.infer.backend import Backend
 from edge.infer.reasons import Reason, RungError
 from edge.modelpack import JOINT_OUTPUTS, ModelPack
@@ -66,14 +66,15 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
         return None
     path = pack.path(entry)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name.startswith(f"{network}.")}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        arrays = npz.read(path, f"{network}.")
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected an .npz of plain arrays ({error}); export the pack anew") from error
     tensor = arrays.pop(f"{network}.input", None)
     outputs: dict[str, dict[str, npt.NDArray[Any]]] = {}
     for name, array in arrays.items():
-        _, variant, output = name.split(".", 2)
+        _, variant, output = [*name.split(".", 2), ""][:3]
+        if not output or not array.size or (array.ndim == 0):
+            raise DataError(f"{path}: {name}: expected <network>.<variant>.<output> with numbers; export the pack anew")
         outputs.setdefault(variant, {})[output] = array
     if tensor is None or REFERENCE not in outputs:
         return None

@@ -20,7 +20,7 @@ from export.config import Activations, Config
 from export.layers import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from calibration.outcome import Calibration
+    from calibration.outcome import Calibration, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,27 @@ def _calibration(
     settings = Settings(limits, ALL_BOARDS if args.boards == "all" else (args.boards,))
     total = steps(settings, reid=reid is not None, labels=truths is not None)
     with Progress(total) as progress:
-        return calibrate(contents, *described, frames, settings, progress.advance, truths)
+        calibration = calibrate(contents, *described, frames, settings, progress.advance, truths)
+    for name, outcome in calibration.outcomes.items():
+        _warn_if_slower(name, contents[name], outcome)
+    return calibration
+
+
+def _warn_if_slower(name: str, content: bytes, outcome: "Outcome") -> None:
+    """Say where integers gain nothing on a CPU like this one; every board measures for itself."""
+    from calibration.report import timed
+
+    integer = next((made for made in outcome.variants if made.name == "int8"), None)
+    if integer is not None and outcome.held_out:
+        float_ms, integer_ms = (timing.p50_ms for timing in timed([content, integer.content], outcome.held_out[0], 9))
+        if integer_ms > 1.05 * float_ms:  # less is noise
+            logger.warning(
+                "%s: int8 is slower than float32 on a CPU like this one, %.1f ms against %.1f: its operators have no"
+                " fast integer form; a board measures both once and takes the faster",
+                name,
+                integer_ms,
+                float_ms,
+            )
 
 
 def _report(

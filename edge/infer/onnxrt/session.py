@@ -23,7 +23,7 @@ DISABLED = ("WeightBiasQuantization",)
 
 # The runtime's errors share no base class of their own; what fails while it runs on bound arrays is a RuntimeError, and
 # names that are no UTF-8 end in a UnicodeDecodeError.
-_ERRORS = (
+ERRORS = (
     native.EngineError,
     native.EPFail,
     native.Fail,
@@ -99,7 +99,7 @@ class OnnxRuntime:
                 for name, found in zip(self.outputs, binding.get_outputs(), strict=True):
                     if name in self._varying:
                         shapes.copy_rows(found.numpy(), self.outputs[name])
-        except _ERRORS as error:
+        except ERRORS as error:
             raise DataError(f"{self._path}: ONNX Runtime cannot run it: {first_line(error)}") from error
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class OnnxRuntime:
         """The shapes of outputs for inputs of zeros."""
         try:
             found = self._session.run([port.name for port in ports], dict(self.inputs))
-        except _ERRORS as error:
+        except ERRORS as error:
             raise DataError(f"{self._path}: ONNX Runtime cannot run it: {first_line(error)}") from error
         return [array.shape for array in found]
 
@@ -163,7 +163,7 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
         )
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
-    except _ERRORS as error:
+    except ERRORS as error:
         raise DataError(
             f"{path}: expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found"
             f" {first_line(error)}; export it anew"
