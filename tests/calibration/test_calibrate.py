@@ -101,8 +101,8 @@ def test_what_fails_the_gate_is_never_automatic(folder: Path, tmp_path: Path, mo
         raise RungError(Reason.NO_DRIVER, "none here")
 
     backend = Ladder(Wish(backend="onnxruntime"), tmp_path, no_gpu).open(pack, "detector")
-    assert backend.rung == "onnxruntime-fp32"
-    assert [skip.reason for skip in backend.skips] == [Reason.GATE_FAILED]
+    assert backend.running.rung == "onnxruntime-fp32"
+    assert [skip.reason for skip in backend.running.passed_over] == [Reason.GATE_FAILED]
     backend.close()
 
 
