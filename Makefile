@@ -48,9 +48,13 @@ lint: $(VENV)/develop
 test: lint
 	$(RUN) -m pytest -n auto -m 'not slow and not gpu and not jetson'
 
-# Properties on examples drawn at random, for `MINUTES`. What fails is printed with how to repeat it.
+# Mutated files of every kind against their readers, `MINUTES` for each kind, what was found kept in
+# ~/.cache/nanotrack-fuzz; then properties on examples drawn at random, as long again. What fails is printed with how to
+# repeat it.
 MINUTES ?= 10
+SEED ?= 0
 fuzz: $(VENV)/develop
+	$(RUN) -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
 	end=$$(($$(date +%s) + 60 * $(MINUTES))); while [ $$(date +%s) -lt $$end ]; do \
 	  $(RUN) -m pytest -q -x -n auto -m 'hypothesis and not gpu and not jetson' --hypothesis-profile=fuzz || exit 1; done
 

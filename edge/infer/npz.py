@@ -9,7 +9,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +19,20 @@ from edge.files import open_file
 MOST_BYTES = 1 << 29  # of all arrays of a file together
 _MOST_HEADER_BYTES = 4096
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, OverflowError, MemoryError, NotImplementedError,
-    RuntimeError, SyntaxError,
+    OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, OverflowError, MemoryError,
+    NotImplementedError, RuntimeError, SyntaxError,
 )  # fmt: skip
 
 
 def read(path: Path, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
     """The arrays whose names start with `prefix`. Raises OSError where there is none, ValueError for a broken one."""
+    with open_file(path) as file:
+        return _arrays(file, prefix)
+
+
+def _arrays(file: IO[bytes], prefix: str) -> dict[str, npt.NDArray[Any]]:
     try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(file) as archive:
             wanted = [entry for entry in archive.infolist() if entry.filename.startswith(prefix)]
             if sum(entry.file_size for entry in wanted) > MOST_BYTES:
                 raise ValueError(f"its arrays are larger than {MOST_BYTES >> 20} MB together")

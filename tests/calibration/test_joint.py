@@ -97,7 +97,7 @@ def test_the_board_tracks_with_it(exported: Path) -> None:
     shown = {}
     for variant in ("fp32", "int8"):
         pipeline = Pipeline(exported, method="jointtrack", frame_rate=30, variant=variant)
-        assert pipeline.detector.backend.rung == f"onnxruntime-{variant}"
+        assert pipeline.detector.backend.running.rung == f"onnxruntime-{variant}"
         shown[variant] = [len(pipeline(frame)) for frame, _ in Scene(Options(people=12, seed=7, frames=12, size=SIZE))]
     assert sum(shown["fp32"]) > 10
     assert abs(sum(shown["int8"]) - sum(shown["fp32"])) <= 0.1 * sum(shown["fp32"])

@@ -35,7 +35,7 @@ def test_moments_are_those_of_what_the_kernel_sees():
     deep = next(n for n in network.nodes if n.output[0] == "body.0.deep")
     values = Runner(network.showing(["body.0.in.act", "body.0.deep"]))(image)
     points = np.random.default_rng(0).random((200, 2))
-    patches = rounding._patches(deep, values["body.0.in.act"], points)
+    patches = rounding._patches(deep, (3, 3), values["body.0.in.act"], points)
     weight, bias = network.weights["body.0.deep.weight"], network.weights["body.0.deep.bias"]
     y, x = (points[:, 1] * toy.SIZE).astype(int), (points[:, 0] * toy.SIZE).astype(int)
     expected = values["body.0.deep"][0][:, y, x].T

@@ -24,10 +24,10 @@ def test_the_histograms_of_an_equalised_network_need_no_second_look(strength):
     seen = search.observed(subject, search.CPU)
     sections = search._sections(network)
     started = search.started(subject, search.CPU, seen, sections, (strength,) * len(sections))
-    assert any(name.endswith(".matrix") for name in started.histograms)
-    again = activations.extremes(started.network, list(started.histograms), images)
+    assert any(name.endswith(".matrix") for name in started.grid_ranges.histograms)
+    again = activations.extremes(started.network, list(started.grid_ranges.histograms), images)
     counted = activations.histograms(started.network, again, images)
-    for name, found in started.histograms.items():
+    for name, found in started.grid_ranges.histograms.items():
         expected = counted[name].together()
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-4, abs=1e-6), name
         assert found.counts.sum() == expected.counts.sum()
