@@ -12,7 +12,7 @@ PAD = 114
 ASSUMED = "RGB of 0..1, letterbox with the picture in the middle"
 # Middles of decoded boxes lie near their own cells: half of them within so many strides, and far nearer than to others.
 _NEAR = 2.0
-_NEARER = 0.4
+_NEARER = 0.5
 
 
 class Rows(NamedTuple):
