@@ -20,6 +20,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from edge.chain.pipeline import Pipeline
+from edge.console.outgoing import public
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
 from edge.events import Origin
@@ -150,7 +151,7 @@ def _scores(tracks: Path, source: DemoScene, frames: int) -> dict[str, float] | 
     try:
         return scores(judge(sequence, "MOT17", tracks))
     except UnavailableError as error:
-        sys.stderr.write(f"nanotrack demo: not scored: {error}\n")
+        sys.stderr.write(public(f"nanotrack demo: not scored: {error}\n"))
         return None
 
 

@@ -317,7 +317,7 @@ def _camera(text: str) -> str:
     if kind in ("demo", "stdin"):
         return kind
     if kind == "network":
-        return urlsplit(text).hostname or "network"
+        return urlsplit(redacted(text)).hostname or "network"
     path = Path(text)
     return path.parent.name if any(c in path.name for c in "*?[") else path.stem
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge import modelpack
 from edge.chain.overlap import tracked
+from edge.console.outgoing import redacted
 from edge.console.running import Progress
 from edge.errors import DataError, UnavailableError
 from edge.events import Origin
@@ -78,7 +79,7 @@ def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Compa
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         machine=here,
         pack=profiler.pack_name(wishes.model),
-        source=wishes.source,
+        source=redacted(wishes.source),
         width=width,
         height=height,
         choices=choices,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge import __version__, board, modelpack
 from edge.chain.pipeline import Pipeline
+from edge.console.outgoing import redacted
 from edge.detect.adopt import NONE, Overrides
 from edge.events import Origin
 from edge.infer.backend import BackendName, VariantName
@@ -166,7 +167,7 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
         passed_over=tuple(f"{skip.rung}: {skip.reason.value}" for skip in running.passed_over),
         threads=wishes.threads,
         method=wishes.method,
-        source=wishes.source,
+        source=redacted(wishes.source),
         width=source.size[0],
         height=source.size[1],
         frame_rate=source.frame_rate,

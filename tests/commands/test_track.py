@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.commands import track
 from edge.motchallenge import read_tracks
 from tests import tiny
 from tests.field import PATIENCE_S
@@ -367,3 +368,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         said = process.stderr.read().decode()
     assert process.returncode == 0
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("rtsp://me:s3cret@door.local/x?token=s3cret", "door.local"),
+        ("rtsp://s3/cret@door.local/x", "door.local"),
+        ("RTSP://10.0.0.5:554/user=admin&password=s3cret", "10.0.0.5"),
+        ("films/street.mp4", "street"),
+        ("MOT17-09/img1/*.jpg", "img1"),
+    ],
+)
+def test_a_source_has_a_short_name_without_secrets(source: str, name: str) -> None:
+    assert track._camera(source) == name
