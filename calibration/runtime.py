@@ -31,7 +31,8 @@ class Runner:
     def __init__(self, content: bytes, *, exact: bool = False):
         import onnxruntime
 
-        from edge.infer.onnxrt.session import CPU, DISABLED, ERRORS, first_line, keep_products_exact
+        from edge.infer.onnxrt.available import CPU
+        from edge.infer.onnxrt.session import DISABLED, ERRORS, first_line, keep_products_exact
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

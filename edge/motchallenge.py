@@ -154,7 +154,7 @@ def _rows(frame_number: int, ids: list[int], boxes_xyxy: Float32s, scores: Float
 def _xyxy(boxes_ltwh: npt.NDArray[np.float64]) -> Float32s:
     boxes = boxes_ltwh.copy()
     boxes[:, 2:] += boxes[:, :2]
-    return boxes.astype(np.float32)
+    return np.asarray(boxes, np.float32)
 
 
 def _boxes(rows: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> Boxes:

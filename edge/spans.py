@@ -79,14 +79,14 @@ class Span:
 
     def histogram(self) -> Int64s:
         """How many durations fell into each bin since the start, a copy; the difference of two is what was between."""
-        return np.frombuffer(self._histogram, np.int64).copy()
+        return np.array(np.frombuffer(self._histogram, np.int64))
 
 
 def bin_edges_ms() -> npt.NDArray[np.float64]:
     """The lower edge of every bin of a histogram, and the upper edge of the last one."""
     bins = np.arange(_BINS + 1)
     octaves = np.maximum(bins // _PARTS - 1, 0)
-    return ((bins - octaves * _PARTS) << octaves) / 1e6
+    return np.asarray(((bins - octaves * _PARTS) << octaves) / 1e6)
 
 
 def percentiles_ms(histogram: Int64s, wanted: Sequence[float]) -> list[float]:

@@ -146,9 +146,9 @@ def _size_bytes(tensor: TensorProto) -> int:
         raise ValueError(f"{tensor.name}: shape {list(tensor.dims)[:8]}")
     count = math.prod(tensor.dims)
     if tensor.data_type in _HALF_BYTES:
-        return (count + 1) // 2
+        return int((count + 1) // 2)
     try:
-        return count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        return int(count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
     except KeyError:
         raise ValueError(f"{tensor.name}: unknown type {tensor.data_type}") from None
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from edge.errors import UsageError
+from edge.events import Direction
 from edge.settings import config
 from edge.sinks.history import query
 from edge.sinks.history.database import open_to_read
@@ -71,9 +72,7 @@ def _seconds(flag: str, text: str | None) -> float | None:
         raise UsageError(f"{flag} {text}: expected a time, such as 2026-11-30 or 2026-11-30T08:00") from None
 
 
-def _totals(
-    totals: dict[tuple[str, str, query.Direction], int], camera: str | None
-) -> Iterator[dict[str, query.Value]]:
+def _totals(totals: dict[tuple[str, str, Direction], int], camera: str | None) -> Iterator[dict[str, query.Value]]:
     for (name, line, direction), count in sorted(totals.items()):
         if camera in (None, name):
             yield {"camera": name, "line": line, "direction": direction, "count": count}

@@ -19,4 +19,4 @@ def built_in(width: int, height: int, seed: int) -> Image:
         image[body] = random.uniform(20, 200, 3)
         image[head] = (110, 140, 190)
     image += random.normal(0, 4, image.shape)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)

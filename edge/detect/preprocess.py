@@ -36,9 +36,9 @@ def bgr(image: object) -> Image:
         if channels == 3:
             return image
         if channels == 1:
-            return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
         if channels == 4:
-            return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2BGR))
     raise InputError(
         f"image: expected uint8 [H, W, 3], BGR (grey and BGRA are converted), found {_found(image)};"
         " scale its values to 0..255 and convert it to uint8"

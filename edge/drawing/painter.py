@@ -65,7 +65,7 @@ def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
 
     A `Painter` draws trails as well, from frame to frame.
     """
-    canvas = image.copy()
+    canvas: Image = image.copy()
     Painter(1.0, classes).paint(canvas, tracks)
     return canvas
 

@@ -78,9 +78,9 @@ def _of_node(args: Mapping[str, Any]) -> int:
     inputs = [shape for entry in args["input_type_shape"] for shape in entry.values()]
     outputs = [shape for entry in args["output_type_shape"] for shape in entry.values()]
     if args.get("op_name") == "Conv":
-        return math.prod(outputs[0]) * math.prod(inputs[1][1:])
+        return int(math.prod(outputs[0]) * math.prod(inputs[1][1:]))
     if args.get("op_name") in ("Gemm", "MatMul"):
-        return math.prod(outputs[0]) * int(inputs[0][-1])
+        return int(math.prod(outputs[0]) * inputs[0][-1])
     return 0
 
 

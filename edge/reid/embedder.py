@@ -59,7 +59,7 @@ class Embedder:
             raise DataError(
                 f"{self.description.source.file}: the network put out NaN; run nanotrack-export verify on the pack"
             )
-        return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return np.asarray(np.divide(vectors, lengths, out=vectors, where=lengths > 0))
 
 
 def _batches(rows: np.ndarray, room: int) -> Iterator[np.ndarray]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edge.chain.pipeline import open_detector
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
+from edge.detect.open import open_detector
 from edge.infer.ladder import Wish
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder

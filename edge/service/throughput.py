@@ -38,4 +38,4 @@ class Throughput:
         return [float(ms) for ms in 1e3 * np.percentile(self._recent(self._ages_s), percentiles)]
 
     def _recent(self, values: "array[float]") -> npt.NDArray[np.float64]:
-        return np.frombuffer(values)[: self._count].copy()
+        return np.array(np.frombuffer(values)[: self._count], np.float64)

@@ -173,7 +173,7 @@ def _size(sequence: Sequence) -> int:
 
 
 def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> Path:
-    from edge.chain.pipeline import open_detector
+    from edge.detect.open import open_detector
     from edge.video.images import read_image
 
     detector = open_detector(

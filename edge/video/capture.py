@@ -112,7 +112,7 @@ class Capture:
         self._stop = threading.Event()
         self._after: Sequence[Capture] = ()
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
-        self._opening: Opening | None = None
+        self._opening: Opening[Source] | None = None
         if not is_camera(camera.source):
             self._opening = Opening(lambda: connect(camera, clock))
 

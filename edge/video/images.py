@@ -84,7 +84,7 @@ def read_image(path: Path) -> Image:
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     with native_messages() as messages:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        image: Image | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
     said = f" ({'; '.join(dict.fromkeys(messages))})" if messages else ""
     if image is None:
         raise DataError(

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.pipeline import open_detector
 from edge.demo.scene import Options
+from edge.detect.open import open_detector
 from edge.detect.preprocess import Preprocess
 from edge.infer.onnxrt.session import OnnxRuntime
 from edge.types import Detections, Float32s, Image

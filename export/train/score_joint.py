@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.chain.pipeline import open_detector
 from edge.demo.scene import Options
 from edge.demo.truth import Truth
+from edge.detect.open import open_detector
 from edge.errors import DataError
 from edge.types import Detections, Float32s
 from export import networks, pack

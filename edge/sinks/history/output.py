@@ -11,7 +11,7 @@ from edge.errors import OutputError
 from edge.events import Ended, Event, LineCrossed, Observed, ZoneChanged
 from edge.settings.config import History as Settings
 from edge.sinks.history import database
-from edge.sinks.queued import LossError
+from edge.sinks.output import LossError
 
 _MIB = 1 << 20
 FLUSH_S = 1.0
