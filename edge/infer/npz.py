@@ -62,4 +62,4 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]
     data = start[header.tell() :] + rest
     if len(data) != size:
         raise ValueError(f"{entry.filename}: expected {size} bytes, found {len(data)}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C").copy()
+    return np.asarray(np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C").copy())
