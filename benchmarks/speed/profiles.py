@@ -19,7 +19,7 @@ from benchmarks.data import DATA
 from benchmarks.results import RESULTS, table, write_section
 from edge.profile import plots
 from edge.profile.choices import Comparison
-from edge.profile.contest import compare
+from edge.profile.compare import compare
 from edge.profile.measure import WHOLE, Plan
 from edge.profile.profiler import Wishes, profile
 from edge.profile.report import Report

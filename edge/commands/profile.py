@@ -30,7 +30,7 @@ from edge.errors import UsageError
 from edge.infer.backend import BackendName
 from edge.profile import choices, page, show, trace
 from edge.profile import report as reports
-from edge.profile.contest import compare
+from edge.profile.compare import compare
 from edge.profile.measure import Plan
 from edge.profile.profiler import Wishes, profile
 

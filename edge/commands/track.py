@@ -269,7 +269,7 @@ def _appearance(args: argparse.Namespace) -> str | None:
 
 
 def _threads(args: argparse.Namespace) -> int:
-    """All cores: decoding, tracking and drawing take little beside the network."""
+    """All cores: decoding, tracking and drawing take little compared with the network."""
     return int(args.threads or _cores())
 
 
@@ -327,6 +327,6 @@ def _names(text: str) -> list[str]:
 
 
 def _expected(available: int | None, wanted: int | None) -> int | None:
-    """How many frames there will be, None where nobody knows."""
+    """How many frames there will be, None where that is not known."""
     known = [count for count in (available, wanted) if count]
     return min(known, default=None)

@@ -1,4 +1,4 @@
-"""How alike two runs over the same frames are: the share of boxes on which they agree who it is."""
+"""How alike two runs over the same frames are: the share of boxes that have the same identity in both."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A recording read as if it were a camera: a frame at its time and no sooner, the newest for whoever asks."""
+"""A recording read as if it were a camera: each frame at its time, and the newest when one is asked for."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ _BUFFERS = 3
 class Camera:
     """The frames of an endless `source` at its frame rate, with the moment each was due. Iterate once, then close.
 
-    A frame that nobody asked for before the next one came is dropped; so are those for which decoding was too slow.
+    A frame that was not asked for before the next one came is dropped; so are those for which decoding was too slow.
     `offered` counts the frames that were due, `dropped` those that were not handed out.
     """
 

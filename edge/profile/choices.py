@@ -1,4 +1,4 @@
-"""What `--compare` says: the ways this board can run a pack, which of them are worth choosing, and one to take.
+"""What `--compare` says: the ways this board can run a pack, which are worth choosing, and which to take.
 
 Written as JSON; the schema is `choices.schema.json`. None is "not available" throughout.
 """
@@ -22,12 +22,12 @@ LEAST_AGREEMENT = 0.9
 class Choice:
     """One way to run, and what it gave.
 
-    `threads` are those of the network, `at_once` the frames in the works: 1 is one after another with all threads in
-    it, as the daemon runs, more a thread each, as `nanotrack track` runs; on a GPU the second is being tracked.
-    `reid` is the policy of looks, "none" without. `p50_ms` and `p99_ms` are from a decoded frame to its tracks being
-    written; `energy_mj` is the board's for one frame. `agreement` is that of `edge.profile.agreement` with float32,
-    same method and looks. `is_worth_it`: no other of the same method and looks is as good in everything and better in
-    something.
+    `threads` are those of the network, `at_once` the frames in flight: 1 is one after another with all threads for each
+    of them, as the daemon runs; more is a thread for each frame, as `nanotrack track` runs. On a GPU the second is
+    being tracked. `reid` is the policy of embeddings, "none" without. `p50_ms` and `p99_ms` are from a decoded frame to
+    its tracks being written; `energy_mj` is the board's for one frame. `agreement` is that of `edge.profile.agreement`
+    with float32, same method and appearance. `is_worth_it`: no other of the same method and appearance is as good in
+    everything and better in something.
     """
 
     rung: str
@@ -47,7 +47,7 @@ class Choice:
 
     @property
     def tracking(self) -> tuple[str, str]:
-        """What decides who is who."""
+        """What decides which identity a box gets."""
         return self.method, self.reid
 
 
@@ -85,7 +85,7 @@ def _beats(a: Choice, b: Choice) -> bool:
 
 
 def recommendation(choices: Sequence[Choice], method: str) -> str:
-    """What to take of those with `method` and no looks: for recordings, and for a camera."""
+    """What to take of those with `method` and without appearance: for recordings, and for a camera."""
     able = [c for c in choices if c.tracking == (method, "none")]
     trusted = [c for c in able if c.agreement is None or c.agreement >= LEAST_AGREEMENT] or able
     slowest = min((c for c in able if c.threads == 1), key=lambda c: c.fps)

@@ -1,4 +1,4 @@
-"""Runs the chain and measures it: free running over a recording, then at a camera's pace."""
+"""Runs the chain and measures it: as fast as possible over a recording, then at its frame rate, as of a camera."""
 
 import contextlib
 import threading

@@ -55,7 +55,7 @@ def page(report: Report) -> str:
     if live is not None:
         parts += [
             f"<h2>At a camera's {live.frame_rate:g} FPS</h2>",
-            '<p class="dim">A recording read at that pace, newest frame first: a simulated camera.</p>',
+            '<p class="dim">The recording is read at this rate, and the newest frame is tracked.</p>',
             _table(
                 ("tracked", "dropped", "age p50 ms", "age p99 ms", "age max ms", "jitter ms"),
                 [
@@ -86,7 +86,7 @@ def choices_page(found: Comparison) -> str:
         _sentences("finding", [found.recommendation]),
         _sentences("warning", found.warnings),
         "<h2>Rate and latency</h2>",
-        '<p class="dim">Filled: nothing else with the same method and looks is as good in everything.'
+        '<p class="dim">Filled: nothing else with the same method and appearance is as good in everything.'
         " The numbers are threads.</p>",
         plots.front(found),
         "<h2>All choices</h2>",
@@ -94,7 +94,7 @@ def choices_page(found: Comparison) -> str:
         _sentences("dim", [f"Passed over: {sentence}" for sentence in found.passed_over]),
         '<p class="dim">Each way ran in short turns. Latency: from a decoded frame to its tracks being written.'
         " mJ: energy of the board for one frame. Agrees: the share of boxes on which the identities are those of"
-        " float32 with the same method and looks;"
+        " float32 with the same method and appearance;"
         " it says how alike they are, not how good.</p>",
         "<h2>Measured on</h2>",
         f"<p>{escape(found.machine.system)}, {escape(software)}</p>",

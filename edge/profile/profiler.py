@@ -16,7 +16,7 @@ from edge.console.outgoing import redacted
 from edge.detect.adopt import NONE, Overrides
 from edge.events import Origin
 from edge.infer.backend import BackendName, VariantName
-from edge.profile import bottleneck, floors, measure, trace, trust
+from edge.profile import bottleneck, bounds, measure, reliability, trace
 from edge.profile.measure import Chain, Plan
 from edge.profile.report import VERSION, Machine, Report, Setup, Stage
 from edge.profile.watch import Watch
@@ -38,7 +38,7 @@ RECORDED_FRAMES = 90
 
 @dataclass(frozen=True)
 class Wishes:
-    """What to measure: fields as in `edge.Pipeline`. With `reid`, a policy, looks are remembered as a running mean."""
+    """What to measure: fields as in `edge.Pipeline`. With `reid`, a policy, the appearance is a running mean."""
 
     model: Path
     source: str
@@ -82,7 +82,7 @@ class Run:
 
 
 def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None]) -> Run:
-    """Measure; `live_s` 0 leaves the camera out. `say` is told what is being done.
+    """Measure; `live_s` 0 leaves the part at the frame rate out. `say` is told what is being done.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -97,13 +97,13 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
         origin = Origin("profile", "profile", pipeline.classes)
         outputs = RecordingOutputs(files, origin, pipeline.tracker.lost_s, spans)
         chain = Chain(pipeline, stack.enter_context(contextlib.closing(outputs)), spans)
-        say(f"free running, {plan.frames} frames" if plan.frames else f"free running, {plan.seconds:g} s")
+        say(f"as fast as possible, {plan.frames} frames" if plan.frames else f"as fast as possible, {plan.seconds:g} s")
         watch = Watch()
         rate, stages = measure.run_free(chain, source, plan, watch)
         events = trace.events(spans)
         live = None
         if live_s:
-            say(f"at the camera's pace, {live_s:g} s")
+            say(f"at the source's frame rate, {live_s:g} s")
             pipeline.tracker.reset()
             live = measure.run_live(chain, Looped(open_one), live_s)
     setup = _setup(wishes, pipeline, source, tuple(files))
@@ -121,10 +121,10 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
         threads=threads,
         memory=memory,
         sensors=sensors,
-        warnings=trust.warnings(here, sensors, rate, whole, threads, memory),
+        warnings=reliability.warnings(here, sensors, rate, whole, threads, memory),
         findings=(
             *bottleneck.findings(setup, rate, stages, live, here.cores),
-            *_floors(wishes, pipeline, setup, stages),
+            *_bounds(wishes, pipeline, setup, stages),
         ),
     )
     return Run(report, events)
@@ -175,7 +175,7 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
     )
 
 
-def _floors(wishes: Wishes, pipeline: Pipeline, setup: Setup, stages: tuple[Stage, ...]) -> tuple[str, ...]:
+def _bounds(wishes: Wishes, pipeline: Pipeline, setup: Setup, stages: tuple[Stage, ...]) -> tuple[str, ...]:
     """What the stages would take at the board's best; of a GPU that is not known."""
     if not setup.rung.startswith("onnxruntime"):
         return ()
@@ -184,8 +184,8 @@ def _floors(wishes: Wishes, pipeline: Pipeline, setup: Setup, stages: tuple[Stag
     if network.is_dir():
         network /= detector.description.variants["fp32"].file  # the same arithmetic in every variant
     tensor = detector.backend.inputs[detector.description.input.name]
-    work = floors.Work(floors.multiply_adds(network), 3 * setup.width * setup.height, tensor.nbytes)
-    return floors.sentences(work, floors.best(), stages, setup.threads)
+    work = bounds.Work(bounds.multiply_adds(network), 3 * setup.width * setup.height, tensor.nbytes)
+    return bounds.sentences(work, bounds.best(), stages, setup.threads)
 
 
 def pack_name(model: Path) -> str:

@@ -92,7 +92,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Live:
-    """At a camera's pace, newest frame first, as the daemon runs: the recording is read as if it were a camera.
+    """At the recording's frame rate, newest frame first, as the daemon runs: it is read as if it were a camera.
 
     Age is from the moment the camera would have delivered a frame to its tracks being written. `jitter_ms` is the
     standard deviation of the time between two results.

@@ -14,7 +14,7 @@ MISSING = "not available"
 
 
 def report(console: Console, found: Report) -> None:
-    """One profile: what was measured on what, the stages, what limits, and whether to trust it."""
+    """One profile: what was measured on what, the stages, what limits, and whether it is reliable."""
     setup, rate = found.setup, found.rate
     console.print(Text(printable(found.machine.name), "bold"))
     facts = Table.grid(padding=(0, 2))
@@ -114,7 +114,7 @@ def choices(console: Console, found: Comparison) -> None:
             table.add_row(Text(rung, "bold"))
         table.add_row(*choice_cells(choice)[1:], style=None if choice.is_worth_it else "dim")
     console.print(table)
-    console.print("* nothing else with the same method and looks is as good in everything", highlight=False)
+    console.print("* nothing else with the same method and appearance is as good in everything", highlight=False)
     console.print(Text("->", "cyan"), f"{found.recommendation}", highlight=False)
     for sentence in found.passed_over:
         console.print(Text(printable(f"passed over {sentence}"), "dim"))
@@ -123,7 +123,7 @@ def choices(console: Console, found: Comparison) -> None:
 
 
 CHOICE_COLUMNS = (
-    "rung", "method", "looks", "threads", "at once", "FPS", "p50 ms", "p99 ms", "mJ", "agrees", ""
+    "rung", "method", "appearance", "threads", "at once", "FPS", "p50 ms", "p99 ms", "mJ", "agrees", ""
 )  # fmt: skip
 
 

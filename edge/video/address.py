@@ -40,7 +40,7 @@ def kind_of(address: str) -> Kind:
 
 
 def is_camera(address: str) -> bool:
-    """Whether pictures come at a camera's pace, and for ever; the others are recordings, of which none is left out."""
+    """Whether pictures come live and without an end; the others are recordings, of which no picture is left out."""
     return kind_of(address) in ("csi", "device", "network")
 
 

@@ -1,4 +1,4 @@
-"""Hand-over of frames from a capture thread to the one that tracks: the newest one wins, and nothing is copied."""
+"""Hands frames from a capture thread to the one that tracks: the newest replaces older ones, and nothing is copied."""
 
 import threading
 
@@ -22,7 +22,7 @@ class Latest:
         self._changed = threading.Condition()
 
     def spare(self) -> Image | None:
-        """A picture that nobody uses, None where a new one is needed."""
+        """A picture that is not in use, None where a new one is needed."""
         with self._changed:
             return self._spare.pop() if self._spare else None
 
@@ -55,7 +55,7 @@ class Latest:
             self._spare.append(image)
 
     def close(self) -> None:
-        """Nobody takes any more: whoever waits in `put` goes on."""
+        """No frame is taken any more: a `put` that waits goes on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -40,14 +40,14 @@ class Pipe(VideoFile):
 
 
 def open_stdin(frame_rate: float | None = None) -> Pipe:
-    """The video of standard input. Raises UsageError where a person sits at it, DataError where no video comes."""
+    """The video of standard input. Raises UsageError where it is a terminal, DataError where no video comes."""
     if sys.__stdin__ is None or sys.__stdin__.isatty():
         raise UsageError("-: expected a video on standard input, found a terminal; pipe one into it")
     return Pipe(0, frame_rate, "standard input")
 
 
 def open_fifo(path: Path, frame_rate: float | None = None) -> Pipe:
-    """The video that somebody writes into a FIFO, waited for. Raises NotFoundError, or DataError for no video."""
+    """The video that is written into a FIFO, waited for. Raises NotFoundError, or DataError for no video."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:

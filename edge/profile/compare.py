@@ -1,4 +1,4 @@
-"""Runs a pack in every way this board can, in short turns, so that heat and other programs meet all of them alike."""
+"""Runs a pack in every way this board can, in rounds of short runs: heat and other programs then meet all alike."""
 
 import contextlib
 import datetime
@@ -19,7 +19,7 @@ from edge.errors import DataError, UnavailableError
 from edge.events import Origin
 from edge.infer.ladder import LADDER, Ladder, Wish
 from edge.infer.reasons import RungError, Skip, summary
-from edge.profile import profiler, trust
+from edge.profile import profiler, reliability
 from edge.profile.agreement import Shown, agreement
 from edge.profile.choices import VERSION, Choice, Comparison, judged, recommendation
 from edge.profile.profiler import Wishes
@@ -35,14 +35,14 @@ from edge.video.loop import Looped
 
 ROUNDS = 3
 _WARM_UP_FRAMES = 3
-_LEAST_FRAMES = 10  # of a turn, also on the slowest board
+_LEAST_FRAMES = 10  # of a run, also on the slowest board
 _POLICIES: tuple[Policy, ...] = ("auto", "always")
 _REFERENCE = "onnxruntime-fp32"
 
 
 @dataclass
-class _Entrant:
-    """A way to run, and what its turns gave: rates, latencies, watts of the board, what others took of the cores."""
+class _Candidate:
+    """A way to run, and what its runs gave: rates, latencies, watts of the board, what other programs took."""
 
     wishes: Wishes
     rung: str
@@ -50,11 +50,11 @@ class _Entrant:
     latencies_ms: list[float] = field(default_factory=list)
     watts: list[float] = field(default_factory=list)
     elsewhere: list[float] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)  # in the first turn, from the first frame on
+    shown: list[Shown] = field(default_factory=list)  # in the first run, from the first frame on
 
 
 def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Comparison:
-    """Measure every choice for about `seconds`, in ROUNDS turns. Threads go up to `wishes.threads`.
+    """Measure every choice for about `seconds`, in ROUNDS runs. Threads go up to `wishes.threads`.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -63,17 +63,17 @@ def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Compa
         open_one = profiler.recording(wishes.source, folder, say)
         with contextlib.closing(open_one()) as source:
             width, height = source.size
-        say("looking for what this board can run")
+        say("finding out what this board can run")
         rungs, passed_over = _rungs(wishes)
-        entrants = _entrants(wishes, rungs)
-        with Progress(ROUNDS * len(entrants)) as progress:
+        candidates = _candidates(wishes, rungs)
+        with Progress(ROUNDS * len(candidates)) as progress:
             for number in range(ROUNDS):
-                for entrant in entrants:
-                    progress.advance(f"round {number + 1} of {ROUNDS}: {entrant.rung}, {entrant.wishes.method}")
-                    _turn(entrant, Looped(open_one), seconds / ROUNDS, folder / "tracks.txt")
+                for candidate in candidates:
+                    progress.advance(f"round {number + 1} of {ROUNDS}: {candidate.rung}, {candidate.wishes.method}")
+                    _run(candidate, Looped(open_one), seconds / ROUNDS, folder / "tracks.txt")
     here = profiler.machine()
-    choices = judged([_choice(entrant, entrants) for entrant in entrants])
-    elsewhere = [share for entrant in entrants for share in entrant.elsewhere]
+    choices = judged([_choice(candidate, candidates) for candidate in candidates])
+    elsewhere = [share for candidate in candidates for share in candidate.elsewhere]
     return Comparison(
         schema=VERSION,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -84,7 +84,7 @@ def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Compa
         height=height,
         choices=choices,
         passed_over=passed_over,
-        warnings=(*trust.shared(median(elsewhere) if elsewhere else None), *trust.loose(here.clocks)),
+        warnings=(*reliability.shared(median(elsewhere) if elsewhere else None), *reliability.unpinned(here.clocks)),
         recommendation=recommendation(choices, wishes.method),
     )
 
@@ -112,8 +112,8 @@ def _on(rung: str, wishes: Wishes) -> Wishes:
     return replace(wishes, backend="auto", variant="auto", require=require)
 
 
-def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
-    """Every rung with every number of threads; with one thread every method, and looks where the pack has them."""
+def _candidates(wishes: Wishes, rungs: Sequence[str]) -> list[_Candidate]:
+    """Every rung with every number of threads; with one thread every method, and appearance where it can."""
     pack = None if wishes.model.is_file() else modelpack.read(wishes.model)
     is_joint = pack is not None and pack.detector.is_joint
     ours = registry.choose(wishes.method)
@@ -123,13 +123,13 @@ def _entrants(wishes: Wishes, rungs: Sequence[str]) -> list[_Entrant]:
     found = []
     for rung in rungs:
         here = _on(rung, wishes)
-        for threads, beside in _threads(rung, wishes.threads):
-            if not (beside and is_joint):  # it needs the tracks of the frame before
-                found.append(_Entrant(replace(here, threads=threads, side_by_side=beside), rung))
+        for threads, side_by_side in _threads(rung, wishes.threads):
+            if not (side_by_side and is_joint):  # it needs the tracks of the frame before
+                found.append(_Candidate(replace(here, threads=threads, side_by_side=side_by_side), rung))
         one = replace(here, threads=1)
-        found += [_Entrant(replace(one, method=name), rung) for name in methods if name != wishes.method]
+        found += [_Candidate(replace(one, method=name), rung) for name in methods if name != wishes.method]
         if with_reid:
-            found += [_Entrant(replace(one, reid=policy), rung) for policy in _POLICIES]
+            found += [_Candidate(replace(one, reid=policy), rung) for policy in _POLICIES]
     return found
 
 
@@ -142,11 +142,11 @@ def _threads(rung: str, most: int) -> Iterator[tuple[int, bool]]:
             yield threads, True
 
 
-def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
-    """One of the entrant's turns, from the first frame of the recording on."""
+def _run(candidate: _Candidate, source: Looped, seconds: float, out: Path) -> None:
+    """One of the candidate's runs, from the first frame of the recording on."""
     spans, watch, taken_s = Spans(), Watch(), dict[int, float]()
-    pipeline = entrant.wishes.pipeline(source.frame_rate, spans)
-    count, start_s, is_first = 0, 0.0, not entrant.rounds_fps
+    pipeline = candidate.wishes.pipeline(source.frame_rate, spans)
+    count, start_s, is_first = 0, 0.0, not candidate.rounds_fps
     with contextlib.ExitStack() as stack:
         ahead = stack.enter_context(contextlib.closing(Ahead(source, spans, pipeline.workers + 1)))
         origin = Origin("compare", "compare", pipeline.classes)
@@ -158,21 +158,21 @@ def _turn(entrant: _Entrant, source: Looped, seconds: float, out: Path) -> None:
             now_s, count = time.perf_counter(), count + 1
             latency_ms = 1000 * (now_s - taken_s.pop(frame.number))
             if is_first:
-                entrant.shown.append((tracks.ids.copy(), tracks.boxes_xyxy.copy()))
+                candidate.shown.append((tracks.ids.copy(), tracks.boxes_xyxy.copy()))
             if count == _WARM_UP_FRAMES:
                 start_s = now_s
                 stack.enter_context(watch)
             if count > _WARM_UP_FRAMES:
-                entrant.latencies_ms.append(latency_ms)
+                candidate.latencies_ms.append(latency_ms)
                 if now_s - start_s >= seconds and count >= _WARM_UP_FRAMES + _LEAST_FRAMES:
                     break
     if not count:
-        raise DataError(f"{entrant.wishes.source}: the source has no frames; choose another")
+        raise DataError(f"{candidate.wishes.source}: the source has no frames; choose another")
     fps = (count - _WARM_UP_FRAMES) / (now_s - start_s)
-    entrant.rounds_fps.append(fps)
+    candidate.rounds_fps.append(fps)
     sensors = watch.sensors(fps)
-    entrant.watts += [max(sensors.power_w.values())] if sensors.power_w else []  # the rail that feeds the others
-    entrant.elsewhere += [] if sensors.elsewhere is None else [sensors.elsewhere]
+    candidate.watts += [max(sensors.power_w.values())] if sensors.power_w else []  # the rail that feeds the others
+    candidate.elsewhere += [] if sensors.elsewhere is None else [sensors.elsewhere]
     pipeline.detector.backend.close()
 
 
@@ -183,24 +183,24 @@ def _stamped(frames: Iterable[Frame], taken_s: dict[int, float]) -> Iterator[Fra
         yield frame
 
 
-def _choice(entrant: _Entrant, entrants: Sequence[_Entrant]) -> Choice:
-    wishes = entrant.wishes
-    fps = median(entrant.rounds_fps)
-    p50_ms, p99_ms = np.percentile(entrant.latencies_ms, (50, 99))
+def _choice(candidate: _Candidate, candidates: Sequence[_Candidate]) -> Choice:
+    wishes = candidate.wishes
+    fps = median(candidate.rounds_fps)
+    p50_ms, p99_ms = np.percentile(candidate.latencies_ms, (50, 99))
     tracking = wishes.method, wishes.reid
-    of_reference = [e for e in entrants if e.rung == _REFERENCE and (e.wishes.method, e.wishes.reid) == tracking]
+    of_reference = [e for e in candidates if e.rung == _REFERENCE and (e.wishes.method, e.wishes.reid) == tracking]
     return Choice(
-        rung=entrant.rung,
+        rung=candidate.rung,
         threads=wishes.threads,
         at_once=max(2, wishes.threads) if wishes.side_by_side else 1,
         method=wishes.method,
         reid=wishes.reid or "none",
-        frames=len(entrant.latencies_ms),
+        frames=len(candidate.latencies_ms),
         fps=fps,
-        round_fps=tuple(entrant.rounds_fps),
+        round_fps=tuple(candidate.rounds_fps),
         p50_ms=float(p50_ms),
         p99_ms=float(p99_ms),
-        people=sum(len(ids) for ids, _ in entrant.shown) / len(entrant.shown),
-        energy_mj=1000 * median(entrant.watts) / fps if entrant.watts else None,
-        agreement=agreement(of_reference[0].shown, entrant.shown) if of_reference else None,
+        people=sum(len(ids) for ids, _ in candidate.shown) / len(candidate.shown),
+        energy_mj=1000 * median(candidate.watts) / fps if candidate.watts else None,
+        agreement=agreement(of_reference[0].shown, candidate.shown) if of_reference else None,
     )

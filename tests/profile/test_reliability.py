@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from edge.profile.reliability import warnings
 from edge.profile.report import Memory, Thread
-from edge.profile.trust import warnings
 from tests.profile.samples import LOOSE, PINNED, machine, rate, sensors, stage
 
 CLEAN = {

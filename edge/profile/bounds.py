@@ -1,4 +1,4 @@
-"""What a stage takes at least: its multiply-adds and bytes, over what this board does of them at its best."""
+"""Lower bounds of the stages' times: multiply-adds and bytes, divided by what this board does of them at its best."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from edge.profile.report import Stage
 _SIDE, _PRODUCTS = 64, 16
 _BLOCK_BYTES = 64 << 20  # more than caches hold
 _ROUNDS = 20
-# From this share of the best on, only less work makes a stage faster.
+# Above this share of the best, only less work makes a stage faster.
 _NEAR = 0.6
 
 
@@ -90,12 +90,12 @@ def sentences(work: Work, found: Best, stages: Sequence[Stage], threads: int) ->
     said = []
     if infer := by_name.get("infer"):
         rate = found.multiply_adds * threads
-        floor_ms = 1000 * work.multiply_adds / rate
-        share = floor_ms / infer.p50_ms
+        bound_ms = 1000 * work.multiply_adds / rate
+        share = bound_ms / infer.p50_ms
         near = "only a smaller network or integers are faster"
         advice = near if share > _NEAR else "narrow layers and memory take the rest"
         said.append(
-            f"infer: {work.multiply_adds / 1e6:.0f} million multiply-adds are {floor_ms:.1f} ms at the"
+            f"infer: {work.multiply_adds / 1e6:.0f} million multiply-adds are {bound_ms:.1f} ms at the"
             f" {rate / 1e9:.0f} billion a second of float32 matrix products here, {threads} core{'s' * (threads > 1)};"
             f" {infer.p50_ms:.1f} ms were measured, {share:.0%} of that speed: {advice}"
         )
@@ -104,9 +104,9 @@ def sentences(work: Work, found: Best, stages: Sequence[Stage], threads: int) ->
         ("decode", work.picture_bytes, "written"),
     ):
         if stage := by_name.get(name):
-            floor_ms = 1000 * size / found.bytes
+            bound_ms = 1000 * size / found.bytes
             said.append(
-                f"{name}: {size / 1e6:.1f} MB {what} are {floor_ms:.2f} ms at the {found.bytes / 1e9:.0f} GB a second"
+                f"{name}: {size / 1e6:.1f} MB {what} are {bound_ms:.2f} ms at the {found.bytes / 1e9:.0f} GB a second"
                 f" of a copy here; {stage.p50_ms:.2f} ms were measured"
             )
     return tuple(said)

@@ -1,11 +1,11 @@
-"""Whether a measurement is to be trusted: a sentence for each reason why not, with what to do about it."""
+"""Whether a measurement is reliable: a sentence for each reason why not, with what to do about it."""
 
 from statistics import median
 
 from edge.board import Clock
 from edge.profile.report import Machine, Memory, Rate, Sensors, Stage, Thread
 
-# p99 of fewer frames rests on less than three of them.
+# p99 of fewer frames depends on less than three of them.
 LEAST_FRAMES = 300
 # Shares from which on a figure is off by more than most changes that one wants to measure.
 MOST_ELSEWHERE = 0.05
@@ -23,13 +23,13 @@ def warnings(
     threads: tuple[Thread, ...],
     memory: Memory,
 ) -> tuple[str, ...]:
-    """Every reason to doubt the figures, the gravest first."""
+    """Every reason to doubt the figures, the most serious first."""
     found = [
         *_held_back(machine.clocks, sensors),
         *_disturbed(sensors, whole, threads),
         *_few(rate),
         *_drifting(whole),
-        *loose(machine.clocks),
+        *unpinned(machine.clocks),
     ]
     growth = memory.end_bytes - memory.start_bytes
     if growth > MOST_GROWTH_BYTES:
@@ -94,12 +94,12 @@ def _drifting(whole: Stage) -> list[str]:
     ]
 
 
-def loose(clocks: tuple[Clock, ...]) -> list[str]:
+def unpinned(clocks: tuple[Clock, ...]) -> list[str]:
     """What is wrong with clocks that may change."""
-    loose = [f"{c.name} {c.least_mhz} to {c.most_mhz} MHz ({c.governor})" for c in clocks if not c.is_pinned]
-    if not loose:
+    changing = [f"{c.name} {c.least_mhz} to {c.most_mhz} MHz ({c.governor})" for c in clocks if not c.is_pinned]
+    if not changing:
         return []
     return [
-        f"clocks are not pinned: {', '.join(loose)}; on a Jetson run sudo jetson_clocks, elsewhere set the governor"
+        f"clocks are not pinned: {', '.join(changing)}; on a Jetson run sudo jetson_clocks, elsewhere set the governor"
         " performance"
     ]
