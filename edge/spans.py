@@ -110,8 +110,8 @@ class Spans:
         self._spans: dict[str, Span] = {}
         self._behind = ""
 
-    def beside(self, number: int) -> "Spans":
-        """The same spans for another thread that does the same work: whatever it names has ` number` behind it."""
+    def numbered(self, number: int) -> "Spans":
+        """A view of these spans for another thread that does the same work: names get the suffix ` number`."""
         other = Spans()
         other._spans, other._behind = self._spans, f" {number}"
         return other

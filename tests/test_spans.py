@@ -27,7 +27,7 @@ def test_counts_totals_and_order() -> None:
 
 def test_spans_beside_each_other_are_told_apart() -> None:
     spans = Spans()
-    with spans["infer"], spans.beside(2)["infer"]:
+    with spans["infer"], spans.numbered(2)["infer"]:
         pass
     assert [name for name, _ in spans] == ["infer", "infer 2"]
 
@@ -134,7 +134,7 @@ def test_memory_is_fixed() -> None:
 def test_what_a_device_measured_is_counted_one_after_another_on_a_thread_of_its_own() -> None:
     spans = Spans()
     before_ns = time.perf_counter_ns()
-    spans.beside(2).add_device({"gpu copy in": 0.25, "gpu infer": 4.0})
+    spans.numbered(2).add_device({"gpu copy in": 0.25, "gpu infer": 4.0})
     (copied, (copy_ns, copy_took_ns)), (computed, (infer_ns, infer_took_ns)) = (
         (name, span.recent_ns()) for name, span in spans
     )

@@ -36,7 +36,7 @@ class Detecting:
     def __init__(self, detector: Detector | JointDetector):
         self.classes: Sequence[str] = detector.description.classes
         self.is_joint = detector.description.is_joint
-        self.feedback, self.reset = detector.see, detector.reset
+        self.feedback, self.reset = detector.feedback, detector.reset
         self._detector = detector
 
     def __call__(self, frame: Frame) -> Detections:

@@ -100,7 +100,7 @@ class Pipeline(Chain):
     def another_detector(self, number: int) -> Detector | JointDetector:
         """The same detector once more, for another thread, with `number` behind the names of its spans."""
         known = self.detector.description
-        return self._open_detector(known=known, spans=self.spans.beside(number))
+        return self._open_detector(known=known, spans=self.spans.numbered(number))
 
 
 def _workers(detector: Detector | JointDetector, threads: int) -> int:

@@ -67,14 +67,14 @@ class Detector:
         with postprocess:
             return self._detections(scale)
 
-    def see(self, tracks: Tracks) -> None:
-        """What was made of the detections, which is nothing to a network that knows one frame only."""
+    def feedback(self, tracks: Tracks) -> None:
+        """Nothing: a detector of single frames needs no tracks."""
 
     def reset(self) -> None:
         """Begin another stream: nothing is to be forgotten."""
 
-    def beside(self) -> "Detector":
-        """The detector for another stream that takes turns with this one: the same."""
+    def for_stream(self) -> "Detector":
+        """The detector for another stream: the same, since it keeps nothing from frame to frame."""
         return self
 
     def _detections(self, scale: Scale) -> Detections:

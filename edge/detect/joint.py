@@ -27,7 +27,7 @@ _LEAST_OVERLAP = 0.7  # by which CenterTrack sizes its Gaussians
 
 
 class JointDetector:
-    """A joint network with everything around it, for one stream; `beside` makes one for another. One thread at a time.
+    """A joint network with everything around it, for one stream. `for_stream` makes one for another. One thread only.
 
     `classes` are names out of the description's, `floor` replaces its threshold. `heatmap` is that of the last frame,
     float32 `[h, w]` in 0..1, one cell for `stride` pixels of the input, the best over the classes; `scale` leads back
@@ -70,7 +70,7 @@ class JointDetector:
         looks_at_tracks = TRACKS_BEFORE in self.backend.inputs
         self._tracks = np.zeros_like(self.backend.inputs[TRACKS_BEFORE]) if looks_at_tracks else None
 
-    def beside(self) -> "JointDetector":
+    def for_stream(self) -> "JointDetector":
         """The same network for another stream, with a frame before of its own; both take turns in one thread."""
         other = copy.copy(self)
         other.reset()
@@ -97,7 +97,7 @@ class JointDetector:
         with decode:
             return self._decoded()
 
-    def see(self, tracks: Tracks) -> None:
+    def feedback(self, tracks: Tracks) -> None:
         """Draw `tracks`, those of the frame just detected, for the next one, if the network looks at them."""
         if self._tracks is not None:
             canvas = self._tracks[0, 0]

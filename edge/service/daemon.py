@@ -214,7 +214,7 @@ class Daemon:
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
         follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
-        detect = Detecting(self.detector.beside())
+        detect = Detecting(self.detector.for_stream())
         chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera))
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
         return Stream(capture, chain, origin, self._emit, self.clock, view=view, totals=past)

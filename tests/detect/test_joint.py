@@ -113,7 +113,7 @@ def test_tracks_are_drawn_for_networks_that_look_at_them(tmp_path: Path) -> None
     first = detector(image)
     plain = first.offsets.copy()  # type: ignore[union-attr]
     box = np.array([[20, 10, 60, 90]], np.float32)  # in the input: 10, 10 to 30, 50; its middle is 20, 30
-    detector.see(
+    detector.feedback(
         Tracks(np.ones(1, np.int64), box, np.ones(1, np.float32), np.zeros(1, np.int32), np.zeros(1, np.int32))
     )
     looked = detector(image).offsets

@@ -112,7 +112,7 @@ def test_after_an_outage_a_frame_is_not_compared_with_the_one_before_it(
     mono.now_s += away_s
     stream.watch()
     assert stream.state == ("offline" if away_s > settings.camera[0].stall_s else "online")
-    afresh = np.array_equal(detector(there).offsets, detector.beside()(there).offsets)
+    afresh = np.array_equal(detector(there).offsets, detector.for_stream()(there).offsets)
     assert afresh == (stream.state == "offline")
 
 

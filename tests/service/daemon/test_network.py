@@ -10,7 +10,7 @@ from edge.detect.detector import Detector
 from edge.errors import DataError, UnavailableError
 from edge.service.daemon import BROKEN_IN_A_ROW, Daemon
 from edge.settings import config
-from edge.types import Detections, Image, Tracks
+from edge.types import Detections, Image
 from tests.service.daemon.setups import SCENE, camera, cycle_until, lines, of, write_config
 
 
@@ -18,7 +18,6 @@ class BrokenDetector:
     """The detector, except that calls in `failing` raise as a network that puts out NaN does."""
 
     def __init__(self, detector: Detector, failing: Callable[[int], bool]):
-        self.description = detector.description
         self._detector, self._failing, self._calls = detector, failing, itertools.count()
 
     def __call__(self, image: Image) -> Detections:
@@ -26,13 +25,11 @@ class BrokenDetector:
             raise DataError("tiny.onnx: the network put out NaN")
         return self._detector(image)
 
-    def see(self, tracks: Tracks) -> None:
-        self._detector.see(tracks)
-
 
 def broken(daemon: Daemon, failing: Callable[[int], bool]) -> None:
     for stream in daemon.streams:
-        stream._detector = BrokenDetector(stream._detector, failing)  # type: ignore[assignment,arg-type]
+        detect = stream.chain._detect
+        detect._detector = BrokenDetector(detect._detector, failing)  # type: ignore[attr-defined]
 
 
 def test_bad_frames_are_counted_and_skipped(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
