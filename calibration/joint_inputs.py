@@ -30,7 +30,7 @@ def collect(pairs: Iterable[Pair], detector: Detector, content: bytes) -> Calibr
         for picture, before in pairs:
             joint.reset()
             if before is not None:
-                joint.see(_tracks(joint(before)))
+                joint.feedback(_tracks(joint(before)))
             seen = joint(picture)
             feed: Feed = {name: buffer.copy() for name, buffer in backend.inputs.items()}
             collected.feeds.append(feed)
