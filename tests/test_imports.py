@@ -86,6 +86,7 @@ def test_tracking_needs_nothing_of_the_workstation() -> None:
         ("edge", {"export", "calibration", "benchmarks", "tests", "onnx", "torch"}),
         ("calibration", {"export", "benchmarks", "tests", "torch"}),
         ("export", {"benchmarks", "tests"}),
+        ("benchmarks", {"tests"}),
     ],
 )
 def test_packages_do_not_look_up(package: str, forbidden: set[str]) -> None:

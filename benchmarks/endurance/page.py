@@ -9,10 +9,10 @@ import threading
 import time
 from pathlib import Path
 
+from benchmarks.field.browser import PROGRAM, Browser
 from benchmarks.results import RESULTS
 from edge.service.daemon import Daemon
 from edge.settings.config import load
-from tests.service.browser import PROGRAM, Browser
 
 PICTURE = RESULTS / "page.jpg"
 WIDTH, HEIGHT = 1440, 900

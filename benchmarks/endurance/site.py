@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.witnesses import Listener
-from tests.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_port
+from benchmarks.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_port
 
 # The built-in network at a quarter of its pixels: the soak shall keep less than one core busy.
 INPUT_SIZE = "320x192"

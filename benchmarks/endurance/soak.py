@@ -26,10 +26,10 @@ from benchmarks.accuracy.verdict import Check, Evidence, by_minute, checks
 from benchmarks.accuracy.witnesses import Line, Reader, metrics, sign_of
 from benchmarks.endurance.faults import all_faults, befall
 from benchmarks.endurance.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, UNIT_ENVIRONMENT, Site
+from benchmarks.field import MOSQUITTO, SmallDisk, has_gstreamer
+from benchmarks.field.schema import mistakes
 from benchmarks.results import RESULTS, table, write_section
 from edge.sinks.wire import SCHEMA
-from tests.field import MOSQUITTO, SmallDisk, has_gstreamer
-from tests.sinks.schema import mistakes
 
 PICTURE = RESULTS / "soak.svg"
 SAMPLE_S = 2.0

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.accuracy.witnesses import Listener, sign_of
 from benchmarks.endurance.site import make_pack, write_config
+from benchmarks.field import MOSQUITTO, Broker, Manager, Served
 from benchmarks.results import table, write_section
-from tests.field import MOSQUITTO, Broker, Manager, Served
 
 INPUT_SIZE, PICTURE_SIZE, PEOPLE = "416x256", "640x360", 8
 FILM_FRAMES, FILM_FPS = 300, 30

@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.field.browser import PROGRAM, Browser
 from edge.service.daemon import Daemon
 from edge.service.stream import Clock
 from edge.service.web.http import CLIENTS, VIEWERS
 from edge.service.web.pages import PAGE
 from edge.settings import config
 from tests.field import PATIENCE_S, wait_for
-from tests.service.browser import PROGRAM, Browser
 from tests.service.daemon.setups import camera, write_config
 
 pytest.importorskip("prometheus_client")
