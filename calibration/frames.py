@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.console.outgoing import redacted
 from edge.errors import DataError, NotFoundError
 from edge.types import Image
-from edge.video.address import IMAGE_SUFFIXES
+from edge.video.address import IMAGE_SUFFIXES, kind_of
 from edge.video.images import natural_key
 from edge.video.open import open_source
 
@@ -101,9 +102,14 @@ def halves(count: int) -> tuple[list[int], list[int]]:
 
 
 def _sources(text: str) -> list[str]:
-    path = Path(text)
-    if text.startswith("demo://"):
+    path, kind = Path(text), kind_of(text)
+    if kind == "demo":
         return [text]
+    if kind != "path":
+        raise DataError(
+            f"--calibrate {redacted(text)}: expected pictures that can be read again and again, found a camera or a"
+            " pipe; record a video of a few minutes first, at several times of the day"
+        )
     if path.suffix == ".txt":
         try:
             lines = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]

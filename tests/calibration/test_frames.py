@@ -91,6 +91,13 @@ def test_a_scene_without_end_is_no_calibration_set():
         frames.find(16, "demo://?people=2")
 
 
+@pytest.mark.parametrize("text", ["-", "0", "RTSP://me:secret@camera/x", "http://camera/x"])
+def test_what_cannot_be_read_twice_is_no_calibration_set(text):
+    with pytest.raises(DataError, match="that can be read again and again") as caught:
+        frames.find(16, text)
+    assert "secret" not in str(caught.value)
+
+
 def test_halves_are_disjoint_and_whole():
     first, second = frames.halves(9)
     assert sorted(first + second) == list(range(9))
