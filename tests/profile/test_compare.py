@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import edge
-from edge.profile import contest
+from edge.profile import compare
 from edge.profile.profiler import Wishes
 from export.cli import main as export
 from tests import joint_net, tiny
 
 
 def ways(model: Path, rungs: list[str], **values: int) -> list[tuple[str, int, bool, str, str | None]]:
-    found = contest._entrants(Wishes(model, "demo://", **values), rungs)
+    found = compare._candidates(Wishes(model, "demo://", **values), rungs)
     return [(e.rung, e.wishes.threads, e.wishes.side_by_side, e.wishes.method, e.wishes.reid) for e in found]
 
 
@@ -34,7 +34,7 @@ def test_every_method_on_every_rung(tiny_pack: Path) -> None:
     assert {way[4] for way in found} == {None}  # the pack has no appearance network
 
 
-def test_looks_where_the_pack_has_them(tmp_path: Path) -> None:
+def test_appearance_where_the_pack_has_a_network_for_it(tmp_path: Path) -> None:
     found = ways(tiny.write_pack(tmp_path / "looks.pack", looks=True), ["onnxruntime-fp32"])
     assert [way[4] for way in found if way[4]] == ["auto", "always"]
 
