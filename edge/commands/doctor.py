@@ -117,17 +117,17 @@ def _cell(text: str, remedy: str, said: set[str]) -> Text:
 
 
 def kernels() -> dict[str, str]:
-    """What is compiled, by name: the room of `edge` it lies in, and how its files in the cache begin."""
+    """What is compiled, by name: the room of `edge` it lies in, and how its name in the cache begins."""
     from edge.track import registry
 
-    names = {module: f"{module.split('.')[1]}/{module.rpartition('.')[2]}." for module in MODULES}
-    return names | {method.name: f"track/method.{method.cache_name}-" for method in registry.algorithms()}
+    names = {module: f"{module.split('.')[1]}/{module}." for module in MODULES}
+    return names | {method.name: f"track/edge.track.method.{method.cache_name}" for method in registry.algorithms()}
 
 
 def warm() -> None:
     """Fill the cache and show how long each part took."""
     started = time.perf_counter()
-    from edge.kernels import jit
+    from edge.kernels import cache, jit
     from edge.track import registry
 
     table = Table("kernels", "seconds", "was")
@@ -144,4 +144,4 @@ def warm() -> None:
         row(method.name, lambda method=method: [method.frame])  # type: ignore[misc]
     console = Terminal()
     console.print(table)
-    console.print(f"all together {time.perf_counter() - started:.1f} s; cache: {jit.cache_folder().parent}")
+    console.print(f"all together {time.perf_counter() - started:.1f} s; cache: {cache.cache_folder().parent}")

@@ -172,16 +172,15 @@ def opencv_findings(packages: dict[str, str], load: Callable[[], Any]) -> list[F
 
 def cache_findings(kernels: Mapping[str, str]) -> list[Finding]:
     """The caches: compiled `kernels` (see `edge.commands.doctor.kernels`), and TensorRT engines."""
-    from edge.kernels import jit
+    from edge.kernels import cache
 
     about = "caches"
-    parts = [prefix.split("/") for prefix in kernels.values()]
+    parts = [name.split("/") for name in kernels.values()]
     try:
-        folders = {room: jit.cache_folder(_PACKAGE / room) for room, _ in parts}
+        cold = [name for room, name in parts if not cache.is_stored(_PACKAGE / room, name)]
+        place = cache.cache_folder().parent
     except NanoTrackError as error:
         return [Finding(about, "kernels", "broken", str(error), "export NUMBA_CACHE_DIR=~/.cache/nanotrack/numba")]
-    cold = [prefix for room, prefix in parts if not any(folders[room].rglob(f"{prefix}*.nbi"))]
-    place = str(next(iter(folders.values())).parent)
     if cold:
         text = f"{len(cold)} of {len(kernels)} parts not compiled yet, in {place}"
         compiled = Finding(about, "kernels", "lacking", text, "nanotrack doctor --warm")

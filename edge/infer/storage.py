@@ -5,16 +5,15 @@ An engine is executable code, so nothing is read back from a folder or a file th
 
 import contextlib
 import fcntl
-import grp
 import os
-import pwd
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import OutputError, UnavailableError
 from edge.infer.reasons import Reason, RungError
+from edge.kernels import private
+from edge.kernels.private import UntrustedError
 
 
 def default_folder() -> Path:
@@ -22,8 +21,7 @@ def default_folder() -> Path:
     for variable in ("NANOTRACK_CACHE_DIR", "CACHE_DIRECTORY"):
         if value := os.environ.get(variable):
             return Path(value.split(":")[0]) / "engines"
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "nanotrack" / "engines"
+    return private.user_cache() / "nanotrack" / "engines"
 
 
 def write(path: Path, content: bytes) -> None:
@@ -79,38 +77,21 @@ def locked(folder: Path) -> Iterator[None]:
 
 def require_private(folder: Path) -> None:
     """Return when only this user and root can change what lies in `folder`; raises RungError(ENGINE_UNTRUSTED)."""
-    resolved = folder.resolve()
-    for place in (resolved, *resolved.parents):
-        status = place.stat()
-        shared = place != resolved and status.st_mode & stat.S_ISVTX  # as /tmp: others cannot rename what is ours
-        _require(place, status, may_be_shared=bool(shared))
+    try:
+        private.require_private(folder)
+    except UntrustedError as error:
+        raise RungError(Reason.ENGINE_UNTRUSTED, str(error)) from None
 
 
 def read_private(path: Path) -> bytes:
     """The bytes of a file that only its owner, us or root, can write: checked on the open file, so none can swap it."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
-            _require(path, os.fstat(file.fileno()), may_be_shared=False)
+            private.require(path, os.fstat(file.fileno()))
             return file.read()
     except FileNotFoundError:
         raise RungError(Reason.ENGINE_MISSING, f"no {path.name} in {path.parent}") from None
+    except UntrustedError as error:
+        raise RungError(Reason.ENGINE_UNTRUSTED, str(error)) from None
     except OSError as error:  # a link, or not for our eyes
         raise RungError(Reason.ENGINE_UNTRUSTED, f"{path}: {error.strerror}") from error
-
-
-def _require(path: Path, status: os.stat_result, *, may_be_shared: bool) -> None:
-    if status.st_uid not in (os.geteuid(), 0):
-        raise RungError(Reason.ENGINE_UNTRUSTED, f"{path} belongs to user {status.st_uid}")
-    by_group = status.st_mode & stat.S_IWGRP and not is_private_group(status.st_uid, status.st_gid)
-    if (by_group or status.st_mode & stat.S_IWOTH) and not may_be_shared:
-        raise RungError(Reason.ENGINE_UNTRUSTED, f"{path} can be written by others (mode {status.st_mode & 0o7777:o})")
-
-
-def is_private_group(uid: int, gid: int) -> bool:
-    """Whether a group is that of one user alone, as Ubuntu makes them, where folders are group-writable by default."""
-    try:
-        owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
-    except KeyError:
-        return False
-    others = [user.pw_name for user in pwd.getpwall() if user.pw_gid == gid and user.pw_uid != uid]
-    return owner.pw_gid == gid and not others and set(group.gr_mem) <= {owner.pw_name}

@@ -14,10 +14,9 @@ The policy, with reasons:
   cache folder carries a hash of all sources that may hold such kernels.
 """
 
-import functools
-import hashlib
-import os
-from collections.abc import Callable, Iterator
+import logging
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +24,17 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from numba import config, types
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
-from edge.errors import OutputError
+from edge.kernels import cache
 
+CompileError = NumbaError  # what `entry` raises for code that does not compile
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+logger = logging.getLogger(__name__)
+
+_one_at_a_time = threading.RLock()  # Numba's setting for the folder is one for all threads
 _OPTIONS = {"error_model": "numpy", "nogil": True}
 
 
@@ -42,7 +47,7 @@ def entry(*arguments: Any, source: Path | None = None) -> Callable[[Function], F
     """Decorator that compiles a function for exactly these argument types, or reads it from the cache.
 
     `source` is the file with the kernels that it calls where that is not its own. A call from Python holds no
-    interpreter lock. Raises OutputError where the cache folder cannot be written.
+    interpreter lock. Raises OutputError where the cache folder cannot be written, or others can write it.
     """
 
     def compiled(function: Function) -> Function:
@@ -51,14 +56,27 @@ def entry(*arguments: Any, source: Path | None = None) -> Callable[[Function], F
         file = source or Path(function.__code__.co_filename)
         if not file.is_file():  # typed in: nothing would tell when it has changed
             return numba.njit(tuple(arguments), **_OPTIONS)(function)
-        elsewhere = config.CACHE_DIR
-        config.CACHE_DIR = str(cache_folder(_room(file)))
+        name = f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
         try:
-            return numba.njit(tuple(arguments), cache=True, **_OPTIONS)(function)
-        finally:
-            config.CACHE_DIR = elsewhere
+            with _one_at_a_time, cache.entry_folder(cache.room_of(file), name) as folder:
+                elsewhere, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+                try:
+                    return numba.njit(tuple(arguments), cache=True, **_OPTIONS)(function)
+                finally:
+                    config.CACHE_DIR = elsewhere
+        except OSError as error:
+            logger.warning("compiled code of %s cannot be kept (%s): it is compiled at every start", name, error)
+            return numba.njit(tuple(arguments), **_OPTIONS)(function)
 
     return compiled
+
+
+nothing = types.none  # argument type of None, for what an entry does not use
+
+
+def is_kernel(function: object) -> bool:
+    """Whether `function` can be compiled into an entry."""
+    return isinstance(function, Dispatcher) or (bool(config.DISABLE_JIT) and callable(function))
 
 
 def buffer(dtype: npt.DTypeLike, dimensions: int = 1) -> Any:
@@ -75,48 +93,3 @@ def was_stored(function: object) -> bool:
     """False for an entry that this process had to compile."""
     stats = getattr(function, "stats", None)
     return not getattr(stats, "cache_misses", None)
-
-
-@functools.cache
-def cache_folder(room: Path = Path(__file__).parents[1] / "track") -> Path:
-    """Folder of the compiled entries in folder `room`, which holds the code of exactly these sources; made if need be.
-
-    It lies in `NUMBA_CACHE_DIR`, else in the user's cache folder. Raises OutputError where it cannot be written.
-    """
-    package = Path(__file__).parents[1]
-    rooms = {room, package / "track", package / "kernels"}
-    sources = sorted({source for folder in rooms for source in _sources(folder)})
-    version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    base = Path(config.CACHE_DIR) if config.CACHE_DIR else _user_folder()
-    folder = base / f"{room.name}-{version}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise OutputError(
-            f"cache of compiled code: cannot write to {folder}; "
-            "set NUMBA_CACHE_DIR to a private folder that this user can write"
-        )
-    return folder
-
-
-def _sources(room: Path) -> Iterator[Path]:
-    """The code in `room`: that of a package and all in it, or of the folder alone where it is none."""
-    return room.rglob("*.py") if (room / "__init__.py").is_file() else room.glob("*.py")
-
-
-def _room(source: Path) -> Path:
-    """The folder of `edge` that holds `source`; for a file from elsewhere its whole package, or its own folder."""
-    package = Path(__file__).parents[1]
-    if package in source.parents:
-        return package / source.relative_to(package).parts[0]
-    room = source.parent
-    while (room / "__init__.py").is_file() and (room.parent / "__init__.py").is_file():
-        room = room.parent
-    return room
-
-
-def _user_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "nanotrack" / "numba"

@@ -4,6 +4,7 @@ A method is a compiled `step` between reading the detections and showing the tra
 Whatever else wants to know something of a method asks its record; `edge.track.registry` finds it by its name.
 """
 
+import dataclasses
 import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from edge.errors import UsageError
-from edge.kernels.jit import entry, given
+from edge.kernels.jit import CompileError, entry, given, is_kernel, nothing
 from edge.track import parameters
 from edge.track.appearance.memory import Memories, Rule
 from edge.track.lifecycle import compact, read, show
@@ -76,11 +76,24 @@ class Method:
     coasts: bool = False
     memories: Callable[[Rule | None, Any], Memories] | None = None
     rule: Rule | None = None
-    inputs: Any = numba.none
+    inputs: Any = nothing
     appearance_iou: str | None = None
     wants_logit_scale: bool = False
     keeps_groups_apart: bool = False
     is_joint: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a record whose parts do not fit together."""
+        if not dataclasses.is_dataclass(self.parameters) or "track_buffer" not in dir(self.parameters):
+            raise UsageError(f"method {self.name}: parameters: expected a dataclass with a `track_buffer`")
+        fields = {field.name for field in dataclasses.fields(self.parameters)}
+        for part, name in (("high", self.high), ("low", self.low), ("appearance_iou", self.appearance_iou)):
+            if name is not None and name not in fields:
+                raise UsageError(f"method {self.name}: {part}: expected the name of a parameter, found {name!r}")
+        if self.shown_id not in (self.track_dtype.names or ()):
+            raise UsageError(f"method {self.name}: shown_id: its tracks have no field {self.shown_id!r}")
+        if not is_kernel(self.step):
+            raise UsageError(f"method {self.name}: step: expected a function that edge.kernels.jit.kernel decorates")
 
     @functools.cached_property
     def run_dtype(self) -> np.dtype[np.void]:
@@ -89,12 +102,18 @@ class Method:
 
     @functools.cached_property
     def frame(self) -> Callable[..., tuple[int, int, int]]:
-        """The compiled call for one frame, see `frame`; compiled or read from the cache when it is first asked for."""
-        similarity = numba.none if self.memories is None else given("f4", 2)
+        """The compiled call for one frame, see `frame`; compiled or read from the cache when it is first asked for.
+
+        Raises UsageError for a step that does not compile, and OutputError as `edge.kernels.jit.entry`.
+        """
+        similarity = nothing if self.memories is None else given("f4", 2)
         copy = types.FunctionType(frame.__code__, {**globals(), "step": self.step, "show": self.show})
         copy.__qualname__ = self.cache_name
         types_ = argument_types(self.run_dtype, self.track_dtype, similarity, self.inputs)
-        return entry(*types_, source=Path(self.step.__code__.co_filename))(copy)
+        try:
+            return entry(*types_, source=Path(self.step.__code__.co_filename))(copy)
+        except CompileError as error:
+            raise UsageError(f"method {self.name}: its step does not compile: {error}") from error
 
     @property
     def cache_name(self) -> str:

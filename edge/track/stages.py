@@ -1,4 +1,4 @@
-"""Matching in stages: who takes part, what a pair is worth, and the exact assignment among those still free.
+"""Matching in stages: what takes part, the gain of a pair, and the exact assignment among those still free.
 
 One join a frame finds every pair of track and detection that any stage could want. A stage enrols its tracks and
 detections by giving their NODEs a `layer` (0, or a depth band); all others are `OUTSIDE`. Layer k matches what is

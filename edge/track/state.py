@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.kernels.jit import buffer, given
 from edge.track.matching.assignment import NODE
-from edge.track.matching.boxes import DIGITS, PAIR, SPAN, Records
+from edge.track.matching.boxes import DIGITS, MOST_PAIRS, PAIR, SPAN, Records
 from edge.track.matching.depth import CLUSTER
 
 TRACKED, LOST, REMOVED = 0, 1, 2
@@ -181,6 +181,6 @@ class State:
 
     def reserve_pairs(self, count: int) -> None:
         """Make room for `count` candidate pairs, so that the next frame of this size allocates none."""
-        self.room_for_pairs = 2 * count
+        self.room_for_pairs = min(2 * count, MOST_PAIRS)
         run, table, detections, spans, _, nodes, clusters = self.arrays
-        self.arrays = run, table, detections, spans, np.zeros((2, 2 * count), PAIR), nodes, clusters
+        self.arrays = run, table, detections, spans, np.zeros((2, self.room_for_pairs), PAIR), nodes, clusters

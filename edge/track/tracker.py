@@ -1,20 +1,22 @@
 """`Tracker`: the public face of the association core."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
-from edge.track import groups, registry
+from edge.track import arrays, groups, registry
 from edge.track.appearance.memory import Memories, Rule, rule_of
 from edge.track.appearance.reentry import Reentry
-from edge.track.lifecycle import BAD_SHAPE
+from edge.track.matching.boxes import MOST_PAIRS
 from edge.track.method import Method
 from edge.track.state import LOST, State
-from edge.types import Detections, Tracks
+from edge.types import Detections, Float32s, Tracks
 
 _ID_COUNTERS = ("next_id", "shown")  # of RUN records: what ids are made of
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
@@ -74,12 +76,17 @@ class Tracker:
                 f"{self.method}, preset {preset}: keeps no groups of classes apart; leave class_groups out, or use one "
                 f"of {', '.join(able)} with preset default"
             )
+        self._free = threading.Lock()  # held while a thread is in here: compiled code would crash with two
         self._frame = self._method.frame
         self._run: npt.NDArray[np.void] = np.zeros(1, self._method.run_dtype)
         self.reset()
 
     def reset(self) -> None:
         """Forget all tracks, memories, ids and the time, as if no frame had been seen."""
+        with self._alone():
+            self._reset()
+
+    def _reset(self) -> None:
         run, method = self._run, self._method
         run[:] = 0
         values = dataclasses.asdict(self.parameters)
@@ -99,6 +106,7 @@ class Tracker:
             run["groups"] = self._groups
         self._time_s: float | None = None
         self._alive = 0
+        self.crowded = 0
         self._shown = np.zeros(0, np.int64)
         self._state = State(run, method.track_dtype)
         self._memories: Memories | None = method.memories and method.memories(self.appearance, self.parameters)
@@ -124,6 +132,9 @@ class Tracker:
         """How many boxes without area have been left out since the start or the last `reset`."""
         return int(self._run["ignored"][0])
 
+    crowded: int
+    """In how many frames since then so many boxes overlapped that some pairs were left out (`boxes.MOST_PAIRS`)."""
+
     @property
     def lost_s(self) -> float:
         """How long a track that is not seen is kept, in seconds."""
@@ -133,28 +144,30 @@ class Tracker:
         """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.
 
         `time_s` is the frame's capture time in seconds; without it the frame comes 1/frame_rate after the last one.
-        Call it for frames without detections too: that is how tracks age. Raises InputError, and changes nothing, if
-        an argument has the wrong shape, dtype or values, or the time goes backwards.
+        Call it for frames without detections too: that is how tracks age. Lists and other dtypes are converted, see
+        `edge.track.arrays`. Raises InputError, and changes nothing, if an argument has the wrong shape or values, there
+        are more than `MOST_DETECTIONS`, or the time goes backwards; UsageError while another thread is in this tracker.
         """
-        boxes, scores, classes = detections.boxes_xyxy, detections.scores, detections.classes
+        if not self._free.acquire(blocking=False):
+            raise self._busy()
         try:
+            boxes, scores, classes = detections.boxes_xyxy, detections.scores, detections.classes
             n = len(scores)
-        except TypeError:
-            raise _wrong_arrays(detections) from None
-        if classes is None:
-            classes = self._zeros(n)
-        frames, time_s = self._elapsed(time_s)
-        state, memories = self._state, self._memories
-        similarity, inputs = (None, None) if memories is None else memories.compare(detections)
-        if self._alive + n >= state.capacity:
-            state.reserve(self._alive + n + 1)
-        room = n + self._alive if self._method.coasts else n
-        ids = np.empty(room, np.int64)
-        out_boxes = np.empty((room, 4), np.float32)
-        out_scores = np.empty(room, np.float32)
-        out_classes = np.empty(room, np.int32)
-        rows = np.empty(room, np.int32)
-        try:
+            if n > arrays.MOST_DETECTIONS:
+                raise arrays.too_many(n)
+            if classes is None:
+                classes = self._zeros(n)
+            frames, now_s = self._elapsed(time_s)
+            state, memories = self._state, self._memories
+            similarity, inputs = (None, None) if memories is None else memories.compare(detections)
+            if self._alive + n >= state.capacity:
+                state.reserve(self._alive + n + 1)
+            room = n + self._alive if self._method.coasts else n
+            ids = np.empty(room, np.int64)
+            out_boxes = np.empty((room, 4), np.float32)
+            out_scores = np.empty(room, np.float32)
+            out_classes = np.empty(room, np.int32)
+            rows = np.empty(room, np.int32)
             shown, alive, pairs = self._frame(
                 *state.arrays,
                 boxes,
@@ -169,23 +182,32 @@ class Tracker:
                 rows,
                 frames,
             )
-        except TypeError:  # the compiled signature is the check of dtypes and dimensions
-            raise _wrong_arrays(detections) from None
-        if shown < 0:
-            raise _wrong_arrays(detections) if shown == BAD_SHAPE else _wrong_values(detections)
-        self._time_s, self._alive = time_s, alive
-        if memories is not None and memories.in_use:
-            memories.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
-        if pairs > state.room_for_pairs:
-            state.reserve_pairs(pairs)
-        self._shown = ids[:shown].copy()
-        if self._reentry is not None and memories is not None:
-            table = state.table[:alive]
-            numbers = table[self._method.shown_id]
-            ids = self._reentry.follow(table, numbers, memories.queries(), self._shown, float(self._run["now"][0]))
-        elif shown == room:
-            return Tracks(ids, out_boxes, out_scores, out_classes, rows)
-        return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
+            if shown < 0:
+                arrays.converted(detections)  # says so if a shape is wrong
+                raise arrays.wrong_values(boxes, scores)
+            self._time_s, self._alive = now_s, alive
+            if memories is not None and memories.in_use:
+                memories.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
+            if pairs > state.room_for_pairs:
+                state.reserve_pairs(pairs)
+            self.crowded += pairs == MOST_PAIRS
+            self._shown = ids[:shown].copy()
+            if self._reentry is not None and memories is not None:
+                table, now = state.table[:alive], float(self._run["now"][0])
+                numbers = table[self._method.shown_id]
+                ids = self._reentry.identify(table, numbers, memories.queries(), self._shown, now)
+            elif shown == room:
+                return Tracks(ids, out_boxes, out_scores, out_classes, rows)
+            return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
+        except InputError:
+            raise
+        except (TypeError, ValueError):  # the compiled signature is the check of types
+            converted = arrays.converted(detections)
+            if converted is detections:
+                raise
+        finally:
+            self._free.release()
+        return self.update(converted, time_s)
 
     def predict(self, time_s: float) -> Tracks:
         """The tracks of the last `update` with their boxes estimated at `time_s`; changes nothing. Arrays are fresh.
@@ -194,6 +216,10 @@ class Tracker:
         Raises InputError if the time goes backwards, UsageError for presets that count calls, since they know no time.
         """
         self.check_follows_time()
+        with self._alone():
+            return self._predict(time_s)
+
+    def _predict(self, time_s: float) -> Tracks:
         frames, _ = self._elapsed(time_s)
         table = self._state.table[: self._alive]
         numbers = table[self._method.shown_id]
@@ -243,11 +269,14 @@ class Tracker:
         """Rows of the detections whose embeddings `update` would use, best scores first.
 
         Those hidden behind another one are left out, since their crops show that one, unless the method goes by
-        appearance alone. Raises InputError for boxes of a wrong shape or dtype.
+        appearance alone. Raises InputError for arrays of a wrong shape or type.
         """
         if self.appearance is None:
             return np.zeros(0, np.int64)
-        scores = detections.scores
+        found = arrays.converted(detections)
+        return self._comparable(found.boxes_xyxy, found.scores)
+
+    def _comparable(self, boxes: Float32s, scores: Float32s) -> npt.NDArray[np.int64]:
         order = np.argsort(-scores, kind="stable")
         rows = order[scores[order] >= np.float32(self._run["high"][0])]
         if self.needs_embeddings:
@@ -255,10 +284,7 @@ class Tracker:
         from edge.track.appearance import selection
 
         hidden = np.empty(len(rows), np.bool_)
-        try:
-            selection.find_hidden(detections.boxes_xyxy, rows, hidden)
-        except TypeError:
-            raise _wrong_arrays(detections) from None
+        selection.find_hidden(boxes, rows, hidden)
         return rows[~hidden]
 
     def doubtful(self, detections: Detections, time_s: float | None = None) -> npt.NDArray[np.int64]:
@@ -266,9 +292,14 @@ class Tracker:
 
         Nothing is changed: call it, get the embeddings, then call `update`. Raises as `update`.
         """
-        rows = self.comparable(detections)
         if self.appearance is None or self.needs_embeddings:
-            return rows
+            return self.comparable(detections)
+        found = arrays.converted(detections)
+        with self._alone():
+            rows = self._comparable(found.boxes_xyxy, found.scores)
+            return self._doubtful(found.boxes_xyxy, rows, time_s)
+
+    def _doubtful(self, seen: Float32s, rows: npt.NDArray[np.int64], time_s: float | None) -> npt.NDArray[np.int64]:
         from edge.track.appearance import selection
 
         frames, _ = self._elapsed(time_s)
@@ -280,16 +311,28 @@ class Tracker:
         lost = table["status"] == LOST
         # Re-entry compares a new track once, when it is first shown: its memory should be good by then.
         stale = ~table["confirmed"] | (taken < 0) | (now - taken > selection.STALE_S * self.frame_rate)
-        reasons = np.zeros(len(detections), np.int8)
+        reasons = np.zeros(len(seen), np.int8)
         boxes = self._method.predicted_boxes(self._run, table, frames)
         name = self._method.appearance_iou
         least_iou = (selection.OVERLAP if name is None else float(self._run[name][0])) - selection.SLACK
-        try:
-            selection.find_reasons(boxes, lost, stale, detections.boxes_xyxy, rows, least_iou, reasons)
-        except TypeError:
-            raise _wrong_arrays(detections) from None
+        selection.find_reasons(boxes, lost, stale, seen, rows, least_iou, reasons)
         rows = rows[reasons[rows] > selection.CERTAIN]
         return rows[np.argsort(-reasons[rows], kind="stable")]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._free.acquire(blocking=False):
+            raise self._busy()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _busy(self) -> UsageError:
+        return UsageError(
+            "this tracker is in use by another thread; a tracker serves one stream and one thread at a time: "
+            "make one for each"
+        )
 
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""
@@ -313,31 +356,3 @@ class Tracker:
         if n > len(self._no_classes):
             self._no_classes = np.zeros(2 * n, np.int32)
         return self._no_classes[:n]
-
-
-def _wrong_arrays(detections: Detections) -> InputError:
-    """The first argument that is not the array it should be. N is the number of scores."""
-    n = np.shape(detections.scores)[:1]
-    wanted = [("scores", np.float32, n), ("boxes_xyxy", np.float32, (*n, 4)), ("classes", np.int32, n)]
-    for name, dtype, shape in wanted:
-        value = getattr(detections, name)
-        if value is None and name == "classes":
-            continue
-        if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape or value.ndim == 0:
-            found = f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-            size = f"shape {shape}" if n else "one dimension"
-            return InputError(f"detections.{name}: expected {np.dtype(dtype)} of {size}, found {found}")
-    return InputError("detections: expected NumPy arrays in native byte order")
-
-
-def _wrong_values(detections: Detections) -> InputError:
-    for row, box in enumerate(detections.boxes_xyxy):
-        if not np.isfinite(box).all():
-            return InputError(
-                f"detections.boxes_xyxy: row {row} is {box.tolist()}; expected finite numbers: drop such boxes"
-            )
-        if not 0.0 <= detections.scores[row] <= 1.0:
-            return InputError(
-                f"detections.scores: row {row} is {detections.scores[row]}; expected a score from 0 to 1: rescale it"
-            )
-    return InputError("detections: changed while they were read")

@@ -138,7 +138,7 @@ def test_what_building_pycuda_lacks_is_named(tmp_path: Path) -> None:
 
 def test_an_engine_folder_that_others_can_write_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NANOTRACK_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr("edge.kernels.jit.cache_folder", lambda package: tmp_path)
+    monkeypatch.setattr("edge.kernels.cache.cache_folder", lambda room=None: tmp_path)
     folder = storage.default_folder()
     folder.mkdir()
     (folder / "a.plan").write_bytes(b"")
@@ -154,7 +154,7 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatc
     def refuse(package: Path) -> Path:
         raise OutputError("cannot write to /x; set NUMBA_CACHE_DIR")
 
-    monkeypatch.setattr("edge.kernels.jit.cache_folder", refuse)
+    monkeypatch.setattr("edge.kernels.cache.cache_folder", refuse)
     (found,) = diagnosis.cache_findings({"bytetrack": "track/method.bytetrack-"})
     assert found.state == "broken"
     assert found.remedy.startswith("export NUMBA_CACHE_DIR=")

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge import Tracker
 from edge.errors import UsageError
+from edge.kernels.jit import kernel
 from edge.track import registry
 from edge.track.method import Method
 from tests.track.scenes import crowd, ids
@@ -126,3 +128,24 @@ def test_a_wrong_method_is_one_sentence(
         Tracker(name)
     sys.modules.pop("broken", None)
     assert "\n" not in str(raised.value)
+
+
+@kernel
+def _odd(work: Any, frames: float, similarity: None, inputs: None) -> int:
+    return work.table[0]["no such field"] + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"high": "highest"}, "high: expected the name of a parameter, found 'highest'"),
+        ({"appearance_iou": "iou"}, "appearance_iou: expected the name of a parameter"),
+        ({"parameters": int}, "expected a dataclass with a `track_buffer`"),
+        ({"shown_id": "name"}, "its tracks have no field 'name'"),
+        ({"step": len}, "expected a function that edge.kernels.jit.kernel decorates"),
+        ({"step": _odd}, "its step does not compile"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        _ = dataclasses.replace(registry.find("bytetrack"), name="mine", **change).frame

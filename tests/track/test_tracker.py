@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
+from edge.track import arrays
 from edge.track.registry import BUILT_IN as METHODS
 from tests.track.scenes import crowd, detections, ids, outputs
 
@@ -64,15 +65,18 @@ def test_wrong_settings_name_the_right_ones(arguments: dict[str, object], messag
 @pytest.mark.parametrize(
     ("wrong", "argument"),
     [
-        (lambda b, s: Detections(b.astype(np.float64), s), "boxes_xyxy"),
+        (lambda b, s: Detections(b.astype(np.complex64), s), "boxes_xyxy"),
+        (lambda b, s: Detections(b.astype(str), s), "boxes_xyxy"),
+        (lambda b, s: Detections([[0, 1], [2]], s), "boxes_xyxy"),
+        (lambda b, s: Detections(b.astype(np.float64) * 1e39, s), "boxes_xyxy"),
         (lambda b, s: Detections(b[:, :3], s), "boxes_xyxy"),
         (lambda b, s: Detections(b[:1], s), "boxes_xyxy"),
         (lambda b, s: Detections(b.ravel(), s), "boxes_xyxy"),
-        (lambda b, s: Detections(b.tolist(), s), "boxes_xyxy"),
-        (lambda b, s: Detections(b, s.astype(np.float64)), "scores"),
         (lambda b, s: Detections(b, s[:, None]), "scores"),
         (lambda b, s: Detections(b, None), "scores"),
-        (lambda b, s: Detections(b, s, np.zeros(2, np.int64)), "classes"),
+        (lambda b, s: Detections(b, s, np.full(2, 2**40)), "classes"),
+        (lambda b, s: Detections(b, s, [0.5, 1]), "classes"),
+        (lambda b, s: Detections(np.zeros((10_001, 4)), np.zeros(10_001)), "at most 10000 in a frame, found 10001"),
         (lambda b, s: Detections(b, s, np.zeros(3, np.int32)), "classes"),
         (lambda b, s: Detections(b * [1, 1, np.nan, 1], s), "boxes_xyxy"),
         (lambda b, s: Detections((b + np.float32("inf")), s), "row 0"),
@@ -97,6 +101,80 @@ def test_arrays_of_any_memory_layout_are_read() -> None:
     assert not frozen.flags.writeable
     tracks = Tracker().update(Detections(wide[::2, ::2], frozen))
     assert np.array_equal(tracks.boxes_xyxy, boxes)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda b, s: Detections(b.tolist(), s.tolist(), [0, 1]),
+        lambda b, s: Detections(b.astype(np.float64), s.astype(np.float16).astype(np.float64) * 0 + s),
+        lambda b, s: Detections(b.astype(np.int64), s.astype(">f4"), np.array([0, 1], np.uint8)),
+        lambda b, s: Detections(b.astype(np.uint16), tuple(s), np.array([0.0, 1.0])),
+    ],
+)
+def test_lists_and_other_numbers_are_converted(given) -> None:  # type: ignore[no-untyped-def]
+    boxes, scores = _two()
+    plain, other = Tracker("bytetrack"), Tracker("bytetrack")
+    expected = plain.update(Detections(boxes, scores, given(boxes, scores).classes and np.array([0, 1], np.int32)))
+    tracks = other.update(given(boxes, scores))
+    assert np.array_equal(tracks.boxes_xyxy, expected.boxes_xyxy)
+    assert np.array_equal(tracks.scores, expected.scores)
+    assert tracks.boxes_xyxy.dtype == np.float32
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("empty", [([], []), (np.zeros((0, 4)), np.zeros(0)), ((), (), ())])
+def test_nothing_is_nothing_however_it_is_given(method: str, empty) -> None:  # type: ignore[no-untyped-def]
+    tracker = Tracker(method)
+    assert len(tracker.update(Detections(*empty))) == 0
+    assert tracker.comparable(Detections(*empty)).tolist() == tracker.doubtful(Detections(*empty)).tolist() == []
+
+
+@ALL
+def test_ten_thousand_in_one_spot_are_bounded_and_counted(method: str) -> None:
+    boxes = np.tile(np.array([[100, 100, 160, 280]], np.float32), (arrays.MOST_DETECTIONS, 1))
+    boxes += np.random.default_rng(0).uniform(0, 1, boxes.shape).astype(np.float32)
+    heap = Detections(boxes, np.full(len(boxes), 0.9, np.float32))
+    tracker = Tracker(method)
+    before_kib = _resident_kib()
+    for _ in range(2):
+        tracker.update(heap)
+    assert tracker.crowded >= 1
+    assert _resident_kib() - before_kib < 400_000
+    tracker.reset()
+    assert tracker.crowded == 0
+    assert ids(tracker, (0.9,)) == ids(Tracker(method), (0.9,))
+
+
+@ALL
+def test_a_second_thread_is_told(method: str) -> None:
+    """One thread is inside of the compiled code, which holds no lock, while another one comes."""
+    tracker, told, stop = Tracker(method), [], threading.Event()
+    stream = crowd(300, 20)
+
+    def intrude() -> None:
+        while not stop.is_set():
+            try:
+                tracker.predict(1e6)
+            except UsageError as error:
+                told.append(str(error))
+
+    thread = threading.Thread(target=intrude)
+    thread.start()
+    for _ in range(50):
+        for frame in stream:
+            try:
+                tracker.update(frame)
+            except UsageError as error:
+                told.append(str(error))
+        if told:
+            break
+    stop.set()
+    thread.join()
+    assert told
+    assert "in use by another thread" in told[0]
+    tracker.reset()
+    assert outputs(tracker, stream) == outputs(Tracker(method), stream)
 
 
 @ALL

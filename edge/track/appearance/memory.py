@@ -1,7 +1,7 @@
 """The memories of all tracks of one tracker: compared with new embeddings in one matrix product, then updated.
 
 A method's compiled step gets the finished similarities and knows nothing of memories. They follow its track table from
-outside: the table is always in the order of its ids, so one pass over both finds who was born and who is gone.
+outside: the table is always in the order of its ids, so one pass over both finds the new tracks and those gone.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.kernels.jit import buffer, entry, given
+from edge.track import arrays
 from edge.track.appearance.rules import EMA, MEAN, NOTE, RULE, SASM, Bank, Ema, Mean, Sasm, clear, write
 from edge.track.matching.boxes import Records
 from edge.track.state import DETECTION
@@ -91,9 +92,9 @@ class Memories:
         size = 0 if self._bank is None else self._bank.queries.shape[1]
         if given_ is None:
             return np.zeros((n, size), np.float32)
-        if not isinstance(given_, np.ndarray) or given_.dtype != np.float32 or given_.ndim != 2 or len(given_) != n:
-            found = f"{given_.dtype} {given_.shape}" if isinstance(given_, np.ndarray) else type(given_).__name__
-            raise InputError(f"detections.embeddings: expected float32 ({n}, {size or 'E'}), found {found}")
+        given_ = arrays.real("detections.embeddings", given_, np.float32)
+        if given_.ndim != 2 or len(given_) != n:
+            raise InputError(f"detections.embeddings: expected shape ({n}, {size or 'E'}), found {given_.shape}")
         if given_.shape[1] != size and (size or not given_.shape[1]):
             raise InputError(
                 f"detections.embeddings: expected {size or 'some'} numbers a row, found {given_.shape[1]}; "

@@ -1,8 +1,8 @@
-"""Who comes back: a new track that looks like one that is gone, and could have walked here since, goes on as that one.
+"""Re-entry: a new track that looks like one that is gone, and is near enough to be it, gets its identity.
 
-Motion bridges a second or two. People who leave the picture or stand behind a car for longer come back as somebody new,
-unless their looks are asked: once, when a new track is shown for the first time, so that an identity never changes
-while it is in sight. Compared are the memories of both, so one bad picture decides nothing.
+The motion model covers a second or two. People that leave the picture or stand behind a car for longer come back as new
+tracks. Each is compared with those that are gone once, when it is first shown, so that an identity never changes while
+it is in sight. The memories of both are compared, so that one bad crop does not decide.
 """
 
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from edge.track.state import LOST, REMOVED
 from edge.types import Float32s, Int64s
 
 CAPACITY = 256  # of tracks that are gone; the one gone for longest makes room
-LEAD = 0.03  # of cosine, by which the best must beat the second: look-alikes are left alone
-REACH_S = 2.5  # nobody moves farther than this many heights of the box a second (a person: 4 m/s) ...
+LEAD = 0.03  # of cosine, by which the best must beat the second: two that look alike are not chosen between
+REACH_S = 2.5  # no object moves farther than this many heights of its box a second (a person: 4 m/s) ...
 SLACK_S = 0.5  # ... and this much longer, because boxes at the border and behind things are cut
 
 
 class Past(NamedTuple):
-    """A track as it was last: when, in frames; where, xyxy; and what it looked like, float32 `[E]`."""
+    """A track as it was last: when, in frames; its box, xyxy; and its memory, float32 `[E]`."""
 
     number: int
     last: float
@@ -30,7 +30,7 @@ class Past(NamedTuple):
 
 
 class Reentry:
-    """The identities of one tracker's tracks, over gaps that its motion model cannot bridge.
+    """The identities of one tracker's tracks, over gaps that are too long for its motion model.
 
     A memory has to have a cosine of `cosine` with one of a track unseen for at most `frames` frames of the tracker's
     clock, which makes `frame_rate` a second. Fixed room: `CAPACITY` tracks that are gone.
@@ -42,7 +42,7 @@ class Reentry:
         self._before: list[Past] = []  # the same tracks, as they were after the last frame
         self._gone: list[Past] = []  # by identity instead of number, the longest gone first
 
-    def follow(self, table: Records, ids: Int64s, memories: Float32s, shown: Int64s, now: float) -> Int64s:
+    def identify(self, table: Records, ids: Int64s, memories: Float32s, shown: Int64s, now: float) -> Int64s:
         """The identities of the tracks `shown` (int64 `[M]`, some of the method's own `ids`), in a fresh array.
 
         `table` holds the TRACK records after a frame at `now`, `ids` int64 `[T]` and `memories` float32 `[T, E]` are
@@ -51,7 +51,7 @@ class Reentry:
         """
         rows = np.flatnonzero(table["confirmed"])
         numbers = ids[rows].tolist()
-        self._bury(set(numbers), now)
+        self._keep_gone(set(numbers), now)
         memories = memories if len(memories) else np.zeros((len(table), 0), np.float32)
         visible = set(shown.tolist())
         for row, number in zip(rows.tolist(), numbers, strict=True):
@@ -66,10 +66,10 @@ class Reentry:
         return self.identities(shown)
 
     def identities(self, shown: Int64s) -> Int64s:
-        """The identities of tracks that `follow` has seen, int64 `[M]`, by their numbers."""
+        """The identities of tracks that `identify` has seen, int64 `[M]`, by their numbers."""
         return np.array([self._identities[number] for number in shown.tolist()], np.int64)
 
-    def _bury(self, alive: set[int], now: float) -> None:
+    def _keep_gone(self, alive: set[int], now: float) -> None:
         """Keep what is known of the tracks that have left the table, and forget the oldest."""
         for past in self._before:
             if past.number not in alive:
@@ -104,7 +104,7 @@ class Reentry:
         return self._identities.pop(int(ids[lost[place]]))
 
     def _could_be(self, track: Records, last: float, box: npt.NDArray[np.float64]) -> bool:
-        """Whether who was last seen at `last` in `box` can be the one who appeared where `track` is."""
+        """Whether an object last seen at `last` in `box` can have moved to where `track` appeared."""
         seconds = (track["start"] - last) / self._frame_rate
         if seconds <= 0:
             return False

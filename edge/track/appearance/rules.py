@@ -1,4 +1,4 @@
-"""What tracks look like: the memory of a track's embeddings, and how a new one is written into it.
+"""The memory of a track's embeddings, and how a new one is written into it.
 
 Three rules. `Ema`: a moving average (FairMOT, BoT-SORT, QDTrack). `Mean`: JointTrackNet's mean of the last entries,
 each of which is itself such a mean. `Sasm`: appearance memory after TF-SASM's write and read rules, sparse in time: a
@@ -111,7 +111,7 @@ def clear(bank: Bank, slot: int) -> None:
 
 @kernel
 def write(rule: Any, bank: Bank, slot: int, detections: Records, n: int, j: int, embedding: Any, now: float) -> None:
-    """Let the memory in `slot` see detection `j` of `n`, which looks like `embedding`."""
+    """Update the memory in `slot` with the `embedding` of detection `j` of `n`, all zeros where it has none."""
     known = _length(embedding) > 0.0
     if rule["kind"] == SASM:
         _write_sasm(rule, bank, slot, detections, n, j, embedding, known, now)

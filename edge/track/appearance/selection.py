@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from edge.kernels.jit import buffer, entry, given
+from edge.kernels.jit import buffer, entry, given, kernel
 from edge.track.matching.boxes import iou
 
 CERTAIN, STALE, BORN, LOST_NEAR, CONTESTED = range(5)
@@ -28,6 +28,16 @@ OVERLAP = 0.4  # of rivals, for methods in which appearance counts wherever boxe
 SLACK = 0.1  # of IoU, since boxes are only about where they are predicted
 STALE_S = 0.5  # after so long a new embedding is taken
 HIDDEN = 0.4  # of a box inside one in front; from .25 to .6 tracks are the same within the noise
+
+
+@kernel
+def _keep_best(two: Any, value: float) -> None:
+    """Let `value` be one of the best two if it is, the better one first."""
+    if value > two[0]:
+        two[1] = two[0]
+        two[0] = value
+    elif value > two[1]:
+        two[1] = value
 
 
 @entry(
@@ -43,28 +53,22 @@ def find_reasons(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, leas
     """Set `reasons` of the detections `rows` among `boxes` (xyxy) to one of the reasons above.
 
     `tracks` are predicted boxes, `lost` and `stale` mark some of them. Up to an IoU of `least_iou` none is a rival.
-    Every pair is compared, which is quick for the hundreds that a frame may hold.
+    Every pair is compared, which is quick for the hundreds that a frame usually holds.
     """
-    overlaps = np.zeros((len(rows), len(tracks)))
+    n = len(rows)
     rivals = np.zeros((len(tracks), 2))  # the two best overlaps of each track
-    for a in range(len(rows)):
+    best_track, best_two = np.full(n, -1), np.zeros((n, 2))  # of each detection
+    near_lost = np.zeros(n, np.bool_)
+    for a in range(n):
         for i in range(len(tracks)):
             value = iou(tracks[i], boxes[rows[a]], 0.0)
-            overlaps[a, i] = value
-            if value > rivals[i, 0]:
-                rivals[i, 1] = rivals[i, 0]
-                rivals[i, 0] = value
-            elif value > rivals[i, 1]:
-                rivals[i, 1] = value
-    for a in range(len(rows)):
-        best, first, second, near = -1, 0.0, 0.0, False
-        for i in range(len(tracks)):
-            value = overlaps[a, i]
-            near |= lost[i] and value > least_iou
-            if value > first:
-                best, first, second = i, value, first
-            elif value > second:
-                second = value
+            near_lost[a] |= lost[i] and value > least_iou
+            if value > best_two[a, 0]:
+                best_track[a] = i
+            _keep_best(best_two[a], value)
+            _keep_best(rivals[i], value)
+    for a in range(n):
+        best, first, second = best_track[a], best_two[a, 0], best_two[a, 1]
         other = 0.0
         if best >= 0:
             other = rivals[best, 1] if first == rivals[best, 0] else rivals[best, 0]
@@ -72,7 +76,7 @@ def find_reasons(tracks: Any, lost: Any, stale: Any, boxes: Any, rows: Any, leas
             reasons[rows[a]] = BORN
         elif max(second, other) > max(least_iou, first - MARGIN):
             reasons[rows[a]] = CONTESTED
-        elif near:
+        elif near_lost[a]:
             reasons[rows[a]] = LOST_NEAR
         else:
             reasons[rows[a]] = STALE if stale[best] else CERTAIN

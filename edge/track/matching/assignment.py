@@ -6,7 +6,7 @@ under a cost limit, and not the same as solving without limit and dropping expen
 
 The method is successive shortest augmenting paths with prices (Jonker and Volgenant 1987) on the sparse candidates. A
 path never leaves the connected component it starts in, so every component is solved on its own; a row whose best
-column is still free, the usual case, costs one look at its candidates. Rows are served in ascending order, and of
+column is still free, the usual case, costs one pass over its candidates. Rows are served in ascending order, and of
 equally good choices the free and then the lower column wins: the result does not depend on the order of the pairs.
 """
 

@@ -24,6 +24,8 @@ SPAN = np.dtype([("left", "u4"), ("right", "u4"), ("row", "i8"), ("box", "f8", (
 # where that says nothing; and what a stage gains by matching it (see assignment.py).
 PAIR = np.dtype([("row", "i4"), ("column", "i4"), ("iou", "f8"), ("similarity", "f8"), ("gain", "f8")], align=True)
 
+MOST_PAIRS = 1 << 20  # of one join: a thousand boxes in one spot make as many
+
 DIGITS = 257  # where each of 256 byte values starts, and the end
 _SMALL = 24  # up to here insertion sort is faster than four radix passes
 
@@ -98,13 +100,14 @@ def overlapping(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor
     """All pairs of two sorted sets of SPANs with an IoU above `floor`: (PAIR records, how many).
 
     With `floor` -1 boxes whose edges only touch count too, at IoU 0. The order is that of the sweep. The records are
-    those of `pairs`, or of a new array of twice the need where `pairs` is too short.
+    those of `pairs`, or of a new array of twice the need where `pairs` is too short. There are never more than
+    MOST_PAIRS: of a heap with more those that the sweep meets first.
     """
     count = _sweep(a, n_a, b, n_b, margin, floor, pairs)
-    if count > len(pairs):
-        pairs = np.empty(2 * count, PAIR)
+    if count > len(pairs) and len(pairs) < MOST_PAIRS:
+        pairs = np.empty(min(2 * count, MOST_PAIRS), PAIR)
         _sweep(a, n_a, b, n_b, margin, floor, pairs)
-    return pairs, count
+    return pairs, min(count, len(pairs))
 
 
 @kernel

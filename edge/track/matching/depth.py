@@ -1,4 +1,4 @@
-"""Pseudo-depth layers of SparseTrack and NanoTrack: who stands near the camera is matched first.
+"""Pseudo-depth layers of SparseTrack and NanoTrack: objects near the camera are matched first.
 
 On flat ground seen from above a box is nearer the lower its bottom edge lies. A set of boxes is cut into `levels` bands
 of that depth, over the whole frame (SparseTrack) or within every cluster of overlapping boxes (NanoTrack).
@@ -16,7 +16,7 @@ from edge.track.matching.boxes import Records, overlapping, sort_spans, span
 
 OUTSIDE = 1 << 30
 
-# What a cluster of overlapping boxes looks like: `parent` links to the cluster's first member, which holds the rest.
+# A cluster of overlapping boxes: `parent` links to the cluster's first member, which holds the rest.
 CLUSTER = np.dtype([("parent", "i8"), ("members", "i8"), ("low", "f8"), ("high", "f8"), ("height", "f8")], align=True)
 
 # A cluster whose depths differ by less than this fraction of its mean box height is one band.

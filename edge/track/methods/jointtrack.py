@@ -12,11 +12,12 @@ import numpy as np
 
 from edge.errors import InputError
 from edge.kernels.jit import given, kernel
+from edge.track import arrays
 from edge.track.appearance.memory import Memories, Rule
 from edge.track.appearance.rules import Mean
 from edge.track.lifecycle import by_score
 from edge.track.matching.assignment import arrange, solve
-from edge.track.matching.boxes import PAIR, Records
+from edge.track.matching.boxes import MOST_PAIRS, PAIR, Records
 from edge.track.method import Method, Preset
 from edge.track.motion.prediction import last_boxes
 from edge.track.parameters import number
@@ -77,8 +78,10 @@ def _by_appearance(work: Work, points: Any, similarity: Any) -> int:
                 continue
             gain = run["match_thresh"] - max(0.0, 1.0 - similarity[i, j])
             if gain > 0.0 and _gap(table[i], detections[j], points[j]) >= 0.0:
+                if count == MOST_PAIRS:
+                    break
                 if count == len(pairs):
-                    longer = np.empty(2 * count, PAIR)
+                    longer = np.empty(min(2 * count, MOST_PAIRS), PAIR)
                     longer[:count] = pairs
                     pairs = longer
                 pairs[count]["row"] = i
@@ -206,9 +209,9 @@ def _given(detections: Detections, name: Literal["centres", "offsets"], n: int) 
     points = detections.centres if name == "centres" else detections.offsets
     if points is None:
         return None
-    if not isinstance(points, np.ndarray) or points.dtype != np.float32 or points.shape != (n, 2):
-        found = f"{points.dtype} {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
-        raise InputError(f"detections.{name}: expected float32 ({n}, 2), found {found}")
+    points = arrays.real(f"detections.{name}", points, np.float32)
+    if points.shape != (n, 2):
+        raise InputError(f"detections.{name}: expected shape ({n}, 2), found {points.shape}")
     if not np.isfinite(points).all():
         raise InputError(f"detections.{name}: expected finite numbers: drop such detections")
     return points

@@ -16,6 +16,7 @@ from edge.infer import storage
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt import cache
 from edge.infer.tensorrt.cache import EngineKey
+from edge.kernels import private
 
 KEY = EngineKey(
     onnx_sha256="a" * 64,
@@ -128,7 +129,7 @@ def test_a_header_whose_digest_is_not_of_its_key_is_stale(folder: Path) -> None:
 def test_a_folder_that_others_can_write_is_not_trusted(
     folder: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "is_private_group", lambda uid, gid: False)
+    monkeypatch.setattr(private, "is_private_group", lambda uid, gid: False)
     cache.store(folder, KEY, b"plan")
     folder.chmod(mode)
     reason, detail = reason_of(folder)
@@ -137,7 +138,7 @@ def test_a_folder_that_others_can_write_is_not_trusted(
 
 
 def test_a_group_of_one_user_alone_may_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "is_private_group", lambda uid, gid: True)
+    monkeypatch.setattr(private, "is_private_group", lambda uid, gid: True)
     cache.store(folder, KEY, b"plan")
     folder.chmod(0o775)  # what Ubuntu's umask of 0002 makes
     assert cache.load(folder, KEY) == b"plan"
@@ -162,11 +163,11 @@ def test_whose_group_it_is(
     monkeypatch.setattr("pwd.getpwall", lambda: users)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: users[0])
     monkeypatch.setattr("grp.getgrgid", lambda gid: SimpleNamespace(gr_mem=members))
-    assert storage.is_private_group(1000, 1000) is private
+    assert private.is_private_group(1000, 1000) is private
 
 
 def test_a_group_or_user_without_a_name_is_not_private() -> None:
-    assert storage.is_private_group(4_000_000, 4_000_000) is False
+    assert private.is_private_group(4_000_000, 4_000_000) is False
 
 
 def test_a_parent_that_others_can_write_is_not_trusted(folder: Path) -> None:

@@ -126,11 +126,11 @@ def test_the_one_gone_for_longest_makes_room() -> None:
     looks = np.eye(people, dtype=np.float32)
     follow = Reentry(0.75, 1e6, RATE)
     for person in range(people):
-        follow.follow(*_alone(person + 1, looks[person], now=10.0 * person))
+        follow.identify(*_alone(person + 1, looks[person], now=10.0 * person))
     now = 10.0 * people
     for again, (person, known) in enumerate(((0, False), (2, True))):
         number = people + 1 + again
-        shown = follow.follow(*_alone(number, looks[person], now=now + 10 * again))
+        shown = follow.identify(*_alone(number, looks[person], now=now + 10 * again))
         assert (shown[0] == person + 1) == known
 
 
@@ -146,7 +146,7 @@ def _alone(number: int, look: np.ndarray, now: float) -> tuple[np.ndarray, Int64
 def test_a_track_without_a_look_is_nobody_known() -> None:
     follow = Reentry(-1.0, 1e6, RATE)
     table, numbers, look, shown, _ = _alone(1, np.array([1, 0], np.float32), 0.0)
-    follow.follow(table, numbers, look, shown, 0.0)
+    follow.identify(table, numbers, look, shown, 0.0)
     table["status"] = LOST
-    follow.follow(table, numbers, look, np.zeros(0, np.int64), 30.0)
-    assert follow.follow(*_alone(2, np.zeros(2, np.float32), 60.0)).tolist() == [2]
+    follow.identify(table, numbers, look, np.zeros(0, np.int64), 30.0)
+    assert follow.identify(*_alone(2, np.zeros(2, np.float32), 60.0)).tolist() == [2]

@@ -81,10 +81,17 @@ def test_asking_changes_nothing(method: str) -> None:
 
 
 @METHODS
-def test_wrong_arrays_are_named(method: str) -> None:
+@pytest.mark.parametrize("ask", ["comparable", "doubtful"])
+def test_fewer_boxes_than_scores_are_refused_and_not_read_beyond(method: str, ask: str) -> None:
     frame = _frame((100, A))
-    with pytest.raises(InputError, match="boxes_xyxy"):
-        Tracker(method, appearance="ema").doubtful(Detections(frame.boxes_xyxy.astype(np.float64), frame.scores))
+    tracker = Tracker(method, appearance="ema")
+    asked = tracker.comparable if ask == "comparable" else tracker.doubtful
+    for boxes in (frame.boxes_xyxy, frame.boxes_xyxy.ravel(), np.zeros((500, 3), np.float32), [[1, 2]], None):
+        with pytest.raises(InputError, match="boxes_xyxy"):
+            asked(Detections(boxes, np.full(500, 0.9, np.float32)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="scores"):
+        asked(Detections(frame.boxes_xyxy, None))  # type: ignore[arg-type]
+    assert asked(Detections(frame.boxes_xyxy.tolist(), [0.9])).tolist() == [0]  # type: ignore[arg-type]
 
 
 def test_methods_of_looks_alone_want_them_all() -> None:

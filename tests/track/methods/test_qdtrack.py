@@ -122,7 +122,7 @@ def test_a_stream_without_embeddings_is_refused_and_reset_forgets_everything() -
         tracker.update(Detections(plain.boxes_xyxy, plain.scores, embeddings=wrong))
     tracker.reset()
     assert [_ids(tracker, frame).tolist() for frame in stream] == frames
-    with pytest.raises(UsageError, match="looks only"):
+    with pytest.raises(UsageError, match="appearance alone"):
         Tracker("qdtrack", appearance="none")
     with pytest.raises(UsageError, match="did you mean 'mot17'"):
         Tracker("qdtrack", preset="mot16")
