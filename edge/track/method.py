@@ -49,7 +49,7 @@ class Method:
 
     `high` and `low` name the parameters with the scores that bound the pools; without them all detections are high.
     `track_dtype` are its tracks, `run_fields` further fields of its record of settings and counters. `shown_id` is the
-    field with the ids that are shown. `predicted_boxes(run, table, frames)` are the tracks' boxes `frames` later.
+    field with the ids that are shown, `id_counter` the field of the record that they are counted with. `predicted_boxes(run, table, frames)` are the tracks' boxes `frames` later.
     With `coasts` tracks may be shown without a detection.
 
     `memories(rule, parameters)` makes the tracks' appearance memories, without it the method uses no appearance: then
@@ -72,6 +72,7 @@ class Method:
     track_dtype: np.dtype[np.void] = TRACK
     run_fields: Sequence[Any] = ()
     shown_id: str = "id"
+    id_counter: str = "next_id"
     predicted_boxes: Callable[[Records, Records, float], Boxes] = predicted_xywh
     coasts: bool = False
     memories: Callable[[Rule | None, Any], Memories] | None = None

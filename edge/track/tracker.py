@@ -18,7 +18,6 @@ from edge.track.method import Method
 from edge.track.state import LOST, State
 from edge.types import Detections, Float32s, Tracks
 
-_ID_COUNTERS = ("next_id", "shown")  # of RUN records: what ids are made of
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
 # Steps this close to a whole number of frames count as exactly that many, whatever the rounding of the clock.
 _WHOLE = 1e-3
@@ -121,11 +120,11 @@ class Tracker:
 
         `frame_rate` replaces that of the stream.
         """
-        counters = {name: int(self._run[name][0]) for name in _ID_COUNTERS if name in (self._run.dtype.names or ())}
+        counter = self._method.id_counter
+        used = self._run[counter].copy()
         self.frame_rate = frame_rate or self.frame_rate
         self.reset()
-        for name, count in counters.items():
-            self._run[name] = count
+        self._run[counter] = used
 
     @property
     def ignored(self) -> int:

@@ -376,6 +376,7 @@ METHOD = Method(
     track_dtype=track_dtype("nanotrack", _TRACK_FIELDS),
     run_fields=[("shown", "i8"), *usual.FIELDS, *camera_motion.FIELDS, *perspective.FIELDS],
     shown_id="number",
+    id_counter="shown",
     coasts=True,
     predicted_boxes=predicted_with_camera,
     memories=cosine_memories,
