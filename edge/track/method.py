@@ -49,7 +49,8 @@ class Method:
 
     `high` and `low` name the parameters with the scores that bound the pools; without them all detections are high.
     `track_dtype` are its tracks, `run_fields` further fields of its record of settings and counters. `shown_id` is the
-    field with the ids that are shown, `id_counter` the field of the record that they are counted with. `predicted_boxes(run, table, frames)` are the tracks' boxes `frames` later.
+    field of a track with the id that is shown, `id_counter` that of the record with which they are counted.
+    `predicted_boxes(run, table, frames)` are the tracks' boxes `frames` later.
     With `coasts` tracks may be shown without a detection.
 
     `memories(rule, parameters)` makes the tracks' appearance memories, without it the method uses no appearance: then
