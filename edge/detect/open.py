@@ -12,6 +12,7 @@ from edge.detect.joint import JointDetector
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend, BackendName, VariantName
 from edge.infer.ladder import Ladder, Wish
+from edge.infer.onnxrt import trial
 from edge.infer.open import open_backend
 from edge.modelpack import Detector as Description
 from edge.modelpack import ModelPack
@@ -44,6 +45,8 @@ def open_detector(
     model = Path(model) if isinstance(model, str) else model
     network: Backend
     if isinstance(model, Path) and model.is_file():
+        if known is None:
+            trial.require_bearable(model, input_size=overrides.input_size)
         network = open_backend(model, name=wish.backend, threads=wish.threads, input_size=overrides.input_size)
         description = known or _understood(model, network, overrides)
     else:

@@ -6,6 +6,7 @@ from edge import modelpack
 from edge.errors import NotFoundError, UsageError
 from edge.infer.backend import Backend
 from edge.infer.ladder import Ladder, Wish
+from edge.infer.onnxrt import trial
 from edge.infer.open import open_backend
 from edge.modelpack import ModelPack
 from edge.reid import adopt
@@ -23,6 +24,7 @@ def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None
     network: Backend
     model = Path(model) if isinstance(model, str) else model
     if isinstance(model, Path) and model.is_file():
+        trial.require_bearable(model, MAX_BATCH)
         network = open_backend(model, name=wish.backend, threads=wish.threads, max_batch=MAX_BATCH)
         description = adopt.reid(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
         return Embedder(description, network, spans=spans)

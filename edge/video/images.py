@@ -7,14 +7,17 @@ from pathlib import Path
 
 from edge.console.native import native_messages
 from edge.errors import DataError, NotFoundError
+from edge.files import open_file
 from edge.motchallenge import read_seqinfo
 from edge.types import Frame, Image
+from edge.video import header
 from edge.video.address import IMAGE_SUFFIXES
 from edge.video.opencv import cv2
 
 logger = logging.getLogger(__name__)
 
 _FALLBACK_RATE = 30.0
+_HEADER_BYTES = 1 << 20  # what may stand before the size: a thumbnail, a colour profile
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -78,13 +81,16 @@ def _images(text: str) -> list[Path]:
 
 
 def read_image(path: Path) -> Image:
-    """The picture in an image file, BGR. Raises NotFoundError, or DataError for a file that is none."""
+    """The picture in an image file, BGR. Raises NotFoundError, or DataError for a file that is none or too large."""
     try:
-        path.open("rb").close()
+        with open_file(path) as file:
+            header.require_bearable(file.read(_HEADER_BYTES))
+            with native_messages() as messages:
+                image = _decoded(file.fileno())
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
-    with native_messages() as messages:
-        image: Image | None = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     said = f" ({'; '.join(dict.fromkeys(messages))})" if messages else ""
     if image is None:
         raise DataError(
@@ -93,3 +99,11 @@ def read_image(path: Path) -> Image:
     if messages:
         logger.info("%s: the image is damaged or unusual%s", path, said)
     return image
+
+
+def _decoded(descriptor: int) -> Image | None:
+    """The picture in an open file. OpenCV gets no name of the user's: it crashes on one that is no UTF-8."""
+    try:
+        return cv2.imread(f"/proc/self/fd/{descriptor}", cv2.IMREAD_COLOR)
+    except cv2.error:  # a header that announces the impossible
+        return None

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz.__main__ import answer
 from tests.fuzz.mutate import mutated
+from tests.fuzz.run import answer
 from tests.fuzz.targets import TARGETS
 
 INPUTS = 150

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge.errors import DataError, NotFoundError
+from edge.errors import DataError, NanoTrackError, NotFoundError
 from edge.files import native_name, open_file
 from edge.infer import child
 from edge.infer.child import Message, Report
@@ -36,14 +36,23 @@ def attempt(path: Path, runs: Sequence[Shapes]) -> list[dict[str, Seen]]:
     No run: the file is only opened. Raises NotFoundError where there is no file, DataError for one that is no valid
     model, that ONNX Runtime cannot open or run, or that takes too much time or memory.
     """
+    done = _call(path, "_run", {"runs": [{name: list(shape) for name, shape in run.items()} for run in runs]})
+    return [
+        {name: Seen(tuple(shape), dtype, tuple(always)) for name, (shape, dtype, always) in run["outputs"].items()}
+        for run in done
+    ]
+
+
+def _call(path: Path, function: str, request: dict[str, Any]) -> list[Message]:
+    """What a function of this module reports of the file in `path`, run in a child process with limits."""
     try:
         with open_file(path) as file:
             size = file.seek(0, 2)
     except OSError as error:
         raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
     memory_bytes = _LEAST_BYTES + _TIMES_THE_FILE * size
-    request = {"path": native_name(path), "runs": [{k: list(v) for k, v in run.items()} for run in runs]}
-    done = child.call("edge.infer.onnxrt.trial:_run", request, timeout_s=TIMEOUT_S, memory_bytes=memory_bytes)
+    request = {"path": native_name(path), **request}
+    done = child.call(f"edge.infer.onnxrt.trial:{function}", request, timeout_s=TIMEOUT_S, memory_bytes=memory_bytes)
     refusal = next((message["refused"] for message in done.messages if "refused" in message), None)
     if refusal is not None:
         raise DataError(f"{path}: {refusal}")
@@ -58,10 +67,26 @@ def attempt(path: Path, runs: Sequence[Shapes]) -> list[dict[str, Seen]]:
         )
     if done.status:
         raise DataError(f"{path}: ONNX Runtime crashed on it (status {done.status}); export it anew")
-    return [
-        {name: Seen(tuple(shape), dtype, tuple(always)) for name, (shape, dtype, always) in run["outputs"].items()}
-        for run in done.messages
-    ]
+    return done.messages
+
+
+def require_bearable(path: Path, max_batch: int = 1, input_size: tuple[int, int] | None = None) -> None:
+    """Return when a bare ONNX file opens and runs once as the tracker will run it. Raises as `attempt`."""
+    _call(path, "_open", {"max_batch": max_batch, "input_size": input_size})
+
+
+def _open(request: dict[str, Any], report: Report) -> None:
+    """The child's side: open the file as a backend, which needs one run to know all sizes, and run it."""
+    from edge.infer.onnxrt.session import OnnxRuntime
+
+    size = request["input_size"]
+    try:
+        network = OnnxRuntime(
+            Path(request["path"]), threads=1, max_batch=request["max_batch"], input_size=tuple(size) if size else None
+        )
+        network.run()
+    except NanoTrackError as error:
+        report({"refused": str(error).removeprefix(f"{request['path']}: ")})
 
 
 def _run(request: dict[str, Any], report: Report) -> None:
