@@ -64,7 +64,7 @@ OFF: dict[str, dict[str, float]] = {
     "evidence against odd heights": {"height_evidence": 0},
     "evidence against the overconfident": {"overconfidence": 0},
     "usual scores: every standing shown": {"wander_weight": 1e6},
-    "standing clutter: still as walking": {"still_share": 0.4},
+    "standing clutter: still as walking": {"still_share": 0.45},
     "noise by score (constant .075)": {"score_noise": 0, "measurement_noise": 0.075},
     "noise by overlap": {"overlap_noise": 0},
     "low births (from .5 on)": {"birth_score": 0.5},
