@@ -100,13 +100,20 @@ def logit(probability: float) -> float:
 def passing(scores: Float32s, wanted: Int32s, floor: float, cells: Int32s) -> int:
     """Write the rows with a wanted class that is not below the floor into `cells`, NaN included; their number.
 
-    Without a branch: which cells pass is not to be predicted, and the loads of the next rows go on meanwhile.
+    Without a branch: which cells pass is not to be predicted, and the loads of the next rows go on meanwhile. Classes
+    that lie side by side are read as vectors.
     """
     found = 0
+    low, high = wanted[0], wanted[-1] + 1
+    together = high - low == wanted.shape[0]
     for cell in range(scores.shape[0]):
-        below = 1
-        for class_ in wanted:
-            below &= scores[cell, class_] < floor
+        below = int32(1)
+        if together:
+            for score in scores[cell, low:high]:
+                below &= int32(score < floor)
+        else:
+            for class_ in wanted:
+                below &= int32(scores[cell, class_] < floor)
         cells[found] = cell
         found += 1 - below
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import boolean, float32
+from numba import boolean, float32, int32
 
 from edge.detect.cells import cell_counts
 from edge.detect.decode.candidates import Candidates
@@ -83,6 +83,22 @@ def _best_class(row: Float32s, columns: Int32s) -> tuple[float, int]:
 
 
 @kernel
+def _passing_twice(table: Float32s, columns: Int32s, floor: float, cells: Int32s) -> int:
+    """As `passing`, of the rows whose objectness, in column 4, is not below the floor: mostly few."""
+    found = 0
+    low, high = columns[0], columns[-1] + 1
+    for cell in range(table.shape[0]):
+        if table[cell, 4] < floor:
+            continue
+        below = int32(1)
+        for score in table[cell, low:high]:
+            below &= int32(score < floor)
+        cells[found] = cell
+        found += 1 - below
+    return found
+
+
+@kernel
 def _put(cx: float, cy: float, width: float, height: float, row: int, boxes_out: Float32s) -> bool:
     """Write a box given by its middle and size; False where it is not finite."""
     half_width, half_height = max(width, float32(0)) / 2, max(height, float32(0)) / 2
@@ -102,8 +118,7 @@ def _decode_rows(
 ) -> int:  # fmt: skip
     """Candidates of rows; their number, or -1 (`BROKEN`). A score is no higher than its objectness."""
     cells = np.empty(table.shape[0] + 1, np.int32)
-    first = columns if not objectness else np.full(1, 4, np.int32)
-    found = passing(table, first, floor, cells)
+    found = _passing_twice(table, columns, floor, cells) if objectness else passing(table, columns, floor, cells)
     first_class = 5 if objectness else 4
     count = 0
     level = begin = 0

@@ -28,7 +28,6 @@ pytestmark = pytest.mark.slow
 FLOOR = 0.1
 PICTURES = 20
 SIZES = ((640, 480), (500, 375), (375, 500), (416, 416), (1000, 300), (333, 517))
-FIVE = tuple(f"class_{i}" for i in range(5))
 # A thousandth of a pixel where the network's input is 416 pixels wide.
 TOLERANCE = 1e-3 / 416
 
@@ -64,17 +63,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "yolox": ({"family": "yolox"}, "yolox"),
     "yolox-decoded": ({"family": "yolox"}, "yolox"),
     "yolox-legacy": ({"family": "yolox-imagenet"}, "yolox-imagenet"),
-    "yolov7": ({}, "yolov5"),
     "yolov8n": ({}, "yolov8"),
     "yolov9t": ({}, "yolov8"),
     "yolo11n": ({}, "yolov8"),
     "yolo12n": ({}, "yolov8"),
-    "yolov10n": ({}, "yolo-end2end"),
+    "yolov10n": ({}, "yolov8"),
     "yolo26n": ({}, "yolo-end2end"),
     "dfine": ({}, "dfine"),
     "rfdetr": ({}, "rfdetr"),
-    "picodet": ({}, "picodet"),
-    "torchvision": ({"class_names": [f"class_{i}" for i in range(5)]}, "torchvision"),
 }
 
 
