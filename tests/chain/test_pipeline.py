@@ -1,4 +1,3 @@
-import re
 import shutil
 from pathlib import Path
 
@@ -98,21 +97,3 @@ def test_a_source_is_tracked_in_one_line(tiny_pack: Path, tiny_video: Path) -> N
     assert len(shown) == 30
     with pytest.raises(NotFoundError, match=r"missing\.mp4"):
         next(edge.tracked("missing.mp4", tiny_pack))
-
-
-def test_the_readme_runs_as_written(
-    tiny_pack: Path,
-    tiny_video: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    shutil.copytree(tiny_pack, tmp_path / "person.pack")
-    shutil.copy(tiny_video, tmp_path / "street.mp4")
-    monkeypatch.chdir(tmp_path)
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    examples = re.findall(r"```python\n(.+?)```", readme, re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    assert re.findall(r"^(\d+) \[ *1 ", capsys.readouterr().out, re.MULTILINE) == [str(n) for n in range(1, 31)]
