@@ -147,7 +147,7 @@ def test_a_group_of_one_user_alone_may_write(folder: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("primary", "members", "others", "private"),
+    ("primary", "members", "others", "is_private"),
     [
         (1000, [], [], True),
         (1000, ["ann"], [], True),
@@ -157,13 +157,13 @@ def test_a_group_of_one_user_alone_may_write(folder: Path, monkeypatch: pytest.M
     ],
 )
 def test_whose_group_it_is(
-    monkeypatch: pytest.MonkeyPatch, primary: int, members: list[str], others: list[Any], private: bool
+    monkeypatch: pytest.MonkeyPatch, primary: int, members: list[str], others: list[Any], is_private: bool
 ) -> None:
     users = [SimpleNamespace(pw_name=n, pw_uid=u, pw_gid=g) for n, u, g in [("ann", 1000, primary), *others]]
     monkeypatch.setattr("pwd.getpwall", lambda: users)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: users[0])
     monkeypatch.setattr("grp.getgrgid", lambda gid: SimpleNamespace(gr_mem=members))
-    assert private.is_private_group(1000, 1000) is private
+    assert private.is_private_group(1000, 1000) is is_private
 
 
 def test_a_group_or_user_without_a_name_is_not_private() -> None:
