@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.data import DATA
 from benchmarks.results import RESULTS, table, write_section
-from edge.chain.pipeline import open_detector
+from edge.detect.open import open_detector
 from edge.infer.ladder import Wish
 from edge.motchallenge import read_ground_truth, read_seqinfo
 from edge.reid.embedder import Embedder

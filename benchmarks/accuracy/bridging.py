@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.published import DATA, SETS
+from benchmarks.accuracy.published import SETS
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from benchmarks.speed.stages import exported, looped
 from edge.chain.interval import DetectInterval

@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.accuracy.published import SETS
 from benchmarks.accuracy.trials import JITTER, METRICS, Run, measure, workers
 from benchmarks.results import table, write_section
-from edge.chain.pipeline import open_detector
 from edge.demo.scene import Scene
 from edge.detect.detector import Detector
+from edge.detect.open import open_detector
 from edge.motchallenge import SequenceInfo, format_detections
 from edge.val.dataset import Sequence
 from edge.val.run import Setting

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.crowds import overlaid, shot
-from benchmarks.accuracy.published import DATA, REFERENCE, SETS, Set
+from benchmarks.accuracy.published import SETS, Set
 from benchmarks.accuracy.trials import JITTER, Run, measure, workers
+from benchmarks.data import DATA, REFERENCE
 from benchmarks.results import table, write_section
 from edge.errors import UnavailableError
 from edge.val.dataset import Sequence, find_sequences, find_text

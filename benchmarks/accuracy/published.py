@@ -159,7 +159,8 @@ def _accuracy_jobs(folder: Path) -> list[Job]:
 def _published(set_: Set, row: Row) -> Scores | None:
     """The combined scores of the reference implementation, if its table has them."""
     published = json.loads((REFERENCE / "table.json").read_text("utf-8"))
-    return published.get(set_.key, {}).get(row.reference, {}).get(COMBINED)
+    found: dict[str, float] | None = published.get(set_.key, {}).get(row.reference, {}).get(COMBINED)
+    return found
 
 
 def _drop_jobs(folder: Path) -> list[Job]:

@@ -17,8 +17,8 @@ import numpy as np
 
 import export.cli
 from benchmarks.results import table, write_section
-from edge.chain.pipeline import open_detector
 from edge.demo.scene import Scene
+from edge.detect.open import open_detector
 from edge.infer.ladder import Wish
 from edge.motchallenge import SequenceInfo, format_rows
 from edge.reid.open import open_embedder
@@ -110,7 +110,7 @@ def track(recorded: Recorded, method: str, memory: str | None, policy: Policy, d
     """TrackEval's result, embeddings computed, those that `always` computes, milliseconds a frame without them."""
     tracker = Tracker(method, recorded.sequence.info.frame_rate, appearance=memory)
     recall = Recall(description)
-    stage = ReidStage(recall, tracker, policy)  # type: ignore[arg-type]
+    stage = ReidStage(recall, tracker, policy)
     rows, spent_s, image = [], 0.0, np.zeros((1, 1, 3), np.uint8)
     is_joint = method == "jointtrack"
     for number, frame in enumerate(recorded.jointly if is_joint else recorded.frames, 1):

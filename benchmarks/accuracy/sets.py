@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.accuracy.crowds import overlaid
-from benchmarks.accuracy.published import DATA, REFERENCE
+from benchmarks.data import DATA, REFERENCE
 from edge.val.dataset import Sequence, find_sequences
 
 RATES = (1, 2, 3, 5)  # of a sequence's frames every such one is kept

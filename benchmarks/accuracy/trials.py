@@ -253,7 +253,7 @@ def _ious(truth: Array, tracked: Array) -> Array:
     common = size[..., 0] * size[..., 1]
     areas = [(b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (truth, tracked)]
     union = areas[0][:, None] + areas[1][None] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > _EPS)
+    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > _EPS))
 
 
 def _clear(alike: Array, people: Array, track: Array, last: Array) -> Array:

@@ -164,7 +164,7 @@ def _lost(promise: str, times_s: Iterable[float], windows: Sequence[tuple[float,
 def _unaccounted(evidence: Evidence, seen: Mapping[str, Mapping[int, float]]) -> Check:
     """Frames that the daemon says it tracked, and neither witness saw."""
     cameras = {run: account.camera for run, account in (*evidence.written.items(), *evidence.heard.items())}
-    times = defaultdict(list)
+    times: dict[str, list[float]] = defaultdict(list)
     for run, frames in seen.items():
         times[cameras[run]] += frames.values()
     missing, total = 0.0, 0.0

@@ -87,10 +87,10 @@ class Site:
 
     def configure(self, *, is_changed: bool) -> None:
         """Write one of two good configurations: a changed one has a zone in the street, and larger files."""
-        cameras = [
+        cameras: list[dict[str, object]] = [
             {"name": "lobby", "source": f"demo://?people=3&size={SIZES[0]}&fps={FPS}&seed=1"},
             {"name": "street", "source": f"demo://?people=4&size={SIZES[1]}&fps={FPS}&seed=2"},
-            *({"name": name, "source": camera.address} for name, camera in self.cameras.items()),
+            *[dict[str, object](name=name, source=camera.address) for name, camera in self.cameras.items()],
         ]
         if is_changed:
             cameras[1]["zone"] = [_ZONE]

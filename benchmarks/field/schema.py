@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
+_TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
 
 
 def mistakes(schema: dict[str, Any], value: Any, where: str = "line") -> list[str]:

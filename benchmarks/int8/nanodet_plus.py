@@ -184,7 +184,7 @@ def in_turns(runs: Sequence[Callable[[], object]]) -> list[float]:
 
 
 def _openvino(planes: Array) -> dict[str, Callable[[], object]]:
-    import openvino  # type: ignore[import-not-found]
+    import openvino
 
     core = openvino.Core()
     found: dict[str, Callable[[], object]] = {}
@@ -209,7 +209,7 @@ def _appearance(pack: ModelPack) -> str:
     subject = Subject(Network.parse(content), batches, [], ReidJudge(pack.reid, Runner(content), batches))
     started = search.started(subject, search.CPU, search.observed(subject, search.CPU), [], ())
     integer = replace(started, methods=RangeMethods("percentile", "percentile")).content()
-    likeness = subject.tuning.verdict(Runner(integer), 1)
+    likeness = ReidJudge(pack.reid, Runner(content), batches).verdict(Runner(integer), 1)
     runs = [Runner(content), Runner(integer)]
     published = Runner((DATA / "models/osnet_x0_25_msmt17_dynamic.onnx").read_bytes())
     rows = []

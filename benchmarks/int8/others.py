@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 import edge.demo
+from benchmarks.data import DATA
 from benchmarks.int8.lifted import nanodet_m
-from benchmarks.int8.nanodet_plus import DATA, accuracy, in_turns
+from benchmarks.int8.nanodet_plus import accuracy, in_turns
 from benchmarks.int8.untrained import nanodet_plus
 from benchmarks.results import table, write_section
 from calibration import frames
@@ -162,7 +163,7 @@ def _wide(folder: Path) -> str:
     chosen = frames.find(32, str(DATA / "images/coco128"))
     pictures = [cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) for picture in chosen.pictures()]
     network = _built("wide.pth", nanodet_plus("1.5x", 80, pictures), "nanodet-plus")
-    outcome, written = _calibrated(network, folder / "wide.pack", chosen, Settings(boards=("cpu",)))
+    outcome, written = _calibrated(network, folder / "wide.pack", chosen, Settings(boards=["cpu"]))
     verdicts = ", ".join(f"{r.name} {r.verdict.ap50:.3f} / {r.verdict.ap:.3f}" for r in outcome.variants)  # type: ignore[union-attr]
     return (
         "NanoDet-Plus-m 1.5x 416: no weights are to be had, so these are **drawn at random**, with measured statistics"

@@ -21,6 +21,7 @@ from benchmarks.results import table, write_section
 from edge import cli
 from edge.chain.pipeline import Pipeline
 from edge.events import Origin
+from edge.infer.backend import VariantName
 from edge.motchallenge import SequenceInfo, read_tracks
 from edge.sinks.mot import MotText
 from edge.sinks.recording import RecordingOutputs
@@ -71,10 +72,8 @@ def _scene(pack: Path, seed: int, frames: int, folder: Path) -> list[list[str]]:
 def _video(pack: Path, path: Path, frames: int, folder: Path) -> list[list[str]]:
     """A row for INT8 and one for float32 on noisy pictures, both against float32's tracks."""
     source = open_source(str(path))
-    pipelines = {
-        name: Pipeline(pack, frame_rate=source.frame_rate, variant=variant)
-        for name, variant in (("float32", "fp32"), ("int8", "int8"), ("float32, noise", "fp32"))
-    }
+    runs: dict[str, VariantName] = {"float32": "fp32", "int8": "int8", "float32, noise": "fp32"}
+    pipelines = {name: Pipeline(pack, frame_rate=source.frame_rate, variant=variant) for name, variant in runs.items()}
     random = np.random.default_rng(0)
     count = 0
     with closing(source):

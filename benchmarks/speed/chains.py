@@ -88,7 +88,8 @@ def assembled(tracker: str) -> Callable[[Job], Iterator[int]]:
                 kept = cv2.dnn.NMSBoxes(_ltwh(boxes).tolist(), scores.tolist(), _FLOOR, _NMS_IOU)
                 rows = np.asarray(kept, np.int64).reshape(-1)
                 to_pixels = np.tile(np.array(image.shape[1::-1], np.float32) / _SIZE, 2)
-                ids, found = peer.extract(peer.update(peer.prepare(boxes[rows] * to_pixels, scores[rows])))
+                pixels = np.asarray(boxes[rows] * to_pixels, np.float32)
+                ids, found = peer.extract(peer.update(peer.prepare(pixels, scores[rows])))
                 for identity, (x, y, w, h) in zip(ids, _ltwh(found), strict=True):
                     out.write(f"{number},{identity},{x:.2f},{y:.2f},{w:.2f},{h:.2f},1,-1,-1,-1\n")
                 yield len(ids)

@@ -24,7 +24,7 @@ def runs(published: Path, planes: Array, folder: Path) -> dict[str, Callable[[],
     """A run of each precision by its name, for input `planes` `[1, 3, H, W]`; empty unless ncnn and pnnx are there."""
     if not all(map(importlib.util.find_spec, ("ncnn", "pnnx"))):
         return {}
-    import ncnn  # type: ignore[import-not-found]
+    import ncnn
 
     float_files = _converted(published, planes, folder)
     files = {"float32": float_files, "int8 (timing only)": _integer(*float_files, folder)}
@@ -37,7 +37,7 @@ def _converted(published: Path, planes: Array, folder: Path) -> tuple[Path, Path
         raise SystemExit("pnnx: installed without its program")
     shutil.copyfile(published, folder / "net.onnx")
     size = ",".join(map(str, planes.shape))
-    command = [Path(spec.origin).with_name("pnnx"), "net.onnx", f"inputshape=[{size}]"]
+    command = [str(Path(spec.origin).with_name("pnnx")), "net.onnx", f"inputshape=[{size}]"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder / "net.ncnn.param", folder / "net.ncnn.bin"
 

@@ -63,7 +63,7 @@ def _sizes(random: np.random.Generator, count: int, scale: float) -> np.ndarray:
 
 
 def _centres(random: np.random.Generator, sizes: np.ndarray) -> np.ndarray:
-    return random.uniform(0, 1, sizes.shape) * (_SIZE - sizes) + sizes / 2
+    return np.asarray(random.uniform(0, 1, sizes.shape) * (_SIZE - sizes) + sizes / 2)
 
 
 def _xyxy(centres: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -92,4 +92,4 @@ def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), 2)
     areas_a, areas_b = np.prod(a[:, 2:] - a[:, :2], 1), np.prod(b[:, 2:] - b[:, :2], 1)
-    return shared / (areas_a[:, None] + areas_b - shared + 1e-9)
+    return np.asarray(shared / (areas_a[:, None] + areas_b - shared + 1e-9))
