@@ -109,7 +109,7 @@ def pictures() -> list[tuple[str, ImageInput]]:
         (f"{resize}, {layout}", ImageInput("x", 416, 416, layout, "rgb", *plain, resize, 114))
         for resize in ("squash", "letterbox", "letterbox-centre")
         for layout in ("nchw-float32", "nchw-float16", "nhwc-uint8")
-    ]  # type: ignore[misc]
+    ]
 
 
 def _preparing(name: str, image: ImageInput, calls: int) -> list[str]:
