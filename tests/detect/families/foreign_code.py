@@ -79,6 +79,7 @@ def yolox(out: Path, decoded: bool = False, legacy: bool = False) -> Callable[[n
 
 def ultralytics(out: Path, name: str) -> Callable[[np.ndarray], Detections]:
     """ultralytics: a detector by its configuration's name, boxes cut off at the picture's edges."""
+    import torchvision  # noqa: F401  # where it is imported, ultralytics suppresses with it, without a limit of time
     from ultralytics import YOLO
     from ultralytics.data.augment import LetterBox
     from ultralytics.nn.tasks import yaml_model_load
