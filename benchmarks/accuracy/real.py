@@ -107,7 +107,7 @@ def main() -> None:
 
 def measured(wanted: Iterable[Set]) -> list[Cell]:
     """All sets at all their rates, ours with its one setting and each rival with its best."""
-    ours = {OURS: Setting("nanotrack")}
+    ours = {OURS: Setting("nanotrack"), f"{OURS}, offline": Setting("nanotrack", offline=True)}
     settings = [*ours.values(), *(setting for rival in RIVALS for setting in rival.settings().values())]
     places = [(s, every) for s in wanted for every in s.every]
     by_place = _figures(places, [Run(setting) for setting in settings])

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from edge.chain.offline import Recording
 from edge.motchallenge import SequenceInfo, read_detections, read_ground_truth
 from edge.track.tracker import Tracker
 from edge.types import Detections
@@ -90,20 +91,21 @@ class Trial:
 
     def track(self, setting: Setting, jitter: float = 0.0, seed: int = 0) -> tuple[list[Array], list[Array]]:
         """Boxes xyxy as text holds them, float64 `[M, 4]`, and ids `[M]` of the tracks shown, by frame; see `run`."""
+        random = np.random.default_rng([seed, len(self._times_s)])
         tracker = Tracker(
             setting.method, self._frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
         )
-        random = np.random.default_rng([seed, len(self._numbers)])
-        tracked, ids = [], []
+        recording, shown = Recording(tracker), []
         for time_s, detections in zip(self._times_s, self._detections, strict=True):
-            if jitter:
-                detections = _jittered(detections, jitter, random)
-            tracks = tracker.update(detections, time_s if setting.time_aware else None)
-            if setting.output_filter:
-                tracks = upright(tracks)
-            tracked.append(_as_text(tracks.boxes_xyxy))
-            ids.append(tracks.ids)
-        return tracked, ids
+            seen = _jittered(detections, jitter, random) if jitter else detections
+            shown.append(tracker.update(seen, time_s if setting.time_aware else None))
+            if setting.offline:
+                recording.add(time_s, shown[-1], seen)
+        if setting.offline:
+            shown = recording.tracks()
+        if setting.output_filter:
+            shown = [upright(tracks) for tracks in shown]
+        return [_as_text(tracks.boxes_xyxy) for tracks in shown], [tracks.ids for tracks in shown]
 
     def standing_false_s(self, tracked: list[Array], ids: list[Array]) -> float:
         """The longest time, in seconds, for which a track shows something that stands where nobody is.

@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--appearance", choices=("none", "ema", "sasm"), help="memory of embeddings; default: the method's own"
     )
     parser.add_argument("--methods", metavar="A,B,C", help="several, side by side: NAME[:PRESET][:PARAMETER=NUMBER]...")
+    parser.add_argument("--offline", action="store_true", help="improve the tracks in a second pass over each sequence")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one for each core")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the tracks, as DIR/METHOD/SEQUENCE.txt")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to FILE")
@@ -108,7 +109,7 @@ def _check(args: argparse.Namespace) -> None:
     sources = [f"--{name}" for name in ("model", "detections", "tracks") if getattr(args, name)]
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other: expected one source of boxes")
-    for name in ("methods", "reid_model", "appearance"):
+    for name in ("methods", "reid_model", "appearance", "offline"):
         if args.tracks and getattr(args, name):
             raise UsageError(f"--tracks scores existing results: leave out --{name.replace('_', '-')}")
     if args.workers is not None and args.workers < 1:
@@ -123,7 +124,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Setting]:
     for text in (args.methods or args.tracking_method).split(","):
         setting = Setting.parse(text, args.preset)
         appearance = appearance_of(setting.method, setting.preset, args.appearance, bool(args.reid_model))
-        found[text] = replace(setting, appearance=appearance)
+        found[text] = replace(setting, appearance=appearance, offline=args.offline)
     return found
 
 
@@ -215,6 +216,7 @@ def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dic
         "benchmark": args.benchmark,
         "split": args.split or BENCHMARKS[args.benchmark],
         "every": args.every,
+        "offline": args.offline,
         "source": str(args.model or args.detections or args.tracks or "det/det.txt"),
         "frames": {s.name: len(s.frames) for s in sequences},
         "scores": scores,

@@ -15,6 +15,7 @@ from edge.track.appearance.memory import Memories, Rule, rule_of
 from edge.track.appearance.reentry import Reentry
 from edge.track.matching.boxes import MOST_PAIRS
 from edge.track.method import Method
+from edge.track.sightings import Sightings, sightings
 from edge.track.state import LOST, State
 from edge.types import Detections, Float32s, Tracks
 
@@ -207,6 +208,10 @@ class Tracker:
         finally:
             self._free.release()
         return self.update(converted, time_s)
+
+    def sightings(self) -> Sightings:
+        """All tracks that the last `update` gave a detection, those not shown yet included."""
+        return sightings(self._state.table[: self._alive], self._shown)
 
     def predict(self, time_s: float) -> Tracks:
         """The tracks of the last `update` with their boxes estimated at `time_s`; changes nothing. Arrays are fresh.

@@ -1,7 +1,7 @@
 """Detectors and trackers on benchmark sequences: a process a sequence, MOTChallenge text between the stages."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ class Setting:
 
     `appearance` is how embeddings are remembered, None: as the method does. `time_aware` False withholds the capture
     times, so that the tracker counts frames. `output_filter` leaves out boxes under 100 square pixels or wider than 1.6
-    times their height, as the published evaluations of ByteTrack and SparseTrack do.
+    times their height, as the published evaluations of ByteTrack and SparseTrack do. `offline` adds
+    the second pass of `edge.chain.offline`.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Setting:
     time_aware: bool = True
     output_filter: bool = False
     appearance: str | None = None
+    offline: bool = False
 
     @property
     def uses_appearance(self) -> bool:
@@ -199,11 +201,12 @@ def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: 
     """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers."""
     from edge.chain.chain import Chain
     from edge.chain.detections import Recorded
+    from edge.chain.offline import finished
     from edge.reid.stage import ReidStage
     from edge.track.tracker import Tracker
 
     detections = _detections(sequence)
-    frame_rate, times_s = sequence.frame_rate, sequence.times_s.tolist()
+    frame_rate, numbers = sequence.frame_rate, sequence.frames.tolist()
     tracker = Tracker(
         setting.method,
         frame_rate,
@@ -215,15 +218,19 @@ def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: 
     looked_up = embeddings.Known(known, sequence, detections) if known and setting.uses_appearance else None
     reid = ReidStage(looked_up, tracker) if looked_up else None
     chain = Chain(Recorded(read_detections(detections, sequence.info.frame_count)), tracker, reid=reid)
-    rows, blank = [], np.empty((0, 0, 3), np.uint8)
-    for done, (number, time_s) in enumerate(zip(sequence.frames.tolist(), times_s, strict=True)):
-        if looked_up:
-            looked_up.number = number
-        tracks = chain(Frame(blank, number, time_s if setting.time_aware else done / frame_rate))
-        rows.append(format_rows(number, upright(tracks) if setting.output_filter else tracks))
-        if done % _REPORT_EVERY == 0:
-            report(done)
-    _write(out, rows)
+    blank = np.empty((0, 0, 3), np.uint8)
+
+    def frames() -> Iterator[Frame]:
+        for done, (number, time_s) in enumerate(zip(numbers, sequence.times_s.tolist(), strict=True)):
+            if looked_up:
+                looked_up.number = number
+            yield Frame(blank, number, time_s if setting.time_aware else done / frame_rate)
+            if done % _REPORT_EVERY == 0:
+                report(done)
+
+    shown = finished(chain, frames()) if setting.offline else map(chain, frames())
+    kept = map(upright, shown) if setting.output_filter else shown
+    _write(out, [format_rows(number, tracks) for number, tracks in zip(numbers, kept, strict=True)])
 
 
 def _write(path: Path, rows: list[str]) -> Path:
