@@ -14,6 +14,11 @@ newer one has come.
   nanotrack track --path rtsp://camera/1 --model person.pack --jsonl out.jsonl
   nanotrack track --path 'img1/*.jpg' --model person.pack --mot out.txt
   nanotrack track --detections MOT17-09/det/det.txt --mot out.txt
+  nanotrack track --path street.mp4 --model person.pack --offline --save out.mp4
+
+--offline reads SOURCE twice. The second pass knows what came later: it shows
+people from when they were first seen, fills gaps, smooths boxes, leaves out
+what was nobody, and with appearance knows who came back.
 
 Ctrl-C stops after the current frame: files are finished and the summary is
 printed. A second one stops at once.
@@ -25,7 +30,8 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
@@ -33,7 +39,7 @@ from urllib.parse import urlsplit
 from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
 from edge.detect import flags
-from edge.errors import UsageError
+from edge.errors import NanoTrackError, UsageError
 from edge.events import Origin
 from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
@@ -43,8 +49,8 @@ from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.track.appearance import Appearance
 from edge.track.registry import BUILT_IN
-from edge.types import Detections
-from edge.video.address import kind_of
+from edge.types import Detections, Frame, Tracks
+from edge.video.address import is_camera, kind_of
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
 from edge.video.newest import Newest
@@ -105,6 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into it")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
+    parser.add_argument("--offline", action="store_true", help="better tracks of a finished recording, in two passes")
     backends = get_args(BackendName)
     parser.add_argument(
         "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
@@ -136,14 +143,18 @@ def run(args: argparse.Namespace) -> int:
             ahead = Newest(source, spans, _shown(args)) if source.is_live else Ahead(source, spans, in_use)
             frames = stack.enter_context(contextlib.closing(ahead))
             results = stack.enter_context(contextlib.closing(tracked(chain, iter(frames))))
-            progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames)))
+            progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames, 1 + args.offline)))
             stack.enter_context(stop)
+            if args.offline:
+                again = partial(_source, args, recorded)
+                results = _second_pass(args.frames, chain, results, again, spans, stop, progress)
+                stack.enter_context(contextlib.closing(results))
             summary.start()
             for frame, tracks in results:
                 outputs.write(frame, tracks)
                 summary.add(tracks)
                 progress.advance(summary.line)
-                if stop.exit_code or summary.frames == args.frames:
+                if not args.offline and (stop.exit_code or summary.frames == args.frames):
                     break
     finally:
         report = sys.stderr if STANDARD_OUTPUT in (args.mot, args.jsonl) else sys.stdout
@@ -152,6 +163,38 @@ def run(args: argparse.Namespace) -> int:
         if chain is not None and chain.reid is not None:
             report.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
+
+
+def _second_pass(
+    most: int | None,
+    chain: "Chain",
+    results: Iterable[tuple[Frame, Tracks]],
+    again: Callable[[], Source],
+    spans: Spans,
+    stop: StopRequest,
+    progress: Progress,
+) -> Generator[tuple[Frame, Tracks], None, None]:
+    """The frames once more, with the tracks of the second pass. What ended the first one early is raised at the end."""
+    from edge.chain.offline import Recording
+
+    recording, frames, error = Recording(chain.tracker), 0, None
+    try:
+        for frame, tracks in results:
+            recording.add(frame.time_s, tracks, chain.detections if chain.was_detected else None)
+            frames += 1
+            progress.advance("first pass")
+            if stop.exit_code or frames == most:
+                break
+    except NanoTrackError as raised:
+        error = raised
+    stopped = stop.exit_code
+    with contextlib.closing(Ahead(again(), spans)) as pictures:
+        for frame, tracks in zip(pictures, recording.tracks(), strict=False):
+            yield frame, tracks
+            if stop.exit_code != stopped:
+                break
+    if error is not None:
+        raise error
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -167,6 +210,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--show-debug is drawn into the annotated video; add --save OUT.mp4")
     if args.save and not args.path:
         raise UsageError("--save needs pictures to draw on; add --path SOURCE, the video of the detections")
+    if args.offline:
+        _check_offline(args)
     for name, value, low, high in (
         ("--conf", args.conf, 0, 1),
         ("--threads", args.threads, 1, 256),
@@ -204,6 +249,19 @@ def _path(args: argparse.Namespace) -> str | None:
 def _shown(args: argparse.Namespace) -> str:
     """The source as messages name it."""
     return redacted(str(args.path or args.detections))
+
+
+def _check_offline(args: argparse.Namespace) -> None:
+    """Refuse sources that cannot be read twice."""
+    if args.show_debug:
+        raise UsageError("--show-debug shows the network at work, --offline draws after it has ended; leave out one")
+    if not args.path:
+        return
+    kind = kind_of(args.path)
+    if is_camera(args.path) or kind == "stdin" or (kind == "path" and Path(args.path).is_fifo()):
+        raise UsageError(f"--offline: {_shown(args)} cannot be read twice; record it into a file first")
+    if kind == "demo" and not args.frames and open_source(args.path).frame_count is None:
+        raise UsageError(f"--offline: {args.path} never ends; add frames=300 to the address, for example, or --frames")
 
 
 def _same(path: Path, other: Path) -> bool:
@@ -326,7 +384,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _expected(available: int | None, wanted: int | None) -> int | None:
-    """How many frames there will be, None where that is not known."""
+def _expected(available: int | None, wanted: int | None, passes: int) -> int | None:
+    """How many frames will be read in all passes, None where that is not known."""
     known = [count for count in (available, wanted) if count]
-    return min(known, default=None)
+    return passes * min(known) if known else None

@@ -109,6 +109,45 @@ def test_replayed_detections_drawn_on_their_video(tiny_video: Path, tmp_path: Pa
     assert count_frames(tmp_path / "o.mp4") == 30
 
 
+def test_offline_writes_every_output_from_the_second_pass(
+    tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    det = tmp_path / "det.txt"
+    det.write_text("".join(f"{n},-1,{8 + n},16,32,32,0.35\n" for n in range(3, 31) if n not in (20, 21, 22)))
+    given = ["track", "--detections", str(det), "--path", str(tiny_video)]
+    outputs = {name: tmp_path / f"{name}.txt" for name in ("online", "offline")}
+    assert main([*given, "--mot", str(outputs["online"])]) == 0
+    assert read_tracks(outputs["online"]).frames[0] > 3
+    capsys.readouterr()
+    jsonl, video = tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    more = ["--offline", "--mot", outputs["offline"], "--jsonl", jsonl, "--save", video]
+    assert main([*given, *map(str, more)]) == 0
+    rows = read_tracks(outputs["offline"])
+    assert rows.frames.tolist() == list(range(3, 31))
+    assert set(rows.ids) == {1}
+    lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    assert [line["frame"] for line in lines if line.get("tracks")] == list(range(3, 31))
+    assert count_frames(video) == 30
+    assert capsys.readouterr().out.startswith("30 frames: 1 people at most")
+
+
+def test_offline_of_a_part_and_of_what_breaks_off(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, mot = tmp_path / "half.avi", tmp_path / "o.txt"
+    whole = tiny.write_video(tmp_path / "whole.avi", frames=60)
+    given = ["--model", str(tiny_pack), "--offline", "--mot", str(mot)]
+    assert main(["track", "--path", str(whole), *given, "--frames", "20"]) == 0
+    assert capsys.readouterr().out.startswith("20 frames: ")
+    assert set(read_tracks(mot).frames) == set(range(1, 21))
+    content = whole.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert main(["track", "--path", str(path), *given]) == 65
+    out, err = capsys.readouterr()
+    assert "breaks off" in err
+    assert out.startswith(f"{read_tracks(mot).frames[-1]} frames: ")
+
+
 class TestWrongUsage:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
@@ -117,6 +156,9 @@ class TestWrongUsage:
             (["--path", "a.mp4"], "--model PACK"),
             (["--path", "a.mp4", "--model", "m", "--detections", "d"], "exclude each other"),
             (["--detections", "d.txt", "--save", "o.mp4"], "--save needs pictures"),
+            (["--path", "rtsp://u:p@h/x", "--model", "m", "--offline"], "cannot be read twice; record it"),
+            (["--path", "/dev/null", "--model", "m", "--offline"], "/dev/null cannot be read twice"),
+            (["--path", "demo://?people=2", "--model", "m", "--offline"], "never ends; add frames=300"),
             (["--path", "a.mp4", "--model", "m", "--conf", "1.5"], "--conf 1.5"),
             (["--path", "a.mp4", "--model", "m", "--threads", "0"], "--threads 0"),
             (["--path", "a.mp4", "--model", "m", "--frames", "0"], "--frames 0"),

@@ -57,6 +57,21 @@ def test_mot15_in_its_own_columns_every_third_frame(tmp_path: Path, capsys: pyte
     assert document["scores"]["nanotrack"]["A"]["HOTA"] == 100
 
 
+def test_offline_fills_what_online_cannot_know(benchmark: Path, tmp_path: Path) -> None:
+    for path in benchmark.rglob("det.txt"):
+        lines = path.read_text().splitlines(True)
+        path.write_text("".join(line for line in lines if not 10 <= int(line.split(",")[0]) < 16))
+    missed = {}
+    for name, more in (("online", []), ("offline", ["--offline"])):
+        file = tmp_path / f"{name}.json"
+        assert val(benchmark, "--workers", 1, "--json", file, *more) == 0
+        document = json.loads(file.read_text())
+        assert document["offline"] == (name == "offline")
+        missed[name] = document["scores"]["nanotrack"]["COMBINED"]["FN"]
+    assert missed["online"] > 4
+    assert missed["offline"] == 0
+
+
 def test_existing_tracks_are_scored_in_processes(
     benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +89,7 @@ def test_existing_tracks_are_scored_in_processes(
         (["--methods", "nosuch"], 64, "'nosuch'"),
         (["--methods", "nanotrack:nosuch=1"], 64, "nosuch"),
         (["--preset", "fast"], 64, "preset 'fast' is unknown"),
+        (["--tracks", "t", "--offline"], 64, "--tracks scores existing results, --offline improves new ones"),
         (["--every", "0"], 64, "--every 0: expected a number from 1 to 1000"),
         (["--split", "nosuch"], 66, "split 'nosuch', found none"),
         (["--workers", "0"], 64, "--workers 0: expected a number from 1"),
