@@ -4,7 +4,7 @@
     python -m benchmarks.accuracy.low_scores --ablation [--pack builtin.pack]
 
 Needs what benchmarks/accuracy/published.py needs; benchmarks/accuracy/crowds.py says what pack. The light sets are
-**simulated** detections, made by `light_detections.py` of the reference folder: seeds 0 to 2 were used for tuning,
+**simulated** detections, the first generation of benchmarks/accuracy/light.py: seeds 0 to 2 were used for tuning,
 30 to 32 only once everything was fixed.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.accuracy import light
 from benchmarks.accuracy.crowds import overlaid, shot
 from benchmarks.accuracy.published import SETS, Set
 from benchmarks.accuracy.trials import JITTER, Run, measure, workers
@@ -132,15 +133,12 @@ def _reached_jobs(sets: Mapping[str, list[Sequence]], folder: Path) -> list[Job]
 
 def _simulated(folder: Path) -> dict[int, list[Sequence]]:
     """The fresh seeds' sequences, simulated at the same time."""
-    script, truth = REFERENCE / "light/light_detections.py", DATA / "mot17/gt"
+    command, truth = [sys.executable, "-m", light.__name__, "--generation", "1"], DATA / "mot17/gt"
     folders = {seed: folder / f"light{seed}" for seed in FRESH}
-    runs = [
-        subprocess.Popen([sys.executable, str(script), str(truth), str(out), str(seed)])
-        for seed, out in folders.items()
-    ]
+    runs = [subprocess.Popen([*command, str(truth), str(out), "--seed", str(seed)]) for seed, out in folders.items()]
     for run in runs:
         if run.wait():
-            raise UnavailableError(f"{script}: failed with exit code {run.returncode}")
+            raise UnavailableError(f"{' '.join(command)}: failed with exit code {run.returncode}")
     return {seed: find_sequences(truth, "MOT17", None, out) for seed, out in folders.items()}
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.accuracy import light
 from benchmarks.accuracy.crowds import overlaid
 from benchmarks.data import DATA, REFERENCE
 from edge.val.dataset import Sequence, find_sequences
@@ -31,6 +32,8 @@ class Set:
 def sets(folder: Path) -> list[Set]:
     """All sets; `folder` takes what is made for them. Raises NotFoundError where the data folder lacks one."""
     mot17, real = DATA / "mot17/gt", DATA / "real"
+    second = folder / "light2"
+    light.write(mot17, second, generation=2, seed=0)
     half = find_sequences(mot17, "MOT17", "val-half", DATA / "mot17/det_yolox_x_ablation")
     nanodet, int8 = (find_sequences(real / "gt", "MOT17", None, real / f"det_nanodet416{end}") for end in ("", "_int8"))
     dance = find_sequences(DATA / "dancetrack_val/gt", "DanceTrack", None, DATA / "dancetrack_val/det_yolox_x")
@@ -58,4 +61,5 @@ def sets(folder: Path) -> list[Set]:
             RATES,
             simulated=True,
         ),
+        Set("light2", "light, second generation", find_sequences(mot17, "MOT17", None, second), RATES, simulated=True),
     ]
