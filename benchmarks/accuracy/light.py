@@ -77,11 +77,11 @@ FADE = -0.85  # logit, a score of .3
 class Generation:
     """What the generations of the simulation differ in.
 
-    `white`: share of a score's residual that is white, of static and moving cameras. `fading`: by what factor logits of
-    people sink that are below `FADE`. `clutter`: share of the street's satellites and clutter. `spots`: how many
-    things in the scene look like a person all the time, `spot_logit` their mean logit and its standard deviation over things,
-    `spot_flicker` its change from frame to frame. `faint`: boxes a frame of scores near `faint_logit` that come and go.
-    `floor`: lowest score, None for the sequence's own. `most`: boxes a frame.
+    `white`: share of a score's residual that is white, of static and moving cameras. `fading`: by what factor logits
+    of people below `FADE` sink. `clutter`: share of the street's satellites and clutter. `spots`: how many things look
+    like a person all the time, `spot_logit` their mean logit and its standard deviation, `spot_flicker` its change from
+    frame to frame, `spot_stays` their chance to be there in the next frame. `faint`: boxes a frame of scores near
+    `faint_logit` that come and go. `floor`: lowest score, None for the street's own. `most`: boxes a frame.
     """
 
     white: tuple[float, float]
@@ -395,10 +395,10 @@ def main() -> None:
     if args.truth:
         parser.error("expected TRUTH and OUT, found one of them")
     body = f"""Real NanoDet-Plus-m 416 detections beside those **simulated** from the same ground truth. A box is
-somebody's from an IoU of .5 on. *There again*: a false box from .3 on has such a one at the same place so many frames later.
-*Flicker*: standard deviation of the change of the score's logit from one frame to the next. The second generation is
-fitted to MOT17-02. Sequences that are not MOT17's have the mean constants of those with the same kind of camera, so
-their recall, a matter of the pictures, is not expected to agree.
+somebody's from an IoU of .5 on. *There again*: a false box from .3 on has such a one at the same place so many frames
+later. *Flicker*: standard deviation of the change of the score's logit from one frame to the next. The second
+generation is fitted to MOT17-02. Sequences that are not MOT17's have the mean constants of those with the same kind of
+camera, so their recall, a matter of the pictures, is not expected to agree.
 
 {compared(args.seed)}"""
     print(body)
