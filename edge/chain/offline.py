@@ -122,7 +122,7 @@ class Recording:
 
 
 def finished(chain: Chain, frames: Iterable[Frame]) -> list[Tracks]:
-    """The tracks of all frames of a recording, after both passes; `chain` is a new one. Raises what the chain raises."""
+    """The tracks of all frames of a recording after both passes. `chain` is a new one; raises what it raises."""
     recording = Recording(chain.tracker)
     for frame in frames:
         tracks = chain(frame)
