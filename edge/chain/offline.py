@@ -17,6 +17,7 @@ from edge.chain.tracklets import Tracklets
 from edge.track.tracker import Tracker
 from edge.types import Detections, Frame, Int64s, Tracks
 
+EARLIER_S = 1.0  # sightings up to so long before a track was first shown are shown: +.4 / +.4; older ones are doubtful
 GAP_S = 0.5  # gaps up to here are filled: +.6 / +.5; 1 s gains .2 more HOTA and costs real detections 1 MOTA
 SMOOTH_S = 0.06  # standard deviation of the window in time: +.4; wider ones cut the corners of dancers
 UNSURE = 4.0  # a box of score s weighs 1 / (1 + this * (1 - s))^2, the tracker's own noise of a measurement
@@ -106,16 +107,17 @@ class Recording:
         return _by_frame(rows, len(times_s))
 
     def _sightings(self) -> _Rows:
-        """Sightings of the tracks that were ever shown, from their births to where they were last shown, by identity.
+        """Sightings of the tracks that were ever shown, from up to `EARLIER_S` before, by identity.
 
         Those after a first showing that were hidden stay hidden: the tracker had its doubts.
         """
+        times_s = np.array(self._times_s)
         rows = _Rows.joined([_NOTHING, *self._parts])
         births, of_row = np.unique(rows.tracks, return_inverse=True)
-        first_shown = np.full(len(births), np.iinfo(np.int64).max)
-        np.minimum.at(first_shown, of_row[rows.shown], rows.frames[rows.shown])
-        ever = np.array([birth in self._identities for birth in births.tolist()], np.bool_)
-        rows = rows.where(ever[of_row] & (rows.shown | (rows.frames < first_shown[of_row])))
+        first_s = np.full(len(births), np.inf)
+        np.minimum.at(first_s, of_row[rows.shown], times_s[rows.frames[rows.shown]])
+        earlier_s = first_s[of_row] - times_s[rows.frames]
+        rows = rows.where(rows.shown | ((earlier_s > 0) & (earlier_s <= EARLIER_S)))
         identities = self._tracklets.merged(rows.tracks, rows.frames, rows.boxes_xyxy, self._times_s, self._identities)
         rows.tracks = np.array([identities[birth] for birth in rows.tracks.tolist()], np.int64)
         return _once(rows)
