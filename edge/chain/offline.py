@@ -177,7 +177,7 @@ def _smoothed(rows: _Rows, times_s: Float64s) -> Float64s:
             there = there + step
     determinant = sums[:, 0] * sums[:, 2] - sums[:, 1] ** 2
     fitted = (near >= 3) & (determinant > 0)
-    smooth = boxes.copy()
+    smooth: Float64s = boxes.copy()
     s, m = sums[fitted, :, None], moments[fitted]
     smooth[fitted] = (s[:, 2] * m[:, 0] - s[:, 1] * m[:, 1]) / determinant[fitted, None]
     return smooth
