@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.light_figures import AGAIN_AFTER, FALSE_AT, RECALL_AT, figures, overlaps
-from benchmarks.accuracy.published import DATA
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from edge.motchallenge import read_detections, read_ground_truth, read_seqinfo
 from edge.types import Detections
@@ -153,7 +153,8 @@ class Simulation:
     def rows(self, truth: Array, frames: int) -> list[tuple[float, ...]]:
         """Rows (frame, left, top, width, height, score) of `truth`, float64 `[R, 9]` as in MOT17's file."""
         truth = truth[np.isin(truth[:, 7], PEOPLE)]
-        floor, rows = self.generation.floor or self.street.floor, []
+        floor = self.generation.floor or self.street.floor
+        rows: list[tuple[float, ...]] = []
         for frame in range(1, frames + 1):
             people = truth[truth[:, 0] == frame]
             boxes, scores = self._frame(people)
