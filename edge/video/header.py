@@ -7,20 +7,26 @@ import struct
 
 from edge.errors import DataError
 
-MOST_PIXELS = 1 << 27  # 134 million, 400 MB once decoded; the largest cameras have 100
+MOST_PIXELS = 1 << 26  # 67 million, more than 8K video and 60-megapixel cameras have; half a gigabyte while decoded
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG markers with a size behind them
-_ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length; 0 is none
 
 
-def require_bearable(content: bytes) -> None:
-    """Raise DataError (without the file's name) for a picture that announces more than `MOST_PIXELS`."""
+def is_bearable(content: bytes) -> bool:
+    """Whether the content is that of a picture of which the size is known. One of unknown size is not worth a try.
+
+    Raises DataError (without the file's name) for a picture that announces more than `MOST_PIXELS`.
+    """
     size = announced(content)
-    if size is not None and size[0] * size[1] > MOST_PIXELS:
+    if size is None:
+        return False
+    if size[0] * size[1] > MOST_PIXELS:
         raise DataError(
             f"expected a picture of at most {MOST_PIXELS / 1e6:.0f} million pixels, found one that says it has"
             f" {size[0]}x{size[1]}; make it smaller"
         )
+    return True
 
 
 def announced(content: bytes) -> tuple[int, int] | None:
@@ -30,7 +36,7 @@ def announced(content: bytes) -> tuple[int, int] | None:
         if content.startswith(start):
             try:
                 return read(content)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, ValueError):
                 return None
     return None
 
@@ -40,17 +46,15 @@ def _png(content: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _jpeg(content: bytes) -> tuple[int, int] | None:
+def _jpeg(content: bytes) -> tuple[int, int]:
     place = 2
-    while place < len(content):
-        if content[place] != 0xFF:
-            return None
+    while True:
+        place = content.index(b"\xff", place)  # decoders skip what is no marker, so it must not hide the size
         marker = content[place + 1]
         if marker in _FRAMES:
             height, width = struct.unpack_from(">HH", content, place + 5)
             return width, height
         place += 1 if marker == 0xFF else 2 if marker in _ALONE else 2 + struct.unpack_from(">H", content, place + 2)[0]
-    return None
 
 
 def _bmp(content: bytes) -> tuple[int, int]:

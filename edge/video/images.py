@@ -17,7 +17,7 @@ from edge.video.opencv import cv2
 logger = logging.getLogger(__name__)
 
 _FALLBACK_RATE = 30.0
-_HEADER_BYTES = 1 << 20  # what may stand before the size: a thumbnail, a colour profile
+_HEADER_BYTES = 1 << 26  # what may stand before the size: thumbnails, a colour profile; in a TIFF all pixels
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -84,9 +84,9 @@ def read_image(path: Path) -> Image:
     """The picture in an image file, BGR. Raises NotFoundError, or DataError for a file that is none or too large."""
     try:
         with open_file(path) as file:
-            header.require_bearable(file.read(_HEADER_BYTES))
+            is_picture = header.is_bearable(file.read(_HEADER_BYTES))
             with native_messages() as messages:
-                image = _decoded(file.fileno())
+                image = _decoded(file.fileno()) if is_picture else None
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     except DataError as error:

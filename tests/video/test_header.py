@@ -53,6 +53,25 @@ def test_a_gigapixel_in_a_megabyte_takes_no_memory(tmp_path: Path) -> None:
     assert "says it has 32704x32768; make it smaller" in limits.outcome("edge.video.images", call, most_megabytes=100)
 
 
+def test_bytes_that_are_no_marker_do_not_hide_the_size_of_a_jpeg(tmp_path: Path) -> None:
+    content = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    dirty = content[:2] + b"dirt\xff\x00\xff" + content[2:]
+    assert header.announced(dirty) == (53, 37)
+    place = content.index(b"\xff\xc0")
+    vast = content[:place] + b"dirt" + content[place : place + 5] + b"\xff\xdc\xff\xdc" + content[place + 9 :]
+    path = tmp_path / "vast.jpg"
+    path.write_bytes(vast)
+    with pytest.raises(DataError, match="says it has 65500x65500"):
+        read_image(path)
+
+
+def test_a_picture_of_unknown_size_is_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "portable.png"
+    path.write_bytes(b"P6 60000 60000 255\n" + bytes(1000))
+    with pytest.raises(DataError, match="cannot be decoded"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
 def test_a_name_that_is_no_utf_8_can_be_read(tmp_path: Path, suffix: str) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe" + suffix.encode()))
