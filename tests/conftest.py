@@ -4,7 +4,9 @@ Properties are tried on the same examples in every run, so that `make test` says
 others at random for as long as it is told to; what it finds goes into the test as an `@example`.
 """
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,17 @@ def tiny_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import tiny
 
     return tiny.write_video(tmp_path_factory.mktemp("videos") / "squares.mp4")
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command that a test runs sets up the log; its handlers write to what is captured of that test alone."""
+    root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("edge", "export", "calibration")]
+    handlers, levels = root.handlers[:], [logger.level for logger in (root, *ours)]
+    yield
+    root.handlers[:] = handlers
+    for logger, level in zip((root, *ours), levels, strict=True):
+        logger.setLevel(level)
 
 
 def _existing(folder: Path) -> Path:

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 # GStreamer's bindings come from the distribution and belong to its own Python.
@@ -32,7 +31,7 @@ _PROBE = (
 PATIENCE_S = 120.0
 # Below the ports that Linux hands out itself, so that no client or server of another test gets one of these.
 _PORTS = range(20_000, 30_000)
-_reserved: list[IO[bytes]] = []
+_reserved: list[int] = []  # open files whose locks say that a port is taken
 
 FFMPEG = shutil.which("ffmpeg")
 
@@ -49,12 +48,12 @@ def wait_for(done: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S)
 def free_port() -> int:
     """A TCP port that nobody listens on, kept for this process until it ends, also while its server is away."""
     for port in _PORTS:
-        lock = (Path(tempfile.gettempdir()) / f"nanotrack-test-port-{port}").open("ab")
+        lock = os.open(Path(tempfile.gettempdir()) / f"nanotrack-test-port-{port}", os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
-            lock.close()
+            os.close(lock)
             continue
         _reserved.append(lock)
         return port

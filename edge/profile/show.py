@@ -123,7 +123,7 @@ def choices(console: Console, found: Comparison) -> None:
 
 
 CHOICE_COLUMNS = (
-    "rung", "method", "appearance", "threads", "at once", "FPS", "p50 ms", "p99 ms", "mJ", "agrees", ""
+    "rung", "method", "ReID", "threads", "at once", "FPS", "p50 ms", "p99 ms", "mJ", "agrees", ""
 )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ class Tracker:
         `edge.track.arrays`. Raises InputError, and changes nothing, if an argument has the wrong shape or values, there
         are more than `MOST_DETECTIONS`, or the time goes backwards; UsageError while another thread is in this tracker.
         """
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(False):
             raise self._busy()
         try:
             boxes, scores, classes = detections.boxes_xyxy, detections.scores, detections.classes
@@ -190,7 +190,8 @@ class Tracker:
                 memories.remember(state.table[:alive], state.detections, float(self._run["now"][0]))
             if pairs > state.room_for_pairs:
                 state.reserve_pairs(pairs)
-            self.crowded += pairs == MOST_PAIRS
+            if pairs == MOST_PAIRS:
+                self.crowded += 1
             self._shown = ids[:shown].copy()
             if self._reentry is not None and memories is not None:
                 table, now = state.table[:alive], float(self._run["now"][0])
@@ -325,7 +326,7 @@ class Tracker:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(False):
             raise self._busy()
         try:
             yield

@@ -120,8 +120,8 @@ def test_a_network_that_reads_where_tracks_were_gets_them(tmp_path: Path, street
     network = networks.detector(joint_net.write(tmp_path / "joint.onnx", tracks=True), names=["person", "car"])
     chosen = frames.find(16, str(streets), in_pairs=True)
     found = joint_inputs.collect(chosen.pairs(), network.description, network.content)
-    assert all(set(feed) == {IMAGE, BEFORE, "pre_hm"} for feed in found.tensors)
-    assert max(feed["pre_hm"].max() for feed in found.tensors) == 1
+    assert all(set(feed) == {IMAGE, BEFORE, "pre_hm"} for feed in found.feeds)
+    assert max(feed["pre_hm"].max() for feed in found.feeds) == 1
     assert all(np.all((centres >= 0) & (centres <= 1)) for centres in found.objects)
 
 
@@ -130,7 +130,7 @@ def test_the_runtime_and_calibration_feed_alike(streets: Path) -> None:
     chosen = frames.find(16, str(streets), in_pairs=True)
     assert len(chosen.chosen) == 16
     found = joint_inputs.collect(chosen.pairs(), network.description, network.content)
-    for feed, (picture, before) in zip(found.tensors, chosen.pairs(), strict=True):
+    for feed, (picture, before) in zip(found.feeds, chosen.pairs(), strict=True):
         assert before is not None
         np.testing.assert_array_equal(feed[IMAGE][0], picture)
         np.testing.assert_array_equal(feed[BEFORE][0], before)

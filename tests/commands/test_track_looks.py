@@ -60,7 +60,7 @@ def test_published_presets_ignore_a_reid_model(
     [
         (["--tracking-method", "bytetrack", "--appearance", "ema"], "has no appearance network"),
         (["--tracking-method", "qdtrack"], "has no appearance network"),
-        (["--tracking-method", "qdtrack", "--appearance", "none"], "looks only"),
+        (["--tracking-method", "qdtrack", "--appearance", "none"], "goes by appearance alone"),
         (["--tracking-method", "bytetrack", "--appearance", "ema", "--preset", "reference"], "use preset default"),
         (["--tracking-method", "qdtrack", "--preset", "mot18"], "did you mean 'mot17'"),
         (["--reid-budget-ms", "0"], "--reid-budget-ms"),

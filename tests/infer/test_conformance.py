@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from edge.infer import child, measure, probe
+from edge.infer import child
 from edge.infer.reasons import Reason, RungError
-from edge.infer.tensorrt import builder, session
+from edge.infer.tensorrt import available, builder, measure, session
 from edge.infer.tensorrt.available import verdict
-from edge.infer.tensorrt.versions import STRONGLY_TYPED, family
+from edge.infer.tensorrt.versions import STRONGLY_TYPED, generation
 from tests.infer.surface import unfollowed, uses
 from tests.infer.wheels import BINDINGS, add_empty_libraries, environment, importable_as_tensorrt, unpacked
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
-FILES = [Path(module.__file__) for module in (builder, measure, probe, session)]
+FILES = [Path(module.__file__) for module in (available, builder, measure, session)]
 ROOT = Path(__file__).parents[2]
 
 DESCRIBE = """
@@ -72,7 +72,7 @@ def test_nothing_was_overlooked(described: dict[str, Any]) -> None:
 
 
 def test_names_that_differ_by_version_exist_where_the_table_says(described: dict[str, Any]) -> None:
-    rules, surface = family(described["version"]), described["surface"]
+    rules, surface = generation(described["version"]), described["surface"]
     assert rules.network_flag in surface["NetworkDefinitionCreationFlag"]
     assert rules.memory_attribute in surface["ICudaEngine"]
     for flag in (f for flags in rules.builder_flags.values() for f in flags):
