@@ -32,12 +32,12 @@ def add(name, kind):
 for name, value in inspect.getmembers(tensorrt, inspect.isclass):
     add(name, value)
 refusals = []
-for make in (session.Builder, session.Runtime):
+for make in (tensorrt.Builder, tensorrt.Runtime):
     try:
-        make(session.Logger())
+        make(tensorrt.Logger())
     except TypeError as error:
         refusals.append(str(error))
-print(json.dumps({"version": session.__version__, "surface": surface, "refusals": refusals}))
+print(json.dumps({"version": tensorrt.__version__, "surface": surface, "refusals": refusals}))
 """
 
 

@@ -80,7 +80,7 @@ def test_raw_pixels_go_in_and_a_dynamic_batch_is_fixed(tensorrt_importer: Import
 def test_a_dynamic_input_that_nobody_gave_a_shape_is_named(tensorrt_importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "reid.onnx"
     path.write_bytes(network("crops", {"embedding": 4}, "N", "fp32", 0.0))
-    assert tensorrt_importer.build(path, {})["errors"] == ["reid.onnx: nobody fixed the shape of input crops"]
+    assert tensorrt_importer.build(path, {})["errors"] == ["reid.onnx: input crops has no fixed shape"]
 
 
 def test_the_exporters_networks_are_accepted(tensorrt_importer: Importer, data: Path, tmp_path: Path) -> None:
