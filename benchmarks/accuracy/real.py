@@ -184,7 +184,7 @@ def text(
     short, full = [], []
     for cell in cells:
         title = f"{'**simulated** ' if cell.set.simulated else ''}{cell.set.title}"
-        title += f", every {cell.every}." if len(cell.set.every) > 1 else ""
+        title += f", {kept(cell.every)}" if len(cell.set.every) > 1 else ""
         for k, (name, figures) in enumerate(cell.ours.items()):
             spread = noise[cell.set.key, cell.every] if noise and name == OURS else None
             short.append((title if k == 0 else "", f"**{name}**", *_cells(figures, spread)))
@@ -203,7 +203,7 @@ below .3 with everybody), and all its false boxes, on real detections at every f
     return f"""One setting of ours for all sets and rates. *Best of all others*: the highest figure of any rival, each
 column by itself, after every rival got its best threshold of {", ".join(f"{t:g}" for t in THRESHOLDS)} by mean HOTA,
 anew for each set and rate. *Pooled* is over all sequences as if they were one, the others are means over sequences.
-*Every 3.* keeps every third frame, with the frame rate and the times that this makes.{_noise_told(noise)}
+*Every 3rd frame* keeps every third, with the frame rate and the times that this makes.{_noise_told(noise)}
 
 {table(columns, short)}
 ![HOTA and MOTA over the frame rate, real detections](accuracy/{PICTURE.name})
@@ -247,9 +247,17 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
         figure.savefig(path, facecolor="white", metadata={"Date": None})
 
 
+ORDINALS = {2: "nd", 3: "rd"}
+
+
+def kept(every: int) -> str:
+    """Which frames a tracker is given, in words."""
+    return "every frame" if every == 1 else f"every {every}{ORDINALS.get(every, 'th')} frame"
+
+
 def _rates(cell: Cell) -> str:
     rates = [sequence.frame_rate for sequence in cell.set.thinned(cell.every)]
-    return f"{min(rates):.2g} to {max(rates):.2g}\n(every {cell.every}.)"
+    return f"{min(rates):.2g} to {max(rates):.2g}\n({kept(cell.every)})"
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_what_stands_where_nobody_is_is_found(tmp_path: Path) -> None:
 def test_tables_have_every_cell(cells: list[real.Cell]) -> None:
     noise = {("real", every): dict.fromkeys(real.SHOWN, 0.25) for every in (1, 2)}
     text = real.text(cells, noise, {"a": (1.25, 7)})
-    assert "toy, every 2." in text
+    assert "toy, every 2nd frame" in text
     assert text.count("± 0.2") == 2 * len(real.SHOWN)
     assert "| a | 1.2 s | 7 |" in text
     assert all(text.count(f"| {rival.name}, 0.") == 2 for rival in real.RIVALS)
