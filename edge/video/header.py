@@ -41,8 +41,14 @@ def announced(content: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _png(content: bytes) -> tuple[int, int]:
+def _png(content: bytes) -> tuple[int, int] | None:
     width, height = struct.unpack_from(">II", content, 16)
+    place = 8
+    while place + 8 <= len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        if length > len(content):  # OpenCV makes room for a chunk before it reads it
+            return None
+        place += 12 + length
     return width, height
 
 

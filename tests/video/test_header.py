@@ -65,6 +65,15 @@ def test_bytes_that_are_no_marker_do_not_hide_the_size_of_a_jpeg(tmp_path: Path)
         read_image(path)
 
 
+def test_a_chunk_that_is_longer_than_its_file_takes_no_memory(tmp_path: Path) -> None:
+    content = cv2.imencode(".png", PICTURE)[1].tobytes()
+    place = content.index(b"IDAT") - 4
+    path = tmp_path / "a.png"
+    path.write_bytes(content[:place] + b"\xff\x7f\x09\x23" + content[place + 4 :])
+    call = f"edge.video.images.read_image(__import__('pathlib').Path({str(path)!r}))"
+    assert "cannot be decoded" in limits.outcome("edge.video.images", call, most_megabytes=100)
+
+
 def test_a_picture_of_unknown_size_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "portable.png"
     path.write_bytes(b"P6 60000 60000 255\n" + bytes(1000))
