@@ -138,7 +138,7 @@ def test_sighup_reloads_and_a_bad_file_keeps_the_old_settings(
     assert len({line["run"] for line in of(lines(tmp_path), "a", "frame")}) == 1
 
 
-def test_killed_it_keeps_what_it_wrote_and_its_ids_never_come_again(
+def test_killed_it_loses_nothing_that_is_a_second_old_and_its_ids_never_come_again(
     tiny_pack: Path, tmp_path: Path, serve: Callable[..., Served]
 ) -> None:
     path = write_config(tmp_path, tiny_pack, camera("a", SCENE))
@@ -151,10 +151,14 @@ def test_killed_it_keeps_what_it_wrote_and_its_ids_never_come_again(
             lambda before=before: (tmp_path / "tracks.jsonl").read_text()[before:].count('"frame"') > 20,
             "nothing is written",
         )
-        killed_ns = time.monotonic_ns()
+        # On a busy machine frames come late, but what was tracked is soon in the file, and stays there.
+        wait_for(
+            lambda: time.monotonic_ns() - lines(tmp_path)[-1]["t_mono_ns"] < 1e9, "the newest line is a second old"
+        )
+        written = lines(tmp_path)
         served.kill()
         found = lines(tmp_path)
-        assert killed_ns - found[-1]["t_mono_ns"] < 10e9  # written while it ran, not at an end that never came
+        assert found[: len(written)] == written
         runs.append(found[-1]["run"])
     assert runs[0] != runs[1]
 
