@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.types import Image, Tracks
+from edge.types import Float32s, Image, Tracks
 
 EndReason = Literal["lost", "stopped"]
 ZoneAction = Literal["enter", "leave"]
 Direction = Literal["in", "out"]
+Side = Literal["left", "right", "top", "bottom", "inside"]
+AppearanceStage = Literal["known", "end"]
 CameraState = Literal["connecting", "online", "degraded", "offline", "stopped"]
 
 
@@ -115,7 +117,36 @@ class LineCrossed:
     total_out: int
 
 
-Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The appearance of identity `id`: personal data, which only goes to outputs that ask for it.
+
+    `embedding` float32 `[E]` has length 1 and is the mean of `samples` embeddings of the network with sha256 `network`.
+    `stage` "known" comes after the first ones, "end" when the identity has ended, with those since "known"; None where
+    there are none. `stay` counts from 0 how often the identity had ended before. It was seen from `first` to `last`,
+    then in `box_xyxy` of a picture of `size` (width, height) with detection scores of `quality` on average. `entry` and
+    `exit` are the sides of the picture at which it was seen first and last.
+    """
+
+    origin: Origin
+    at: Moment
+    id: int
+    stay: int
+    stage: AppearanceStage
+    class_number: int
+    first: Moment
+    last: Moment
+    box_xyxy: tuple[float, float, float, float]
+    size: tuple[int, int]
+    entry: Side
+    exit: Side
+    quality: float
+    samples: int
+    network: str
+    embedding: Float32s | None
+
+
+Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed | Embedded
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
 from edge.detect.open import open_detector
+from edge.errors import UsageError
 from edge.infer.ladder import Wish
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
@@ -80,6 +81,24 @@ def warm_embedder(config: Config, detector: Detector | JointDetector, spans: Spa
     embedder = open_embedder(model.pack, wish, spans)
     embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
     return embedder
+
+
+def network_of(detector: Detector | JointDetector, embedder: Embedder | None) -> str | None:
+    """The sha256 of the network that makes the embeddings, the same for all its variants; None where none does."""
+    if embedder is not None:
+        return embedder.description.source.sha256
+    return detector.description.source.sha256 if detector.description.is_joint else None
+
+
+def require_embeddings(config: Config, is_joint: bool) -> None:
+    """Raise UsageError where the broker is to get embeddings and nothing computes any."""
+    wants = config.mqtt is not None and config.mqtt.appearance
+    has = tracker(config, 30.0).appearance is not None and config.tracking.reid != "never"
+    if wants and not (has or is_joint):
+        raise UsageError(
+            '[mqtt] appearance = true: nothing computes embeddings; set appearance = "ema" and not reid = "never" in'
+            " [tracking]"
+        )
 
 
 def _threads(model: Model) -> int:

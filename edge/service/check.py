@@ -9,7 +9,7 @@ from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service.build import interval, tracker, warm_detector, warm_embedder
+from edge.service.build import interval, require_embeddings, tracker, warm_detector, warm_embedder
 from edge.service.web import http, metrics
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config
@@ -83,6 +83,7 @@ def _check_tracking(config: Config) -> None:
     path = Path(config.model.pack)
     pack = modelpack.read(path) if path.is_dir() else None
     is_joint = pack is not None and pack.detector.is_joint
+    require_embeddings(config, is_joint)
     for camera in config.camera:
         check_interval(interval(config, camera), made, is_joint)
     if pack is not None and not is_joint and made.appearance is not None and pack.reid is None:

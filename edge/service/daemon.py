@@ -18,9 +18,19 @@ from edge.chain.detections import Detecting
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
 from edge.errors import DataError, NanoTrackError
-from edge.events import Event, Origin
+from edge.events import Embedded, Event, Origin
 from edge.reid.stage import ReidStage
-from edge.service.build import OUTPUTS, interval, open_outputs, tracker, warm_detector, warm_embedder
+from edge.service.appearance import Appearances
+from edge.service.build import (
+    OUTPUTS,
+    interval,
+    network_of,
+    open_outputs,
+    require_embeddings,
+    tracker,
+    warm_detector,
+    warm_embedder,
+)
 from edge.service.notify import Watchdog, notify
 from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, output_snapshots, stage_snapshots
 from edge.service.stream import Clock, Stream
@@ -77,6 +87,7 @@ class Daemon:
         self.temperature = Temperature(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
         self.detector = warm_detector(config.model, self.spans)
+        require_embeddings(config, self.detector.description.is_joint)
         self.embedder = warm_embedder(config, self.detector, self.spans)
         self._server: Server | None = None
         self._is_shown = config.web is not None
@@ -201,6 +212,10 @@ class Daemon:
         return tracked
 
     def _emit(self, event: Event) -> None:
+        if isinstance(event, Embedded):  # personal data: for the broker only, where it is asked for
+            if self.config.mqtt is not None and self.config.mqtt.appearance and "mqtt" in self.outputs:
+                self.outputs["mqtt"].put(event)
+            return
         self._recent_events.note(event)
         for output in self.outputs.values():
             output.put(event)
@@ -217,7 +232,9 @@ class Daemon:
         detect = Detecting(self.detector.for_stream())
         chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera))
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
-        return Stream(capture, chain, origin, self._emit, self.clock, view=view, totals=past)
+        network = network_of(self.detector, self.embedder)
+        appearances = None if network is None else Appearances(origin, network)
+        return Stream(capture, chain, origin, self._emit, self.clock, view=view, appearances=appearances, totals=past)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""
@@ -242,6 +259,7 @@ class Daemon:
         """Open what is new, and only when all of it is open let go of what is old."""
         old = self.config
         detector = self.detector if config.model == old.model else warm_detector(config.model, self.spans)
+        require_embeddings(config, detector.description.is_joint)
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
         embedder = self.embedder if keeps_trackers else warm_embedder(config, detector, self.spans)
         before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder

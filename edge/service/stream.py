@@ -20,6 +20,7 @@ from edge.events import (
     Moment,
     Origin,
 )
+from edge.service.appearance import Appearances
 from edge.service.counting.areas import Areas
 from edge.service.throughput import Throughput
 from edge.service.view import View
@@ -46,7 +47,7 @@ class Stream:
     `tracked` counts frames, `detected` those that were detected on. `shown` is the number of tracks in the newest, of
     `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones and lines;
     `age_s` is the age of the newest frame when its tracks were ready, `throughput` has those of the last ones. `view`
-    draws for the web page, None without one.
+    draws for the web page, None without one. `appearances` gathers embeddings, None where nobody asks for them.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Stream:
         clock: Clock,
         *,
         view: View | None = None,
+        appearances: Appearances | None = None,
         totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
     ):
         self.capture = capture
@@ -71,6 +73,7 @@ class Stream:
         self.reason = ""
         self.since_s = clock.mono()
         self.view = view
+        self._appearances = appearances
         self._lives = Lives(origin, chain.tracker.lost_s)
         self.areas = Areas(origin, capture.camera.zone, capture.camera.line, totals)
         self._emit = emit
@@ -96,7 +99,11 @@ class Stream:
         self._last_s = frame.time_s
         self.shown = len(tracks)
         self._change("online", "")
-        for event in self._lives.observe(frame.number, self.size, tracks, self._moment(frame.time_s)):
+        at = self._moment(frame.time_s)
+        if self._appearances is not None:
+            for known in self._appearances.observe(tracks, self.chain.detections.embeddings, at, self.size):
+                self._emit(known)
+        for event in self._lives.observe(frame.number, self.size, tracks, at):
             self._publish(event)
         self._let_go(frame.image, tracks)
         now_s = self._clock.mono()
@@ -160,6 +167,8 @@ class Stream:
     def _publish(self, event: Event) -> None:
         """The event and what follows from it; nothing comes of an identity after its end."""
         followers = self.areas.note(event)
+        if self._appearances is not None and isinstance(event, Ended):
+            followers = [*followers, *self._appearances.end(event)]
         for each in [*followers, event] if isinstance(event, Ended) else [event, *followers]:
             self._emit(each)
 

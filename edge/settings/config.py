@@ -181,7 +181,8 @@ class Mqtt:
     """`[mqtt]`: a broker that gets all events, see `edge.sinks.mqtt`. `ca_file` None: the system's.
 
     Every `update_s` seconds an event tells where each identity is; 0 for none. `home_assistant` announces cameras,
-    counts, zones and lines to it.
+    counts, zones and lines to it. `appearance` sends the embeddings of identities, which are personal data, for
+    `nanotrack fleet`.
     """
 
     host: str
@@ -189,6 +190,7 @@ class Mqtt:
     prefix: str = "nanotrack"
     update_s: float = within(0, 3600, 5.0)
     home_assistant: bool = False
+    appearance: bool = False
     credentials: str | None = None
     tls: bool = False
     ca_file: str | None = None

@@ -7,6 +7,7 @@ PREFIX/CAMERA/tracks            frames as in the JSON lines, QoS 0: lost while t
                                 too slow all but the newest
 PREFIX/CAMERA/events            all that is no frame, and new identities, QoS 1: kept while the broker is away; where
                                 identities are, every few seconds ("update"), QoS 0
+PREFIX/CAMERA/appearance        where it is asked for: the embeddings of identities, QoS 1, kept like events
 PREFIX/CAMERA/count/CLASS       how many are shown now, on change; retained
 PREFIX/CAMERA/zone/ZONE         how many are there; retained
 PREFIX/CAMERA/line/LINE/in, out crossings since the start; retained
@@ -27,7 +28,7 @@ from urllib.parse import quote
 
 from edge.console.outgoing import redacted
 from edge.errors import NotFoundError, UnavailableError
-from edge.events import CameraChanged, Ended, Event, LineCrossed, Observed, ZoneChanged
+from edge.events import CameraChanged, Embedded, Ended, Event, LineCrossed, Observed, ZoneChanged
 from edge.settings import credentials
 from edge.settings.config import Mqtt
 from edge.sinks.discovery import entity_of
@@ -125,6 +126,9 @@ class MqttOutput:
             for id_, line in found.updates:
                 self._outbox.put_frame(self._topic(f"{camera}/events"), line, f"{event.origin.run}/{id_}")
             self._outbox.put_frame(self._topic(f"{camera}/tracks"), text, camera)
+            return
+        if isinstance(event, Embedded):
+            self._outbox.put_event(self._topic(f"{camera}/appearance"), text)
             return
         if isinstance(event, Ended):
             self._presence.forget(event)

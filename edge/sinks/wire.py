@@ -1,8 +1,10 @@
 """The wire format: an event as one JSON object, the same in JSON lines, MQTT messages and the daemon's page.
 
-The schema of version 1 is `tracks.schema.json`; the events "new" and "update", which only MQTT has, are not in it.
+The schema of version 1 is `tracks.schema.json`; the events "new", "update" and "appearance", which only MQTT has, are
+not in it.
 """
 
+import base64
 import json
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from edge.console.outgoing import redacted
 from edge.events import (
     ClockStepped,
+    Embedded,
     Ended,
     Event,
     IntervalChanged,
@@ -47,6 +50,8 @@ def line_of(event: Event) -> str:
     if isinstance(event, LineCrossed):
         rest = f'"line":"{event.line}","direction":"{event.direction}","in":{event.total_in},"out":{event.total_out}'
         return f'{head},"event":"line","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, Embedded):
+        return _appearance(event)
     return f'{head},"event":"camera","state":"{event.state}"{clock},"reason":{json.dumps(redacted(event.reason))}}}\n'
 
 
@@ -82,13 +87,48 @@ def sighting(kind: str, event: Observed, row: int, boxes: dict[str, Any]) -> str
     )
 
 
+def _appearance(event: Embedded) -> str:
+    """The appearance of an identity; `event_id` is unique, so that one that comes twice is recognised."""
+    origin, (x1, y1, x2, y2) = event.origin, event.box_xyxy
+    embedding = None
+    if event.embedding is not None:
+        embedding = base64.b64encode(event.embedding.astype("<f2").tobytes()).decode()
+    fields = {
+        "v": VERSION,
+        "run": origin.run,
+        "camera": origin.camera,
+        "event": "appearance",
+        "event_id": f"{origin.run}-{event.id}-{event.stay}-{event.stage}",
+        "stage": event.stage,
+        "id": event.id,
+        "stay": event.stay,
+        **_clock_fields(event.at),
+        "first_utc": _stamp(event.first.utc_s),
+        "last_utc": _stamp(event.last.utc_s),
+        "cls": origin.classes[event.class_number],
+        "xyxy": [round(value, 2) for value in (x1, y1, x2, y2)],
+        "size": list(event.size),
+        "entry": event.entry,
+        "exit": event.exit,
+        "quality": round(event.quality, 4),
+        "samples": event.samples,
+        "network": event.network,
+        "embedding": embedding,
+    }
+    return json.dumps(fields) + "\n"
+
+
+def _stamp(utc_s: float | None) -> str | None:
+    if utc_s is None:
+        return None
+    return datetime.fromtimestamp(utc_s, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _clock_fields(at: Moment) -> dict[str, int | str]:
     """The source's own clock, and the wall clock as a label where there is one."""
     mono: dict[str, int | str] = {"t_mono_ns": round(at.time_s * 1e9)}
-    if at.utc_s is None:
-        return mono
-    stamp = datetime.fromtimestamp(at.utc_s, timezone.utc).isoformat(timespec="milliseconds")
-    return {"t_utc": stamp.replace("+00:00", "Z"), **mono}
+    stamp = _stamp(at.utc_s)
+    return mono if stamp is None else {"t_utc": stamp, **mono}
 
 
 def _clock(at: Moment) -> str:

@@ -1,14 +1,21 @@
 """The daemon follows looks where its configuration asks for it and the pack can."""
 
+import base64
+import json
+import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from edge import modelpack
 from edge.cli import main
 from edge.errors import UsageError
 from edge.service.daemon import Daemon
 from edge.settings import config
 from tests import tiny
+from tests.field import PATIENCE_S, Broker, needs_mosquitto
 from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
 from tests.sinks.schema import lines_of
 
@@ -85,4 +92,57 @@ def test_a_pack_without_an_appearance_network_is_refused_by_check_and_by_serve(
     assert "tracking: " in (said := capsys.readouterr().err)
     assert "no appearance network" in said
     with pytest.raises(UsageError, match="has no appearance network"):
+        Daemon(config.load(path))
+
+
+@needs_mosquitto
+def test_embeddings_go_to_the_broker_alone_and_only_where_asked_for(
+    pack: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    paho = pytest.importorskip("paho.mqtt.client")
+    broker = Broker(tmp_path)
+    heard: list[tuple[str, dict[str, Any]]] = []
+    listening = threading.Event()
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.on_message = lambda client, data, message: heard.append((message.topic, json.loads(message.payload)))
+    client.on_subscribe = lambda *rest: listening.set()
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe("board/+/appearance", qos=1)
+    client.loop_start()
+    assert listening.wait(PATIENCE_S)
+    try:
+        for asked in (False, True):
+            mqtt = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\nprefix = "board"\n'
+            mqtt += f"appearance = {str(asked).lower()}\n"
+            more = EMA.replace("[tracking]\n", '[tracking]\nreid = "always"\n') + mqtt
+            daemon = Daemon(config.load(write_config(tmp_path, pack, camera("a", tiny_video, loop=True), more=more)))
+            cycle_until(daemon, lambda daemon=daemon: daemon.streams[0].tracked > 20)  # type: ignore[misc]
+            if asked:
+                cycle_until(daemon, lambda: any(event["stage"] == "known" for _, event in heard))
+            daemon.close()
+            assert asked or not heard
+    finally:
+        client.loop_stop()
+        client.disconnect()
+        broker.kill()
+    topic, event = next((topic, event) for topic, event in heard if event["stage"] == "known")
+    assert topic == "board/a/appearance"
+    vector = np.frombuffer(base64.b64decode(event["embedding"]), "<f2").astype(np.float32)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=2e-3)
+    reid = modelpack.read(pack).reid
+    assert reid is not None
+    assert (len(vector), event["network"]) == (reid.embedding, reid.source.sha256)
+    assert event["event_id"] == f"{event['run']}-{event['id']}-{event['stay']}-known"
+    assert event["first_utc"] <= event["last_utc"] == event["t_utc"]
+    assert not [line for line in lines_of(tmp_path / "tracks.jsonl") if line.get("event") == "appearance"]
+
+
+def test_embeddings_for_the_broker_that_nothing_computes_are_a_mistake(
+    pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mqtt = '[mqtt]\nhost = "127.0.0.1"\nappearance = true\n'
+    path = write_config(tmp_path, pack, camera("a", tiny_video), more=mqtt)
+    assert main(["check", "--config", str(path)]) == 78
+    assert 'nothing computes embeddings; set appearance = "ema"' in capsys.readouterr().err
+    with pytest.raises(UsageError, match="nothing computes embeddings"):
         Daemon(config.load(path))
