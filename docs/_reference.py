@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 import edge.cli
 import export.cli
 from edge import errors
 from edge.detect.families import registry as families
 from edge.settings import config
+from edge.settings.mistakes import fields_of, limits, sections_in
 from edge.track import registry
 
 ROOT = Path(__file__).parents[1]
@@ -63,37 +66,32 @@ def _help(program: str, package: str, verb: str) -> str:
 def configuration() -> str:
     """Every section of the daemon's configuration with its keys."""
     parts = []
-    for title, class_ in _sections(config.Config, ""):
-        about = (class_.__doc__ or "").partition(": ")[2] or (class_.__doc__ or "")
-        rows = ["| key | type | default | |", "|---|---|---|---|"]
-        for field, kind in _fields(class_):
-            if not _parts(kind):
-                rows.append(f"| `{field.name}` | {_kind(kind)} | {_default(field)} | {_range(field)} |")
+    for title, section in _sections(config.Config, ""):
+        about = (section.__doc__ or "").partition(": ")[2]
+        rows = ["| key | type | default | limits | |", "|---|---|---|---|---|"]
+        for key, field in fields_of(section).items():
+            if not sections_in(field.annotation):
+                bounds = limits(field)
+                allowed = "" if bounds is None else f"{bounds[0]:g} to {bounds[1]:g}"
+                about_key = (field.description or "").replace("|", "\\|")
+                rows.append(f"| `{key}` | {_kind(field.annotation)} | {_default(field)} | {allowed} | {about_key} |")
         parts.append("\n".join([f"## `{title}`\n", _sentence(about[:1].upper() + about[1:]), "", *rows, ""]))
     return "\n".join(parts)
 
 
-def _sections(class_: type, prefix: str) -> Iterator[tuple[str, type]]:
-    for field, kind in _fields(class_):
-        for part in _parts(kind):
-            name = f"{prefix}{field.name}"
-            yield (f"[[{name}]]" if typing.get_origin(kind) is tuple else f"[{name}]"), part
+def _sections(section: type, prefix: str) -> Iterator[tuple[str, type]]:
+    for key, field in fields_of(section).items():
+        for part in sections_in(field.annotation):
+            name = f"{prefix}{key}"
+            is_list = typing.get_origin(field.annotation) is tuple
+            yield (f"[[{name}]]" if is_list else f"[{name}]"), part
             yield from _sections(part, f"{name}.")
-
-
-def _fields(class_: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
-    kinds = typing.get_type_hints(class_)
-    return ((field, kinds[field.name]) for field in dataclasses.fields(class_))
-
-
-def _parts(kind: Any) -> list[type]:
-    """The dataclasses in a type."""
-    found = [kind] if dataclasses.is_dataclass(kind) and isinstance(kind, type) else []
-    return [*found, *(part for argument in typing.get_args(kind) for part in _parts(argument))]
 
 
 def _kind(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _kind(arguments[0])
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
@@ -102,21 +100,13 @@ def _kind(kind: Any) -> str:
         return f"list of {_kind(arguments[0])}"
     if origin is dict:
         return "table"
-    names = {str: "text", float: "number", int: "whole number", bool: "true or false"}
-    return names.get(kind, str(kind).replace("|", "or"))
+    return {str: "text", float: "number", int: "whole number", bool: "true or false"}[kind]
 
 
-def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default is dataclasses.MISSING:
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
         return "**needed**"
-    if field.default is None:
-        return "none"
-    return f"`{json.dumps(field.default)}`"
-
-
-def _range(field: dataclasses.Field[Any]) -> str:
-    low, high = field.metadata.get("low"), field.metadata.get("high")
-    return f"{low:g} to {high:g}" if low is not None else ""
+    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("cv2", "numba", "onnxruntime", "onnx", "torch", "scipy", "trackeval", "tensorrt", "pycuda", "rich")
+HEAVY = ("cv2", "numba", "onnxruntime", "onnx", "torch", "scipy", "trackeval", "tensorrt", "pycuda", "rich", "pydantic")
 
 # From the ground up: a module imports its own level and those below. A name that is not listed has no place yet.
 LEVELS = (
@@ -72,11 +72,14 @@ def test_light_imports_stay_light(statement: str) -> None:
 def test_the_tracker_needs_neither_opencv_nor_a_backend() -> None:
     loaded = loaded_after("from edge import Tracker; Tracker('nanotrack')")
     assert "numba" in loaded
-    assert loaded.isdisjoint({"cv2", "onnxruntime", "onnx", "torch"})
+    assert loaded.isdisjoint({"cv2", "onnxruntime", "onnx", "torch", "pydantic"})
 
 
 def test_tracking_needs_nothing_of_the_workstation() -> None:
-    loaded = loaded_after("import edge.commands.track, edge.chain.pipeline, edge.sinks.video, edge.sinks.jsonl")
+    loaded = loaded_after(
+        "import edge.commands.track, edge.chain.pipeline, edge.sinks.video, edge.sinks.jsonl, edge.sinks.mot"
+    )
+    assert "pydantic" not in loaded
     assert loaded.isdisjoint({"export", "calibration", "onnx", "torch", "trackeval", "tests", "benchmarks"})
 
 

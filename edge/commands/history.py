@@ -18,7 +18,6 @@ from typing import get_args
 
 from edge.errors import UsageError
 from edge.events import Direction
-from edge.settings import config
 from edge.sinks.history import query
 from edge.sinks.history.database import open_to_read
 
@@ -57,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _path_of(path: Path) -> Path:
+    from edge.settings import config  # which needs pydantic; a file named by itself does not
+
     history = config.load(path).history
     if history is None:
         raise UsageError(f"{path}: expected a section [history] with a path, found none; nothing is kept without it")

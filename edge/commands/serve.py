@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from edge.console.running import StopRequest
 from edge.errors import NanoTrackError
-from edge.settings import config
 
 if TYPE_CHECKING:
     from edge.service.daemon import Daemon
@@ -47,11 +46,13 @@ class ReloadRequest:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Serve until told to stop. Raises ConfigError, and what `Daemon` raises."""
+    """Serve until told to stop. Raises ConfigError, UnavailableError without the extra, and what `Daemon` raises."""
     from edge.service.journal import log_to_journal
 
     log_to_journal(verbose=args.verbose)
     reload = ReloadRequest()  # before the configuration is read: a request that comes later asks for a newer one
+    from edge.settings import config
+
     settings = config.load(args.config)
     from edge.service.daemon import Daemon
     from edge.service.notify import notify
@@ -82,6 +83,8 @@ def _leave() -> None:
 
 
 def _reload(daemon: "Daemon", path: Path) -> None:
+    from edge.settings import config
+
     try:
         daemon.reload(config.load(path))
     except NanoTrackError as error:

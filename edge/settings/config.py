@@ -1,256 +1,341 @@
-"""The daemon's settings: TOML into frozen dataclasses, every mistake reported at once.
+"""The daemon's settings: what its TOML file may hold, with types, limits, defaults and what each key means.
 
-The dataclasses are the schema and state every default; `edge/deploy/nanotrack.toml` shows them with comments.
+This is the one place where a key is declared. The reader of the file, its messages, the reference page and the JSON
+Schema for editors all go by it; `edge/deploy/nanotrack.toml` shows every key with its default.
 """
 
 import ipaddress
 import re
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from edge.errors import ConfigError
+from edge.errors import UnavailableError
 from edge.infer.backend import BackendName, VariantName
-from edge.schema import build, within
 from edge.track.appearance import Appearance
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+try:
+    from pydantic import (
+        AfterValidator,
+        BeforeValidator,
+        ConfigDict,
+        Field,
+        StrictBool,
+        StrictFloat,
+        StrictInt,
+        ValidationInfo,
+        WithJsonSchema,
+        field_validator,
+    )
+    from pydantic.dataclasses import dataclass
+except ImportError as error:
+    raise UnavailableError(
+        "the daemon's configuration needs pydantic; install it with pip install 'nanotrack-edge[service]'"
+    ) from error
 
-# Names stand in MQTT topics, metric labels and web addresses.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+from edge.settings import toml
+from edge.settings.mistakes import rule
+
+# TOML has types of its own, so nothing is converted: numbers and switches are strict.
+_SECTION = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+# Names stand in MQTT topics, metric labels, file names and web addresses.
+_NAME = "[a-z0-9][a-z0-9_-]{0,31}"
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(f"expected up to 32 small letters, digits, - and _, found {name!r}")
+    return name
+
+
+def _pair(point: Any) -> Any:
+    if isinstance(point, (list, tuple)) and len(point) != 2:
+        raise ValueError(f"expected 2 values, found {len(point)}")
+    return point
+
+
+def _share(point: tuple[float, float]) -> tuple[float, float]:
+    if not all(0 <= value <= 1 for value in point):
+        raise ValueError(f"expected shares of width and height from 0 to 1, found {list(point)}")
+    return point
+
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
+# Shares of width and height, from the upper left corner.
+Point = Annotated[
+    tuple[StrictFloat, StrictFloat],
+    BeforeValidator(_pair),
+    AfterValidator(_share),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "minItems": 2, "maxItems": 2}
+    ),
+]
+
+
+@dataclass(frozen=True, config=_SECTION)
 class Model:
-    """`[model]`: what detects. `pack` is a model pack or an ONNX file; one network serves all cameras.
+    """`[model]`: what detects. One network serves all cameras, in turns."""
 
-    `floor` is the lowest score that reaches the trackers, None for the pack's own. `threads` None leaves one core to
-    decoding and tracking. Only every `detect_every`-th frame of a camera is detected in.
-    """
+    pack: str = Field(description="A model pack of nanotrack-export, or an ONNX file.")
+    classes: tuple[str, ...] = Field(
+        default=("person",),
+        description='What to follow, by the names of the pack; with "car+truck" a car may turn out to be a truck.',
+    )
+    floor: StrictFloat | None = Field(
+        default=None, ge=0, le=1, description="Lowest score that reaches the trackers; without it the pack's own."
+    )
+    backend: BackendName = Field(default="auto", description="What computes the network; auto: the fastest that runs.")
+    variant: VariantName = Field(default="auto", description="What it computes in; auto: the fastest that passed.")
+    require: str | None = Field(
+        default=None, description='No start (exit code 69) where this rung cannot run, such as "tensorrt-int8".'
+    )
+    threads: StrictInt | None = Field(
+        default=None, ge=1, le=256, description="For the network on a CPU; without it all cores but one."
+    )
+    detect_every: StrictInt = Field(
+        default=1, ge=1, le=100, description="Detect in every n-th frame of a camera; predict tracks in the others."
+    )
 
-    pack: str
-    classes: tuple[str, ...] = ("person",)
-    floor: float | None = within(0, 1, None)
-    backend: BackendName = "auto"
-    variant: VariantName = "auto"
-    require: str | None = None
-    threads: int | None = within(1, 256, None)
-    detect_every: int = within(1, 100, 1)
-
-    def __post_init__(self) -> None:
-        if not self.classes:
-            raise ValueError("classes: expected at least one name, found none")
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if not classes:
+            raise ValueError("expected at least one name, found none")
+        return classes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Tracking:
-    """`[tracking]`: how detections become identities; `parameters` are the method's own.
+    """`[tracking]`: how detections become identities."""
 
-    `appearance` is how embeddings are remembered, None for the method's own way; `reid` says which detections get one,
-    and `reid_budget_ms` is the time for them per frame: see `edge.reid.stage`.
-    """
+    method: str = Field(default="nanotrack", description="nanotrack, bytetrack, sparsetrack, qdtrack or jointtrack.")
+    preset: str = Field(default="default", description="reference: as published, frame by frame.")
+    appearance: Appearance | None = Field(
+        default=None, description="How embeddings are remembered; without it the method's own way."
+    )
+    reid: Literal["always", "auto", "never"] = Field(
+        default="auto", description="Which detections get an embedding; auto: those in doubt."
+    )
+    reid_budget_ms: StrictFloat | None = Field(
+        default=None, ge=0.01, le=10_000, description="The time for embeddings per frame."
+    )
+    parameters: dict[str, StrictFloat] | None = Field(default=None, description="The method's own parameters.")
 
-    method: str = "nanotrack"
-    preset: str = "default"
-    appearance: Appearance | None = None
-    reid: Literal["always", "auto", "never"] = "auto"
-    reid_budget_ms: float | None = within(0.01, 10_000, None)
-    parameters: dict[str, float] | None = None
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Zone:
-    """`[[camera.zone]]`: a polygon in which people are counted; see `edge.service.counting.zones`.
+    """`[[camera.zone]]`: a polygon in which people are counted; see `edge.service.counting.zones`."""
 
-    `points` are shares of width and height from the upper left corner, in order around the zone.
-    """
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-
-    def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_points(self.points)
-        if len(self.points) < 3:
-            raise ValueError(f"points: expected at least 3, found {len(self.points)}")
+    name: Name = Field(description="Small letters, digits, - and _.")
+    points: tuple[Point, ...] = Field(
+        min_length=3, description="In order around the zone: shares of width and height from the upper left corner."
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Line:
     """`[[camera.line]]`: a line whose crossings are counted; see `edge.service.counting.lines`.
 
-    "in" is from the left to the right of the direction from the first of the two `points` to the second.
+    "in" is from the left to the right of the direction from the first of the two points to the second.
     """
 
-    name: str
-    points: tuple[tuple[float, float], tuple[float, float]]
+    name: Name = Field(description="Small letters, digits, - and _.")
+    points: tuple[Point, Point] = Field(description="Its two ends: shares of width and height.")
 
-    def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_points(self.points)
-        if self.points[0] == self.points[1]:
-            raise ValueError("points: expected two different ones, found the same twice")
+    @field_validator("points", mode="before")
+    @classmethod
+    def _check_number(cls, points: Any) -> Any:
+        return _pair(points)
 
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"name: expected up to 32 small letters, digits, - and _, found {name!r}")
-
-
-def _check_points(points: tuple[tuple[float, float], ...]) -> None:
-    for point in points:
-        if not all(0 <= value <= 1 for value in point):
-            raise ValueError(f"points: expected shares of width and height from 0 to 1, found {list(point)}")
+    @field_validator("points")
+    @classmethod
+    def _check_ends(cls, points: tuple[Point, Point]) -> tuple[Point, Point]:
+        if points[0] == points[1]:
+            raise ValueError("expected two different ones, found the same twice")
+        return points
 
 
-def _check_unique(kind: str, names: list[str]) -> None:
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{kind}.{name}: expected one {kind} of that name, found {names.count(name)}")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class CameraConfig:
-    """`[[camera]]`: where pictures come from, see `edge.video.open`.
+    """`[[camera]]`: where pictures come from; see `edge.video.open`."""
 
-    `loop` plays a file again and again at its own frame rate. A camera without a good picture for `stall_s` is offline
-    and is connected anew. `credentials` names a file with user:password, see `edge.settings.credentials`.
-    `detect_every` None is the model's.
-    """
-
-    name: str
-    source: str
-    loop: bool = False
-    frame_rate: float | None = within(0.1, 1000, None)
-    stall_s: float = within(0.5, 120, 5.0)
-    credentials: str | None = None
-    detect_every: int | None = within(1, 100, None)
+    name: Name = Field(description="Small letters, digits, - and _; it stands in addresses and topics.")
+    source: str = Field(description="rtsp://, rtsps://, http://, https://, /dev/video0, csi://0, demo://, or a file.")
+    loop: StrictBool = Field(
+        default=False, description="A file plays for ever at its own frame rate, as a camera would."
+    )
+    frame_rate: StrictFloat | None = Field(
+        default=None, ge=0.1, le=1000, description="Frames a second, in place of what the source says of itself."
+    )
+    stall_s: StrictFloat = Field(
+        default=5.0, ge=0.5, le=120, description="Offline, and connected anew, after so long without a good picture."
+    )
+    credentials: str | None = Field(
+        default=None, description="File with user:password, by path or by the name of a systemd credential."
+    )
+    detect_every: StrictInt | None = Field(default=None, ge=1, le=100, description="In place of the model's.")
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_unique("zone", [zone.name for zone in self.zone])
-        _check_unique("line", [line.name for line in self.line])
-        if not self.source:
-            raise ValueError("source: expected an address, a device or a file, found nothing")
-        if self.credentials is not None and "://" not in self.source:
-            raise ValueError(f"credentials: expected a source with an address, found {self.source!r}")
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str) -> str:
+        if not source:
+            raise ValueError("expected an address, a device or a file, found nothing")
+        return source
+
+    @field_validator("credentials")
+    @classmethod
+    def _check_credentials(cls, credentials: str | None, info: ValidationInfo) -> str | None:
+        source = info.data.get("source")
+        if credentials is not None and source is not None and "://" not in source:
+            raise rule("credentials", f"expected a source with an address, found {source!r}")
+        return credentials
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Jsonl:
-    """`[jsonl]`: JSON lines in `folder`; `tracks.jsonl` is the newest file.
+    """`[jsonl]`: JSON lines; tracks.jsonl is the newest file."""
 
-    A file of `rotate_mib` is put aside, `keep` of those are kept. Nothing is written while less than `free_mib` are
-    free on the disk.
-    """
-
-    folder: str
-    rotate_mib: float = within(0.01, 4096, 64.0)
-    keep: int = within(0, 10_000, 10)
-    free_mib: float = within(0, 1 << 20, 256.0)
+    folder: str = Field(description="Where the files are.")
+    rotate_mib: StrictFloat = Field(default=64.0, ge=0.01, le=4096, description="A file of this size is put aside.")
+    keep: StrictInt = Field(default=10, ge=0, le=10_000, description="So many of those are kept.")
+    free_mib: StrictFloat = Field(
+        default=256.0, ge=0, le=1 << 20, description="With less free on the disk nothing is written."
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Mot:
-    """`[mot]`: MOTChallenge text in `folder`, a file for each run of a camera; see `edge.sinks.mot`."""
+    """`[mot]`: MOTChallenge text, a file for each run of a camera; see `edge.sinks.mot`."""
 
-    folder: str
-    free_mib: float = within(0, 1 << 20, 256.0)
+    folder: str = Field(description="Where the files are.")
+    free_mib: StrictFloat = Field(
+        default=256.0, ge=0, le=1 << 20, description="With less free on the disk nothing is written."
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class History:
-    """`[history]`: counts, crossings, dwell and occupancy by minute in the SQLite file `path`.
+    """`[history]`: counts, crossings, dwell and occupancy by minute in an SQLite file.
 
-    Minutes are kept for `keep_days` days and in at most `max_mib`; totals of lines are kept for ever and go on after a
-    restart.
+    Totals of lines are kept for ever and go on after a restart.
     """
 
-    path: str
-    keep_days: int = within(1, 3650, 90)
-    max_mib: float = within(1, 1 << 20, 256.0)
+    path: str = Field(description="The SQLite file.")
+    keep_days: StrictInt = Field(default=90, ge=1, le=3650, description="Older minutes are forgotten.")
+    max_mib: StrictFloat = Field(
+        default=256.0, ge=1, le=1 << 20, description="The oldest minutes are forgotten where the file grows larger."
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Mqtt:
-    """`[mqtt]`: a broker that gets all events, see `edge.sinks.mqtt`. `ca_file` None: the system's.
+    """`[mqtt]`: a broker that gets all events; see `edge.sinks.mqtt`."""
 
-    Every `update_s` seconds an event tells where each identity is; 0 for none. `home_assistant` announces cameras,
-    counts, zones and lines to it. `appearance` sends the embeddings of identities, which are personal data, for
-    `nanotrack fleet`.
-    """
+    host: str = Field(description="Name or address of the broker.")
+    port: StrictInt = Field(default=1883, ge=1, le=65535, description="Where it listens; with TLS usually 8883.")
+    prefix: str = Field(default="nanotrack", description="How every topic begins.")
+    update_s: StrictFloat = Field(
+        default=5.0, ge=0, le=3600, description="An event tells where each identity is, so many seconds apart; 0: none."
+    )
+    home_assistant: StrictBool = Field(
+        default=False, description="Home Assistant finds cameras, counts, zones and lines by itself."
+    )
+    appearance: StrictBool = Field(
+        default=False, description="The embeddings of identities, for nanotrack fleet; they are personal data."
+    )
+    credentials: str | None = Field(
+        default=None, description="File with user:password, by path or by the name of a systemd credential."
+    )
+    tls: StrictBool = Field(default=False, description="Encrypted, and the broker's certificate is checked.")
+    ca_file: str | None = Field(default=None, description="Who signed it (PEM); without it the system's authorities.")
 
-    host: str
-    port: int = within(1, 65535, 1883)
-    prefix: str = "nanotrack"
-    update_s: float = within(0, 3600, 5.0)
-    home_assistant: bool = False
-    appearance: bool = False
-    credentials: str | None = None
-    tls: bool = False
-    ca_file: str | None = None
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if not host or any(c in host for c in "/ @"):
+            raise ValueError(f"expected a name or an address, found {host!r}")
+        return host
 
-    def __post_init__(self) -> None:
-        if not self.host or any(c in self.host for c in "/ @"):
-            raise ValueError(f"host: expected a name or an address, found {self.host!r}")
-        if not re.fullmatch(r"[^+#/\0\s$][^+#\0\s]{0,127}", self.prefix) or self.prefix.endswith("/"):
-            raise ValueError(f"prefix: expected the beginning of a topic, without + # or spaces, found {self.prefix!r}")
-        if self.ca_file is not None and not self.tls:
-            raise ValueError("ca_file: expected tls = true beside it")
+    @field_validator("prefix")
+    @classmethod
+    def _check_prefix(cls, prefix: str) -> str:
+        if not re.fullmatch(r"[^+#/\0\s$][^+#\0\s]{0,127}", prefix) or prefix.endswith("/"):
+            raise ValueError(f"expected the beginning of a topic, without + # or spaces, found {prefix!r}")
+        return prefix
+
+    @field_validator("ca_file")
+    @classmethod
+    def _check_ca_file(cls, ca_file: str | None, info: ValidationInfo) -> str | None:
+        if ca_file is not None and info.data.get("tls") is False:
+            raise rule("ca_file", "expected tls = true beside it")
+        return ca_file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Web:
     """`[web]`: the pages that `edge.service.web.pages` lists, for this machine unless set otherwise.
 
-    Any other `address` needs `credentials`, `certificate` and `key`, or `insecure`. Those two are PEM files: paths,
-    or names of credentials.
+    Any other address needs credentials, certificate and key, or insecure.
     """
 
-    address: str = "127.0.0.1"
-    port: int = within(0, 65535, 8080)
-    credentials: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    insecure: bool = False
+    address: str = Field(default="127.0.0.1", description="Where it listens, in numbers; 0.0.0.0 is everywhere.")
+    port: StrictInt = Field(default=8080, ge=0, le=65535, description="Where it listens; 0: any that is free.")
+    credentials: str | None = Field(
+        default=None, description="File with user:password, by path or by the name of a systemd credential."
+    )
+    certificate: str | None = Field(default=None, description="PEM file, by path or by the name of a credential.")
+    key: str | None = Field(default=None, description="PEM file, by path or by the name of a credential.")
+    insecure: StrictBool = Field(
+        default=False, validate_default=True, description="Others may look without login and encryption."
+    )
 
-    def __post_init__(self) -> None:
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
         try:
-            address = ipaddress.ip_address(self.address)
+            ipaddress.ip_address(address)
         except ValueError:
-            raise ValueError(
-                f"address: expected one in numbers, such as 127.0.0.1 or ::, found {self.address!r}"
-            ) from None
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key: expected both or none")
-        is_safe = self.credentials is not None and self.certificate is not None
-        if not (address.is_loopback or is_safe or self.insecure):
-            raise ValueError(
-                f"address: {self.address} is open to others, which needs credentials, certificate and key; insecure ="
-                " true does without"
+            raise ValueError(f"expected one in numbers, such as 127.0.0.1 or ::, found {address!r}") from None
+        return address
+
+    @field_validator("insecure")
+    @classmethod
+    def _check_protection(cls, insecure: bool, info: ValidationInfo) -> bool:
+        found = info.data
+        if (found.get("certificate") is None) != (found.get("key") is None):
+            raise rule("certificate and key", "expected both or none")
+        is_safe = found.get("credentials") is not None and found.get("certificate") is not None
+        address = found.get("address", "127.0.0.1")
+        if not (ipaddress.ip_address(address).is_loopback or is_safe or insecure):
+            raise rule(
+                "address",
+                f"{address} is open to others, which needs credentials, certificate and key; insecure = true does"
+                " without",
             )
+        return insecure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class TemperatureLimit:
-    """`[heat]`: while the board is too hot, only every `detect_every`-th frame is detected in; see
-    `edge.service.temperature`.
+    """`[heat]`: while the board is too hot, the network rests; see `edge.service.temperature`."""
 
-    `limit_c` None is where the kernel begins to slow the board down, for each thermal zone its own.
-    """
+    detect_every: StrictInt = Field(
+        default=2, ge=1, le=100, description="Detect in every n-th frame only; 1: go on as ever."
+    )
+    limit_c: StrictFloat | None = Field(
+        default=None,
+        ge=30,
+        le=150,
+        description="Too hot from here on; without it where the kernel begins to slow the board down.",
+    )
 
-    detect_every: int = within(1, 100, 2)
-    limit_c: float | None = within(30, 150, None)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_SECTION)
 class Config:
-    """The whole file."""
+    """The configuration of the daemon of nanotrack-edge."""
 
     model: Model
     camera: tuple[CameraConfig, ...]
@@ -262,22 +347,24 @@ class Config:
     mqtt: Mqtt | None = None
     web: Web | None = None
 
-    def __post_init__(self) -> None:
-        names = [camera.name for camera in self.camera]
-        if not names:
-            raise ValueError("camera: expected at least one [[camera]], found none")
-        _check_unique("camera", names)
+    @field_validator("camera")
+    @classmethod
+    def _check_cameras(cls, cameras: tuple[CameraConfig, ...]) -> tuple[CameraConfig, ...]:
+        if not cameras:
+            raise ValueError("expected at least one [[camera]], found none")
+        return cameras
 
 
 def load(path: Path) -> Config:
     """The settings in `path`. Raises ConfigError with every mistake."""
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: expected the configuration, cannot read it: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected TOML, found a mistake: {error}") from error
-    config, mistakes = build(Config, data)
-    if config is None:
-        raise ConfigError("\n  ".join([f"{path}: {len(mistakes)} to correct:", *mistakes]))
-    return config
+    return toml.load(Config, path)
+
+
+def read(path: Path) -> toml.Reading[Config]:
+    """The settings in `path`, or their mistakes. Raises ConfigError for what is no TOML."""
+    return toml.read(Config, path)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the file, for editors."""
+    return toml.json_schema(Config)

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import OutputError
 from edge.events import CameraChanged, Event, Observed, Origin
 from edge.motchallenge import format_rows
-from edge.settings.config import Mot
 from edge.sinks.free_space import require_free_space
 from edge.sinks.lines import LineFile, open_lines
+
+if TYPE_CHECKING:
+    from edge.settings.config import Mot
 
 
 class MotText:
@@ -38,7 +41,7 @@ class MotFolder:
     A file that was moved or removed is begun anew. Raises OutputError where the folder is gone.
     """
 
-    def __init__(self, settings: Mot):
+    def __init__(self, settings: "Mot"):
         self._settings = settings
         self._folder = Path(settings.folder)
         self._files: dict[str, LineFile] = {}

@@ -1,7 +1,10 @@
 """`nanotrack check`: everything that is wrong, before anything runs."""
 
+import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,20 @@ def test_a_port_that_is_in_use_may_be_that_of_the_daemon(tiny_pack: Path, tmp_pa
         port = daemon.getsockname()[1]
         text = f'[model]\npack = "{tiny_pack}"\n[[camera]]\nname = "a"\nsource = "demo://"\n[web]\nport = {port}\n'
         assert check(tmp_path, text) == 0
+
+
+@pytest.mark.parametrize("command", [["check", "--config", "x.toml"], ["serve", "--config", "x.toml"]])
+def test_without_its_library_there_is_one_sentence(command: list[str]) -> None:
+    # As if it were not installed: Python raises ImportError for a module that is None.
+    code = f"import sys; sys.modules['pydantic'] = None; from edge.cli import main; sys.exit(main({command!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 69
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert "pip install 'nanotrack-edge[service]'" in line
+
+
+def test_the_schema_for_editors_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["properties"]["camera"]["items"] == {"$ref": "#/$defs/CameraConfig"}
+    assert schema["$defs"]["CameraConfig"]["properties"]["stall_s"]["maximum"] == 120

@@ -1,17 +1,21 @@
 """Configurations: good ones become settings, bad ones say all that is wrong with them."""
 
-import dataclasses
 import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from pydantic import Strict
 
 import edge
 from edge.errors import ConfigError
 from edge.settings import config
 from edge.settings.config import CameraConfig, Config, Jsonl, Model
+from edge.settings.mistakes import fields_of, sections_in
+from edge.settings.positions import tomllib
 
 SHIPPED = Path(edge.__file__).with_name("deploy") / "nanotrack.toml"
 ZONE = '[[camera.zone]]\nname = "till"\npoints = {}\n'
@@ -29,7 +33,7 @@ def mistakes_of(folder: Path, text: str) -> list[str]:
         load(folder, text)
     assert caught.value.exit_code == 78
     first, *rest = str(caught.value).split("\n  ")
-    return rest or [first]
+    return [line.removeprefix(f"{folder}/") for line in rest or [first]]
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -56,14 +60,14 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         [mqttt]
     """
     assert mistakes_of(tmp_path, text) == [
-        "mqttt: unknown key; did you mean 'mqtt'?",
-        "model.backnd: unknown key; did you mean 'backend'?",
-        "model.pack: expected text, found 3",
-        "model.variant: expected 'auto' or 'fp32' or 'int8', found 'int4'",
-        "camera.door.stall_s: expected a number from 0.5 to 120, found 0; the default is 5.0",
-        "camera.yard.source: missing",
-        "camera.yard.frame_rate: expected a number, found 'fast'",
-        "jsonl.keep: expected a number from 0 to 10000, found -1; the default is 10",
+        "nanotrack.toml:3:9: model.pack: expected text, found 3",
+        "nanotrack.toml:4:9: model.backnd: unknown key; did you mean 'backend'?",
+        "nanotrack.toml:5:9: model.variant: expected 'auto' or 'fp32' or 'int8', found 'int4'",
+        "nanotrack.toml:9:9: camera.door.stall_s: expected a number from 0.5 to 120, found 0; the default is 5.0",
+        "nanotrack.toml:10:11: camera.yard.source: missing",
+        "nanotrack.toml:12:9: camera.yard.frame_rate: expected a number, found 'fast'",
+        "nanotrack.toml:15:9: jsonl.keep: expected a number from 0 to 10000, found -1; the default is 10",
+        "nanotrack.toml:16:10: mqttt: unknown key; did you mean 'mqtt'?",
     ]
 
 
@@ -125,9 +129,95 @@ def test_the_shipped_file_shows_every_key_and_its_default(tmp_path: Path) -> Non
         part: Any = getattr(shown, name)
         part = part[0] if isinstance(part, tuple) else part
         assert part is not None, f"[{name}] ({kind}) is not shown"
-        for field in dataclasses.fields(part):
-            assert re.search(
-                rf"^(# )?({field.name} = |\[\[camera\.{field.name}\]\])", SHIPPED.read_text(), re.MULTILINE
-            ), f"{name}.{field.name}"
-            if field.name not in ("tls", "zone", "line") and field.default not in (None, dataclasses.MISSING):
-                assert getattr(part, field.name) == field.default, f"{name}.{field.name}"
+        for key, field in fields_of(type(part)).items():
+            assert re.search(rf"^(# )?({key} = |\[\[camera\.{key}\]\])", SHIPPED.read_text(), re.MULTILINE), (
+                f"{name}.{key}"
+            )
+            if key != "tls" and not field.is_required() and field.default not in (None, ()):
+                assert getattr(part, key) == field.default, f"{name}.{key}"
+
+
+def test_all_rules_are_looked_at_in_one_round(tmp_path: Path) -> None:
+    text = (
+        SMALL
+        + """credentials = "camera"
+stall_s = "soon"
+[[camera]]
+name = "door"
+source = "1"
+loop = "yes"
+[mqtt]
+host = "a b"
+port = "x"
+ca_file = "ca.pem"
+[web]
+port = 99999
+address = "0.0.0.0"
+key = "a"
+"""
+    )
+    assert [line.split(": ")[:3] for line in mistakes_of(tmp_path, text)] == [
+        ["nanotrack.toml:6:1", "camera.door", "credentials"],
+        ["nanotrack.toml:7:1", "camera.door.stall_s", "expected a number, found 'soon'"],
+        ["nanotrack.toml:9:1", "camera.door", "expected one camera of that name, found 2"],
+        ["nanotrack.toml:11:1", "camera.door.loop", "expected true or false, found 'yes'"],
+        ["nanotrack.toml:13:1", "mqtt", "host"],
+        ["nanotrack.toml:14:1", "mqtt.port", "expected a whole number, found 'x'"],
+        ["nanotrack.toml:15:1", "mqtt", "ca_file"],
+        ["nanotrack.toml:16:2", "web", "certificate and key"],
+        ["nanotrack.toml:17:1", "web.port", "expected a number from 0 to 65535, found 99999; the default is 8080"],
+    ]
+
+
+def test_what_is_sound_can_be_used_beside_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "nanotrack.toml"
+    path.write_text(
+        SMALL + "[[camera]]\nname = 3\n[[camera]]\nname = 'yard'\nsource = '1'\n[web]\nport = 'x'\n[mqtt]\n"
+    )
+    reading = config.read(path)
+    assert reading.value is None
+    assert [camera.name for camera in reading.sound["camera"]] == ["door", "yard"]
+    assert reading.sound["model"] == Model("p")
+    assert reading.sound["jsonl"] is None
+    assert not {"web", "mqtt"} & set(reading.sound)
+
+
+def test_a_syntax_error_has_its_place(tmp_path: Path) -> None:
+    assert mistakes_of(tmp_path, "[model]\npack = \n")[0].startswith("nanotrack.toml:2:8: expected TOML")
+    assert mistakes_of(tmp_path, 'a = "')[0].startswith("nanotrack.toml:1:")
+    assert "lists in lists" in mistakes_of(tmp_path, f"a = {'[' * 20_000}")[0]
+
+
+def plain_kinds(annotation: Any) -> set[type]:
+    """Kinds of numbers in an annotation of a key that pydantic would convert text into."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        inner, *more = typing.get_args(annotation)
+        return set() if any(isinstance(each, Strict) for each in more) else plain_kinds(inner)
+    if annotation in (int, float, bool):
+        return {annotation}
+    return {kind for argument in typing.get_args(annotation) for kind in plain_kinds(argument)}
+
+
+def sections(section: type = Config) -> Iterator[type]:
+    yield section
+    for field in fields_of(section).values():
+        for part in sections_in(field.annotation):
+            yield from sections(part)
+
+
+@pytest.mark.parametrize("section", list(sections()), ids=lambda section: section.__name__)
+def test_every_key_is_strict_and_documented(section: type) -> None:
+    hints = typing.get_type_hints(section, include_extras=True)
+    for key, field in fields_of(section).items():
+        assert not plain_kinds(hints[key]), f"{section.__name__}.{key}: take StrictInt, StrictFloat or StrictBool"
+        assert field.description or sections_in(field.annotation), f"{section.__name__}.{key}: say what it means"
+
+
+def test_the_schema_for_editors_takes_what_the_reader_takes(tmp_path: Path) -> None:
+    schema = config.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(tomllib.loads(uncommented(SHIPPED.read_text())))
+    for text in (SMALL + "stall_s = 0", SMALL.replace("pack", "pak"), SMALL + ZONE.format("[[0, 0], [1, 1]]"), "a = 1"):
+        assert not validator.is_valid(tomllib.loads(text)), text
+        mistakes_of(tmp_path, text)
