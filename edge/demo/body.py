@@ -31,6 +31,11 @@ class Wardrobe:
     radii_m: Float64s
     colours: Float64s
 
+    def of(self, rows: npt.NDArray[np.intp]) -> "Wardrobe":
+        """The looks of some of them."""
+        looks = [self.looks[row] for row in rows.tolist()]
+        return Wardrobe(looks, self.heights_m[rows], self.radii_m[rows], self.colours[rows])
+
 
 def wardrobe(looks: Sequence[Look]) -> Wardrobe:
     """Radii and colours of everybody's parts."""

@@ -42,12 +42,25 @@ class Route:
 
 
 class Crowd:
-    """`positions` `[P, 2]`, `velocities` `[P, 2]` m/s, `headings` and `phases` (of the gait) `[P]` in radians."""
+    """`positions` `[P, 2]`, `velocities` `[P, 2]` m/s, `headings` and `phases` (of the gait) `[P]` in radians.
 
-    def __init__(self, people: int, layout: Layout, half_width_per_m: float, leg_m: Float64s, rng: np.random.Generator):
+    The way ends beside the picture, which shows `half_width_per_m` to each side a metre of distance; with
+    `half_length_m` at both ends of a street that is longer than the picture is wide, where people turn back.
+    """
+
+    def __init__(
+        self,
+        people: int,
+        layout: Layout,
+        half_width_per_m: float,
+        leg_m: Float64s,
+        rng: np.random.Generator,
+        half_length_m: float | None = None,
+    ):
         self._rng = rng
         self._layout = layout
         self._half_width_per_m = half_width_per_m
+        self._half_length_m = half_length_m
         self._leg_m = leg_m
         self.time_s = 0.0
         self.speeds = np.clip(rng.normal(1.28, 0.17, people), 0.85, 1.75)
@@ -69,7 +82,7 @@ class Crowd:
         self._stand_beside_leaders(np.flatnonzero(self._leaders >= 0))
 
     def _edge(self, y: float) -> float:
-        return self._half_width_per_m * y
+        return self._half_width_per_m * y if self._half_length_m is None else self._half_length_m
 
     def _put(self, i: int, x: float, y: float) -> None:
         self.positions[i] = x, y
@@ -159,6 +172,8 @@ class Crowd:
         self._routes[i] = self._route(far)
         y = float(self._rng.uniform(*(PAVEMENT_Y if far else SQUARE_Y)))
         x = (self._edge(y) + 0.7) * (1 if self._rng.random() < 0.5 else -1)
+        if self._half_length_m is not None:  # there is no way around so many blocks
+            x = float(np.copysign(x, self.positions[i, 0]))
         exit_x, exit_y, wait_s = self._routes[i].goals[-1]
         if exit_x * x > 0 and len(self._routes[i].goals) == 1:
             self._routes[i].goals[-1] = (-exit_x, exit_y, wait_s)

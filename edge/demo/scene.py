@@ -1,7 +1,9 @@
 """The built-in scene: a seeded street with walking people, as a source of frames with exact ground truth.
 
     demo://?people=20&seed=3&frames=300&size=1280x720&fps=30&camera=still
+    demo://?people=50&seed=3&street=6&view=2
 
+The second is a street that six cameras watch, seen by the second of them: the other five show the same people.
 The same options give the same pictures, bit for bit, on one machine. Training uses seeds from `TRAINING_SEEDS` up;
 scores are measured on smaller ones.
 """
@@ -13,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from edge.demo.stage import Stage
+from edge.demo.street import Street
 from edge.demo.truth import Truth
 from edge.errors import UsageError
 from edge.types import Frame
@@ -23,7 +26,10 @@ LONGEST_FRAME_S = 1 / 30  # a camera that takes fewer pictures does not open its
 
 @dataclass(frozen=True)
 class Options:
-    """What the address of a scene may say. `frames` 0 never ends; `camera` is still or moving."""
+    """What the address of a scene may say. `frames` 0 never ends; `camera` is still or moving.
+
+    With `street` cameras along one street, `view` is the number of the one that is looked through, from 1.
+    """
 
     people: int = 20
     seed: int = 0
@@ -31,10 +37,13 @@ class Options:
     size: tuple[int, int] = (1280, 720)
     fps: float = 30.0
     camera: str = "still"
+    street: int = 0
+    view: int = 1
 
     def stage(self) -> Stage:
         """The street with its people, at the beginning."""
-        return Stage(self.people, self.seed, self.size, moving=self.camera == "moving")
+        street = Street(self.street, self.view) if self.street else None
+        return Stage(self.people, self.seed, self.size, moving=self.camera == "moving", street=street)
 
 
 class Scene:
@@ -79,11 +88,15 @@ def parse(url: str) -> Options:
         elif key == "camera":
             raise UsageError(f"{url}: camera={word}: expected still or moving")
         else:
-            raise UsageError(f"{url}: unknown option {key!r}: expected people, seed, frames, size, fps or camera")
-    return Options(**values)
+            raise UsageError(f"{url}: unknown option {key!r}: expected {', '.join(_KEYS)}")
+    options = Options(**values)
+    if options.view > max(1, options.street):
+        raise UsageError(f"{url}: view={options.view}: expected a camera of the street: street={options.view} or more")
+    return options
 
 
-_WHOLE = {"people": (1, 200), "seed": (0, 2**31), "frames": (0, 10**9)}
+_WHOLE = {"people": (1, 200), "seed": (0, 2**31), "frames": (0, 10**9), "street": (1, 32), "view": (1, 32)}
+_KEYS = (*_WHOLE, "fps", "size", "camera")
 
 
 def _number(url: str, key: str, word: str, low: int, high: int, *, whole: bool) -> float:

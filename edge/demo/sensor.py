@@ -1,6 +1,7 @@
 """What the camera itself adds to a picture: the blur of its own motion, exposure under passing clouds, and noise."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -14,10 +15,14 @@ SPARE = 64  # pixels by which the noise is larger than the picture, to be moved 
 
 
 class Sensor:
-    """The sensor of one camera; pictures come out the same for the same `seed`, time and motion."""
+    """The sensor of one camera; pictures come out the same for the same `seed`, time and motion.
 
-    def __init__(self, seed: int, width: int, height: int) -> None:
+    `gains_bgr` are its colour cast, None for none.
+    """
+
+    def __init__(self, seed: int, width: int, height: int, gains_bgr: Sequence[float] | None = None) -> None:
         self._seed = seed
+        self._gains_bgr = gains_bgr
         noise = np.random.default_rng([seed, 8]).standard_normal((height + SPARE, width + SPARE, 3), np.float32)
         # Shifted by four standard deviations, so that it can be added and lifted off again in 8 bits.
         self._noise = np.clip(np.round((noise + 4) * NOISE), 0, 255).astype(np.uint8)
@@ -33,6 +38,8 @@ class Sensor:
         time_s += 37.0 * (self._seed % 101)
         gain = 1.02 + 0.06 * math.sin(0.31 * time_s) + 0.03 * math.sin(0.83 * time_s + 1)
         picture = cv2.convertScaleAbs(picture, alpha=gain)
+        if self._gains_bgr is not None:
+            picture = cv2.multiply(picture, (*self._gains_bgr, 0.0))
         y, x = np.random.default_rng([self._seed, 7, round(time_s * 1000)]).integers(0, SPARE, 2)
         noise = self._noise[y : y + height, x : x + width]
         return cv2.subtract(cv2.add(picture, noise), (round(4 * NOISE),) * 3 + (0,))

@@ -12,6 +12,7 @@ from edge.demo.camera import Camera, between
 from edge.demo.crowd import STEP_S, Crowd, step_length_m
 from edge.demo.pen import SHIFT, Sprite, compose, seen_patch
 from edge.demo.sensor import SHUTTER, Sensor
+from edge.demo.street import Street
 from edge.demo.truth import Truth
 from edge.types import Image, Int64s
 
@@ -19,6 +20,8 @@ Float64s = npt.NDArray[np.float64]
 
 SHADOW = 0.92  # how much of the sunshine a person takes away
 RUN_IN_S = 6.0  # until the crowd has found its pace
+SHADOW_REACH_M = 4.0  # people so far outside the picture may still throw a shadow into it
+NEAREST_M = 3.0  # nearer people walk beneath the camera
 LEAST_PX = 12  # people with a smaller box in the picture are not there yet
 
 
@@ -31,23 +34,41 @@ class Thing:
 
 
 class Stage:
-    """`advance` moves the people on, `shoot` takes a picture. Everything follows from the arguments."""
+    """`advance` moves the people on, `shoot` takes a picture. Everything follows from the arguments.
 
-    def __init__(self, people: int, seed: int, size: tuple[int, int], *, moving: bool) -> None:
+    With `street` it is one of the views of a street that several cameras watch.
+    """
+
+    def __init__(
+        self, people: int, seed: int, size: tuple[int, int], *, moving: bool, street: Street | None = None
+    ) -> None:
         self.camera = Camera(*size, moving)
-        rngs = [np.random.default_rng([seed, k]) for k in range(6)]
+        everywhere = [np.random.default_rng([seed, k]) for k in range(6)]
+        rngs = everywhere if street is None else street.rngs(seed)
         plan = layout.plan(rngs[0])
         self._light = light.daylight(rngs[1])
-        self._clothes = body.wardrobe([looks.dress(rngs[2]) for _ in range(people)])
+        self._clothes = body.wardrobe([looks.dress(everywhere[2]) for _ in range(people)])
         self._legs_m = self._clothes.heights_m * gait.LEG
-        self._crowd = Crowd(people, plan, float(self.camera.half_width_m(1.0)), self._legs_m, rngs[3])
+        self._street = street
+        self._crowd = Crowd(
+            people,
+            plan if street is None else street.whole(seed),
+            float(self.camera.half_width_m(1.0)),
+            self._legs_m,
+            everywhere[3],
+            None if street is None else street.half_length_m,
+        )
         self._traffic = traffic.Traffic(plan.crossing_x, rngs[4])
-        self._crowd.time_s = float(rngs[4].uniform(0, layout.SIGNAL_PERIOD_S))
+        clock = rngs[4] if street is None else everywhere[4]  # the signals of a street are the same in all its views
+        self._crowd.time_s = float(clock.uniform(0, layout.SIGNAL_PERIOD_S))
         self._start_s = self._crowd.time_s + RUN_IN_S
         self._positions_before = self._crowd.positions.copy()
         self._paint(plan, rngs[5])
         self._car_bodies: dict[tuple[object, ...], Image] = {}
-        self._sensor = Sensor(seed, *size)
+        if street is None:
+            self._sensor = Sensor(seed, *size)
+        else:
+            self._sensor = Sensor(seed * street.cameras + street.view, *size, street.gains_bgr(seed))
         self._view = self.camera.view(0.0)
         self.time_s = 0.0
         self.advance(0.0)
@@ -88,19 +109,20 @@ class Stage:
         view = self.camera.view(self.time_s)
         motion = between(self._view, view)
         self._view = view
-        positions, joints = self._bodies()
-        ends = body.segments(joints, self._clothes)
+        who, positions, joints = self._bodies()
+        clothes = self._clothes.of(who)
+        ends = body.segments(joints, clothes)
         sun = self._sun_at(positions)
-        people = figure.figures(ends, joints, self._clothes, self.camera, view, self._light, sun)
+        people = figure.figures(ends, joints, clothes, self.camera, view, self._light, sun)
         picture = self._resting(self._background, view)
-        self._cast_shadows(picture, ends, view)
-        numbers, silhouettes = self._draw(picture, people, positions, view, frame_s)
-        truth = _truth(people.boxes_xyxy, self.camera, numbers, silhouettes, motion)
+        self._cast_shadows(picture, ends, clothes, view)
+        numbers, silhouettes = self._draw(picture, people, who, positions, view, frame_s)
+        truth = _truth(people.boxes_xyxy, who, self.camera, numbers, silhouettes, motion)
         smear = between(self.camera.view(self.time_s - frame_s), view)
         return self._sensor.expose(picture, self.time_s, smear), truth
 
-    def _bodies(self) -> tuple[Float64s, gait.Joints]:
-        """Positions `[P, 2]` and joints between the last two steps of the crowd."""
+    def _bodies(self) -> tuple[npt.NDArray[np.intp], Float64s, gait.Joints]:
+        """Who may be seen, their positions `[P, 2]` and joints between the last two steps of the crowd."""
         crowd = self._crowd
         late_s = float(np.clip(crowd.time_s - self._start_s - self.time_s, 0, STEP_S))
         moved = crowd.positions - self._positions_before
@@ -108,7 +130,13 @@ class Stage:
         speeds = np.hypot(*crowd.velocities.T)
         phases = crowd.phases - np.pi * speeds / step_length_m(self._legs_m, speeds) * late_s
         positions = crowd.positions - moved * (late_s / STEP_S)
-        return positions, gait.joints(positions, crowd.headings, phases, speeds, self._clothes.heights_m)
+        who = np.arange(len(positions))
+        if self._street is not None:
+            positions[:, 0] -= self._street.x_m
+            reach = self.camera.half_width_m(positions[:, 1]) + SHADOW_REACH_M
+            who = np.flatnonzero((np.abs(positions[:, 0]) < reach) & (positions[:, 1] > NEAREST_M))
+        rows = (array[who] for array in (positions, crowd.headings, phases, speeds, self._clothes.heights_m))
+        return who, positions[who], gait.joints(*rows)
 
     def _resting(self, canvas: Image, view: Float64s) -> Image:
         """The part of a painted canvas that the camera sees, as a new array."""
@@ -125,9 +153,9 @@ class Stage:
         columns, rows = np.clip(feet, 0, limits).astype(int).T
         return self._sunlight[rows, columns].astype(np.float64)
 
-    def _cast_shadows(self, picture: Image, ends: Float64s, view: Float64s) -> None:
+    def _cast_shadows(self, picture: Image, ends: Float64s, clothes: body.Wardrobe, view: Float64s) -> None:
         """Take the sunshine away where people keep it off, once, however many do."""
-        shapes = figure.shadow_shapes(ends, self._clothes, self.camera, view, self._light)
+        shapes = figure.shadow_shapes(ends, clothes, self.camera, view, self._light)
         sunshine = self._resting(self._sunshine, view) if self.camera.moving else self._sunshine
         mask = np.zeros(picture.shape[:2], np.uint8)
         for part in np.round(shapes * (1 << SHIFT)).astype(np.int32).reshape(-1, *shapes.shape[2:]):
@@ -143,7 +171,13 @@ class Stage:
                 part[...] = 0
 
     def _draw(
-        self, picture: Image, people: figure.Figures, positions: Float64s, view: Float64s, frame_s: float
+        self,
+        picture: Image,
+        people: figure.Figures,
+        who: npt.NDArray[np.intp],
+        positions: Float64s,
+        view: Float64s,
+        frame_s: float,
     ) -> tuple[npt.NDArray[np.uint16], Int64s]:
         """Draw what moves and what stands in front of it, from far to near.
 
@@ -152,7 +186,7 @@ class Stage:
         numbers = np.zeros(picture.shape[:2], np.uint16)
         silhouettes = np.zeros(len(positions), np.int64)
         drawn: list[tuple[int, int, int, int]] = []
-        for thing in self._things(people, positions, view, frame_s, silhouettes, drawn):
+        for thing in self._things(people, who, positions, view, frame_s, silhouettes, drawn):
             met = compose(picture, thing.sprite.patch, thing.sprite.left, thing.sprite.top)
             if met is not None:
                 opaque = thing.sprite.patch[met.patch_rows, met.patch_columns, 3] > 127
@@ -163,6 +197,7 @@ class Stage:
     def _things(
         self,
         people: figure.Figures,
+        who: npt.NDArray[np.intp],
         positions: Float64s,
         view: Float64s,
         frame_s: float,
@@ -184,11 +219,11 @@ class Stage:
             elif _in_picture(people.boxes_xyxy[item], self.camera):
                 patch, left, top = figure.draw(people, item)
                 silhouettes[item] = cv2.countNonZero(cv2.compare(patch[..., 3], 127, cv2.CMP_GT))
-                speed_px = abs(float(self._crowd.velocities[item, 0])) * self.camera.focal_px / y
+                speed_px = abs(float(self._crowd.velocities[who[item], 0])) * self.camera.focal_px / y
                 blur = round(speed_px * frame_s * SHUTTER)
                 if blur > 1:
                     patch = cv2.blur(patch, (blur, 1))
-                yield Thing(Sprite(patch, left, top, y), item + 1)
+                yield Thing(Sprite(patch, left, top, y), int(who[item]) + 1)
 
     def _car(self, car: traffic.Car, view: Float64s, frame_s: float) -> Sprite:
         y = traffic.lane_y(car)
@@ -218,7 +253,12 @@ def _in_picture(box: Float64s, camera: Camera) -> bool:
 
 
 def _truth(
-    boxes_xyxy: Float64s, camera: Camera, numbers: npt.NDArray[np.uint16], silhouettes: Int64s, motion: Float64s
+    boxes_xyxy: Float64s,
+    who: npt.NDArray[np.intp],
+    camera: Camera,
+    numbers: npt.NDArray[np.uint16],
+    silhouettes: Int64s,
+    motion: Float64s,
 ) -> Truth:
     boxes = figure.clipped(boxes_xyxy, camera)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -227,6 +267,6 @@ def _truth(
     for k, i in enumerate(rows.tolist()):
         x0, y0 = np.floor(boxes[i, :2]).astype(int)
         x1, y1 = np.ceil(boxes[i, 2:]).astype(int)
-        seen = cv2.countNonZero(cv2.inRange(numbers[y0:y1, x0:x1], i + 1, i + 1))
+        seen = cv2.countNonZero(cv2.inRange(numbers[y0:y1, x0:x1], int(who[i]) + 1, int(who[i]) + 1))
         visibility[k] = min(1.0, seen / int(silhouettes[i]))
-    return Truth(rows + 1, boxes[rows], visibility, motion)
+    return Truth(who[rows] + 1, boxes[rows], visibility, motion)

@@ -176,3 +176,48 @@ def test_pictures_have_light_and_texture():
     assert frame.image.std() > 25
     noise = frame.image[300:350, 100:500].astype(float)
     assert np.abs(np.diff(noise, axis=1)).mean() > 1
+
+
+def views(seed: int, **more: object) -> list[str]:
+    options = "".join(f"&{key}={value}" for key, value in more.items())
+    return [f"demo://?people=30&seed={seed}&street=4&view={view}&size=320x180&fps=5{options}" for view in range(1, 5)]
+
+
+def test_a_street_shows_the_same_people_at_one_place_after_the_other():
+    seen = []  # by view: the times at which each person is in the picture
+    for url in views(7, frames=400):
+        times: dict[int, list[float]] = {}
+        for frame, truth in Scene.from_url(url):
+            for person in truth.ids.tolist():
+                times.setdefault(person, []).append(frame.time_s)
+        seen.append(times)
+    for one, other in itertools.combinations(range(4), 2):
+        shared = set(seen[one]) & set(seen[other])
+        for person in shared:  # nobody is in two places, nor walks from one to the next faster than people do
+            gaps = np.abs(np.subtract.outer(seen[one][person], seen[other][person]))
+            assert gaps.min() > abs(other - one) * 3.0
+    assert sum(len(set(times)) for times in seen) > 60
+    visits = [sum(person in times for times in seen) for person in range(1, 31)]
+    assert np.mean([count >= 2 for count in visits]) > 0.5
+
+
+def test_the_views_of_a_street_differ_in_light_and_colour():
+    means = []
+    for url in views(3, frames=1):
+        frame, _ = next(iter(Scene.from_url(url)))
+        means.append(frame.image[-40:].mean((0, 1)))
+    ratios = np.array(means) / np.mean(means, axis=1, keepdims=True)
+    assert np.ptp(means, axis=0).max() > 10
+    assert np.ptp(ratios, axis=0).max() > 0.02
+
+
+def test_a_street_gives_the_same_pictures_every_time():
+    one, other = (next(iter(Scene.from_url(views(5, frames=1)[2])))[0] for _ in range(2))
+    np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_view_that_the_street_lacks_is_refused():
+    with pytest.raises(UsageError, match="view=5: expected a camera of the street: street=5 or more"):
+        Scene.from_url("demo://?street=4&view=5")
+    with pytest.raises(UsageError, match="view=2: expected a camera"):
+        Scene.from_url("demo://?view=2")
