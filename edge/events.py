@@ -149,6 +149,11 @@ class Embedded:
 Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed | Embedded
 
 
+def in_order(event: Event, followers: Sequence[Event]) -> list[Event]:
+    """`event` and what follows from it: nothing comes of an identity after its end."""
+    return [*followers, event] if isinstance(event, Ended) else [event, *followers]
+
+
 @dataclass(slots=True)
 class _Lifetime:
     first_frame: int

@@ -95,6 +95,14 @@ class Chain:
         """Begin with a stream of so many frames a second."""
         self.tracker.restart(frame_rate)
 
+    def begin(self, frame_rate: float) -> None:
+        """Begin with another recording, as if this chain were new: identities count from 1 again."""
+        self.tracker.restart(frame_rate)
+        self.tracker.reset()
+        self._detect.reset()
+        self._interval = DetectInterval(self.detect_every)
+        self._shape = None
+
     def forget_picture(self) -> None:
         """The next picture does not follow the last one: a joint network must not compare them."""
         self._detect.reset()

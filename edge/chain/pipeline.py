@@ -84,6 +84,7 @@ class Pipeline(Chain):
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
             stage = ReidStage(open_embedder(reid_model or model, wish, self.spans), tracker, reid, reid_budget_ms)
         self._pictures = 0
+        self._others: dict[int, Detector | JointDetector] = {}
         super().__init__(Detecting(detector), tracker, reid=stage, detect_every=detect_every, spans=self.spans)
 
     def __call__(self, frame: Frame | Image) -> Tracks:
@@ -98,9 +99,14 @@ class Pipeline(Chain):
         return super().__call__(frame)
 
     def another_detector(self, number: int) -> Detector | JointDetector:
-        """The same detector once more, for another thread, with `number` behind the names of its spans."""
-        known = self.detector.description
-        return self._open_detector(known=known, spans=self.spans.numbered(number))
+        """The same detector once more, for another thread, with `number` behind the names of its spans.
+
+        It is opened when that number is first asked for.
+        """
+        if number not in self._others:
+            known = self.detector.description
+            self._others[number] = self._open_detector(known=known, spans=self.spans.numbered(number))
+        return self._others[number]
 
 
 def _workers(detector: Detector | JointDetector, threads: int) -> int:

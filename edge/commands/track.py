@@ -33,22 +33,19 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from edge.chain import flags
 from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
-from edge.detect import flags
 from edge.errors import NanoTrackError, UsageError
 from edge.events import Origin
-from edge.infer.backend import BackendName
 from edge.motchallenge import read_detections
 from edge.sinks.lines import STANDARD_OUTPUT
 from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
-from edge.track.appearance import Appearance
-from edge.track.registry import BUILT_IN
 from edge.types import Detections, Frame, Tracks
 from edge.video.address import is_camera, kind_of
 from edge.video.ahead import Ahead
@@ -61,7 +58,6 @@ if TYPE_CHECKING:
     from edge.chain.chain import Chain
     from edge.sinks.video import Underpaint
 
-_POLICIES = ("always", "auto", "never")
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 
@@ -73,51 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", metavar="SOURCE", help="what to track; see above")
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="use these and run no detector")
-    parser.add_argument(
-        "--tracking-method",
-        default="nanotrack",
-        metavar="NAME",
-        help=f"{', '.join(BUILT_IN)}, or one of your own as module:NAME; default: nanotrack",
-    )
-    parser.add_argument(
-        "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
-    )
-    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings; default: its own")
-    parser.add_argument(
-        "--reid-model",
-        type=Path,
-        metavar="PACK|FILE.onnx",
-        help="appearance network; default: the one in --model's pack. Alone it means --appearance ema",
-    )
-    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="which get an embedding; default: auto")
     parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="time for embeddings, a frame")
-    parser.add_argument(
-        "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
-    )
-    parser.add_argument(
-        "--detect-every",
-        type=int,
-        default=1,
-        metavar="N",
-        help="detect on every N-th frame, predict on others",
-    )
-    parser.add_argument(
-        "--classes",
-        default="person",
-        metavar="A,B,...",
-        help="what to follow, A+B where they may be the same object; default: person",
-    )
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into it")
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
     parser.add_argument("--offline", action="store_true", help="better tracks of a finished recording, in two passes")
-    backends = get_args(BackendName)
-    parser.add_argument(
-        "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
-    )
-    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the network; default: all cores")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
     parser.add_argument("--frame-rate", type=float, metavar="F", help="replaces the source's own rate")
@@ -212,16 +169,13 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--save needs pictures to draw on; add --path SOURCE, the video of the detections")
     if args.offline:
         _check_offline(args)
-    for name, value, low, high in (
-        ("--conf", args.conf, 0, 1),
+    flags.check(args)
+    flags.check_ranges(
         ("--threads", args.threads, 1, 256),
         ("--frames", args.frames, 1, sys.maxsize),
         ("--frame-rate", args.frame_rate, 0.01, 10_000),
-        ("--detect-every", args.detect_every, 1, 100),
         ("--reid-budget-ms", args.reid_budget_ms, 0.01, 10_000),
-    ):
-        if value is not None and not low <= value <= high:
-            raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
+    )
     source = args.path if args.path and kind_of(args.path) == "path" else None
     inputs = [Path(path) for path in (source, args.detections, args.model, args.reid_model) if path]
     outputs = [path for path in (args.save, args.mot, args.jsonl) if path]
@@ -282,23 +236,12 @@ def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detectio
 
     return Pipeline(
         args.model,
-        method=args.tracking_method,
         frame_rate=source.frame_rate,
-        preset=args.preset,
-        appearance=_appearance(args),
-        reid_model=args.reid_model,
-        reid=args.reid,
         reid_budget_ms=args.reid_budget_ms,
-        classes=_names(args.classes),
-        floor=args.conf,
-        backend=args.backend,
-        variant=args.variant,
-        require=args.require,
         threads=_threads(args),
         side_by_side=_cores() > 1 and not source.is_live,  # of a camera the frame in hand comes first
-        detect_every=args.detect_every,
-        overrides=flags.overrides(args),
         spans=spans,
+        **flags.options(args),
     )
 
 
@@ -310,7 +253,8 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
     from edge.reid.stage import ReidStage
     from edge.track.tracker import Tracker
 
-    tracker, reid = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=_appearance(args)), None
+    appearance, reid = flags.appearance(args), None
+    tracker = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=appearance)
     if tracker.appearance is not None:
         if not args.path or not args.reid_model:
             raise UsageError("embeddings of recorded detections need --path, the pictures, and --reid-model; add both")
@@ -318,12 +262,6 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
     detections = Recorded(recorded, args.conf or 0.0)
     return Chain(detections, tracker, reid=reid, detect_every=args.detect_every, spans=spans)
-
-
-def _appearance(args: argparse.Namespace) -> str | None:
-    from edge.chain.appearance import appearance_of
-
-    return appearance_of(args.tracking_method, args.preset, args.appearance, bool(args.reid_model))
 
 
 def _threads(args: argparse.Namespace) -> int:
@@ -350,7 +288,7 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
         if args.save:
             from edge.sinks.video import AnnotatedVideo
 
-            named = chain.classes if len(_names(args.classes)) > 1 else ()
+            named = chain.classes if len(flags.names(args.classes)) > 1 else ()
             view = _debug_view(args, chain) if args.show_debug else None
             outputs["video"] = AnnotatedVideo(args.save, source.size, source.frame_rate, named, view)
         stack.pop_all()
@@ -365,7 +303,7 @@ def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":
     detector = getattr(chain, "detector", None)
     if not isinstance(detector, JointDetector):
         raise UsageError("--show-debug: only a joint network has a heat map and offsets; leave it out")
-    view = DebugView(detector, _names(args.show_debug))
+    view = DebugView(detector, flags.names(args.show_debug))
     return lambda canvas, tracks: view.paint(canvas, chain.detections, tracks)
 
 
@@ -378,10 +316,6 @@ def _camera(text: str) -> str:
         return urlsplit(redacted(text)).hostname or "network"
     path = Path(text)
     return path.parent.name if any(c in path.name for c in "*?[") else path.stem
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
 
 
 def _expected(available: int | None, wanted: int | None, passes: int) -> int | None:

@@ -19,6 +19,7 @@ from edge.events import (
     Lives,
     Moment,
     Origin,
+    in_order,
 )
 from edge.service.appearance import Appearances
 from edge.service.counting.areas import Areas
@@ -165,11 +166,11 @@ class Stream:
             self.capture.slot.give_back(image)
 
     def _publish(self, event: Event) -> None:
-        """The event and what follows from it; nothing comes of an identity after its end."""
+        """The event and what follows from it."""
         followers = self.areas.note(event)
         if self._appearances is not None and isinstance(event, Ended):
             followers = [*followers, *self._appearances.end(event)]
-        for each in [*followers, event] if isinstance(event, Ended) else [event, *followers]:
+        for each in in_order(event, followers):
             self._emit(each)
 
     def _change(self, state: CameraState, reason: str) -> None:

@@ -1,0 +1,98 @@
+"""The flags of commands that track recordings: the method, appearance, what to follow, and how the networks run."""
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from edge.chain.appearance import appearance_of
+from edge.detect import flags
+from edge.errors import UsageError
+from edge.infer.backend import BackendName
+from edge.track.appearance import Appearance
+from edge.track.registry import BUILT_IN
+
+_POLICIES = ("always", "auto", "never")  # those of `edge.reid.stage`, which loads the compiler
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare them, those of `edge.detect.flags` last."""
+    parser.add_argument(
+        "--tracking-method",
+        default="nanotrack",
+        metavar="NAME",
+        help=f"{', '.join(BUILT_IN)}, or one of your own as module:NAME; default: nanotrack",
+    )
+    parser.add_argument(
+        "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
+    )
+    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings; default: its own")
+    parser.add_argument(
+        "--reid-model",
+        type=Path,
+        metavar="PACK|FILE.onnx",
+        help="appearance network; default: the one in --model's pack. Alone it means --appearance ema",
+    )
+    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="which get an embedding; default: auto")
+    parser.add_argument(
+        "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
+    )
+    parser.add_argument(
+        "--detect-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="detect on every N-th frame, predict on others",
+    )
+    parser.add_argument(
+        "--classes",
+        default="person",
+        metavar="A,B,...",
+        help="what to follow, A+B where they may be the same object; default: person",
+    )
+    backends = get_args(BackendName)
+    parser.add_argument(
+        "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
+    )
+    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
+    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
+    flags.add(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse numbers out of range. Raises UsageError."""
+    check_ranges(("--conf", args.conf, 0, 1), ("--detect-every", args.detect_every, 1, 100))
+
+
+def check_ranges(*flags_: tuple[str, float | None, float, float]) -> None:
+    """Refuse values out of range; each item is a flag, its value or None, the lowest and the highest it may be."""
+    for name, value, low, high in flags_:
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"{name} {value}: expected a number from {low} to {high}")
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, as keyword arguments of `edge.chain.pipeline.Pipeline`."""
+    return {
+        "method": args.tracking_method,
+        "preset": args.preset,
+        "appearance": appearance(args),
+        "reid_model": args.reid_model,
+        "reid": args.reid,
+        "classes": names(args.classes),
+        "floor": args.conf,
+        "backend": args.backend,
+        "variant": args.variant,
+        "require": args.require,
+        "detect_every": args.detect_every,
+        "overrides": flags.overrides(args),
+    }
+
+
+def appearance(args: argparse.Namespace) -> str | None:
+    """How embeddings are remembered, see `edge.chain.appearance`."""
+    return appearance_of(args.tracking_method, args.preset, args.appearance, bool(args.reid_model))
+
+
+def names(text: str) -> list[str]:
+    """The names in "a, b"."""
+    return [name.strip() for name in text.split(",")]
