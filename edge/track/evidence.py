@@ -34,7 +34,7 @@ def log_odds(score: float) -> float:
 
 @kernel
 def doubts(run: Any, overlap: float, surprise: float) -> float:
-    """Evidence a second against a new object: boxes on a known one are often parts of it, giants and dwarfs errors.
+    """Evidence a second against a new object: boxes on a known one are often parts of it, odd heights often errors.
 
     `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2), and the
     rest a detector's trust in itself, see usual.py. Confirmed tracks are not doubted so: they may well stand behind
@@ -45,12 +45,12 @@ def doubts(run: Any, overlap: float, surprise: float) -> float:
 
 
 @kernel
-def first(run: Any, score: float, doubt: float) -> float:
-    """Evidence of a track at its birth."""
-    return FIRST_S * (run["score_evidence"] * log_odds(score) - doubt)
+def first(run: Any, odds: float, doubt: float) -> float:
+    """Evidence of a track at its birth, with a score of these log-odds."""
+    return FIRST_S * (run["score_evidence"] * odds - doubt)
 
 
 @kernel
-def gained(run: Any, score: float, doubt: float, seconds: float) -> float:
-    """Evidence of seeing a track again after `seconds`."""
-    return min(seconds, LONGEST_S) * (run["score_evidence"] * log_odds(score) + run["sight_evidence"] - doubt)
+def gained(run: Any, odds: float, doubt: float, seconds: float) -> float:
+    """Evidence of seeing a track again after `seconds`, with a score of these log-odds."""
+    return min(seconds, LONGEST_S) * (run["score_evidence"] * odds + run["sight_evidence"] - doubt)

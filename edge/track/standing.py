@@ -17,6 +17,10 @@ from edge.kernels.jit import kernel
 from edge.track import usual
 from edge.track.evidence import log_odds
 
+# Fields of a tracker's record, for one frame: the least standing of a track that is shown, of those that have moved and
+# of still ones; and what part of the way to a better and to a worse score the standing goes.
+RUN_FIELDS: list[Any] = [*usual.FIELDS, ("least_standing", "f8", (2,)), ("standing_steps", "f8", (2,))]
+
 # Fields of a track. `standing` and `mean` of its scores are log-odds. `born`: the centre where it began, shifted with
 # the camera. `walked`: the farthest it has been from there, in h.
 FIELDS: list[Any] = [
@@ -33,6 +37,17 @@ _STILL_H = 0.5  # ... farther than this; detectors are wrong by less
 
 
 @kernel
+def begin_frame(run: Any, seconds: float) -> None:
+    """Set what holds for a frame, `seconds` after the one before."""
+    usual.begin_frame(run, seconds)
+    level, variance = run["usual_level"], run["usual_variance"]
+    run["least_standing"][0] = min(level, run["usual_share"] * level) - run["wander_weight"] * variance
+    run["least_standing"][1] = min(level, run["still_share"] * level) - run["wander_weight"] * variance
+    run["standing_steps"][0] = 1.0 - math.exp(-seconds / _RISE_S)
+    run["standing_steps"][1] = 1.0 - math.exp(-seconds / _FALL_S)
+
+
+@kernel
 def begin(track: Any, score: float) -> None:
     """What is known of a track at its first detection; its filter has started."""
     track["standing"] = track["mean"] = log_odds(score)
@@ -42,19 +57,20 @@ def begin(track: Any, score: float) -> None:
 
 
 @kernel
-def see(run: Any, track: Any, score: float, seconds: float) -> None:
-    """Let a matched track's standing follow its score, and let it teach what is usual. Its filter is up to date."""
-    odds, mean = log_odds(score), track["mean"]
+def see(run: Any, track: Any, score: float, odds: float, seconds: float) -> None:
+    """Let a matched track's standing follow its score, whose log-odds are `odds`, and let it teach what is usual.
+
+    Its filter is up to date.
+    """
+    mean = track["mean"]
     age_s = (run["now"] - track["start"]) / run["frame_rate"]
     plain = seconds / (age_s + seconds)  # a plain mean as long as the track is young
-    pace = max(1.0 - math.exp(-seconds / _FALL_S), plain)
-    if odds > track["standing"]:
-        pace = max(pace, 1.0 - math.exp(-seconds / _RISE_S))
-    track["standing"] += pace * (odds - track["standing"])
+    step = max(run["standing_steps"][0 if odds > track["standing"] else 1], plain)
+    track["standing"] += step * (odds - track["standing"])
     track["mean"] += plain * (odds - mean)
     way = math.hypot(track["position"][0] - track["born"][0], track["position"][1] - track["born"][1])
     track["walked"] = max(track["walked"], way / track["position"][3])
-    if track["confirmed"] and age_s > _SETTLED_S and track["standing"] >= _least(run, run["usual_share"]):
+    if track["confirmed"] and age_s > _SETTLED_S and track["standing"] >= run["least_standing"][0]:
         usual.learn(run, score, odds, mean, seconds)
 
 
@@ -67,10 +83,4 @@ def is_still(run: Any, track: Any) -> bool:
 @kernel
 def is_shown(run: Any, track: Any) -> bool:
     """Whether a track's standing is what people have in this scene."""
-    return track["standing"] >= _least(run, run["still_share"] if is_still(run, track) else run["usual_share"])
-
-
-@kernel
-def _least(run: Any, share: float) -> float:
-    level = usual.level(run)
-    return min(level, share * level) - run["wander_weight"] * usual.variance(run)
+    return track["standing"] >= run["least_standing"][1 if is_still(run, track) else 0]

@@ -13,35 +13,33 @@ from typing import Any
 
 from edge.kernels.jit import kernel
 
-# Field of a tracker's record: sums of seconds, weight, weight * log-odds, weight * squared deviation.
-FIELDS: list[Any] = [("usual_sums", "f8", (4,))]
+# Fields of a tracker's record: sums of seconds, weight, weight * log-odds, weight * squared deviation; level, variance.
+FIELDS: list[Any] = [("usual_sums", "f8", (4,)), ("usual_level", "f8"), ("usual_variance", "f8")]
 
 _MEMORY_S = 20.0  # after so long a sighting counts 1/e
 _PRIOR_S = 1.0  # of sightings count as much as what is believed before any
 _PRIOR_LEVEL, _PRIOR_VARIANCE = -1.0, 0.2
-_SURE_OF_ITSELF = 1.0  # log-odds; a detector that gives people more than .73 is likely to give clutter much too
+_OVERCONFIDENT = 1.0  # log-odds; a detector that gives people more than .73 often gives clutter a high score too
 
 
 @kernel
-def level(run: Any) -> float:
-    """The usual log-odds."""
-    seconds, weight, odds = run["usual_sums"][0], run["usual_sums"][1], run["usual_sums"][2]
-    found = odds / weight if weight > 0.0 else 0.0
-    return (seconds * found + _PRIOR_S * _PRIOR_LEVEL) / (seconds + _PRIOR_S)
-
-
-@kernel
-def variance(run: Any) -> float:
-    """By how much, squared, the log-odds of one track's scores vary about their mean."""
-    seconds, weight, squares = run["usual_sums"][0], run["usual_sums"][1], run["usual_sums"][3]
-    found = squares / weight if weight > 0.0 else 0.0
-    return (seconds * found + _PRIOR_S * _PRIOR_VARIANCE) / (seconds + _PRIOR_S)
+def begin_frame(run: Any, seconds: float) -> None:
+    """Let what was learned fade by `seconds` and set `usual_level` and `usual_variance`, which hold for a frame."""
+    sums, kept = run["usual_sums"], math.exp(-seconds / _MEMORY_S)
+    for k in range(4):
+        sums[k] *= kept
+    learned, weight = sums[0], sums[1]
+    odds = squares = 0.0
+    if weight > 0.0:
+        odds, squares = sums[2] / weight, sums[3] / weight
+    run["usual_level"] = (learned * odds + _PRIOR_S * _PRIOR_LEVEL) / (learned + _PRIOR_S)
+    run["usual_variance"] = (learned * squares + _PRIOR_S * _PRIOR_VARIANCE) / (learned + _PRIOR_S)
 
 
 @kernel
 def overconfidence(run: Any) -> float:
     """By how much log-odds of new tracks count less where the detector is sure of everything it shows."""
-    return run["overconfidence"] * max(0.0, level(run) - _SURE_OF_ITSELF)
+    return run["overconfidence"] * max(0.0, run["usual_level"] - _OVERCONFIDENT)
 
 
 @kernel
@@ -52,11 +50,3 @@ def learn(run: Any, score: float, odds: float, mean: float, seconds: float) -> N
     sums[1] += weight
     sums[2] += weight * odds
     sums[3] += weight * (odds - mean) * (odds - mean)
-
-
-@kernel
-def forget(run: Any, seconds: float) -> None:
-    """Let what was learned fade by `seconds`."""
-    kept = math.exp(-seconds / _MEMORY_S)
-    for k in range(4):
-        run["usual_sums"][k] *= kept

@@ -26,23 +26,23 @@ def test_evidence_is_a_rate_times_a_bounded_time(
 ) -> None:
     run, p = _run(), Parameters()
     odds = math.log(np.clip(score, 0.01, 0.99) / (1 - np.clip(score, 0.01, 0.99)))
-    run["usual_sums"] = (1e9, 1.0, usual_odds, 0.0)
+    run["usual_level"] = usual_odds
     trust = p.overconfidence * max(0.0, usual_odds - 1)
     against = p.overlap_evidence * overlap + p.height_evidence * odd + p.score_evidence * trust
     assert log_odds(score) == pytest.approx(odds)
     assert doubts(run, overlap, odd) == pytest.approx(against)
-    assert first(run, score, against) == pytest.approx(FIRST_S * (p.score_evidence * odds - against))
+    assert first(run, odds, against) == pytest.approx(FIRST_S * (p.score_evidence * odds - against))
     rate = p.score_evidence * odds + p.sight_evidence - against
-    assert gained(run, score, against, seconds) == pytest.approx(min(seconds, LONGEST_S) * rate)
+    assert gained(run, odds, against, seconds) == pytest.approx(min(seconds, LONGEST_S) * rate)
 
 
 def _sightings(score: float, frame_rate: float = 30.0) -> int | None:
-    run = _run()
-    evidence = first(run, score, 0.0)
+    run, odds = _run(), log_odds(score)
+    evidence = first(run, odds, 0.0)
     for count in range(1, 1000):
         if evidence >= Parameters().confirm_evidence:
             return count
-        evidence += gained(run, score, 0.0, 1 / frame_rate)
+        evidence += gained(run, odds, 0.0, 1 / frame_rate)
     return None
 
 

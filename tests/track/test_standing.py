@@ -80,8 +80,9 @@ def test_standing_equals_its_twin(scores: list[float], rate: float) -> None:
     expected = mean = log_odds(scores[0])
     for k, score in enumerate(scores[1:], 1):
         run["now"] = k
-        standing.see(run, track, score, 1 / rate)
         odds = log_odds(score)
+        standing.begin_frame(run, 1 / rate)
+        standing.see(run, track, score, odds, 1 / rate)
         pace = max(1 - np.exp(-1 / rate / 5), 1 / (k + 1))
         if odds > expected:
             pace = max(pace, 1 - np.exp(-1 / rate / 0.1))
@@ -102,7 +103,8 @@ def test_walking_is_what_leads_away_and_not_what_trembles() -> None:
         run["now"] = k
         still["position"][0] = 100 + 30 * (-1) ** k
         walker["position"][0] = 100 + k
+        standing.begin_frame(run, 1 / 30)
         for track in (still, walker):
-            standing.see(run, track, 0.5, 1 / 30)
+            standing.see(run, track, 0.5, 0.0, 1 / 30)
     assert standing.is_still(run, still)
     assert not standing.is_still(run, walker)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.kernels.jit import kernel
-from edge.track import standing, state, usual
+from edge.track import standing, state
 from edge.track.appearance.memory import UNKNOWN, cosine_memories
-from edge.track.evidence import DROP, FIRST_S, doubts, first, gained
+from edge.track.evidence import DROP, FIRST_S, doubts, first, gained, log_odds
 from edge.track.lifecycle import are_apart, begin_frame, vote
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import Records, iou, overlapping, sort_spans, span
@@ -266,7 +266,7 @@ def _update(work: Work, frames: float) -> None:
     seconds, before = frames / run["frame_rate"], run["tracks"]
     known, base, slope = perspective.line(run)
     perspective.forget(run, seconds)
-    usual.forget(run, seconds)
+    standing.begin_frame(run, seconds)
     step = 1.0 - math.exp(-seconds / _SCORE_MEMORY_S)
     for i in range(before):
         track = table[i]
@@ -281,7 +281,8 @@ def _update(work: Work, frames: float) -> None:
         doubt = 0.0
         if not track["confirmed"]:
             doubt = doubts(run, detection["overlap"], perspective.surprise(run, known, base, slope, box))
-        track["evidence"] += gained(run, score, doubt, seconds)
+        odds = log_odds(score)
+        track["evidence"] += gained(run, odds, doubt, seconds)
         _correct(run, track, detection)
         vote(track, detection)
         _confirm(run, track)
@@ -289,7 +290,7 @@ def _update(work: Work, frames: float) -> None:
         track["status"], track["last"] = TRACKED, run["now"]
         if track["evidence"] < DROP:
             track["status"] = REMOVED
-        standing.see(run, track, score, seconds)
+        standing.see(run, track, score, odds, seconds)
         age_s = (run["now"] - track["start"]) / run["frame_rate"]
         if track["confirmed"] and perspective.teaches(score, age_s):
             perspective.learn(run, known, base, slope, box, seconds)
@@ -297,7 +298,7 @@ def _update(work: Work, frames: float) -> None:
         detection = detections[j]
         if detection["pool"] != NOWHERE and detection["track"] < 0 and detection["score"] >= run["birth_score"]:
             odd = perspective.surprise(run, known, base, slope, detection["box"])
-            evidence = first(run, detection["score"], doubts(run, detection["overlap"], odd))
+            evidence = first(run, log_odds(detection["score"]), doubts(run, detection["overlap"], odd))
             if run["calls"] == 0:  # whoever is there when a stream begins was there before
                 evidence += FIRST_S * run["sight_evidence"]
             _start(work, j, evidence)
@@ -374,7 +375,7 @@ METHOD = Method(
         "reference": Preset(method=nanotrack_published.METHOD),
     },
     track_dtype=track_dtype("nanotrack", _TRACK_FIELDS),
-    run_fields=[("shown", "i8"), *usual.FIELDS, *camera_motion.FIELDS, *perspective.FIELDS],
+    run_fields=[("shown", "i8"), *standing.RUN_FIELDS, *camera_motion.FIELDS, *perspective.FIELDS],
     shown_id="number",
     id_counter="shown",
     coasts=True,

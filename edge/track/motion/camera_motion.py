@@ -1,23 +1,23 @@
 """Camera motion without looking at the image: the shift on which the followed tracks agree.
 
-Every confirmed track seen in the frame before is paired with the detection that fits it best and that it fits best.
-How far the pairs are off their predictions is partly people (each their own way) and partly the camera (all the same
-way). A robust mean of the offsets, a Cauchy M-estimator solved by reweighting, is the camera's part, and all tracks
-are shifted by it: those lost or new too, which is where it helps most.
+Every confirmed track that was seen in the frame before is paired with a detection if each is the other's best match.
+The offset of a pair from its prediction has two parts: the person's own motion, different for each pair, and the
+camera's, the same for all. A robust mean of the offsets (a Cauchy M-estimator, solved by iterative reweighting) is the
+camera's part. All tracks are shifted by it, lost and new ones too, which gain most.
 
-A camera that pans does so for a while, so it is first taken to go on as it moved: what is found is what it did
-differently. Where people would otherwise be sought a body's width off, above all after dropped frames, that is what
-keeps them. Nothing of it enters the tracks' own velocities.
+A camera that pans usually goes on panning, so all tracks are first shifted by its last velocity, and only the change
+is estimated. This matters most after dropped frames, when people would otherwise be searched a body's width away. The
+tracks' own velocities are not changed.
 
-A camera at rest is left at rest: three walkers agree on a shift too, by chance. All squares in heights, with the
+A camera at rest must stay at rest, although three walkers may agree on a shift by chance. In squared heights, with the
 weights w_i, the variance v_i and the residual r_i of pair i:
 
     M = |whole shift since the last frame|^2        what the camera did, if it was the camera
     E = sum w_i^2 (r_i^2 + v_i / 2) / (sum w_i)^2   squared error of the mean
-    U = moving average of max(0, M - E)             what the shifts of the last seconds had beyond their errors
-    V = max(U, M - 9 E)                             a jerk beyond three errors speaks for itself
+    U = moving average of max(0, M - E)             variance of the shifts of the last seconds beyond their errors
+    V = max(U, M - 9 E)                             a single shift beyond three errors is enough
 
-and V / (V + E) of the shift is taken for the camera's (Wiener's estimate).
+and V / (V + E) of the shift is taken for the camera's (Wiener filter).
 """
 
 import math
@@ -28,17 +28,18 @@ from edge.track.matching.boxes import Records
 from edge.track.state import TRACKED, Work
 
 # Fields of a tracker's record: how the camera's motion moves the picture, x and y in pixels a frame; and U above.
-FIELDS: list[Any] = [("camera_velocity", "f8", (2,)), ("camera_unrest", "f8")]
+FIELDS: list[Any] = [("camera_velocity", "f8", (2,)), ("camera_variance", "f8")]
 
 REACH = 0.15  # how far pairs are sought, in box sizes beyond every side
 
 _FEWEST = 3  # fewer pairs agree on nothing
 _MOST = 64  # more pairs make the mean no better
-_ROUNDS = 5  # of reweighting after the plain mean; it is settled within .01 of a box height
+_ROUNDS = 5  # of reweighting after the plain mean, at most ...
+_SETTLED = 1e-3  # ... until one changes the shift by no more than this, in heights
 _CAUCHY = 2.0  # offsets this many standard deviations off count half
 _ALIKE = 0.3  # least similarity of a pair: IoU of the widened boxes by ratio of heights
 _MEMORY_S = 2.0  # a camera that moved is believed to move for about so long
-_JERK = 9.0  # squared errors
+_JUMP = 9.0  # squared errors
 
 
 @kernel
@@ -59,8 +60,8 @@ def go_on(work: Work, frames: float) -> None:
 def follow(work: Work, pairs: Records, count: int, frames: float) -> None:
     """Shift all tracks by what the camera did differently, and remember how it moved in these `frames`.
 
-    Where too few agree it is taken to have stood still. Less than a frame counts as one: a clock that jumps would make
-    a race of a tremble.
+    Where too few pairs agree the camera is taken to be at rest. A step of less than a frame counts as one frame: a
+    small shift over a tiny step of a clock that jumps would be a huge velocity.
     """
     run, velocity = work.run[0], work.run[0]["camera_velocity"]
     agreed, x, y, error, height = consensus(work, pairs, count)
@@ -77,8 +78,10 @@ def follow(work: Work, pairs: Records, count: int, frames: float) -> None:
 @kernel
 def _share(run: Any, motion: float, error: float, seconds: float) -> float:
     """What part of a shift is the camera's: V / (V + E) for M = `motion` and E = `error`; U is brought on."""
-    run["camera_unrest"] += (1.0 - math.exp(-seconds / _MEMORY_S)) * (max(0.0, motion - error) - run["camera_unrest"])
-    moves = max(run["camera_unrest"], motion - _JERK * error)
+    run["camera_variance"] += (1.0 - math.exp(-seconds / _MEMORY_S)) * (
+        max(0.0, motion - error) - run["camera_variance"]
+    )
+    moves = max(run["camera_variance"], motion - _JUMP * error)
     return moves / (moves + error)
 
 
@@ -97,6 +100,7 @@ def consensus(work: Work, pairs: Records, count: int) -> Any:
         return False, 0.0, 0.0, 0.0, 1.0
     x = y = total = squares = heights = 0.0
     for turn in range(_ROUNDS + 1):
+        before_x, before_y = x, y
         total = sum_x = sum_y = squares = heights = 0.0
         for k in range(n):
             dx, dy, variance, height = offsets[k]["box"]
@@ -110,6 +114,9 @@ def consensus(work: Work, pairs: Records, count: int) -> Any:
             squares += weight * weight * (off + 0.5 * variance)
             heights += weight * height
         x, y = sum_x / total, sum_y / total
+        change = (x - before_x) * (x - before_x) + (y - before_y) * (y - before_y)
+        if turn > 0 and change * total * total <= _SETTLED * _SETTLED * heights * heights:
+            break
     height = heights / total
     return True, x, y, squares / (total * total * height * height), height
 

@@ -82,7 +82,9 @@ def _twin(tracks: np.ndarray, seen: np.ndarray, pairs: np.ndarray, noise: float)
         weight = 1 / (variance * (1 + ((offsets - shift) ** 2).sum(1) / (4 * variance)))
         off, mean = ((offsets - shift) ** 2).sum(1), (weight * height[mutual]).sum() / weight.sum()
         error = (weight**2 * (off + variance / 2)).sum() / weight.sum() ** 2 / mean**2
-        shift = (weight[:, None] * offsets).sum(0) / weight.sum()
+        before, shift = shift, (weight[:, None] * offsets).sum(0) / weight.sum()
+        if np.hypot(*(shift - before)) <= 1e-3 * mean:
+            break
     return np.array([*shift, error, mean])
 
 
