@@ -10,7 +10,7 @@ from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service.build import interval, require_embeddings, tracker, warm_detector, warm_embedder
-from edge.service.web import http, metrics
+from edge.service.web import http
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config
 from edge.sinks.history.database import open_to_read
@@ -44,7 +44,6 @@ def mistakes(config: Config) -> list[str]:
     if mqtt is not None:
         checks.append(("mqtt", lambda: MqttOutput(mqtt)))
     if web is not None:
-        checks.append(("web", metrics.require_library))
         checks.append(("web", lambda: http.check(web)))
     return list(_failures(checks))
 

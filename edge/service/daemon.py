@@ -36,10 +36,9 @@ from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, ou
 from edge.service.stream import Clock, Stream
 from edge.service.temperature import Temperature
 from edge.service.view import View
-from edge.service.web.http import Server
-from edge.service.web.pages import Pages
+from edge.service.web.http import Server, require_extra
 from edge.service.web.recent_events import RecentEvents
-from edge.settings.config import CameraConfig, Config
+from edge.settings.config import CameraConfig, Config, Web
 from edge.sinks.history.query import past_totals
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
 from edge.sinks.queued import Queued
@@ -101,15 +100,12 @@ class Daemon:
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
             self.publish()
             if config.web is not None:
-                self._server = Server(config.web, Pages(self._newest, self._recent_events, self.clock.mono).respond)
+                self._server = self._open_server(config.web)
         except NanoTrackError:
             self.close()
             raise
         self._start(self.streams, self.outputs)
         self.temperature.start()
-
-    def _newest(self) -> Snapshot:
-        return self.snapshot
 
     @property
     def is_finished(self) -> bool:
@@ -235,6 +231,12 @@ class Daemon:
         network = network_of(self.detector, self.embedder)
         appearances = None if network is None else Appearances(origin, network)
         return Stream(capture, chain, origin, self._emit, self.clock, view=view, appearances=appearances, totals=past)
+
+    def _open_server(self, settings: Web) -> Server:
+        require_extra()
+        from edge.service.web.pages import Pages
+
+        return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono).app)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""

@@ -1,215 +1,120 @@
-"""A small HTTP server for a handful of clients: GET only, everything bounded, in a thread of its own.
+"""The web server: uvicorn in a thread of its own, for a handful of clients, with everything bounded.
 
-Whatever a client sends or fails to send or to read, it costs one of `CLIENTS` places for a few seconds and nothing
-else; who stays to watch has one of `VIEWERS` of them for as long as he reads what he gets.
+It must not import the libraries of the extra `[web]` before they are needed: the daemon runs without them.
 """
 
 import asyncio
-import base64
-import contextlib
 import errno
-import hmac
-import ipaddress
 import logging
 import os
 import socket
 import ssl
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping
-from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, NotFoundError, UnavailableError
+from edge.service.web.connections import ACCEPTED_AT_ONCE, Listener, family_of
+from edge.service.web.logins import Logins
 from edge.settings import credentials
 from edge.settings.config import Web
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 logger = logging.getLogger(__name__)
 
-CLIENTS = 32
-VIEWERS = 16
-# What the kernel keeps for a viewer that is slow (it doubles this): about three pictures, so that his view is not old.
-_KEPT_BYTES = 1 << 17
-# No other site may show our pages or pictures, nor learn where its visitors come from.
-_HEADERS = (
-    "Cache-Control: no-store",
-    "X-Content-Type-Options: nosniff",
-    "X-Frame-Options: DENY",
-    "Cross-Origin-Resource-Policy: same-origin",
-    "Cross-Origin-Opener-Policy: same-origin",
-    "Referrer-Policy: no-referrer",
-    "Connection: close",
-)
 _HEAD_BYTES = 8192
-_PATIENCE_S = 5.0
 _STOP_S = 2.0
 
 
-class Response(NamedTuple):
-    """What a client gets; `headers` are whole lines beside those that every answer has."""
-
-    status: HTTPStatus
-    kind: str
-    body: bytes
-    headers: tuple[str, ...] = ()
-
-
-class Feed(NamedTuple):
-    """What a client gets who stays: `parts`, one after the other, until they end or he goes."""
-
-    kind: str
-    parts: AsyncGenerator[bytes, None]
-
-
 class Server:
-    """Answers GET requests with `respond(path)`, which is called in the server's thread.
+    """Answers requests with `app`, which runs in the server's thread; `port` is where it listens.
 
-    `port` is where it listens. Raises UnavailableError where it cannot, NotFoundError for missing secrets or keys.
+    Raises UnavailableError where it cannot listen or the extra `[web]` is missing, NotFoundError for missing secrets or
+    keys.
     """
 
-    def __init__(self, settings: Web, respond: Callable[[str], Response | Feed]):
-        self._respond = respond
-        self._any_host = settings.insecure or settings.credentials is not None
-        self._expected = _authorization(settings)
-        self._tls = _tls(settings)
+    def __init__(self, settings: Web, app: "ASGIApp"):
+        require_extra()
+        import uvicorn
+
+        from edge.service.web.guard import Guard
+
+        logins, tls = _logins(settings), _tls(settings)
         try:
-            self._socket = socket.create_server((settings.address, settings.port), family=_family(settings))
+            self._listener = Listener(settings.address, settings.port)
         except OSError as error:
             raise _cannot_listen(settings, error) from error
-        self.port: int = self._socket.getsockname()[1]
-        self._clients = self._viewers = 0
-        self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(
-            asyncio.start_server(
-                self._client,
-                sock=self._socket,
-                limit=_HEAD_BYTES,
-                ssl=self._tls,
-                ssl_handshake_timeout=_PATIENCE_S if self._tls else None,
-            )
+        self.port: int = self._listener.getsockname()[1]
+        any_host = settings.insecure or settings.credentials is not None
+        config = uvicorn.Config(
+            Guard(app, self._listener, logins, any_host=any_host),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",  # the guard logs what fails; who sends nonsense shall not fill the log
+            access_log=False,
+            proxy_headers=False,  # anybody can write them, and who guesses passwords has to wait by address
+            server_header=False,
+            backlog=ACCEPTED_AT_ONCE,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=_HEAD_BYTES,
         )
+        config.load()
+        config.ssl = tls
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_task_factory(_task)
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening and leave all clients."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._listener.drop_all)
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        self._loop.run_forever()
-        self._server.close()
-        self._loop.run_until_complete(self._leave_clients())
-        self._loop.close()
-
-    async def _leave_clients(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # in which the connections are closed
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients += 1
         try:
-            if self._clients <= CLIENTS:
-                feed = await asyncio.wait_for(self._exchange(reader, writer), _PATIENCE_S)
-                if feed is not None:
-                    await self._feed(feed, reader, writer)
-        except (asyncio.TimeoutError, asyncio.CancelledError):
-            writer.transport.abort()  # what he does not read is not kept for him
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # gone: his own business
+            self._loop.run_until_complete(self._serve())
         except Exception:
-            logger.exception("web: a request failed")
+            logger.exception("web: the server failed; the daemon goes on without it")
         finally:
-            self._clients -= 1
-            writer.close()
+            self._listener.close()
+            self._loop.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Feed | None:
-        """Read the request and answer it; the feed that it asks for is not sent yet."""
+    async def _serve(self) -> None:
+        watching = asyncio.ensure_future(self._listener.watch())
         try:
-            answer = self._answer(await reader.readuntil(b"\r\n\r\n"))
-        except asyncio.LimitOverrunError:
-            answer = _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        if isinstance(answer, Feed) and self._viewers >= VIEWERS:
-            answer = _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
-        if isinstance(answer, Feed):
-            writer.write(_head(HTTPStatus.OK, answer.kind))
-            return answer
-        length = f"Content-Length: {len(answer.body)}"
-        writer.write(_head(answer.status, answer.kind, length, *answer.headers) + answer.body)
-        await writer.drain()
-        return None
-
-    async def _feed(self, feed: Feed, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Send the parts until they end, the client goes, or he reads nothing for a while."""
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KEPT_BYTES)
-        writer.transport.set_write_buffer_limits(high=0)
-        self._viewers += 1
-        sending, leaving = asyncio.ensure_future(_send(feed, writer)), asyncio.ensure_future(reader.read(1))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
+            await self._server.serve([self._listener])
         finally:
-            self._viewers -= 1
-            for task in (sending, leaving):
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
-
-    def _answer(self, head: bytes) -> Response | Feed:
-        first, *rest = head.decode("latin-1").split("\r\n")
-        words = first.split(" ")
-        if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            return _refusal(HTTPStatus.BAD_REQUEST)
-        parts = (line.partition(":") for line in reversed(rest))
-        fields = {name.lower(): value.strip() for name, _, value in parts}
-        if not (self._any_host or _is_numeric(fields)):
-            return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
-        given = fields.get("authorization", "").encode()
-        if self._expected is not None and not hmac.compare_digest(given, self._expected):
-            return _refusal(HTTPStatus.UNAUTHORIZED, 'WWW-Authenticate: Basic realm="nanotrack"')
-        if words[0] != "GET":
-            return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
-        return self._respond(words[1].partition("?")[0])
+            await asyncio.gather(watching, *tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # in which the connections are closed
 
 
-async def _send(feed: Feed, writer: asyncio.StreamWriter) -> None:
-    async with contextlib.aclosing(feed.parts) as parts:
-        async for part in parts:
-            writer.write(part)
-            await asyncio.wait_for(writer.drain(), _PATIENCE_S)
+def _task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
+    """A task that leaves nothing behind for the garbage collector where it fails.
 
-
-def _head(status: HTTPStatus, kind: str, *more: str) -> bytes:
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Type: {kind}", *_HEADERS, *more]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _is_numeric(fields: Mapping[str, str]) -> bool:
-    """Whether the request was for an address in numbers, localhost, or says nothing: no site can have led it here.
-
-    A page from elsewhere whose name is made to point to this machine (DNS rebinding) has that name in its requests.
+    The exception of a failed TLS handshake refers to the frame that it went through, and that to the exception: each
+    would keep asyncio's buffer of 256 KiB until the next full collection, hundreds of megabytes in a flood.
     """
-    host = fields.get("host", "localhost")
-    name = host[1:].partition("]")[0] if host.startswith("[") and "]" in host else host.partition(":")[0]
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return name.lower() == "localhost"
-
-
-def _refusal(status: HTTPStatus, *headers: str) -> Response:
-    return Response(status, "text/plain", f"{status.phrase}\n".encode(), headers)
+    frame = work.cr_frame
+    task = asyncio.Task(work, loop=loop, **options)
+    task.add_done_callback(lambda _: frame.clear())
+    return task
 
 
 def check(settings: Web) -> None:
-    """Raise NotFoundError for secrets or keys that are missing, UnavailableError for an address that is not ours.
-
-    Nothing listens; a port that is in use may be that of the daemon, which runs already.
-    """
-    _authorization(settings)
+    """Raise what `Server` would raise, though nothing listens; a port in use may be that of the daemon, which runs."""
+    require_extra()
+    _logins(settings)
     _tls(settings)
-    with socket.socket(_family(settings)) as probe:
+    with socket.socket(family_of(settings.address)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.address, settings.port))
@@ -218,8 +123,15 @@ def check(settings: Web) -> None:
                 raise _cannot_listen(settings, error) from error
 
 
-def _family(settings: Web) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+def require_extra() -> None:
+    """Raise UnavailableError without the libraries of the extra `[web]`."""
+    try:
+        import prometheus_client  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        name = (error.name or "").replace("_", "-")
+        raise UnavailableError(f"[web] needs {name}; install it with pip install 'nanotrack-edge[web]'") from error
 
 
 def _cannot_listen(settings: Web, error: OSError) -> UnavailableError:
@@ -229,19 +141,14 @@ def _cannot_listen(settings: Web, error: OSError) -> UnavailableError:
     )
 
 
-def not_found() -> Response:
-    """There is no such page."""
-    return _refusal(HTTPStatus.NOT_FOUND)
-
-
-def _authorization(settings: Web) -> bytes | None:
-    """What the Authorization header must be (RFC 7617), None where everybody may ask."""
+def _logins(settings: Web) -> Logins | None:
+    """Who may ask, None where everybody may."""
     if settings.credentials is None:
         return None
     user, password = credentials.read(settings.credentials)
     if not password:
         raise ConfigError(f"{settings.credentials}: expected a password for the pages, found none; write user:password")
-    return b"Basic " + base64.b64encode(f"{user}:{password}".encode())
+    return Logins(user, password)
 
 
 def _tls(settings: Web) -> ssl.SSLContext | None:

@@ -3,29 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily as Counts
+from prometheus_client.core import GaugeMetricFamily as Values
+from prometheus_client.core import SummaryMetricFamily as Sums
+
 from edge import __version__
-from edge.errors import UnavailableError
 from edge.service.snapshot import Snapshot
 from edge.service.web.status import network
 
 
-def require_library() -> None:
-    """Raise UnavailableError without prometheus-client."""
-    try:
-        import prometheus_client  # noqa: F401
-    except ImportError as error:
-        raise UnavailableError(
-            "[web] needs prometheus-client; install it with pip install 'nanotrack-edge[web]'"
-        ) from error
-
-
 class Metrics:
-    """The metrics of the newest `snapshot()`. Raises UnavailableError without prometheus-client."""
+    """The metrics of the newest `snapshot()`."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]):
-        require_library()
-        import prometheus_client
-
         self._snapshot = snapshot
         self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -38,10 +29,6 @@ class Metrics:
 
     def collect(self) -> Iterator[Any]:
         """The metrics, as prometheus-client's registry wants them."""
-        from prometheus_client.core import CounterMetricFamily as Counts
-        from prometheus_client.core import GaugeMetricFamily as Values
-        from prometheus_client.core import SummaryMetricFamily as Sums
-
         daemon = self._snapshot()
         info = Values("nanotrack_build_info", "Release of nanotrack-edge.", labels=["version"])
         info.add_metric([__version__], 1)

@@ -13,13 +13,18 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from http import HTTPStatus
 from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from edge.service.snapshot import Snapshot
 from edge.service.view import View
 from edge.service.web import status
-from edge.service.web.http import Feed, Response, not_found
+from edge.service.web.live import Live
 from edge.service.web.metrics import Metrics
 from edge.service.web.recent_events import RecentEvents
 
@@ -27,47 +32,57 @@ PAGE = Path(__file__).with_name("page.html")
 # However many ask, the status is put together at most so often.
 _FRESH_S = 0.5
 _BOUNDARY = b"picture"
-_CAMERA = re.compile(r"/camera/([a-z0-9_-]+)\.(mjpeg|jpg)")
 
 
 class Pages:
-    """The pages of the newest `snapshot()` and of `events`, whose clock is `now`. Raises as `Metrics`."""
+    """The pages of the newest `snapshot()` and of `events`, whose clock is `now`; `app` answers requests (ASGI 3)."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], events: RecentEvents, now: Callable[[], float]):
         self._snapshot, self._events, self._now = snapshot, events, now
         self._metrics = Metrics(snapshot)
         self._page = page()
         self._status, self._status_s = b"", float("-inf")
+        routes = [
+            Route("/", self._show_page),
+            Route("/status.json", self._show_status),
+            Route("/healthz", self._show_health),
+            Route("/metrics", self._show_metrics),
+            Route("/camera/{name}.mjpeg", self._stream),
+            Route("/camera/{name}.jpg", self._picture),
+        ]
+        self.app = Starlette(routes=routes)
+        self.app.router.redirect_slashes = False
 
-    def respond(self, path: str) -> Response | Feed:
-        """What is at `path`."""
-        if path == "/":
-            return self._page
-        if path == "/status.json":
-            return _json(HTTPStatus.OK, self._fresh_status())
-        if path == "/healthz":
-            report = status.health(self._snapshot(), self._now())
-            code = HTTPStatus.OK if report["state"] == "running" else HTTPStatus.SERVICE_UNAVAILABLE
-            return _json(code, json.dumps(report).encode())
-        if path == "/metrics":
-            return Response(HTTPStatus.OK, self._metrics.kind, self._metrics.text())
-        found = _CAMERA.fullmatch(path)
-        return not_found() if found is None else self._camera(found[1], once=found[2] == "jpg")
+    async def _show_page(self, request: Request) -> Response:
+        return self._page
 
-    def _fresh_status(self) -> bytes:
+    async def _show_status(self, request: Request) -> Response:
         now_s = time.monotonic()
         if now_s - self._status_s > _FRESH_S:
             report = status.status(self._snapshot(), self._now(), self._events.list())
-            self._status, self._status_s = json.dumps(report).encode(), now_s
-        return self._status
+            self._status, self._status_s = _json(report), now_s
+        return Response(self._status, media_type="application/json")
 
-    def _camera(self, name: str, *, once: bool) -> Response | Feed:
+    async def _show_health(self, request: Request) -> Response:
+        report = status.health(self._snapshot(), self._now())
+        code = 200 if report["state"] == "running" else 503
+        return Response(_json(report), code, media_type="application/json")
+
+    async def _show_metrics(self, request: Request) -> Response:
+        return Response(self._metrics.text(), media_type=self._metrics.kind)
+
+    async def _stream(self, request: Request) -> Response:
+        return Live(f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", _parts(self._view(request)))
+
+    async def _picture(self, request: Request) -> Response:
+        return Live("image/jpeg", _first(self._view(request)))
+
+    def _view(self, request: Request) -> View:
+        name = request.path_params["name"]
         view = next((camera.view for camera in self._snapshot().cameras if camera.name == name), None)
         if view is None:
-            return not_found()
-        if once:
-            return Feed("image/jpeg", _first(view))
-        return Feed(f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", _parts(view))
+            raise HTTPException(404)
+        return view
 
 
 def page() -> Response:
@@ -82,8 +97,7 @@ def page() -> Response:
         "form-action 'none'",
         "frame-ancestors 'none'",
     ]
-    header = f"Content-Security-Policy: {'; '.join(policy)}"
-    return Response(HTTPStatus.OK, "text/html; charset=utf-8", body, (header,))
+    return Response(body, media_type="text/html", headers={"Content-Security-Policy": "; ".join(policy)})
 
 
 def _hashes(tag: str, body: bytes) -> list[str]:
@@ -92,8 +106,8 @@ def _hashes(tag: str, body: bytes) -> list[str]:
     return [f"'sha256-{base64.b64encode(hashlib.sha256(part).digest()).decode()}'" for part in parts]
 
 
-def _json(code: HTTPStatus, text: bytes) -> Response:
-    return Response(code, "application/json", text + b"\n")
+def _json(report: object) -> bytes:
+    return json.dumps(report).encode() + b"\n"
 
 
 async def _parts(view: View) -> AsyncGenerator[bytes, None]:

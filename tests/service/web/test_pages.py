@@ -21,13 +21,14 @@ import pytest
 from benchmarks.field.browser import PROGRAM, Browser
 from edge.service.daemon import Daemon
 from edge.service.stream import Clock
-from edge.service.web.http import CLIENTS, VIEWERS
-from edge.service.web.pages import PAGE
+from edge.service.web.connections import CLIENTS, VIEWERS
 from edge.settings import config
 from tests.field import PATIENCE_S, wait_for
-from tests.service.daemon.setups import camera, write_config
+from tests.service.daemon.setups import camera, lines, of, write_config
+from tests.service.web.small_site import get, make_certificate, needs_openssl, silent_clients, trusting
 
 pytest.importorskip("prometheus_client")
+from edge.service.web.pages import PAGE
 
 AREAS = """
 [[camera.zone]]
@@ -178,17 +179,16 @@ def test_however_many_ask_the_status_is_put_together_now_and_then(site: Site, mo
         "/camera/live.mjpeg/",
         "/camera/live.png",
         "/camera/LIVE.jpg",
-        "/camera/%6cive.jpg",
         "/camera/.jpg",
         "/page.html",
         "//",
         "/status.json/",
-        "/camera/live.jpg\x00",
+        "/camera/live.jpg%00",
     ],
 )
 def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
     with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        client.sendall(get(path))
         assert client.recv(100).startswith(b"HTTP/1.1 404 ")
 
 
@@ -205,12 +205,7 @@ def test_the_parts_of_a_stream_are_whole_pictures(site: Site) -> None:
     with urllib.request.urlopen(f"{site.address}/camera/live.mjpeg", timeout=PATIENCE_S) as answer:
         assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=picture"
         for _ in range(5):
-            assert answer.readline() == b"--picture\r\n"
-            assert answer.readline() == b"Content-Type: image/jpeg\r\n"
-            length = int(re.fullmatch(rb"Content-Length: (\d+)\r\n", answer.readline())[1])  # type: ignore[index]
-            assert answer.readline() == b"\r\n"
-            assert picture_of(answer.read(length)).shape == (128, 128, 3)
-            assert answer.readline() == b"\r\n"
+            assert next_picture(answer).shape == (128, 128, 3)
     wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
 
 
@@ -220,7 +215,7 @@ def test_viewers_that_read_nothing_hold_up_neither_tracking_nor_others(site: Sit
     def viewer() -> socket.socket:
         client = socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.sendall(b"GET /camera/live.mjpeg HTTP/1.1\r\n\r\n")
+        client.sendall(get("/camera/live.mjpeg"))
         return client
 
     with contextlib.ExitStack() as stack:
@@ -236,10 +231,50 @@ def test_viewers_that_read_nothing_hold_up_neither_tracking_nor_others(site: Sit
     assert CLIENTS > VIEWERS
 
 
+def next_picture(answer: Any) -> Any:
+    """The next part of a stream, which must be a whole one."""
+    assert answer.readline() == b"--picture\r\n"
+    assert answer.readline() == b"Content-Type: image/jpeg\r\n"
+    length = int(re.fullmatch(rb"Content-Length: (\d+)\r\n", answer.readline())[1])  # type: ignore[index]
+    assert answer.readline() == b"\r\n"
+    picture = picture_of(answer.read(length))
+    assert answer.readline() == b"\r\n"
+    return picture
+
+
+@needs_openssl
+def test_over_tls_the_view_goes_on_and_three_thousand_silent_clients_cost_no_line(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    more = f'[web]\nport = 0\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    path = write_config(tmp_path, tiny_pack, camera("live", tiny_video, loop=True, frame_rate=15.0), more=more)
+    site = Site(path)
+    address, context = f"https://127.0.0.1:{site.port}", trusting(certificate)
+    try:
+        wait_for(lambda: site.stream("live").tracked > 0, "no frames")
+        with urllib.request.urlopen(f"{address}/camera/live.mjpeg", timeout=PATIENCE_S, context=context) as answer:
+            pictures = [next_picture(answer) for _ in range(25)]
+        assert len({picture.tobytes() for picture in pictures}) > 10
+        with silent_clients(site.port):
+            before = site.stream("live").tracked
+            for _ in range(5):
+                with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S, context=context) as answer:
+                    assert json.load(answer)["state"] == "running"
+            wait_for(lambda: site.stream("live").tracked > before + 30, "tracking is held up")
+        health = site.daemon.snapshot
+        assert health.cameras[0].dropped == 0
+    finally:
+        site.close()
+    frames = of(lines(tmp_path), "live", "frame")
+    assert [frame["frame"] for frame in frames] == list(range(frames[0]["frame"], frames[0]["frame"] + len(frames)))
+    assert len(frames) == site.stream("live").tracked
+
+
 def test_nothing_but_the_pages_own_script_and_style_may_act() -> None:
     from edge.service.web.pages import page
 
-    (policy,) = page().headers
+    policy = page().headers["Content-Security-Policy"]
     body = PAGE.read_bytes()
     for tag in ("script", "style"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), body, re.DOTALL)
