@@ -28,6 +28,9 @@ from tests.service.web.small_site import (
     watch,
 )
 
+# Python 3.10 says so of each TLS connection that the other side ended.
+pytestmark = pytest.mark.filterwarnings("ignore:.*_SSLProtocolTransport:pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
