@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from edge.console.failure import explained
 from edge.console.outgoing import PublicFormatter, public
+from edge.errors import UsageError
 
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
 VERBS = {
@@ -44,8 +45,17 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the `nanotrack` command and return its exit code."""
-    if "serve" in (sys.argv[1:] if argv is None else argv)[:1]:
+    """Run the `nanotrack` command and return its exit code; published command lines are turned into ours."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] and argv[0].endswith(".py"):
+        from edge.commands.published import translated
+
+        try:
+            argv = translated(argv)
+        except UsageError as error:
+            sys.stderr.write(public(f"nanotrack {error}\n"))
+            return error.exit_code
+    if "serve" in argv[:1]:
         # A request to reload that comes before the daemon listens must not kill it: it reads its configuration later.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return dispatch("nanotrack", "Real-time multi-object tracking for edge boards.", "edge.commands", VERBS, argv)

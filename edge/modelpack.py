@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge.errors import DataError, NotFoundError
+from edge.errors import DataError, NotFoundError, UsageError
 from edge.files import open_file, read_file
 from edge.schema import bounds, build, within
 
@@ -209,6 +209,19 @@ class ModelPack:
     def path(self, entry: FileEntry) -> Path:
         """Where a file of the pack lies."""
         return self.folder / entry.file
+
+
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors", ".tar")
+
+
+def refuse_checkpoint(path: Path, flag: str) -> None:
+    """Raise UsageError for a file with PyTorch's weights in place of a network; `flag` is that of the exporter."""
+    if path.suffix.lower() in _CHECKPOINTS:
+        more = "" if flag == "--detector" else " --detector DETECTOR"
+        raise UsageError(
+            f"{path}: a checkpoint, which holds weights and no network; make a pack of it on a workstation: run"
+            f" nanotrack-export pack{more} {flag} {path} -o {path.stem}.pack"
+        )
 
 
 def files_of(manifest: Manifest) -> list[FileEntry]:

@@ -41,9 +41,10 @@ from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import NanoTrackError, UsageError
 from edge.events import Origin
+from edge.infer.summary import network_text
 from edge.motchallenge import read_detections
 from edge.sinks.lines import STANDARD_OUTPUT
-from edge.sinks.output import Output
+from edge.sinks.output import Output, WindowClosed
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
 from edge.types import Detections, Frame, Tracks
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from edge.chain.chain import Chain
     from edge.sinks.video import Underpaint
 
+LABELS = ("class", "score")
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 
@@ -71,7 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detections", type=Path, metavar="DET.txt", help="use these and run no detector")
     parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="time for embeddings, a frame")
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
-    parser.add_argument("--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into it")
+    parser.add_argument("--show", action="store_true", help="show the annotated video in a window; q or Esc ends it")
+    parser.add_argument("--labels", default="", metavar="A,B", help="what labels show besides the id: class,score")
+    parser.add_argument(
+        "--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into the video or window"
+    )
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
     parser.add_argument("--offline", action="store_true", help="better tracks of a finished recording, in two passes")
@@ -113,13 +119,28 @@ def run(args: argparse.Namespace) -> int:
                 progress.advance(summary.line)
                 if not args.offline and (stop.exit_code or summary.frames == args.frames):
                     break
+    except WindowClosed:
+        pass  # whoever closes the window has seen enough
     finally:
         report = sys.stderr if STANDARD_OUTPUT in (args.mot, args.jsonl) else sys.stdout
         if summary.frames:
             report.write(summary.text(spans) + "\n")
+            report.write(_networks_text(chain))
         if chain is not None and chain.reid is not None:
             report.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
+
+
+def _networks_text(chain: "Chain | None") -> str:
+    """A few lines on the networks that ran."""
+    from edge.reid.embedder import Embedder
+
+    lines = []
+    if (detector := getattr(chain, "detector", None)) is not None:
+        lines.append(network_text("detector", detector.description, detector.backend))
+    if chain is not None and chain.reid is not None and isinstance(chain.reid.embedder, Embedder):
+        lines.append(network_text("appearance", chain.reid.embedder.description, chain.reid.embedder.backend))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _second_pass(
@@ -163,10 +184,18 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
-    if args.show_debug and not args.save:
-        raise UsageError("--show-debug is drawn into the annotated video; add --save OUT.mp4")
-    if args.save and not args.path:
-        raise UsageError("--save needs pictures to draw on; add --path SOURCE, the video of the detections")
+    if (args.show_debug or args.labels) and not (args.save or args.show):
+        name = "--show-debug" if args.show_debug else "--labels"
+        raise UsageError(f"{name} is drawn into the annotated video; add --save OUT.mp4, or --show")
+    if unknown := set(filter(None, flags.names(args.labels))) - set(LABELS):
+        raise UsageError(f"--labels {args.labels}: expected some of {','.join(LABELS)}, found {min(unknown)!r}")
+    if (args.save or args.show) and not args.path:
+        name = "--save" if args.save else "--show"
+        raise UsageError(f"{name} needs pictures to draw on; add --path SOURCE, the video of the detections")
+    if args.show:
+        from edge.sinks.window import require_window
+
+        require_window()
     if args.offline:
         _check_offline(args)
     flags.check(args)
@@ -285,12 +314,20 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
             from edge.sinks.jsonl import JsonLines
 
             outputs["jsonl"] = stack.enter_context(contextlib.closing(JsonLines(args.jsonl)))
+        labels = flags.names(args.labels)
+        named = chain.classes if len(flags.names(args.classes)) > 1 or "class" in labels else ()
+        view = _debug_view(args, chain) if args.show_debug else None
         if args.save:
             from edge.sinks.video import AnnotatedVideo
 
-            named = chain.classes if len(flags.names(args.classes)) > 1 else ()
-            view = _debug_view(args, chain) if args.show_debug else None
-            outputs["video"] = AnnotatedVideo(args.save, source.size, source.frame_rate, named, view)
+            outputs["video"] = AnnotatedVideo(
+                args.save, source.size, source.frame_rate, named, view, with_scores="score" in labels
+            )
+        if args.show:
+            from edge.sinks.window import Window
+
+            title = f"nanotrack track {_camera(args.path)}"
+            outputs["window"] = Window(title, source.frame_rate, named, view, with_scores="score" in labels)
         stack.pop_all()
     origin = Origin(secrets.token_hex(4), _camera(args.path or str(args.detections)), chain.classes)
     return RecordingOutputs(outputs, origin, chain.tracker.lost_s, spans)

@@ -1,43 +1,68 @@
-"""Score trackers on a benchmark folder with TrackEval: HOTA, DetA, AssA, MOTA, IDF1, IDSW, FP, FN, Frag.
+"""Score trackers on a benchmark folder with TrackEval: HOTA, MOTA, IDF1, ...
 
 The folder has MOTChallenge's layout, with or without the folder of the split:
 
-  DATA/[train|val/]SEQUENCE/gt/gt.txt, seqinfo.ini, and optionally det/det.txt and img1/
+  DATA/[train|val/]SEQUENCE/gt/gt.txt, seqinfo.ini,
+                            and optionally det/det.txt and img1/
 
-Detections come from --model, which reads the images; from --detections (DIR/SEQUENCE.txt, .txt.gz or
-SEQUENCE/det/det.txt); else from the sequence's own det/det.txt. --split val-half runs the second half of each training
-sequence; --every 3 runs every third frame, as a camera with a third of the frame rate. All files keep the numbers of
-the whole. Ground truth is MOT17's (frame,id,left,top,width,height,consider,class,visibility) or MOT15's, which has
-world coordinates behind `consider`.
+Detections come from --model, which reads the images; from --detections
+(DIR/SEQUENCE.txt, .txt.gz or SEQUENCE/det/det.txt); else from the sequence's
+own det/det.txt. --split val-half runs the second half of each training
+sequence; --every 3 runs every third frame, as a camera with a third of the
+frame rate. All files keep the numbers of the whole. Ground truth is MOT17's
+(frame,id,left,top,width,height,consider,class,visibility) or MOT15's, which
+has world coordinates behind `consider`.
 
-  nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' --model person.pack --out results
-  nanotrack val --benchmark MOT17 --data MOT17 --split val-half --detections yolox --methods nanotrack,bytetrack
-  nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox --methods bytetrack:track_thresh=0.3
-  nanotrack val --benchmark MOT15 --data MOT15 --detections nanodet --every 3
-  nanotrack val --benchmark MOT17 --data MOT17 --reid-model person.pack --methods nanotrack,qdtrack
+  nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' \\
+      --model person.pack --out results
+  nanotrack val --benchmark MOT17 --data MOT17 --split val-half \\
+      --detections yolox --methods nanotrack,bytetrack --intervals --plot a.svg
+  nanotrack val --benchmark DanceTrack --data dancetrack --detections yolox \\
+      --methods nanotrack,bytetrack:track_thresh=0.3
+  nanotrack val --benchmark MOT17 --data MOT17 --reid-model person.pack \\
+      --methods nanotrack,qdtrack
   nanotrack val --benchmark MOT20 --data MOT20 --tracks results
+  nanotrack val --benchmark MOT17 --data MOT17 --split test \\
+      --detections yolox --submit MOT17.zip
+
+The table has all sequences together first, then each by the part of its name
+that is its own. FPS are frames a second of tracking alone, in one of the
+processes. --intervals says how far the scores depend on the choice of
+sequences. --submit needs no ground truth and writes what the benchmark's
+server takes.
 """
 
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edge.chain.appearance import appearance_of
+from edge.console.outgoing import printable
 from edge.errors import OutputError, UsageError
+from edge.val import bootstrap, plot, submission, table
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
 from edge.val.embeddings import Embeddings
 from edge.val.parallel import Progress
-from edge.val.run import Job, Model, Network, Setting, detect, embed, evaluate
-from edge.val.score import COMBINED, COUNTS, METRICS, Scores, judge_version
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from edge.val.run import (
+    Job,
+    Model,
+    Network,
+    Setting,
+    detect,
+    embed,
+    judged,
+    rates_fps,
+    scored,
+    track,
+)
+from edge.val.score import ALL_METRICS, METRICS, judge_version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,35 +98,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="improve the tracks in a second pass over each sequence")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one for each core")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the tracks, as DIR/METHOD/SEQUENCE.txt")
+    parser.add_argument(
+        "--metrics",
+        type=_metrics,
+        default=METRICS,
+        metavar="A,B,...",
+        help=f"columns of the table, out of {', '.join(ALL_METRICS)}; default: {', '.join(METRICS)}",
+    )
+    parser.add_argument(
+        "--intervals",
+        action="store_true",
+        help="95 %% intervals over sequences, and of differences to the first method",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to FILE")
+    parser.add_argument("--plot", type=Path, metavar="OUT.svg|png", help="draw the comparison")
+    parser.add_argument("--submit", type=Path, metavar="OUT.zip", help="score nothing; write what the server takes")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Track, score, print the table and write the JSON."""
+    """Track, score, print the table and write the files."""
     _check(args)
-    found = find_sequences(args.data, args.benchmark, args.split, args.detections, args.sequences)
+    if args.plot:
+        plot.require(args.plot)
+    found = find_sequences(
+        args.data, args.benchmark, args.split, args.detections, args.sequences, labelled=args.submit is None
+    )
     sequences = [sequence.thinned(args.every) for sequence in found]
     workers = min(args.workers or len(os.sched_getaffinity(0)), len(sequences))
-    judge_version()  # without a judge no work is begun
+    if not args.submit:
+        judge_version()  # without a judge no work is begun
     with tempfile.TemporaryDirectory() as temporary:
-        out = args.out or Path(temporary)
-        if args.model:
-            model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
-            with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
-                sequences = detect(sequences, model, out / "detections", workers, progress)
-        settings = {} if args.tracks else _settings(args)
-        embeddings: dict[str, Embeddings] = {}
-        if any(setting.uses_appearance for setting in settings.values()):
-            network = Network(_reid_model(args), args.backend, args.variant)
-            with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
-                sequences, found_ = embed(sequences, network, Path(temporary) / "embeddings", workers, progress)
-            embeddings = {s.name: each for s, each in zip(sequences, found_, strict=True)}
-        jobs = _jobs(args, sequences, settings, embeddings, out)
+        sequences, jobs = _prepared(args, sequences, workers, Path(temporary))
         with _progress([(f"{job.sequence.name} {job.label}", len(job.sequence.frames)) for job in jobs]) as progress:
-            scores = evaluate(jobs, workers, progress)
-    _print_table(scores)
+            if args.submit:
+                track(jobs, workers, progress)
+                _submit(args, jobs)
+                return
+            found_ = judged(jobs, workers, progress)
+    scores = {label: scored(by_name, args.metrics) for label, by_name in found_.items()}
+    rates = {label: rates_fps(by_name) for label, by_name in found_.items()}
+    table.show(scores, rates)
+    intervals, differences = bootstrap.intervals(found_) if args.intervals else ({}, {})
+    if args.intervals:
+        _print_intervals(intervals, differences)
+    if args.plot:
+        every = {label: scored(by_name, bootstrap.METRICS) for label, by_name in found_.items()}
+        plot.draw(args.plot, every, intervals, f"{args.benchmark}, {len(sequences)} sequences")
     if args.json:
-        _write_json(args, sequences, scores)
+        of_bootstrap = {"intervals": intervals, "differences": differences} if args.intervals else {}
+        _write_json(args, sequences, {"scores": scores, "fps": rates, **of_bootstrap})
+
+
+def _prepared(
+    args: argparse.Namespace, sequences: list[Sequence], workers: int, temporary: Path
+) -> tuple[list[Sequence], list[Job]]:
+    """The sequences with detections, and what is to be run of them, with embeddings where they are compared."""
+    out = args.out or temporary
+    if args.model:
+        model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
+        with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
+            sequences = detect(sequences, model, out / "detections", workers, progress)
+    settings = {} if args.tracks else _settings(args)
+    embeddings: dict[str, Embeddings] = {}
+    if any(setting.uses_appearance for setting in settings.values()):
+        network = Network(_reid_model(args), args.backend, args.variant)
+        with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
+            sequences, found = embed(sequences, network, temporary / "embeddings", workers, progress)
+        embeddings = {s.name: each for s, each in zip(sequences, found, strict=True)}
+    return sequences, _jobs(args, sequences, settings, embeddings, out)
+
+
+def _submit(args: argparse.Namespace, jobs: list[Job]) -> None:
+    """Write the archive and say what lies in it."""
+    written = submission.write(args.submit, args.benchmark, {job.sequence.name: job.tracks for job in jobs})
+    sys.stdout.write(f"{args.submit}: {len(written)} files, {written[0]} to {written[-1]}\n")
+    if len(written) > len(jobs):
+        sys.stdout.write(
+            f"{args.benchmark}'s server wants every sequence once for each public detector: of those that are not here"
+            " the same tracks were put in under all names, as is usual for a detector of one's own\n"
+        )
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -112,10 +187,32 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("methods", "reid_model", "appearance", "offline"):
         if args.tracks and getattr(args, name):
             raise UsageError(f"--tracks scores existing results: leave out --{name.replace('_', '-')}")
+    if args.submit:
+        _check_submission(args)
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers {args.workers}: expected a number from 1 on")
     if not 1 <= args.every <= 1000:
         raise UsageError(f"--every {args.every}: expected a number from 1 to 1000")
+
+
+def _check_submission(args: argparse.Namespace) -> None:
+    """Refuse what makes no submission: another number of methods than one, and what is about scores."""
+    for name in ("json", "plot", "intervals"):
+        if getattr(args, name):
+            raise UsageError(f"--submit writes tracks and scores nothing: leave out --{name}")
+    if args.methods and "," in args.methods:
+        raise UsageError(f"--submit takes the tracks of one method, found --methods {args.methods}; choose one")
+    if args.every != 1:
+        raise UsageError(f"--submit: a server scores all frames; leave out --every {args.every}")
+
+
+def _metrics(text: str) -> tuple[str, ...]:
+    known = {name.lower(): name for name in ALL_METRICS}
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name.lower() not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(ALL_METRICS)}, found {unknown[0]!r}")
+    return tuple(dict.fromkeys(known[name.lower()] for name in names))
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Setting]:
@@ -155,12 +252,18 @@ def _jobs(
 @contextmanager
 def _progress(tasks: list[tuple[str, int]]) -> Iterator[Progress]:
     """A bar for all tasks (name, frames) and one for each in work; nothing where standard error is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     from edge.console.terminal import Terminal
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     console = Terminal(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         everything = bars.add_task("frames", total=sum(frames for _, frames in tasks))
@@ -175,39 +278,34 @@ def _progress(tasks: list[tuple[str, int]]) -> Iterator[Progress]:
         yield report
 
 
-def _print_table(scores: dict[str, dict[str, Scores]]) -> None:
-    """One group of rows a sequence, one row a method, the best of a group in bold."""
-    from rich.table import Table
-
+def _print_intervals(
+    intervals: dict[str, dict[str, bootstrap.Interval]], differences: dict[str, dict[str, bootstrap.Interval]]
+) -> None:
+    """A line for each method, and for each other one its difference to the first."""
     from edge.console.terminal import Terminal
 
-    table = Table()
-    table.add_column("sequence")
-    table.add_column("method")
-    for name in METRICS:
-        table.add_column(name, justify="right")
-    sequences = list(next(iter(scores.values())))
-    for sequence, following in zip(sequences, [*sequences[1:], None], strict=True):
-        divided = len(scores) > 1 or following == COMBINED
-        group = {label: of_label[sequence] for label, of_label in scores.items()}
-        for i, (label, values) in enumerate(group.items()):
-            cells = [_cell(name, values[name], [other[name] for other in group.values()]) for name in METRICS]
-            table.add_row(sequence if i == 0 else "", label, *cells, end_section=i == len(group) - 1 and divided)
-    console = Terminal()
-    if not console.is_terminal:
-        console.width = 200  # a pipe has no width: never shorten
-    console.print(table)
+    rows = [(label, f"{{:{kind}}} to {{:{kind}}}", each) for kind, label, each in _lines(intervals, differences)]
+    width = max(len(label) for label, _, _ in rows)
+    lines = [f"\n{100 * bootstrap.LEVEL:.0f} % intervals over sequences, {bootstrap.RESAMPLES} resamples"]
+    lines.append(" " * width + "".join(f"  {name:>14}" for name in bootstrap.METRICS))
+    for label, pattern, each in rows:
+        lines.append(
+            f"{label:<{width}}" + "".join(f"  {pattern.format(*each[name]):>14}" for name in bootstrap.METRICS)
+        )
+    Terminal().out("\n".join(map(printable, lines)), highlight=False)
 
 
-def _cell(name: str, value: float, group: list[float]) -> "Text":
-    text = f"{value:d}" if name in COUNTS else f"{value:.3f}"
-    best = min(group) if name in COUNTS else max(group)
-    from rich.text import Text
+def _lines(
+    intervals: dict[str, dict[str, bootstrap.Interval]], differences: dict[str, dict[str, bootstrap.Interval]]
+) -> Iterator[tuple[str, str, dict[str, bootstrap.Interval]]]:
+    first = next(iter(intervals))
+    for label, each in intervals.items():
+        yield ".1f", label, each
+    for label, each in differences.items():
+        yield "+.1f", f"{label} - {first}", each
 
-    return Text(text, "bold" if value == best and len(group) > 1 else "")
 
-
-def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dict[str, dict[str, Scores]]) -> None:
+def _write_json(args: argparse.Namespace, sequences: list[Sequence], found: dict[str, Any]) -> None:
     from edge import __version__
 
     document = {
@@ -219,7 +317,7 @@ def _write_json(args: argparse.Namespace, sequences: list[Sequence], scores: dic
         "offline": args.offline,
         "source": str(args.model or args.detections or args.tracks or "det/det.txt"),
         "frames": {s.name: len(s.frames) for s in sequences},
-        "scores": scores,
+        **found,
     }
     try:
         args.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")

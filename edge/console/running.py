@@ -120,4 +120,10 @@ class Summary:
                 p50, p99 = np.percentile(span.recent_ms(), (50, 99))
                 mean = span.total_ns / span.count / 1e6
                 lines.append(f"{name:<12} {mean:8.3f} {p50:8.3f} {p99:8.3f} {span.count:7d}")
+        detectors = 1 + sum(name.startswith("infer ") and name[6:].isdecimal() for name, span in spans if span.count)
+        if detectors > 1:
+            lines.append(
+                f"infer 2 and the like: {detectors} frames are detected at once, each on a thread of\n  its own; their"
+                " times overlap, so that a frame takes less than the sum of them"
+            )
         return "\n".join(lines)

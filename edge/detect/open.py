@@ -45,6 +45,7 @@ def open_detector(
     model = Path(model) if isinstance(model, str) else model
     network: Backend
     if isinstance(model, Path) and model.is_file():
+        modelpack.refuse_checkpoint(model, "--detector")
         if known is None:
             trial.require_bearable(model, input_size=overrides.input_size)
         network = open_backend(model, name=wish.backend, threads=wish.threads, input_size=overrides.input_size)

@@ -26,10 +26,14 @@ def colour_of(id_: int) -> Colour:
 
 
 class Painter:
-    """Draws tracks and remembers where they came from. `classes` are the names to show, empty for none."""
+    """Draws tracks and remembers where they came from.
 
-    def __init__(self, frame_rate: float, classes: Sequence[str]):
+    `classes` are the names to show, empty for none; `with_scores` shows the scores as well.
+    """
+
+    def __init__(self, frame_rate: float, classes: Sequence[str], *, with_scores: bool = False):
         self._classes = classes
+        self._with_scores = with_scores
         self._trail_length = max(2, round(TRAIL_S * frame_rate))
         self._trails: dict[int, deque[tuple[float, float]]] = {}
 
@@ -57,7 +61,8 @@ class Painter:
 
     def _text(self, tracks: Tracks, row: int) -> str:
         name = f"{self._classes[tracks.classes[row]]} " if self._classes else ""
-        return f"{name}{tracks.ids[row]}"
+        score = f" {tracks.scores[row]:.2f}" if self._with_scores else ""
+        return f"{name}{tracks.ids[row]}{score}"
 
 
 def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:

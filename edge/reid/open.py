@@ -24,6 +24,7 @@ def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None
     network: Backend
     model = Path(model) if isinstance(model, str) else model
     if isinstance(model, Path) and model.is_file():
+        modelpack.refuse_checkpoint(model, "--reid")
         trial.require_bearable(model, MAX_BATCH)
         network = open_backend(model, name=wish.backend, threads=wish.threads, max_batch=MAX_BATCH)
         description = adopt.reid(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)

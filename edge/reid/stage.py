@@ -48,7 +48,8 @@ class ReidStage:
     """Computes embeddings of detections for `tracker`, which takes over the scale that the network was trained with.
 
     `budget_ms` is what they may take a frame; the cost of one is measured, and the most urgent come first. Raises
-    UsageError where the tracker needs an embedding of every detection and would not get it.
+    UsageError where the tracker needs an embedding of every detection and would not get it. `counter` and `embedder`
+    are for anyone to read.
     """
 
     def __init__(self, embedder: Embeds, tracker: Tracker, policy: Policy = "auto", budget_ms: float | None = None):
@@ -58,7 +59,7 @@ class ReidStage:
             )
         tracker.use_logit_scale(embedder.description.logit_scale)
         self.counter = Counter()
-        self._embedder = embedder
+        self.embedder = embedder
         self._tracker = tracker
         self._policy = policy
         self._budget_ms = budget_ms
@@ -75,9 +76,9 @@ class ReidStage:
         self.counter.saved += len(useful) - len(rows)
         if not len(rows):
             return detections
-        embeddings = np.zeros((len(detections), self._embedder.description.embedding), np.float32)
+        embeddings = np.zeros((len(detections), self.embedder.description.embedding), np.float32)
         before_ns = perf_counter_ns()
-        embeddings[rows] = self._embedder(image, detections.boxes_xyxy[rows])
+        embeddings[rows] = self.embedder(image, detections.boxes_xyxy[rows])
         self._learn_cost((perf_counter_ns() - before_ns) / 1e6 / len(rows))
         return replace(detections, embeddings=embeddings)
 

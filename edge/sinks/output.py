@@ -15,6 +15,10 @@ class LossError(OutputError):
         self.lost = lost
 
 
+class WindowClosed(Exception):
+    """Somebody closed the window in which a run is shown: a wish to end it."""
+
+
 class Output(Protocol):
     """A receiver of events, in order, by one thread.
 

@@ -29,8 +29,9 @@ class AnnotatedVideo:
 
     It keeps the time of its frames: where one is late the picture before it stays, and of two in one place of the video
     the first is shown. Pictures of another size are fitted in. `size` is (width, height), `classes` the names to show,
-    empty for none; `underpaint` draws onto the picture before the tracks are drawn. Raises OutputError where it cannot
-    be written, also before the disk is full, so that the video so far can still be finished.
+    empty for none, and `with_scores` shows scores; `underpaint` draws onto the picture before the tracks are drawn.
+    Raises OutputError where it cannot be written, also before the disk is full, so that the video so far can still be
+    finished.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class AnnotatedVideo:
         frame_rate: float,
         classes: Sequence[str],
         underpaint: Underpaint | None = None,
+        *,
+        with_scores: bool = False,
     ):
         if path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}; choose one")
@@ -48,7 +51,7 @@ class AnnotatedVideo:
         except OSError as error:
             raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
         self._path = path
-        self._painter = Painter(frame_rate, classes)
+        self._painter = Painter(frame_rate, classes, with_scores=with_scores)
         self._underpaint = underpaint
         self._canvas = np.empty((size[1], size[0], 3), np.uint8)
         self._frames = 0

@@ -23,9 +23,10 @@ from edge.types import Int64s
 # The benchmarks of MOTChallenge layout, and the split of each that comes with ground truth for validation.
 BENCHMARKS = {"MOT15": "train", "MOT16": "train", "MOT17": "train", "MOT20": "train", "DanceTrack": "val"}
 SPLITS = ("train", "val", "val-half")  # others are folders of such a name
+TEST_SPLIT = "test"  # the one whose ground truth only the benchmark's server has
 
 # MOT17 has every sequence three times, once for each public detector; files made from its images have the bare name.
-_PUBLIC_DETECTORS = ("-DPM", "-FRCNN", "-SDP")
+PUBLIC_DETECTORS = ("-DPM", "-FRCNN", "-SDP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,18 @@ class Sequence:
 
 
 def find_sequences(
-    data: Path, benchmark: str, split: str | None = None, detections: Path | None = None, pattern: str = "*"
+    data: Path,
+    benchmark: str,
+    split: str | None = None,
+    detections: Path | None = None,
+    pattern: str = "*",
+    *,
+    labelled: bool = True,
 ) -> list[Sequence]:
     """The sequences under `data` whose names match `pattern`, by name; `split` None: the benchmark's labelled one.
+
+    With `labelled` False ground truth is not needed: then any folder with a seqinfo.ini counts, `split` None is "test",
+    and the `ground_truth` of a sequence may not exist.
 
     A split is a folder of `data`, for `SPLITS` also `data` itself; `val-half` is the second half of each training
     sequence, cut as ByteTrack cuts it: frames from N // 2 + 2 on.
@@ -91,17 +101,21 @@ def find_sequences(
     if benchmark not in BENCHMARKS:
         raise UsageError(f"benchmark: expected {' or '.join(BENCHMARKS)}, found {benchmark!r}")
     half = split == "val-half"
-    folder = data / ("train" if half else split or BENCHMARKS[benchmark])
+    folder = data / ("train" if half else split or (BENCHMARKS[benchmark] if labelled else TEST_SPLIT))
     if split is not None and split not in SPLITS and not folder.is_dir():
         raise NotFoundError(f"{folder}: expected the folder of split {split!r}, found none; or {', '.join(SPLITS)}")
     root = folder if folder.is_dir() else data
-    truths = sorted(path for path in root.glob("*/gt/gt.txt") if fnmatch(path.parts[-3], pattern))
-    if not truths:
-        raise NotFoundError(f"{root}: expected folders {pattern}/gt/gt.txt beside {pattern}/seqinfo.ini, found none")
-    return [_sequence(path.parent.parent, path, half, detections) for path in truths]
+    found = sorted(path.parents[1] for path in root.glob("*/gt/gt.txt"))
+    if not labelled:
+        found = sorted(path.parent for path in root.glob("*/seqinfo.ini"))
+    folders = [path for path in found if fnmatch(path.name, pattern)]
+    if not folders:
+        wanted = f"{pattern}/gt/gt.txt beside {pattern}/seqinfo.ini" if labelled else f"{pattern}/seqinfo.ini"
+        raise NotFoundError(f"{root}: expected folders {wanted}, found none")
+    return [_sequence(path, half, detections) for path in folders]
 
 
-def _sequence(folder: Path, ground_truth: Path, half: bool, detections: Path | None) -> Sequence:
+def _sequence(folder: Path, half: bool, detections: Path | None) -> Sequence:
     info = read_seqinfo(folder / "seqinfo.ini")
     first = info.frame_count // 2 + 2 if half else 1
     images = folder / info.image_folder
@@ -110,7 +124,7 @@ def _sequence(folder: Path, ground_truth: Path, half: bool, detections: Path | N
         folder.name,
         info,
         np.arange(first, info.frame_count + 1),
-        ground_truth,
+        folder / "gt" / "gt.txt",
         find_text(detections, folder.name) if detections else own if own.is_file() else None,
         images if images.is_dir() else None,
     )
@@ -118,7 +132,7 @@ def _sequence(folder: Path, ground_truth: Path, half: bool, detections: Path | N
 
 def find_text(folder: Path, name: str) -> Path:
     """The file of sequence `name` under `folder`; the suffix of a public detector may be left out. Or NotFoundError."""
-    bare = next((name.removesuffix(d) for d in _PUBLIC_DETECTORS if name.endswith(d)), name)
+    bare = next((name.removesuffix(d) for d in PUBLIC_DETECTORS if name.endswith(d)), name)
     for stem in dict.fromkeys((name, bare)):
         for path in (folder / f"{stem}.txt", folder / f"{stem}.txt.gz", folder / stem / "det" / "det.txt"):
             if path.is_file():

@@ -1,9 +1,12 @@
 """Detectors and trackers on benchmark sequences: a process a sequence, MOTChallenge text between the stages."""
 
 import functools
+import time
 from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Names
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from edge.val import embeddings, parallel
 from edge.val.dataset import Sequence
 from edge.val.embeddings import Embeddings
 from edge.val.parallel import Progress, Report
-from edge.val.score import COMBINED, Result, Scores, combine, judge, judge_version, scores
+from edge.val.score import COMBINED, METRICS, Result, Scores, combine, judge, judge_version, scores
 
 _REPORT_EVERY = 50  # frames between two reports of progress where a frame takes less than a millisecond
 
@@ -102,22 +105,60 @@ class Job:
     embeddings: Embeddings | None = None
 
 
-def evaluate(
+class Judged(NamedTuple):
+    """One sequence under one label: TrackEval's `result`, and what tracking took for so many `frames`.
+
+    `seconds` is None where the tracks were there already.
+    """
+
+    result: Result
+    frames: int
+    seconds: float | None
+
+
+def judged(
     jobs: list[Job], workers: int, progress: Progress = lambda job, frames: None
-) -> dict[str, dict[str, Scores]]:
-    """Scores by label, then by sequence, `COMBINED` last; see `edge.val.score.METRICS`. Percentages are 0..100.
+) -> dict[str, dict[str, Judged]]:
+    """What came out by label, then by sequence.
 
     Raises UnavailableError without TrackEval, and what reading, tracking and scoring raise.
     """
     judge_version()  # fails here, before any work
     results = parallel.run(_track_and_judge, jobs, workers, progress, lambda job: _size(job.sequence))
-    by_label: dict[str, dict[str, Result]] = {}
+    by_label: dict[str, dict[str, Judged]] = {}
     for job, result in zip(jobs, results, strict=True):
         by_label.setdefault(job.label, {})[job.sequence.name] = result
-    return {
-        label: {name: scores(result) for name, result in (results | {COMBINED: combine(results)}).items()}
-        for label, results in by_label.items()
-    }
+    return by_label
+
+
+def scored(by_name: Mapping[str, Judged], metrics: Names[str] = METRICS) -> dict[str, Scores]:
+    """The `metrics` of each sequence, and of all of them as `COMBINED`, which is last."""
+    results = {name: each.result for name, each in by_name.items()}
+    return {name: scores(each, metrics) for name, each in (results | {COMBINED: combine(results)}).items()}
+
+
+def rates_fps(by_name: Mapping[str, Judged]) -> dict[str, float]:
+    """Frames a second of tracking, by sequence and `COMBINED`; empty for tracks that were there already."""
+    timed = {name: (each.frames, each.seconds) for name, each in by_name.items() if each.seconds is not None}
+    if not timed:
+        return {}
+    timed[COMBINED] = sum(frames for frames, _ in timed.values()), sum(seconds for _, seconds in timed.values())
+    return {name: frames / max(seconds, 1e-9) for name, (frames, seconds) in timed.items()}
+
+
+def evaluate(
+    jobs: list[Job], workers: int, progress: Progress = lambda job, frames: None
+) -> dict[str, dict[str, Scores]]:
+    """Scores by label, then by sequence, `COMBINED` last; see `edge.val.score.METRICS`. Percentages are 0..100.
+
+    Raises as `judged`.
+    """
+    return {label: scored(by_name) for label, by_name in judged(jobs, workers, progress).items()}
+
+
+def track(jobs: list[Job], workers: int, progress: Progress = lambda job, frames: None) -> None:
+    """Write the tracks of `jobs` and score none: ground truth is not needed. Raises what reading and tracking raise."""
+    parallel.run(_track_only, jobs, workers, progress, lambda job: _size(job.sequence))
 
 
 def detect(
@@ -171,7 +212,9 @@ def _detections(sequence: Sequence) -> Path:
 
 
 def _size(sequence: Sequence) -> int:
-    return sequence.ground_truth.stat().st_size  # as long as it is crowded
+    """As long as it is crowded, where that is known."""
+    truth = sequence.ground_truth
+    return truth.stat().st_size if truth.is_file() else len(sequence.frames)
 
 
 def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> Path:
@@ -189,16 +232,24 @@ def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> P
     return _write(folder / f"{sequence.name}.txt", rows)
 
 
-def _track_and_judge(job: Job, report: Report) -> Result:
-    if job.setting:
-        _track(job.sequence, job.setting, job.embeddings, job.tracks, report)
+def _track_and_judge(job: Job, report: Report) -> Judged:
+    seconds = _track(job.sequence, job.setting, job.embeddings, job.tracks, report) if job.setting else None
     result = judge(job.sequence, job.benchmark, job.tracks)
     report(len(job.sequence.frames))
-    return result
+    return Judged(result, len(job.sequence.frames), seconds)
 
 
-def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: Path, report: Report) -> None:
-    """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers."""
+def _track_only(job: Job, report: Report) -> None:
+    if job.setting:
+        _track(job.sequence, job.setting, job.embeddings, job.tracks, report)
+    report(len(job.sequence.frames))
+
+
+def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: Path, report: Report) -> float:
+    """Run the detections of the sequence's frames through a new tracker; `out` gets the sequence's frame numbers.
+
+    The result is the seconds that tracking took, without reading and writing files.
+    """
     from edge.chain.chain import Chain
     from edge.chain.detections import Recorded
     from edge.chain.offline import finished
@@ -228,9 +279,12 @@ def _track(sequence: Sequence, setting: Setting, known: Embeddings | None, out: 
             if done % _REPORT_EVERY == 0:
                 report(done)
 
-    shown = finished(chain, frames()) if setting.offline else map(chain, frames())
+    start_s = time.perf_counter()
+    shown = list(finished(chain, frames()) if setting.offline else map(chain, frames()))
+    seconds = time.perf_counter() - start_s
     kept = map(upright, shown) if setting.output_filter else shown
     _write(out, [format_rows(number, tracks) for number, tracks in zip(numbers, kept, strict=True)])
+    return seconds
 
 
 def _write(path: Path, rows: list[str]) -> Path:

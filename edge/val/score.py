@@ -7,7 +7,7 @@ considered) and metrics do the scoring; only its slow reading of text is replace
 import contextlib
 import importlib.metadata
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from edge.errors import DataError, UnavailableError
 from edge.motchallenge import Boxes, read_ground_truth, read_tracks
 from edge.types import Int64s
-from edge.val.dataset import Sequence
+from edge.val.dataset import Sequence as Benchmarked
 
-# Our name -> TrackEval's metric family and field. Percentages first, then counts.
-METRICS = {
+# Our name -> TrackEval's metric family and field. `METRICS` are those of every table; the others are for who asks.
+ALL_METRICS = {
     "HOTA": ("HOTA", "HOTA"),
     "DetA": ("HOTA", "DetA"),
     "AssA": ("HOTA", "AssA"),
@@ -30,8 +30,13 @@ METRICS = {
     "FP": ("CLEAR", "CLR_FP"),
     "FN": ("CLEAR", "CLR_FN"),
     "Frag": ("CLEAR", "Frag"),
+    "LocA": ("HOTA", "LocA"),
+    "MOTP": ("CLEAR", "MOTP"),
+    "MT": ("CLEAR", "MT"),
+    "ML": ("CLEAR", "ML"),
 }
-COUNTS = ("IDSW", "FP", "FN", "Frag")
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "FP", "FN", "Frag")
+COUNTS = ("IDSW", "FP", "FN", "Frag", "MT", "ML")  # all others are percentages
 COMBINED = "COMBINED"  # the name under which the scores over all sequences stand
 _INSTALL = "python -m pip install --no-deps trackeval==1.3.0 scipy"
 
@@ -39,7 +44,7 @@ Scores = dict[str, float]
 Result = Mapping[str, Mapping[str, Any]]  # TrackEval's fields by metric family, additive over sequences
 
 
-def judge(sequence: Sequence, benchmark: str, tracks: Path) -> Result:
+def judge(sequence: Benchmarked, benchmark: str, tracks: Path) -> Result:
     """TrackEval's result for the frames of `sequence`; `tracks` is MOTChallenge text with the sequence's frame numbers.
 
     `benchmark` decides which classes are distractors. Raises DataError, and UnavailableError without TrackEval.
@@ -66,19 +71,21 @@ def judge(sequence: Sequence, benchmark: str, tracks: Path) -> Result:
 
 
 def combine(results: Mapping[str, Result]) -> Result:
-    """The result over all sequences, as if they were one."""
+    """The result over all sequences, as if they were one; their names mean nothing."""
     return {
         name: metric.combine_sequences({sequence: r[name] for sequence, r in results.items()})
         for name, metric in _metrics().items()
     }
 
 
-def scores(result: Result) -> Scores:
-    """The numbers of `METRICS`: percentages 0..100 and counts."""
-    return {
-        name: int(result[family][key]) if name in COUNTS else 100 * float(np.mean(result[family][key]))
-        for name, (family, key) in METRICS.items()
-    }
+def scores(result: Result, metrics: Sequence[str] = METRICS) -> Scores:
+    """The numbers of `metrics`, names of `ALL_METRICS`: percentages 0..100 and counts."""
+    return {name: _score(name, result) for name in metrics}
+
+
+def _score(name: str, result: Result) -> float:
+    family, key = ALL_METRICS[name]
+    return int(result[family][key]) if name in COUNTS else 100 * float(np.mean(result[family][key]))
 
 
 def judge_version() -> str:
@@ -94,7 +101,7 @@ def _only(boxes: Boxes, frames: Int64s) -> Boxes:
     return Boxes(place[keep] + 1, *(getattr(boxes, name)[keep] for name in ("ids", "boxes_ltwh", "scores", "classes")))
 
 
-def _raw(dataset: Any, sequence: Sequence, truth: Boxes, tracks: Boxes) -> dict[str, Any]:
+def _raw(dataset: Any, sequence: Benchmarked, truth: Boxes, tracks: Boxes) -> dict[str, Any]:
     """What TrackEval's reader would return: lists by frame."""
     count = len(sequence.frames)
 

@@ -65,6 +65,60 @@ def test_all_outputs_of_a_video(
         assert f"\n{stage} " in out
 
 
+def test_the_summary_says_which_network_ran_and_how(
+    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["track", "--path", str(tiny_video), "--model", str(tiny_pack)]
+    assert main([*given, "--threads", "2"]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    joined = " ".join(said.split())
+    assert "detector: NanoDet-Plus (ONNX) of tiny.onnx, 64x64, on onnxruntime-fp32 (onnxruntime " in joined
+    assert "passed over: tensorrt-int8 (no_driver)" in joined
+    assert "onnxruntime-int8 (variant_missing)" in joined
+    assert ("infer 2 " in said) == ("infer 2 and the like: 2 frames are detected at once" in said)
+    assert main([*given, "--threads", "1", "--variant", "fp32"]) == 0
+    assert "and the like" not in capsys.readouterr().out
+
+
+def test_labels_show_classes_and_scores(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    given = ["track", "--path", str(tiny_video), "--model", str(tiny_pack), "--threads", "1"]
+    pictures = []
+    for labels in ("", "class", "class,score"):
+        assert main([*given, "--save", str(tmp_path / "o.avi"), "--labels", labels]) == 0
+        capture = cv2.VideoCapture(str(tmp_path / "o.avi"), cv2.CAP_FFMPEG)
+        pictures.append([capture.read()[1] for _ in range(10)][-1])
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[1], pictures[2])
+
+
+def test_a_window_or_one_sentence_why_there_is_none(
+    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["--path", tiny_video, "--model", tiny_pack]
+    if "NONE" in next(line for line in cv2.getBuildInformation().splitlines() if "GUI:" in line):
+        assert "pip install opencv-python;" in fails(capsys, 69, *given, "--show")
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:   GTK3")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "needs a desktop" in fails(capsys, 69, *given, "--show")
+    assert "--show needs pictures" in fails(capsys, 64, "--detections", "det.txt", "--show")
+    assert "expected some of class,score" in fails(capsys, 64, *given, "--save", "o.mp4", "--labels", "colour")
+    assert "add --save OUT.mp4, or --show" in fails(capsys, 64, *given, "--labels", "score")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".safetensors"])
+def test_a_checkpoint_is_no_model(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    file = tmp_path / f"street{suffix}"
+    file.write_bytes(b"weights")
+    said = fails(capsys, 64, "--path", tiny_video, "--model", file)
+    assert f"run nanotrack-export pack --detector {file} -o street.pack" in said
+    said = fails(capsys, 64, "--path", tiny_video, "--model", tiny_pack, "--reid-model", file)
+    assert f"run nanotrack-export pack --detector DETECTOR --reid {file}" in said
+
+
 def test_the_same_input_gives_the_same_tracks(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         arguments = ["--path", tiny_video, "--model", tiny_pack, "--mot", tmp_path / name]

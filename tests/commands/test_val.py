@@ -1,7 +1,9 @@
 """`nanotrack val` from the command line: table, JSON, files, and one sentence for every mistake."""
 
 import json
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -32,7 +34,7 @@ def test_methods_side_by_side(benchmark: Path, tmp_path: Path, capsys: pytest.Ca
     methods = "nanotrack,bytetrack:reference:track_thresh=0.5"
     assert val(benchmark, "--methods", methods, "--workers", 1, "--out", out, "--json", file) == 0
     printed = capsys.readouterr()
-    lines = [line for line in printed.out.splitlines() if "100.000" in line]
+    lines = [line for line in printed.out.splitlines() if "100.0" in line]
     assert len(lines) == 6  # two sequences and the combined rows, for both methods
     assert printed.err == ""  # no bars where standard error is no terminal
     document = json.loads(file.read_text())
@@ -83,9 +85,56 @@ def test_existing_tracks_are_scored_in_processes(
     assert capsys.readouterr().out.count("mine") == 3
 
 
+def test_chosen_metrics_intervals_and_a_plot(
+    benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, svg, png = (tmp_path / name for name in ("scores.json", "plot.svg", "plot.png"))
+    flags = ["--methods", "nanotrack,bytetrack", "--metrics", "hota,LocA,MT,ML", "--intervals", "--workers", 1]
+    assert val(benchmark, *flags, "--json", file, "--plot", svg) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == ["sequence", "method", "HOTA", "LocA", "MT", "ML", "FPS"]
+    assert printed[1].split()[:6] == ["COMBINED", "nanotrack", "100.0", "100.0", "4", "0"]
+    assert "95 % intervals over sequences, 1000 resamples" in printed
+    assert printed[-1].split() == ["bytetrack", "-", "nanotrack", *["+0.0", "to", "+0.0"] * 3]
+    document = json.loads(file.read_text())
+    assert document["scores"]["bytetrack"]["COMBINED"] == {"HOTA": 100, "LocA": 100, "MT": 4, "ML": 0}
+    assert document["intervals"]["nanotrack"]["IDF1"] == [100, 100]
+    assert document["fps"]["nanotrack"]["COMBINED"] > 0
+    assert all(word in svg.read_text() for word in ("HOTA", "bytetrack"))
+    assert val(benchmark, "--workers", 1, "--plot", png) == 0
+    assert cv2.imread(str(png)).std() > 10
+
+
+def test_a_submission_of_sequences_without_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOT17-01-FRCNN", "MOT17-03-FRCNN"):
+        shutil.rmtree(write_sequence(tmp_path / "MOT17" / "test" / name) / "gt")
+    archive = tmp_path / "MOT17.zip"
+    flags = ["--data", str(tmp_path / "MOT17"), "--workers", "1", "--submit", str(archive)]
+    monkeypatch.setitem(sys.modules, "trackeval", None)  # nothing is scored
+    assert main(["val", "--benchmark", "MOT17", *flags]) == 0
+    assert "6 files, MOT17-01-DPM.txt to MOT17-03-SDP.txt" in capsys.readouterr().out
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.namelist() == [f"MOT17-0{n}-{d}.txt" for n in (1, 3) for d in ("DPM", "FRCNN", "SDP")]
+        texts = [opened.read(name).decode() for name in opened.namelist()]
+    assert len(set(texts)) == 1
+    assert all(len(line.split(",")) == 10 for line in texts[0].splitlines())
+    assert texts[0].startswith("1,1,100.00,100.00,100.00,100.00,")
+    assert main(["val", "--benchmark", "DanceTrack", *flags]) == 0
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.namelist() == ["tracker/MOT17-01-FRCNN.txt", "tracker/MOT17-03-FRCNN.txt"]
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
+        (["--submit", "a.zip", "--json", "a.json"], 64, "leave out --json"),
+        (["--submit", "a.zip", "--methods", "nanotrack,bytetrack"], 64, "one method"),
+        (["--submit", "a.zip", "--every", "2"], 64, "leave out --every 2"),
+        (["--submit", "nowhere/a.zip", "--split", "train"], 73, "nowhere/a.zip: cannot write it"),
+        (["--plot", "a.txt"], 64, "expected a name that ends in .svg"),
+        (["--plot", "nowhere/a.svg"], 73, "nowhere/a.svg: cannot write it"),
         (["--methods", "nosuch"], 64, "'nosuch'"),
         (["--methods", "nanotrack:nosuch=1"], 64, "nosuch"),
         (["--preset", "fast"], 64, "preset 'fast' is unknown"),
