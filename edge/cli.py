@@ -19,6 +19,7 @@ from edge.errors import UsageError
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
 VERBS = {
     "track": "track people in a video, a folder of images or a stream",
+    "batch": "track thousands of recordings, each one once",
     "val": "score trackers on a benchmark folder with TrackEval",
     "profile": "measure FPS and latency on this board, and what limits them",
     "demo": "track the built-in scene with a pack and score it",

@@ -29,7 +29,7 @@ LEVELS = (
     },
     {"settings", "track", "detect", "reid", "infer", "video", "demo"},
     {"sinks", "chain"},
-    {"service", "profile", "val"},
+    {"service", "profile", "val", "batch"},
     {"commands"},
     {"cli"},
 )

@@ -16,6 +16,7 @@ from edge.detect.open import open_detector
 from edge.infer.backend import BackendName, VariantName
 from edge.infer.ladder import Wish
 from edge.modelpack import ModelPack
+from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
@@ -34,7 +35,8 @@ class Pipeline(Chain):
     `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
     `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
     (None: the appearance network of `model`); `reid` and `reid_budget_ms` are the policy and the budget of
-    `ReidStage`. `detect_every` is the detect interval, see `Chain`. `detector` and `spans` are for anyone to read.
+    `ReidStage`. `detect_every` is the detect interval, see `Chain`. `detector`, `embedder` (None without
+    one of its own) and `spans` are for anyone to read.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -79,10 +81,12 @@ class Pipeline(Chain):
         self.workers = _workers(detector, threads) if side_by_side else 0
         groups = groups_of(classes, detector.description.classes, method, preset)
         tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
+        self.embedder: Embedder | None = None
         stage = None
         if tracker.appearance is not None and not detector.description.is_joint:
             wish = Wish(backend, variant, require, 1 if self.workers else threads)
-            stage = ReidStage(open_embedder(reid_model or model, wish, self.spans), tracker, reid, reid_budget_ms)
+            self.embedder = open_embedder(reid_model or model, wish, self.spans)
+            stage = ReidStage(self.embedder, tracker, reid, reid_budget_ms)
         self._pictures = 0
         self._others: dict[int, Detector | JointDetector] = {}
         super().__init__(Detecting(detector), tracker, reid=stage, detect_every=detect_every, spans=self.spans)

@@ -1,0 +1,54 @@
+"""The engine `local`: worker processes on this machine, which needs nothing but the runtime."""
+
+import select
+from collections.abc import Sequence
+
+from edge.batch.engine import Ended
+from edge.batch.recording import Recording
+from edge.batch.worker import Setup, Worker
+
+
+class Local:
+    """An `Engine` of so many processes, each started with its first recording."""
+
+    def __init__(self, setup: Setup, workers: int):
+        self._workers = [Worker(setup) for _ in range(workers)]
+        self._in_work: dict[Worker, Recording] = {}
+
+    @property
+    def workers(self) -> int:
+        """See `Engine.workers`."""
+        return len(self._workers)
+
+    @property
+    def is_free(self) -> bool:
+        """See `Engine.is_free`."""
+        return len(self._in_work) < len(self._workers)
+
+    def submit(self, recording: Recording) -> None:
+        """See `Engine.submit`."""
+        worker = next(worker for worker in self._workers if worker.is_free)
+        worker.start(recording)
+        self._in_work[worker] = recording
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """See `Engine.wait`."""
+        select.select(list(self._in_work), [], [], timeout_s)
+        ended = []
+        for worker, recording in list(self._in_work.items()):
+            if (outcome := worker.poll()) is not None:
+                del self._in_work[worker]
+                ended.append(Ended(recording, outcome))
+        return ended
+
+    def in_work(self) -> Sequence[tuple[Recording, float]]:
+        """See `Engine.in_work`."""
+        return [(recording, worker.duration_s) for worker, recording in self._in_work.items()]
+
+    def rest(self) -> None:
+        """See `Engine.rest`: idle processes cost nothing but memory."""
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        for worker in self._workers:
+            worker.close()
