@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.batch import remote
-from edge.batch.recording import Recording
+from edge.batch.recording import Area, Recording
 from edge.batch.table import Row, read_list, read_table
 from edge.console.outgoing import redacted
 from edge.errors import ConfigError, NotFoundError, UsageError
-from edge.settings.config import Line, Zone
 from edge.video.address import IMAGE_SUFFIXES, kind_of
 from edge.video.images import natural_key
 from edge.video.open import open_source
@@ -42,8 +41,8 @@ def recordings(
     inputs: Sequence[str],
     *,
     frame_rate: float | None = None,
-    zone: tuple[Zone, ...] = (),
-    line: tuple[Line, ...] = (),
+    zone: tuple[Area, ...] = (),
+    line: tuple[Area, ...] = (),
 ) -> list[Recording]:
     """All recordings that `inputs` name, each once, with names of their own; the settings are of those without any.
 
@@ -106,7 +105,8 @@ def _of_line(address: str, row: Row) -> Iterator[_Found]:
     try:
         yield from _of_address(address, row)
     except NotFoundError:
-        yield _Found(address, [_safe(Path(address.partition("://")[2] or address).name)], row)
+        path = Path(address.partition("://")[2] or address)
+        yield _Found(address, _names(path, path.parent), row)
 
 
 def _of_address(address: str, row: Row) -> Iterator[_Found]:

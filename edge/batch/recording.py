@@ -9,10 +9,17 @@ from typing import Any, Literal
 from edge.detect.adopt import NONE, Overrides
 from edge.infer.backend import BackendName, VariantName
 from edge.schema import within
-from edge.settings.config import Line, Zone
 from edge.track.appearance import Appearance
 
 Format = Literal["mot", "jsonl", "parquet"]
+
+
+@dataclass(frozen=True)
+class Area:
+    """A zone or a line, see `edge.service.counting.shape`."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -20,15 +27,15 @@ class Recording:
     """One recording: `name` is that of its results, `address` where its pictures are.
 
     `frame_rate` replaces the recording's own; `starts` is when it begins, ISO 8601 with its offset from UTC. People are
-    counted in the zones and at the lines, see `edge.settings.config`.
+    counted in the zones and at the lines.
     """
 
     name: str
     address: str
     frame_rate: float | None = within(0.01, 10_000, None)
     starts: str | None = None
-    zone: tuple[Zone, ...] = ()
-    line: tuple[Line, ...] = ()
+    zone: tuple[Area, ...] = ()
+    line: tuple[Area, ...] = ()
 
     def __post_init__(self) -> None:
         parts = self.name.split("/")

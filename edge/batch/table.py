@@ -1,20 +1,14 @@
-"""Lists of recordings, tables with settings of their own for each, and files of zones and lines."""
+"""Lists of recordings, and tables with settings of their own for each."""
 
 import csv
 import json
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge.batch.recording import Area
 from edge.errors import ConfigError, NotFoundError
 from edge.schema import build, within
-from edge.settings.config import Line, Zone
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 COLUMNS = ("path", "name", "frame_rate", "starts", "areas", "zones", "lines")
 
@@ -27,16 +21,8 @@ class Row:
     name: str | None = None
     frame_rate: float | None = within(0.01, 10_000, None)
     starts: str | None = None
-    zone: tuple[Zone, ...] | None = None
-    line: tuple[Line, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Areas:
-    """A file of zones and lines, as in the daemon's configuration: `[[zone]]` and `[[line]]`."""
-
-    zone: tuple[Zone, ...] = ()
-    line: tuple[Line, ...] = ()
+    zone: tuple[Area, ...] | None = None
+    line: tuple[Area, ...] | None = None
 
 
 def read_list(content: str, folder: Path) -> list[str]:
@@ -48,7 +34,7 @@ def read_list(content: str, folder: Path) -> list[str]:
 def read_table(path: Path) -> list[Row]:
     """The rows of a CSV file with a head of `COLUMNS`, of which only `path` is needed; paths are below its folder.
 
-    `areas` names a file as `read_areas` reads; `zones` and `lines` are the same as JSON: lists of objects with name and
+    `areas` names a file, see `edge.batch.areas`; `zones` and `lines` are the same as JSON, lists of objects with name and
     points. Raises NotFoundError, or ConfigError with every mistake.
     """
     try:
@@ -76,20 +62,6 @@ def read_table(path: Path) -> list[Row]:
     return rows
 
 
-def read_areas(path: Path) -> Areas:
-    """The zones and lines in a TOML file. Raises NotFoundError, or ConfigError with every mistake."""
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise NotFoundError(f"{path}: expected zones and lines, cannot read it: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected TOML, found a mistake: {error}") from error
-    areas, mistakes = build(Areas, data)
-    if areas is None:
-        raise ConfigError(f"{path}: {'; '.join(mistakes)}")
-    return areas
-
-
 def _row(cells: dict[Any, Any], folder: Path) -> Row:
     """One row. Raises ConfigError with what is wrong with it."""
     if None in cells or None in cells.values():
@@ -98,18 +70,25 @@ def _row(cells: dict[Any, Any], folder: Path) -> Row:
     if "path" not in texts:
         raise ConfigError("path: expected an address, found nothing")
     document: dict[str, Any] = {"path": _below(folder, texts.pop("path"))}
-    if "areas" in texts:
-        areas = read_areas(folder / texts.pop("areas"))
-        document |= {"zone": [vars(zone) for zone in areas.zone], "line": [vars(line) for line in areas.line]}
-    for column, key in (("zones", "zone"), ("lines", "line")):
-        if column in texts:
-            document[key] = _json(column, texts.pop(column))
+    given = {name: texts.pop(name) for name in ("areas", "zones", "lines") if name in texts}
     if "frame_rate" in texts:
         document["frame_rate"] = _number(texts.pop("frame_rate"))
     row, mistakes = build(Row, document | texts)
     if row is None:
         raise ConfigError("; ".join(mistakes))
+    if given:
+        zone, line = _areas(given, folder)
+        row = replace(row, zone=zone, line=line)
     return row
+
+
+def _areas(given: dict[str, str], folder: Path) -> tuple[tuple[Area, ...] | None, tuple[Area, ...] | None]:
+    """The zones and lines that the cells `areas`, `zones` and `lines` give; the last two replace those of the file."""
+    from edge.batch.areas import checked_areas, read_areas
+
+    zones, lines = read_areas(folder / given["areas"]) if "areas" in given else (None, None)
+    own = checked_areas(*(_json(name, given[name]) if name in given else [] for name in ("zones", "lines")))
+    return (own[0] if "zones" in given else zones), (own[1] if "lines" in given else lines)
 
 
 def _json(column: str, text: str) -> Any:

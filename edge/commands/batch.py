@@ -34,7 +34,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from edge.batch.recording import Format
+from edge.batch.recording import Area, Format
 from edge.chain import flags
 from edge.console.outgoing import public
 from edge.console.running import StopRequest
@@ -85,10 +85,9 @@ def run(args: argparse.Namespace) -> int:
     from edge.batch.progress import Progress
     from edge.batch.run import Run
     from edge.batch.summary import write_summary
-    from edge.batch.table import Areas, read_areas
 
-    areas = read_areas(args.areas) if args.areas else Areas()
-    everything = recordings(args.inputs, frame_rate=args.frame_rate, zone=areas.zone, line=areas.line)
+    zones, lines = _areas(args.areas)
+    everything = recordings(args.inputs, frame_rate=args.frame_rate, zone=zones, line=lines)
     part = everything[number - 1 :: parts]
     folder = Folder(args.out)
     opened = open_settings(args.model, args.format, args.offline, flags.options(args))
@@ -131,6 +130,14 @@ def _check(args: argparse.Namespace) -> tuple[int, int]:
     if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
         raise UsageError(f"--shard {args.shard}: expected I/N, a number of 1 to N, such as 3/10")
     return int(number), int(parts)
+
+
+def _areas(path: Path | None) -> tuple[tuple[Area, ...], tuple[Area, ...]]:
+    if path is None:
+        return (), ()
+    from edge.batch.areas import read_areas
+
+    return read_areas(path)
 
 
 def _report(folder: "Folder", todo: "Plan", progress: "Progress", totals: "Totals | None") -> None:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from edge.events import Direction, Ended, Event, Observed, Origin
 from edge.service.counting.feet import FeetFinder
 from edge.service.counting.lines import LineCounter
+from edge.service.counting.shape import Shape
 from edge.service.counting.zones import ZoneCounter
-from edge.settings.config import Line, Zone
 
 
 class Areas:
@@ -23,8 +23,8 @@ class Areas:
     def __init__(
         self,
         origin: Origin,
-        zones: Sequence[Zone],
-        lines: Sequence[Line],
+        zones: Sequence[Shape],
+        lines: Sequence[Shape],
         totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
     ):
         self._feet = FeetFinder()

@@ -13,7 +13,7 @@ import numpy as np
 from edge.events import Direction, LineCrossed, Moment, Origin
 from edge.service.counting.border import long_line
 from edge.service.counting.feet import Feet, Points
-from edge.settings.config import Line
+from edge.service.counting.shape import Shape
 
 SETTLE_S = 0.3  # so long somebody must be on the other side
 BAND = 0.15  # half the width of the band along the line in which nobody has a side, as a share of the height
@@ -33,7 +33,7 @@ class LineCounter:
     `totals` are earlier crossings by (line, direction).
     """
 
-    def __init__(self, origin: Origin, line: Line, totals: Mapping[tuple[str, Direction], int]):
+    def __init__(self, origin: Origin, line: Shape, totals: Mapping[tuple[str, Direction], int]):
         self._origin, self.name = origin, line.name
         self._points = long_line(np.array(line.points))
         self._walks: dict[int, _Walk] = {}

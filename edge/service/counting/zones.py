@@ -9,7 +9,7 @@ import numpy as np
 from edge.events import Moment, Origin, ZoneAction, ZoneChanged
 from edge.service.counting.border import wide_polygon
 from edge.service.counting.feet import Feet, Points
-from edge.settings.config import Zone
+from edge.service.counting.shape import Shape
 
 SETTLE_S = 0.5  # so long somebody must be on the other side
 BAND = 0.15  # half the width of the band, as a share of the person's height
@@ -18,7 +18,7 @@ BAND = 0.15  # half the width of the band, as a share of the person's height
 class ZoneCounter:
     """The people in one zone of a picture of `size` (width, height)."""
 
-    def __init__(self, origin: Origin, zone: Zone):
+    def __init__(self, origin: Origin, zone: Shape):
         self._origin, self.name = origin, zone.name
         self._polygon = wide_polygon(np.array(zone.points))
         self._since_s: dict[int, float] = {}  # those inside
