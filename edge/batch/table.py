@@ -34,8 +34,8 @@ def read_list(content: str, folder: Path) -> list[str]:
 def read_table(path: Path) -> list[Row]:
     """The rows of a CSV file with a head of `COLUMNS`, of which only `path` is needed; paths are below its folder.
 
-    `areas` names a file, see `edge.batch.areas`; `zones` and `lines` are the same as JSON, lists of objects with name and
-    points. Raises NotFoundError, or ConfigError with every mistake.
+    `areas` names a file, see `edge.batch.areas`; `zones` and `lines` are the same as JSON, lists of objects with name
+    and points. Raises NotFoundError, or ConfigError with every mistake.
     """
     try:
         text = path.read_text("utf-8-sig", errors="surrogateescape")
