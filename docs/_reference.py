@@ -121,7 +121,7 @@ def configuration_file() -> str:
 
 def metrics() -> str:
     """Every metric of `/metrics`, read from the source that makes them."""
-    kinds = {"Values": "gauge", "Counts": "counter", "Sums": "summary"}
+    kinds = {"Values": "gauge", "Counts": "counter", "Times": "histogram"}
     rows = ["| metric | kind | labels | |", "|---|---|---|---|"]
     source = (ROOT / "edge/service/web/metrics.py").read_text("utf-8")
     for node in ast.walk(ast.parse(source)):

@@ -1,13 +1,13 @@
 """The events of a stream: frames with their tracks, identities that end, cameras that come and go."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from edge.types import Float32s, Image, Tracks
 
 EndReason = Literal["lost", "stopped"]
-ZoneAction = Literal["enter", "leave"]
+ZoneAction = Literal["enter", "stay", "leave"]
 Direction = Literal["in", "out"]
 Side = Literal["left", "right", "top", "bottom", "inside"]
 AppearanceStage = Literal["known", "end"]
@@ -34,12 +34,27 @@ class Moment:
     utc_s: float | None
 
 
+class Files(NamedTuple):
+    """The pictures of an event: files below the folders of snapshots and of clips, "" for none.
+
+    They are written a little later; a full disk may prevent it.
+    """
+
+    snapshot: str
+    clip: str
+
+
+NO_FILES = Files("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """A frame and the tracks shown in it. `size` is (width, height), (0, 0) without a picture.
 
     `ages` are the frames since each identity was first shown, in the order of `tracks`. `image` is the picture for
-    outputs that draw, only valid while they write; None from the daemon, which fills its pictures anew at once.
+    outputs that draw, only valid while they write; None from the daemon, which fills its pictures anew at once, but for
+    the outputs of snapshots and clips. `files` are the pictures by the identities that they are of, `clip` is the clip
+    that the frame is part of.
     """
 
     origin: Origin
@@ -49,6 +64,8 @@ class Observed:
     tracks: Tracks
     ages: Sequence[int]
     image: Image | None = None
+    files: Mapping[int, Files] = field(default_factory=dict)
+    clip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,12 @@ class IntervalChanged:
 
 @dataclass(frozen=True, slots=True)
 class ZoneChanged:
-    """Identity `id` did `action` "enter" or "leave" in a zone with now `count` people; it was there for `dwell_s`."""
+    """Identity `id` did `action` in a zone with now `count` people; it was there for `dwell_s`.
+
+    "enter" and "leave", and between them "stay", once, where the zone asks for it after so many seconds. The identity
+    is of the class `class_name`, of which `class_count` are in the zone. `speed_mps` is how fast it walks, in metres a
+    second, None where that is not known.
+    """
 
     origin: Origin
     at: Moment
@@ -102,11 +124,20 @@ class ZoneChanged:
     action: ZoneAction
     dwell_s: float
     count: int
+    class_name: str = ""
+    class_count: int = 0
+    speed_mps: float | None = None
+    files: Files = NO_FILES
 
 
 @dataclass(frozen=True, slots=True)
 class LineCrossed:
-    """Identity `id` crossed a line in `direction` "in" or "out"; the totals count from the camera's start."""
+    """Identity `id` crossed a line in `direction` "in" or "out".
+
+    The totals count from the camera's start, or with a history from the first start; it is of the class `class_name`,
+    to which `class_in` and `class_out` of them belong. `speed_mps` is how fast it walks, in metres a second, None where
+    that is not known.
+    """
 
     origin: Origin
     at: Moment
@@ -115,6 +146,25 @@ class LineCrossed:
     direction: Direction
     total_in: int
     total_out: int
+    class_name: str = ""
+    class_in: int = 0
+    class_out: int = 0
+    speed_mps: float | None = None
+    files: Files = NO_FILES
+
+
+@dataclass(frozen=True, slots=True)
+class FileSaved:
+    """A snapshot or clip is on the disk now: `file` is its name, `jpeg` the snapshot itself, empty for a clip.
+
+    `at` and `id` are those of the event that asked for it; a clip may have several and tells no id.
+    """
+
+    origin: Origin
+    at: Moment
+    id: int | None
+    file: str
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +196,9 @@ class Embedded:
     embedding: Float32s | None
 
 
-Event = Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed | Embedded
+Event = (
+    Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed | FileSaved | Embedded
+)
 
 
 def in_order(event: Event, followers: Sequence[Event]) -> list[Event]:

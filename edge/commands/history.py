@@ -73,10 +73,10 @@ def _seconds(flag: str, text: str | None) -> float | None:
         raise UsageError(f"{flag} {text}: expected a time, such as 2026-11-30 or 2026-11-30T08:00") from None
 
 
-def _totals(totals: dict[tuple[str, str, Direction], int], camera: str | None) -> Iterator[dict[str, query.Value]]:
-    for (name, line, direction), count in sorted(totals.items()):
+def _totals(totals: dict[tuple[str, str, Direction, str], int], camera: str | None) -> Iterator[dict[str, query.Value]]:
+    for (name, line, direction, class_), count in sorted(totals.items()):
         if camera in (None, name):
-            yield {"camera": name, "line": line, "direction": direction, "count": count}
+            yield {"camera": name, "line": line, "direction": direction, "class": class_, "count": count}
 
 
 def _write_csv(rows: Iterable[dict[str, query.Value]]) -> None:

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 # Standard error belongs to the whole process: one thread at a time may catch it.
 _LOCK = threading.Lock()
 # The beginnings of lines that libpng, libjpeg, libtiff and OpenCV print about a file.
-_NATIVE = ("libpng ", "Premature end of", "Corrupt JPEG", "Invalid ", "Unsupported ", "TIFF", "[ WARN:", "[ERROR:")
+_NATIVE = (
+    "libpng ",
+    "Premature end of",
+    "Corrupt JPEG",
+    "Invalid ",
+    "Unsupported ",
+    "TIFF",
+    "[ WARN:",
+    "[ERROR:",
+    "OpenCV: FFMPEG",
+)
 
 
 @contextlib.contextmanager

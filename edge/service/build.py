@@ -15,22 +15,29 @@ from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.settings.config import CameraConfig, Config, Model
 from edge.sinks.history.output import History
+from edge.sinks.hooks import Hooks
 from edge.sinks.mot import MotFolder
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.output import Output
-from edge.sinks.queued import Queued
+from edge.sinks.pictures.clips import Clips
+from edge.sinks.pictures.snapshots import Snapshots
+from edge.sinks.queued import CAPACITY, Queued
 from edge.sinks.rotating import RotatingLines
 from edge.spans import Spans
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
 
-# By the sections of the configuration.
-OUTPUTS: dict[str, Callable[[Any], Output]] = {
-    "jsonl": RotatingLines,
-    "mot": MotFolder,
-    "mqtt": MqttOutput,
-    "history": History,
+# By the sections of the configuration. Those that tell of their files come first, and end first.
+OUTPUTS: dict[str, Callable[[Any, Hooks], Output]] = {
+    "snapshots": lambda settings, hooks: Snapshots(settings, hooks.emit),
+    "clips": lambda settings, hooks: Clips(settings, hooks.emit),
+    "jsonl": lambda settings, hooks: RotatingLines(settings),
+    "mot": lambda settings, hooks: MotFolder(settings),
+    "history": lambda settings, hooks: History(settings),
+    "mqtt": lambda settings, hooks: MqttOutput(settings, hooks.cameras),
 }
+# These get frames with pictures and nothing else; so many may wait, some 30 MB of each.
+OF_PICTURES = {"snapshots": 8, "clips": 40}
 
 
 def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = None) -> Tracker:
@@ -105,6 +112,15 @@ def _threads(model: Model) -> int:
     return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
-def open_outputs(config: Config, names: Iterable[str]) -> dict[str, Queued]:
+def open_outputs(config: Config, names: Iterable[str], hooks: Hooks) -> dict[str, Queued]:
     """Those of `OUTPUTS` that are configured, not yet started."""
-    return {name: Queued(name, OUTPUTS[name](settings)) for name in names if (settings := getattr(config, name))}
+    return {
+        name: Queued(name, OUTPUTS[name](settings, hooks), OF_PICTURES.get(name, CAPACITY))
+        for name in names
+        if (settings := getattr(config, name))
+    }
+
+
+def followed(model: Model) -> list[str]:
+    """The names of the classes that are followed."""
+    return [name for names in model.classes for name in names.split("+")]

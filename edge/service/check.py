@@ -9,7 +9,7 @@ from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service.build import interval, require_embeddings, tracker, warm_detector, warm_embedder
+from edge.service.build import OF_PICTURES, interval, require_embeddings, tracker, warm_detector, warm_embedder
 from edge.service.web import http
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config
@@ -38,6 +38,10 @@ def mistakes(config: Config) -> list[str]:
         checks.append(("jsonl.folder", _folder_check(config.jsonl.folder)))
     if config.mot is not None:
         checks.append(("mot.folder", _folder_check(config.mot.folder)))
+    for name in OF_PICTURES:
+        settings = getattr(config, name)
+        if settings is not None:
+            checks.append((f"{name}.folder", _made_folder_check(Path(settings.folder))))
     if config.history is not None:
         checks.append(("history.path", _history_check(Path(config.history.path))))
     mqtt, web = config.mqtt, config.web
@@ -111,6 +115,11 @@ def _check_camera(camera: CameraConfig) -> None:
 
 def _folder_check(folder: str) -> Callable[[], None]:
     return lambda: _check_writable(Path(folder))
+
+
+def _made_folder_check(folder: Path) -> Callable[[], None]:
+    """For a folder that is made at the start."""
+    return lambda: _check_writable(next(path for path in (folder, *folder.parents) if path.exists()))
 
 
 def _history_check(path: Path) -> Callable[[], None]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edge import board
 from edge.chain.chain import Chain
-from edge.chain.detections import Detecting
+from edge.chain.detections import Detecting, DetectionSource
+from edge.chain.excluded import Excluding
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
 from edge.errors import DataError, NanoTrackError
@@ -22,7 +23,9 @@ from edge.events import Embedded, Event, Origin
 from edge.reid.stage import ReidStage
 from edge.service.appearance import Appearances
 from edge.service.build import (
+    OF_PICTURES,
     OUTPUTS,
+    followed,
     interval,
     network_of,
     open_outputs,
@@ -32,6 +35,7 @@ from edge.service.build import (
     warm_embedder,
 )
 from edge.service.notify import Watchdog, notify
+from edge.service.pictures import Pictures, privacy_mask
 from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, output_snapshots, stage_snapshots
 from edge.service.stream import Clock, Stream
 from edge.service.temperature import Temperature
@@ -40,6 +44,7 @@ from edge.service.web.http import Server, require_extra
 from edge.service.web.recent_events import RecentEvents
 from edge.settings.config import CameraConfig, Config, Web
 from edge.sinks.history.query import past_totals
+from edge.sinks.hooks import CameraStates, Hooks
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
 from edge.sinks.queued import Queued
 from edge.spans import Spans
@@ -91,13 +96,16 @@ class Daemon:
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
+        self.cameras: tuple[CameraStates, ...] = ()  # as configured, for outputs
         self.outputs: dict[str, Queued] = {}
+        self._hooks = Hooks(self._emit, lambda: self.cameras)
         # They were asked to end, and may not have ended yet.
         self._gone_captures: list[Capture] = []
         self._gone_outputs: list[Queued] = []
         try:
-            self.outputs = open_outputs(config, OUTPUTS)
+            self.outputs = open_outputs(config, OUTPUTS, self._hooks)
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
+            self.cameras = self._camera_states(config)
             self.publish()
             if config.web is not None:
                 self._server = self._open_server(config.web)
@@ -213,8 +221,23 @@ class Daemon:
                 self.outputs["mqtt"].put(event)
             return
         self._recent_events.note(event)
-        for output in self.outputs.values():
-            output.put(event)
+        for name, output in self.outputs.items():
+            if name not in OF_PICTURES:
+                output.put(event)
+
+    def _put_picture(self, name: str, event: Event) -> None:
+        """A frame with its picture, or the end of them, for output `name`."""
+        if name in self.outputs:
+            self.outputs[name].put(event)
+
+    def _camera_states(self, config: Config) -> tuple[CameraStates, ...]:
+        classes, has_snapshots = followed(config.model), config.snapshots is not None
+        return tuple(
+            CameraStates(
+                stream.origin.camera, stream.state, classes, stream.areas.people, stream.areas.crossings, has_snapshots
+            )
+            for stream in self.streams
+        )
 
     def _open_stream(self, config: Config, camera: CameraConfig) -> Stream:
         capture = Capture(camera, self._ready, clock=self.clock.mono)
@@ -223,14 +246,30 @@ class Daemon:
         origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
+        pictures = Pictures(
+            lambda: (self.config.snapshots, self.config.clips), self._put_picture, privacy_mask(camera), self.clock.utc
+        )
         follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
-        detect = Detecting(self.detector.for_stream())
-        chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera))
+        detect: DetectionSource = Detecting(self.detector.for_stream())
+        excluded = [mask.points for mask in camera.mask if mask.kind == "exclude"]
+        if excluded:
+            detect = Excluding(detect, excluded)
+        chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera), spans=self.spans)
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
         network = network_of(self.detector, self.embedder)
-        appearances = None if network is None else Appearances(origin, network)
-        return Stream(capture, chain, origin, self._emit, self.clock, view=view, appearances=appearances, totals=past)
+        return Stream(
+            capture,
+            chain,
+            origin,
+            self._emit,
+            self.clock,
+            view=view,
+            pictures=pictures,
+            appearances=None if network is None else Appearances(origin, network),
+            totals=past,
+            followed=followed(config.model),
+        )
 
     def _open_server(self, settings: Web) -> Server:
         require_extra()
@@ -269,7 +308,7 @@ class Daemon:
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
         try:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
-            outputs = open_outputs(config, changed)
+            outputs = open_outputs(config, changed, self._hooks)
         except NanoTrackError:
             self.detector, self.embedder = before
             raise
@@ -280,8 +319,9 @@ class Daemon:
             self._gone_outputs.append(output)
         self.outputs = {name: o for name, o in self.outputs.items() if name not in changed} | outputs
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
-        self._start(list(fresh.values()), outputs)
+        self.cameras = self._camera_states(config)
         self.config = config
+        self._start(list(fresh.values()), outputs)
         self.temperature.limit_c = config.heat.limit_c
 
     def _watch_temperature(self) -> None:

@@ -9,6 +9,7 @@ from edge.board import Reading
 from edge.console.outgoing import redacted
 from edge.events import CameraState, Direction
 from edge.infer.backend import Running
+from edge.service.histogram import Histogram, of_span
 from edge.service.stream import Stream
 from edge.service.view import View
 from edge.sinks.queued import Queued
@@ -19,9 +20,11 @@ from edge.spans import Spans
 class CameraSnapshot:
     """A camera and its tracks; times are on the daemon's clock.
 
-    `reason` says why the camera is in `state`, `trouble` what is wrong with its pictures now. `frame_age_s` is the age
-    of the newest frame when its tracks were ready, `frame_ages_ms` the 50th and the 99th percentile of the last ones,
-    None for a recording. `people` counts by zone, `crossings` by line and direction. `view` gives its pictures.
+    `reason` says why the camera is in `state`, `trouble` what is wrong with its pictures now. `frame_ages_ms` are the
+    50th and the 99th percentile of how old the last frames were when their tracks were ready, None for a recording;
+    `frame_ages` is the histogram of all, `reads` that of the times until a frame was there. `people` counts by zone and
+    class, `crossings` by line, direction and class, `identities` by class, `dwells` are histograms by zone. `view`
+    gives its pictures.
     """
 
     name: str
@@ -33,8 +36,9 @@ class CameraSnapshot:
     is_live: bool
     size: tuple[int, int]
     fps: float
-    frame_age_s: float
     frame_ages_ms: tuple[float, float] | None
+    frame_ages: Histogram
+    reads: Histogram
     tracked: int
     detected: int
     detect_every: int
@@ -42,8 +46,10 @@ class CameraSnapshot:
     corrupt: int
     reconnects: int
     shown: int
-    people: Mapping[str, int]
-    crossings: Mapping[tuple[str, Direction], int]
+    people: Mapping[tuple[str, str], int]
+    crossings: Mapping[tuple[str, Direction, str], int]
+    identities: Mapping[str, int]
+    dwells: Mapping[str, Histogram]
     view: View | None
 
 
@@ -59,11 +65,10 @@ class OutputSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StageSnapshot:
-    """A stage of the chain: how often it ran, for how long in all, and percentiles of its last runs."""
+    """A stage of the chain: the times of all its runs, and percentiles of the last ones."""
 
     name: str
-    calls: int
-    total_s: float
+    times: Histogram
     p50_ms: float
     p99_ms: float
 
@@ -112,8 +117,9 @@ def camera_snapshot(stream: Stream, now_s: float) -> CameraSnapshot:
         is_live=capture.is_live,
         size=stream.size,
         fps=stream.throughput.fps(now_s),
-        frame_age_s=stream.age_s,
         frame_ages_ms=None if ages_ms is None else (ages_ms[0], ages_ms[1]),
+        frame_ages=stream.throughput.ages.histogram(),
+        reads=of_span(capture.reads),
         tracked=stream.tracked,
         detected=stream.detected,
         detect_every=stream.detect_every,
@@ -123,6 +129,8 @@ def camera_snapshot(stream: Stream, now_s: float) -> CameraSnapshot:
         shown=stream.shown,
         people=areas.people,
         crossings=areas.crossings,
+        identities=dict(stream.tallies.identities),
+        dwells={zone: dwells.histogram() for zone, dwells in stream.tallies.dwells.items()},
         view=stream.view,
     )
 
@@ -139,5 +147,5 @@ def stage_snapshots(spans: Spans) -> tuple[StageSnapshot, ...]:
         recent_ms = span.recent_ms()
         if len(recent_ms):
             p50_ms, p99_ms = np.percentile(recent_ms, (50, 99))
-            found.append(StageSnapshot(name, span.count, span.total_ns / 1e9, float(p50_ms), float(p99_ms)))
+            found.append(StageSnapshot(name, of_span(span), float(p50_ms), float(p99_ms)))
     return tuple(found)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,11 +18,14 @@ from edge.events import (
     IntervalChanged,
     Lives,
     Moment,
+    Observed,
     Origin,
     in_order,
 )
 from edge.service.appearance import Appearances
 from edge.service.counting.areas import Areas
+from edge.service.pictures import Pictures
+from edge.service.tallies import Tallies
 from edge.service.throughput import Throughput
 from edge.service.view import View
 from edge.types import Image, Tracks
@@ -47,8 +50,10 @@ class Stream:
 
     `tracked` counts frames, `detected` those that were detected on. `shown` is the number of tracks in the newest, of
     `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones and lines;
-    `age_s` is the age of the newest frame when its tracks were ready, `throughput` has those of the last ones. `view`
-    draws for the web page, None without one. `appearances` gathers embeddings, None where nobody asks for them.
+    `throughput` has the ages of frames when their tracks were ready. `tallies` sums up what happened. `view` draws for
+    the web page, `pictures` names snapshots and clips, `appearances` gathers embeddings; None does without. `totals`
+    are the crossings before this start by (line, direction, class), `followed` the names of the classes that are
+    followed.
     """
 
     def __init__(
@@ -60,23 +65,28 @@ class Stream:
         clock: Clock,
         *,
         view: View | None = None,
+        pictures: Pictures | None = None,
         appearances: Appearances | None = None,
-        totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
+        totals: Mapping[tuple[str, Direction, str], int] = MappingProxyType({}),
+        followed: Sequence[str] = (),
     ):
         self.capture = capture
         self.chain = chain
         self.origin = origin
         self.tracked = self.detected = self.shown = 0
         self.size = (0, 0)
-        self.age_s = 0.0
         self.throughput = Throughput(clock.mono())
         self.state: CameraState = "connecting"
         self.reason = ""
         self.since_s = clock.mono()
         self.view = view
+        self._pictures = pictures
         self._appearances = appearances
         self._lives = Lives(origin, chain.tracker.lost_s)
-        self.areas = Areas(origin, capture.camera.zone, capture.camera.line, totals)
+        camera = capture.camera
+        stays_s = {zone.name: zone.stay_s for zone in camera.zone if zone.stay_s is not None}
+        self.areas = Areas(origin, camera.zone, camera.line, totals, followed, stays_s)
+        self.tallies = Tallies()
         self._emit = emit
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0
@@ -105,11 +115,12 @@ class Stream:
             for known in self._appearances.observe(tracks, self.chain.detections.embeddings, at, self.size):
                 self._emit(known)
         for event in self._lives.observe(frame.number, self.size, tracks, at):
-            self._publish(event)
+            named = self._publish(event)
+            if self._pictures is not None and isinstance(named, Observed):
+                self._pictures.take(named, frame.image)
         self._let_go(frame.image, tracks)
         now_s = self._clock.mono()
-        self.age_s = now_s - frame.time_s if self.capture.is_live else 0.0
-        self.throughput.note(now_s, self.age_s)
+        self.throughput.note(now_s, now_s - frame.time_s if self.capture.is_live else 0.0)
         return True
 
     def watch(self) -> None:
@@ -165,13 +176,17 @@ class Stream:
         else:
             self.capture.slot.give_back(image)
 
-    def _publish(self, event: Event) -> None:
-        """The event and what follows from it."""
+    def _publish(self, event: Event) -> Event:
+        """The event and what follows from it. The event as it was told."""
         followers = self.areas.note(event)
+        if self._pictures is not None and isinstance(event, Observed):
+            event, followers = self._pictures.named(event, followers)
         if self._appearances is not None and isinstance(event, Ended):
             followers = [*followers, *self._appearances.end(event)]
         for each in in_order(event, followers):
+            self.tallies.note(each)
             self._emit(each)
+        return event
 
     def _change(self, state: CameraState, reason: str) -> None:
         if state == self.state:
@@ -179,7 +194,10 @@ class Stream:
         level = logging.WARNING if state == "offline" else logging.INFO
         logger.log(level, "camera %s: %s%s", self.origin.camera, state, f": {reason}" if reason else "")
         self.state, self.reason, self.since_s = state, reason, self._clock.mono()
-        self._emit(CameraChanged(self.origin, self._moment(self._latest_s()), state, reason))
+        event = CameraChanged(self.origin, self._moment(self._latest_s()), state, reason)
+        self._emit(event)
+        if self._pictures is not None:
+            self._pictures.note(event)
 
     def _latest_s(self) -> float:
         return self._clock.mono() if self.capture.is_live else self._last_s

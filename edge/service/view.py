@@ -5,7 +5,6 @@ viewers, at a bounded rate and with a bounded share of one core. Without viewers
 """
 
 import asyncio
-import dataclasses
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
@@ -13,6 +12,8 @@ from concurrent.futures import Executor
 import numpy as np
 
 from edge.drawing.painter import Painter
+from edge.drawing.scaled import scaled
+from edge.service.pictures import privacy_mask
 from edge.settings.config import CameraConfig
 from edge.types import Image, Tracks
 from edge.video.opencv import cv2
@@ -32,8 +33,13 @@ class View:
     """
 
     def __init__(
-        self, camera: CameraConfig, classes: Sequence[str], give_back: Callable[[Image], None], drawing: Executor
+        self,
+        camera: CameraConfig,
+        classes: Sequence[str],
+        give_back: Callable[[Image], None],
+        drawing: Executor,
     ):
+        self._privacy = privacy_mask(camera)
         self._camera, self._classes = camera, classes
         self._give_back, self._drawing = give_back, drawing
         self._lock = threading.Lock()  # of the two below
@@ -104,13 +110,11 @@ class View:
         return waiting
 
     def _drawn(self, image: Image, tracks: Tracks) -> bytes:
-        scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
-        canvas = (
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
-        )
+        canvas, tracks = scaled(image, tracks, LONGEST_PX)
         self._give_back(image)
+        self._privacy.hide(canvas)
         _draw_areas(canvas, self._camera)
-        self._painter.paint(canvas, dataclasses.replace(tracks, boxes_xyxy=tracks.boxes_xyxy * np.float32(scale)))
+        self._painter.paint(canvas, tracks)
         return cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 

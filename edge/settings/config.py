@@ -131,6 +131,21 @@ class Zone:
     points: tuple[Point, ...] = Field(
         min_length=3, description="In order around the zone: shares of width and height from the upper left corner."
     )
+    stay_s: StrictFloat | None = Field(
+        default=None, ge=0.5, le=86_400, description="An event tells who has been there for so long, once."
+    )
+
+
+@dataclass(frozen=True, config=_SECTION)
+class Mask:
+    """`[[camera.mask]]`: a part of the picture in which nothing is detected, or which nobody shall see."""
+
+    kind: Literal["exclude", "privacy"] = Field(
+        description="exclude: no detections whose feet are there; privacy: hidden in every picture that leaves here."
+    )
+    points: tuple[Point, ...] = Field(
+        min_length=3, description="In order around it: shares of width and height from the upper left corner."
+    )
 
 
 @dataclass(frozen=True, config=_SECTION)
@@ -177,6 +192,7 @@ class CameraConfig:
     detect_every: StrictInt | None = Field(default=None, ge=1, le=100, description="In place of the model's.")
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
+    mask: tuple[Mask, ...] = ()
 
     @field_validator("source")
     @classmethod
@@ -230,6 +246,44 @@ class History:
     )
 
 
+# What an event may be of which a picture is taken.
+Occasion = Literal["new", "line", "zone", "stay"]
+_ON = "new: an identity is first shown; line: it crosses one; zone: it enters one; stay: it has been there for stay_s."
+
+
+@dataclass(frozen=True, config=_SECTION)
+class Snapshots:
+    """`[snapshots]`: a picture (JPEG) of each event of some kinds, with the box of whom it is about."""
+
+    folder: str = Field(description="Where the files are, in a folder for each day.")
+    on: tuple[Occasion, ...] = Field(default=("line", "zone", "stay"), description=_ON)
+    longest_px: StrictInt = Field(default=1280, ge=64, le=8192, description="The longer side, at most.")
+    keep_days: StrictInt = Field(default=14, ge=1, le=3650, description="Older ones are removed.")
+    max_mib: StrictFloat = Field(
+        default=1024.0, ge=1, le=1 << 20, description="The oldest are removed where they take more in all."
+    )
+    free_mib: StrictFloat = Field(
+        default=256.0, ge=0, le=1 << 20, description="With less free on the disk nothing is written."
+    )
+
+
+@dataclass(frozen=True, config=_SECTION)
+class Clips:
+    """`[clips]`: a video (WebM) of some seconds around each event of some kinds; see `edge.sinks.pictures.clips`."""
+
+    folder: str = Field(description="Where the files are, in a folder for each day; may be that of the snapshots.")
+    on: tuple[Occasion, ...] = Field(default=("line", "zone", "stay"), description=_ON)
+    before_s: StrictFloat = Field(default=5.0, ge=0, le=30, description="So much of what came before.")
+    after_s: StrictFloat = Field(default=5.0, ge=0, le=60, description="So much of what comes after.")
+    keep_days: StrictInt = Field(default=7, ge=1, le=3650, description="Older ones are removed.")
+    max_mib: StrictFloat = Field(
+        default=2048.0, ge=1, le=1 << 20, description="The oldest are removed where they take more in all."
+    )
+    free_mib: StrictFloat = Field(
+        default=256.0, ge=0, le=1 << 20, description="With less free on the disk nothing is written."
+    )
+
+
 @dataclass(frozen=True, config=_SECTION)
 class Mqtt:
     """`[mqtt]`: a broker that gets all events; see `edge.sinks.mqtt`."""
@@ -241,7 +295,7 @@ class Mqtt:
         default=5.0, ge=0, le=3600, description="An event tells where each identity is, so many seconds apart; 0: none."
     )
     home_assistant: StrictBool = Field(
-        default=False, description="Home Assistant finds cameras, counts, zones and lines by itself."
+        default=False, description="Home Assistant finds cameras, counts, zones, lines and snapshots by itself."
     )
     appearance: StrictBool = Field(
         default=False, description="The embeddings of identities, for nanotrack fleet; they are personal data."
@@ -344,6 +398,8 @@ class Config:
     jsonl: Jsonl | None = None
     mot: Mot | None = None
     history: History | None = None
+    snapshots: Snapshots | None = None
+    clips: Clips | None = None
     mqtt: Mqtt | None = None
     web: Web | None = None
 

@@ -1,7 +1,8 @@
 """MQTT discovery: the messages from which Home Assistant makes an entity for each state, without configuration.
 
 Format of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: each camera is a device; its connection is a
-binary sensor, its counts, zones and lines are sensors.
+binary sensor, its counts, zones and lines are sensors, counts and zones are binary sensors of occupancy besides, and
+its newest snapshot is an image.
 """
 
 import json
@@ -22,19 +23,21 @@ class Entity(NamedTuple):
     text: str
 
 
-def entity_of(prefix: str, topic: str) -> Entity | None:
-    """The entity whose state is on `topic` (below `prefix`); None for a topic that is no state."""
+def entities_of(prefix: str, topic: str) -> list[Entity]:
+    """The entities whose state is on `topic` (below `prefix`); none for a topic that is no state."""
     camera, *rest = topic.split("/")
-    described = _described(rest)
-    if described is None:
-        return None
-    kind, settings = described
+    return [_entity(prefix, camera, rest, kind, settings) for kind, settings in _described(rest)]
+
+
+def _entity(prefix: str, camera: str, rest: list[str], kind: str, settings: dict[str, str]) -> Entity:
     device = _FOREIGN.sub("_", f"{prefix}_{camera}")
     id_ = _FOREIGN.sub("_", "_".join((device, *rest)))
+    if settings.get("device_class") == "occupancy":
+        id_ += "_occupancy"
     config: dict[str, Any] = {
         **settings,
         "unique_id": id_,
-        "state_topic": f"{prefix}/{topic}",
+        "image_topic" if kind == "image" else "state_topic": "/".join((prefix, camera, *rest)),
         "availability_topic": f"{prefix}/status",
         # That status is "stopped" as well, and what is neither available nor unavailable would change nothing.
         "availability_template": "{{ 'online' if value == 'online' else 'offline' }}",
@@ -44,20 +47,31 @@ def entity_of(prefix: str, topic: str) -> Entity | None:
     return Entity(f"{_PREFIX}/{kind}/{id_}/config", json.dumps(config))
 
 
-def _described(rest: list[str]) -> tuple[str, dict[str, str]] | None:
-    """The component and what is special about it, by the topic below the camera."""
+def _described(rest: list[str]) -> list[tuple[str, dict[str, str]]]:
+    """The components and what is special about each, by the topic below the camera."""
     if rest == ["status"]:
-        return "binary_sensor", {
+        connection = {
             "name": "Connection",
             "device_class": "connectivity",
             "entity_category": "diagnostic",
             "value_template": "{{ 'ON' if value in ('online', 'degraded') else 'OFF' }}",
         }
+        return [("binary_sensor", connection)]
+    if rest == ["snapshot"]:
+        return [("image", {"name": "Snapshot", "content_type": "image/jpeg"})]
     if rest[0] == "count":
-        return "sensor", {"name": f"{rest[1]} count", "state_class": "measurement", "icon": "mdi:account-group"}
+        number = {"name": f"{rest[1]} count", "state_class": "measurement", "icon": "mdi:account-group"}
+        return [("sensor", number), ("binary_sensor", _occupancy(rest[1]))]
     if rest[0] == "zone":
-        return "sensor", {"name": f"Zone {rest[1]}", "state_class": "measurement", "icon": "mdi:map-marker-account"}
+        name = " ".join(("Zone", *rest[1:]))
+        number = {"name": name, "state_class": "measurement", "icon": "mdi:map-marker-account"}
+        return [("sensor", number), ("binary_sensor", _occupancy(name))]
     if rest[0] == "line":
-        name = f"Line {rest[1]} {rest[2]}"
-        return "sensor", {"name": name, "state_class": "total_increasing", "icon": "mdi:swap-horizontal"}
-    return None
+        name = " ".join(("Line", *rest[1:]))
+        return [("sensor", {"name": name, "state_class": "total_increasing", "icon": "mdi:swap-horizontal"})]
+    return []
+
+
+def _occupancy(name: str) -> dict[str, str]:
+    template = "{{ 'ON' if value | int > 0 else 'OFF' }}"
+    return {"name": f"{name} occupancy", "device_class": "occupancy", "value_template": template}

@@ -23,6 +23,9 @@ FRAME_AGE_S = 5.0
 # Events of a broker's outage: an hour with three a second.
 EVENTS_BYTES = 4 << 20
 EVENT_AGE_S = 3600.0
+# The newest picture of each of some cameras.
+PICTURES_BYTES = 4 << 20
+PICTURE_AGE_S = 60.0
 _IDLE_S = 1.0
 
 
@@ -34,7 +37,7 @@ class Message:
     """
 
     topic: str
-    text: str
+    text: str | bytes
     key: str = ""
     is_event: bool = False
     retain: bool = False
@@ -100,7 +103,7 @@ class _Lane:
 
 
 class Outbox:
-    """Hands messages to `publish`, in a thread of its own: states first, then events in order, then frames.
+    """Hands messages to `publish`, in a thread of its own: states first, then events in order, pictures, frames.
 
     `publish` gives back the number by which the library tells `acknowledged` that the message has left, None where it
     was not taken. Only events wait while there is no connection.
@@ -111,6 +114,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._states = _Lane(float("inf"), float("inf"))  # bounded by the number of topics
         self._events = _Lane(EVENTS_BYTES, EVENT_AGE_S)
+        self._pictures = _Lane(PICTURES_BYTES, PICTURE_AGE_S)
         self._frames = _Lane(FRAMES_BYTES, FRAME_AGE_S)
         self._window: dict[int, Message] = {}
         self._acknowledged_early: set[int] = set()
@@ -135,6 +139,13 @@ class Outbox:
             self._lost += self._events.put(Message(topic, text, is_event=True))
             self._changed.notify_all()
 
+    def put_picture(self, topic: str, picture: bytes) -> None:
+        """A retained picture; without a connection nothing happens, since it is put again with the next one."""
+        with self._changed:
+            if self._is_connected:
+                self._pictures.put(Message(topic, picture, topic, retain=True))
+                self._changed.notify_all()
+
     def put_frame(self, topic: str, text: str, key: str) -> None:
         """A message that only matters while it is new; lost without a connection."""
         with self._changed:
@@ -154,6 +165,7 @@ class Outbox:
             gone = {number: message for number, message in self._window.items() if not message.is_event}
             self._lost += self._frames.clear() + sum(not message.retain for message in gone.values())
             self._states.clear()
+            self._pictures.clear()
             for number in gone:
                 del self._window[number]
             self._changed.notify_all()
@@ -185,7 +197,8 @@ class Outbox:
             self._thread.join()
 
     def _is_empty(self) -> bool:
-        return not (self._states or self._events or self._frames or self._window or self._is_sending)
+        waiting = self._states or self._events or self._pictures or self._frames
+        return not (waiting or self._window or self._is_sending)
 
     def _run(self) -> None:
         while (message := self._wait_for_next()) is not None:
@@ -217,11 +230,12 @@ class Outbox:
         """What to hand over now; None while nothing waits, or nothing may be handed over."""
         now_s = time.monotonic()
         self._states.drop_old(now_s)
+        self._pictures.drop_old(now_s)
         gone = self._events.drop_old(now_s) + self._frames.drop_old(now_s)
         self._lost += gone
         if gone:
             self._changed.notify_all()
         if not self._is_connected or sum(message.size for message in self._window.values()) >= WINDOW_BYTES:
             return None
-        lane = next((lane for lane in (self._states, self._events, self._frames) if lane), None)
+        lane = next((lane for lane in (self._states, self._events, self._pictures, self._frames) if lane), None)
         return None if lane is None else lane.take()

@@ -21,15 +21,16 @@ _CALM_S = 10.0  # without a loss, until an output is said to be well again
 
 
 class Queued:
-    """`output` behind a queue of `CAPACITY` events; `name` is what logs and metrics call it.
+    """`output` behind a queue of `capacity` events; `name` is what logs and metrics call it.
 
     `dropped` counts events that were lost: put on a full queue, where frames go before other events and the oldest
     first, or lost by the output, perhaps after it took them. `trouble` is what the output says, "" while it takes
     everything.
     """
 
-    def __init__(self, name: str, output: Output):
+    def __init__(self, name: str, output: Output, capacity: int = CAPACITY):
         self.name = name
+        self._capacity = capacity
         self.written = self.dropped = 0
         self.trouble = ""
         self._output = output
@@ -53,7 +54,7 @@ class Queued:
     def put(self, event: Event) -> None:
         """Leave an event; never waits for the output."""
         with self._changed:
-            if len(self._events) >= CAPACITY:
+            if len(self._events) >= self._capacity:
                 self._drop_one()
             self._events.append(event)
             self._changed.notify()
@@ -80,7 +81,8 @@ class Queued:
         del self._events[oldest_frame]
         self.dropped += 1
         if self.dropped == 1:
-            logger.warning("output %s is too slow: its queue (%d events) is full, frames are lost", self.name, CAPACITY)
+            full = f"its queue ({self._capacity} events) is full"
+            logger.warning("output %s is too slow: %s, frames are lost", self.name, full)
 
     def _run(self) -> None:
         for output, left_s in zip(self._after, countdown(STOP_S), strict=False):

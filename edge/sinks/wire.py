@@ -12,10 +12,13 @@ from typing import Any
 
 from edge.console.outgoing import redacted
 from edge.events import (
+    NO_FILES,
     ClockStepped,
     Embedded,
     Ended,
     Event,
+    Files,
+    FileSaved,
     IntervalChanged,
     LineCrossed,
     Moment,
@@ -46,10 +49,17 @@ def line_of(event: Event) -> str:
         return f'{head},"event":"pace"{clock},{rest}}}\n'
     if isinstance(event, ZoneChanged):
         rest = f'"zone":"{event.zone}","action":"{event.action}","dwell_s":{event.dwell_s:.3f},"count":{event.count}'
+        rest += f',"cls":{json.dumps(event.class_name)},"cls_count":{event.class_count}{_more(event)}'
         return f'{head},"event":"zone","id":{event.id}{clock},{rest}}}\n'
     if isinstance(event, LineCrossed):
         rest = f'"line":"{event.line}","direction":"{event.direction}","in":{event.total_in},"out":{event.total_out}'
+        rest += (
+            f',"cls":{json.dumps(event.class_name)},"cls_in":{event.class_in},"cls_out":{event.class_out}{_more(event)}'
+        )
         return f'{head},"event":"line","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, FileSaved):
+        id_ = "" if event.id is None else f',"id":{event.id}'
+        return f'{head},"event":"file"{id_}{clock},"file":"{event.file}"}}\n'
     if isinstance(event, Embedded):
         return _appearance(event)
     return f'{head},"event":"camera","state":"{event.state}"{clock},"reason":{json.dumps(redacted(event.reason))}}}\n'
@@ -62,15 +72,26 @@ def _tracks(event: Observed) -> str:
     rows = zip(*(column.tolist() for column in columns), event.ages, strict=True)
     return ",".join(
         f'{{"id":{id_},"cls":{names[class_]},"conf":{score:.4f},'
-        f'"xyxy":[{x1:.2f},{y1:.2f},{x2:.2f},{y2:.2f}],"age":{age}}}'
+        f'"xyxy":[{x1:.2f},{y1:.2f},{x2:.2f},{y2:.2f}],"age":{age}{_names(event.files.get(id_, NO_FILES))}}}'
         for id_, class_, score, (x1, y1, x2, y2), age in rows
     )
+
+
+def _more(event: LineCrossed | ZoneChanged) -> str:
+    """What an event of an area may have besides."""
+    speed = "" if event.speed_mps is None else f',"speed_mps":{event.speed_mps:.2f}'
+    return speed + _names(event.files)
+
+
+def _names(files: Files) -> str:
+    return "".join(f',"{kind}":"{name}"' for kind, name in files._asdict().items() if name)
 
 
 def sighting(kind: str, event: Observed, row: int, boxes: dict[str, Any]) -> str:
     """Event `kind` ("new" or "update") of the identity in `row` of a frame's tracks, with its `boxes`, without a line
     break."""
     origin, tracks = event.origin, event.tracks
+    files = event.files.get(int(tracks.ids[row]), NO_FILES)
     return json.dumps(
         {
             "v": VERSION,
@@ -83,6 +104,7 @@ def sighting(kind: str, event: Observed, row: int, boxes: dict[str, Any]) -> str
             "conf": round(float(tracks.scores[row]), 4),
             "age": event.ages[row],
             **boxes,
+            **{kind: name for kind, name in files._asdict().items() if name},
         }
     )
 

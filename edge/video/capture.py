@@ -11,6 +11,7 @@ from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError
 from edge.settings.config import CameraConfig
+from edge.spans import Span
 from edge.types import Frame, Image
 from edge.video.address import is_camera, kind_of
 from edge.video.latest import Latest
@@ -86,8 +87,9 @@ class Capture:
 
     For anyone to read: `frames` and `corrupt` count pictures, `connects` successful connections; `good_s` is when the
     last good picture came (before the first: when it started); `trouble` says what is wrong, "" while nothing is;
-    `finished` tells that a recording has ended. `frame_rate` is a recording's own once it is open, which `opened`
-    waits for. Nothing is opened, or looked for in the file system, by other threads than its own.
+    `finished` tells that a recording has ended; `reads` measures how long each frame took to come. `frame_rate` is a
+    recording's own once it is open, which `opened` waits for. Nothing is opened, or looked for in the file system, by
+    other threads than its own.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Capture:
         self.frames = self.corrupt = self.connects = 0
         self.trouble = "not connected yet"
         self.finished = False
+        self.reads = Span()
         self.good_s = clock()
         self.is_live = comes_live(camera)
         self.frame_rate = camera.frame_rate or _USUAL_RATE
@@ -178,7 +181,8 @@ class Capture:
         opened_s = self._clock()
         try:
             while not self._stop.is_set():
-                frame = stream.read(self.slot.spare())
+                with self.reads:
+                    frame = stream.read(self.slot.spare())
                 if frame is None:
                     if self.is_live:
                         self._note("the connection broke off")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.service.view import LONGEST_PX, RATE, View
-from edge.settings.config import CameraConfig, Line, Zone
+from edge.settings.config import CameraConfig, Line, Mask, Zone
 from edge.types import Image, Tracks
 
 CAMERA = CameraConfig("door", "rtsp://x")
@@ -204,6 +204,20 @@ def test_odd_tracks_are_drawn_without_harm() -> None:
     async def watch() -> None:
         jpegs = scene.view.jpegs()
         assert picture_of(await offered(scene, jpegs, grey(20, 3000), odd)).shape[0] == LONGEST_PX
+        await jpegs.aclose()
+
+    scene.run(watch())
+
+
+def test_what_nobody_shall_see_is_hidden() -> None:
+    right = Mask("privacy", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)))
+    scene = Scene(CameraConfig("door", "rtsp://x", mask=(right, Mask("exclude", SQUARE.points))))
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        picture = picture_of(await offered(scene, jpegs, image, tracks()))
+        assert picture[:, :150].std() > 2 * picture[:, 170:].std()
         await jpegs.aclose()
 
     scene.run(watch())

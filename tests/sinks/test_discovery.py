@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from edge.sinks.discovery import entity_of
+from edge.sinks.discovery import Entity, entities_of
 
 # The topics it listens to (TOPIC_MATCHER of its mqtt integration), below the prefix.
-TOPIC = re.compile(r"homeassistant/(binary_sensor|sensor)/([a-zA-Z0-9_-]+)/config")
+TOPIC = re.compile(r"homeassistant/(binary_sensor|sensor|image)/([a-zA-Z0-9_-]+)/config")
 # What its schemas know of these keys: an unknown one in `device` or `origin` makes it refuse the message.
 ENTITY = {
     "name",
@@ -21,15 +21,17 @@ ENTITY = {
     "state_topic",
     "state_class",
 }
-ENTITY |= {"availability_topic", "availability_template", "device", "origin"}
+ENTITY |= {"image_topic", "content_type", "availability_topic", "availability_template", "device", "origin"}
 DEVICE = {"identifiers", "name", "model", "manufacturer"}
 ORIGIN = {"name", "sw_version"}
 
 
 def announced(topic: str, prefix: str = "site/a") -> tuple[str, str, dict[str, Any]]:
-    """Component, id and settings."""
-    entity = entity_of(prefix, topic)
-    assert entity is not None
+    """Component, id and settings of the first entity."""
+    return read(entities_of(prefix, topic)[0])
+
+
+def read(entity: Entity) -> tuple[str, str, dict[str, Any]]:
     found = TOPIC.fullmatch(entity.topic)
     assert found is not None, entity.topic
     settings = json.loads(entity.text)
@@ -49,6 +51,8 @@ def announced(topic: str, prefix: str = "site/a") -> tuple[str, str, dict[str, A
         ("door/count/traffic light", "sensor", "site_a_door_count_traffic_light", "traffic light count", "measurement"),
         ("door/zone/till", "sensor", "site_a_door_zone_till", "Zone till", "measurement"),
         ("door/line/way/in", "sensor", "site_a_door_line_way_in", "Line way in", "total_increasing"),
+        ("door/zone/till/car", "sensor", "site_a_door_zone_till_car", "Zone till car", "measurement"),
+        ("door/line/way/in/car", "sensor", "site_a_door_line_way_in_car", "Line way in car", "total_increasing"),
     ],
 )
 def test_a_state_is_an_entity(topic: str, component: str, id_: str, name: str, state_class: str | None) -> None:
@@ -59,7 +63,22 @@ def test_a_state_is_an_entity(topic: str, component: str, id_: str, name: str, s
 
 
 def test_what_is_no_state_is_no_entity() -> None:
-    assert entity_of("nanotrack", "door/reason") is None
+    assert entities_of("nanotrack", "door/reason") == []
+
+
+@pytest.mark.parametrize("topic", ["door/count/person", "door/zone/till"])
+def test_a_count_tells_occupancy_too(topic: str) -> None:
+    (_, number_id, number), (component, id_, occupancy) = map(read, entities_of("site/a", topic))
+    assert (component, id_) == ("binary_sensor", f"{number_id}_occupancy")
+    assert occupancy["device_class"] == "occupancy"
+    assert occupancy["state_topic"] == number["state_topic"]
+    assert occupancy["device"] == number["device"]
+
+
+def test_the_snapshot_is_an_image() -> None:
+    component, id_, settings = announced("door/snapshot")
+    assert (component, id_, settings["image_topic"]) == ("image", "site_a_door_snapshot", "site/a/door/snapshot")
+    assert (settings["content_type"], "state_topic" in settings) == ("image/jpeg", False)
 
 
 def test_entities_of_a_camera_are_one_device_and_those_of_two_are_two() -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from edge.errors import NotFoundError
-from edge.events import CameraChanged, Ended, LineCrossed, Moment, Observed, Origin, ZoneChanged
+from edge.events import CameraChanged, Direction, Ended, FileSaved, LineCrossed, Moment, Observed, Origin, ZoneChanged
 from edge.settings.config import Mqtt
-from edge.sinks.mqtt import MqttOutput, topic_level
+from edge.sinks.hooks import CameraStates
+from edge.sinks.mqtt import MqttOutput
 from edge.sinks.queued import LossError, Queued
+from edge.sinks.topics import topic_level
 from tests.field import PATIENCE_S, Broker, needs_mosquitto, wait_for
 from tests.sinks.tracks import tracks
 
@@ -41,13 +43,16 @@ class Listener:
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=not name)
         self._client.on_connect = lambda client, *rest: client.subscribe(topics, qos=1)
         self._client.on_subscribe = lambda *rest: self._ready.set()
-        self._client.on_message = lambda client, data, message: self.messages.append(
-            (message.topic.removeprefix("nanotrack/"), message.payload.decode())
-        )
+        self._client.on_message = self._on_message
         self._client.reconnect_delay_set(0.1, 0.2)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._ready.wait(PATIENCE_S)
+
+    def _on_message(self, client: Any, data: Any, message: Any) -> None:
+        topic = message.topic.removeprefix("nanotrack/")
+        if topic != "retained":  # what the output keeps for itself
+            self.messages.append((topic, message.payload.decode("latin-1" if topic.endswith("snapshot") else "utf-8")))
 
     @property
     def last(self) -> dict[str, str]:
@@ -174,16 +179,18 @@ def test_home_assistant_is_told_before_the_first_state_and_once(broker: Broker, 
     output.write([ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3), CameraChanged(ORIGIN, AT, "stopped", "")])
     output.close()
     wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
-    wait_for(lambda: len(assistant.messages) >= 3, "not told")
+    wait_for(lambda: len(assistant.messages) >= 5, "not told")
     assert [topic for topic, _ in assistant.messages] == [
         "homeassistant/binary_sensor/nanotrack_door_status/config",
         "homeassistant/sensor/nanotrack_door_count_person/config",
+        "homeassistant/binary_sensor/nanotrack_door_count_person_occupancy/config",
         "homeassistant/sensor/nanotrack_door_zone_till/config",
+        "homeassistant/binary_sensor/nanotrack_door_zone_till_occupancy/config",
     ]
     for _, text in assistant.messages:
         assert json.loads(text)["state_topic"].removeprefix("nanotrack/") in listener.last
     late = Listener(broker.port, "homeassistant/#")
-    wait_for(lambda: len(late.messages) == 3, "not retained")
+    wait_for(lambda: len(late.messages) == 5, "not retained")
     for each in (assistant, late):
         each.close()
 
@@ -373,3 +380,132 @@ def test_any_name_is_a_level_that_a_broker_takes(name: str) -> None:
 def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"ca\.pem: expected the broker's CA certificate"):
         MqttOutput(Mqtt("h", tls=True, ca_file=str(tmp_path / "ca.pem")))
+
+
+def states(
+    name: str = "door", zones: tuple[str, ...] = ("till",), classes: tuple[str, ...] = ("person",), **more: Any
+) -> CameraStates:
+    """A camera with zones and the line "way", which 7 people have crossed."""
+    ways: tuple[Direction, ...] = ("in", "out")
+    lines = {("way", way, class_): 7 * (way == "in" and class_ == "person") for way in ways for class_ in classes}
+    people = {(zone, class_): 0 for zone in zones for class_ in classes}
+    return CameraStates(name, "connecting", classes, people, lines, more.get("has_snapshots", False))
+
+
+def configured(broker: Broker, listener: Listener, *cameras: CameraStates, **settings: Any) -> MqttOutput:
+    output = MqttOutput(Mqtt("127.0.0.1", broker.port, **settings), lambda: cameras)
+    output.start()
+    wait_for(lambda: listener.last.get("status") == "online", "not online")
+    return output
+
+
+def retained(broker: Broker, topics: str = "nanotrack/#") -> dict[str, str]:
+    """What the broker tells somebody new."""
+    late = Listener(broker.port, topics)
+    time.sleep(0.3)
+    late.close()
+    return late.last
+
+
+def die(output: MqttOutput) -> None:
+    """As when the process is killed."""
+    output._client.socket().shutdown(socket.SHUT_RDWR)
+    output._client.loop_stop()
+    output._outbox.close()
+
+
+@needs_mosquitto
+def test_every_state_is_there_before_anything_happens(broker: Broker, listener: Listener) -> None:
+    output = configured(broker, listener, states(classes=("person", "car")))
+    wait_for(lambda: "door/line/way/out/car" in listener.last, "no states")
+    found = retained(broker)
+    assert found == {
+        "status": "online", "door/status": "connecting", "door/count/person": "0", "door/count/car": "0",
+        "door/zone/till": "0", "door/zone/till/person": "0", "door/zone/till/car": "0", "door/line/way/in": "7",
+        "door/line/way/out": "0", "door/line/way/in/person": "7", "door/line/way/out/person": "0",
+        "door/line/way/in/car": "0", "door/line/way/out/car": "0",
+    }  # fmt: skip
+    output.write([ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3, "car", 2)])
+    output.write([LineCrossed(ORIGIN, AT, "way", 4, "out", 7, 1, "car", 0, 1)])
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    numbers = ("door/zone/till", "door/zone/till/car", "door/zone/till/person", "door/line/way/out/car")
+    assert [listener.last[topic] for topic in numbers] == ["3", "2", "0", "1"]
+
+
+@needs_mosquitto
+def test_what_a_killed_process_left_is_put_right_or_removed(broker: Broker, listener: Listener) -> None:
+    first = configured(broker, listener, states(zones=("till", "shelf")), states("yard"), home_assistant=True)
+    first.write([seen(1, 4), ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3)])
+    first.write([CameraChanged(ORIGIN, AT, "degraded", "no picture comes")])
+    wait_for(lambda: listener.last.get("door/reason") == "no picture comes", "no reason")
+    wait_for(lambda: len(retained(broker, "nanotrack/retained")) == 0 and first._is_swept, "no record")
+    assistant = Listener(broker.port, "homeassistant/#")
+    wait_for(lambda: any("yard" in topic for topic, _ in assistant.messages), "not announced")
+    wait_for(lambda: first._outbox.drain(0.1), "not sent")
+    die(first)
+    wait_for(lambda: listener.last["status"] == "offline", "no last will")
+    second = configured(broker, listener, states(), home_assistant=True)
+    wait_for(lambda: retained(broker).get("door/zone/till") == "0", "the old count stays")
+    wait_for(lambda: not any("yard" in topic or "shelf" in topic for topic in retained(broker)), "the old zone stays")
+    found = retained(broker)
+    assert (found["door/count/person"], found["door/status"]) == ("0", "connecting")
+    assert "door/reason" not in found
+    wait_for(lambda: not any("yard" in topic for topic in retained(broker, "homeassistant/#")), "still announced")
+    announced = retained(broker, "homeassistant/#")
+    assert not any("shelf" in topic for topic in announced)
+    assert len([topic for topic in announced if "till" in topic]) == 2
+    assistant.close()
+    second.close()
+
+
+@needs_mosquitto
+def test_what_a_reload_takes_away_disappears_and_the_rest_keeps_its_numbers(broker: Broker, listener: Listener) -> None:
+    now: list[tuple[CameraStates, ...]] = [(states(zones=("till", "shelf"), has_snapshots=True), states("yard"))]
+    output = MqttOutput(Mqtt("127.0.0.1", broker.port, home_assistant=True), lambda: now[0])
+    output.start()
+    wait_for(lambda: "yard/line/way/out" in listener.last, "no states")
+    output.write([seen(1, 4), ZoneChanged(ORIGIN, AT, "till", 4, "enter", 0.0, 3)])
+    output.write([FileSaved(ORIGIN, AT, 4, "a.jpg", b"\xff\xd8picture")])
+    wait_for(lambda: "door/snapshot" in retained(broker), "no picture")
+    now[0] = (states(),)
+    gone = Origin("r2", "yard", ["person"])
+    output.write([CameraChanged(gone, AT, "stopped", ""), seen(2, 4, 7, age=1)])
+    wait_for(lambda: listener.last.get("door/count/person") == "2", "no count")
+    found = {**retained(broker), **retained(broker, "homeassistant/#")}
+    assert not any(word in topic for topic in found for word in ("yard", "shelf", "snapshot"))
+    assert found["door/zone/till"] == "3"
+    output.close()
+
+
+@needs_mosquitto
+def test_the_newest_picture_is_an_image_on_a_topic_of_its_own(broker: Broker, listener: Listener) -> None:
+    output = configured(broker, listener, states(has_snapshots=True), home_assistant=True)
+    jpeg = bytes(range(256)) * 500
+    output.write([FileSaved(ORIGIN, AT, 4, "a.jpg", b"first"), FileSaved(ORIGIN, AT, 7, "b.jpg", jpeg)])
+    output.write([FileSaved(ORIGIN, AT, None, "c.webm", b"")])
+    wait_for(lambda: listener.last.get("door/snapshot", "").encode("latin-1") == jpeg, "no picture")
+    assert retained(broker)["door/snapshot"].encode("latin-1") == jpeg
+    output.close()
+    wait_for(lambda: listener.last.get("status") == "stopped", "no goodbye")
+    events = [json.loads(text) for text in listener.on("door/events")]
+    assert [(event["event"], event["file"]) for event in events] == [
+        ("file", "a.jpg"), ("file", "b.jpg"), ("file", "c.webm"),
+    ]  # fmt: skip
+    (text,) = [text for topic, text in retained(broker, "homeassistant/#").items() if "/image/" in topic]
+    assert json.loads(text)["image_topic"] == "nanotrack/door/snapshot"
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("record", ["", "no JSON", "{}", "3", '[1, null, "nanotrack/x", "a/#", "b"]', "[" * 100_000])
+def test_a_record_that_is_none_is_harmless(broker: Broker, listener: Listener, record: str) -> None:
+    other = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    other.connect("127.0.0.1", broker.port)
+    other.loop_start()
+    other.publish("nanotrack/retained", record, qos=1, retain=True).wait_for_publish(PATIENCE_S)
+    output = configured(broker, listener, states())
+    wait_for(lambda: output._is_swept, "it is not read")
+    wait_for(lambda: retained(broker).get("door/zone/till") == "0", "no states")
+    output.close()
+    other.disconnect()
+    other.loop_stop()

@@ -36,7 +36,11 @@ def seen(number: int) -> Observed:
 
 
 def settings(folder: Path, **more: float) -> Jsonl:
-    return Jsonl(str(folder), **{"free_mib": 0, **more})  # type: ignore[arg-type]
+    """As configured; `rotate_mib` may be smaller than a configuration takes."""
+    made = Jsonl(str(folder), free_mib=0)
+    for name, value in more.items():
+        object.__setattr__(made, name, value)
+    return made
 
 
 def names(folder: Path) -> list[str]:

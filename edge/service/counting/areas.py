@@ -17,7 +17,8 @@ from edge.service.counting.zones import ZoneCounter
 class Areas:
     """The zones and lines of one camera. `note` every event of the camera, in order.
 
-    `totals` are the crossings of earlier times by (line, direction), on which the counts go on.
+    `totals` are the crossings of earlier times by (line, direction, class), on which the counts go on. `classes` are
+    the names of the classes that are followed. `stays_s` are the seconds after which zones tell that somebody stays.
     """
 
     def __init__(
@@ -25,21 +26,28 @@ class Areas:
         origin: Origin,
         zones: Sequence[Shape],
         lines: Sequence[Shape],
-        totals: Mapping[tuple[str, Direction], int] = MappingProxyType({}),
+        totals: Mapping[tuple[str, Direction, str], int] = MappingProxyType({}),
+        classes: Sequence[str] = (),
+        stays_s: Mapping[str, float] = MappingProxyType({}),
     ):
+        self._classes = classes
         self._feet = FeetFinder()
-        self._zones = [ZoneCounter(origin, zone) for zone in zones]
+        self._zones = [ZoneCounter(origin, zone, stays_s.get(zone.name)) for zone in zones]
         self._lines = [LineCounter(origin, line, totals) for line in lines]
 
     @property
-    def people(self) -> dict[str, int]:
-        """How many are in each zone."""
-        return {zone.name: zone.count for zone in self._zones}
+    def people(self) -> dict[tuple[str, str], int]:
+        """How many are in each zone, by (zone, class); 0 for a class that is followed and not there."""
+        nobody = {(zone.name, class_): 0 for zone in self._zones for class_ in self._classes}
+        return nobody | {(zone.name, class_): n for zone in self._zones for class_, n in zone.by_class.items()}
 
     @property
-    def crossings(self) -> dict[tuple[str, Direction], int]:
-        """How many crossed each line in each direction."""
-        return {(line.name, way): count for line in self._lines for way, count in line.totals.items()}
+    def crossings(self) -> dict[tuple[str, Direction, str], int]:
+        """How many crossed each line, by (line, direction, class); 0 for a class that is followed and never did."""
+        ways: tuple[Direction, Direction] = ("in", "out")
+        none = {(line.name, way, class_): 0 for line in self._lines for way in ways for class_ in self._classes}
+        counts = {(line.name, *key): count for line in self._lines for key, count in line.by_class.items()}
+        return none | counts
 
     def note(self, event: Event) -> list[Event]:
         """What follows from `event`."""

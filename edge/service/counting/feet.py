@@ -24,9 +24,13 @@ USUAL_S = 1.0  # time constant of the usual height
 
 @dataclass(slots=True)
 class Feet:
-    """Where the tracks of one frame stand. `points` float64 `[M, 2]` and `heights` float64 `[M]` are in pixels."""
+    """Where the tracks of one frame stand. `points` float64 `[M, 2]` and `heights` float64 `[M]` are in pixels.
+
+    `classes` are the names of their classes.
+    """
 
     ids: Sequence[int]
+    classes: Sequence[str]
     points: Points
     heights: Points
 
@@ -49,6 +53,7 @@ class FeetFinder:
     def find(self, event: Observed) -> Feet:
         """Where the tracks of `event` stand."""
         ids = event.tracks.ids.tolist()
+        classes = [event.origin.classes[number] for number in event.tracks.classes.tolist()]
         boxes = event.tracks.boxes_xyxy.astype(np.float64)
         points = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
         heights = boxes[:, 3] - boxes[:, 1]
@@ -62,7 +67,7 @@ class FeetFinder:
             heights[row] = body.height
             if body.hidden_s is not None:
                 points[row, 1] = top + body.height
-        return Feet(ids, points, heights)
+        return Feet(ids, classes, points, heights)
 
     def forget(self, id_: int) -> None:
         """Identity `id_` ended."""

@@ -5,6 +5,7 @@ the other, where it stays for a while. Clearly is a share of the person's height
 stands on the line and sways crosses nothing. Between two sightings the path is straight.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ BAND = 0.15  # half the width of the band along the line in which nobody has a s
 
 @dataclass(slots=True)
 class _Walk:
+    class_name: str
     point: Points  # where the feet were seen last
     side: int  # 1 on the right hand, -1 on the left, 0 not yet known
     cuts: int = 0  # how often the path has cut the line since then, to the right less to the left
@@ -30,29 +32,33 @@ class _Walk:
 class LineCounter:
     """The crossings of one line; "in" is from left to right, seen from its first point to its second.
 
-    `totals` are earlier crossings by (line, direction).
+    `totals` are earlier crossings by (line, direction, class). `by_class` counts them all by (direction, class).
     """
 
-    def __init__(self, origin: Origin, line: Shape, totals: Mapping[tuple[str, Direction], int]):
+    def __init__(self, origin: Origin, line: Shape, totals: Mapping[tuple[str, Direction, str], int]):
         self._origin, self.name = origin, line.name
         self._points = long_line(np.array(line.points))
         self._walks: dict[int, _Walk] = {}
-        self.totals: dict[Direction, int] = {
-            "in": totals.get((line.name, "in"), 0),
-            "out": totals.get((line.name, "out"), 0),
-        }
+        self.by_class: Counter[tuple[Direction, str]] = Counter(
+            {(way, class_): count for (name, way, class_), count in totals.items() if name == line.name}
+        )
+
+    def total(self, direction: Direction) -> int:
+        """All crossings in `direction`."""
+        return sum(count for (way, _), count in self.by_class.items() if way == direction)
 
     def update(self, feet: Feet, size: tuple[int, int], at: Moment) -> list[LineCrossed]:
         """The crossings that are certain now."""
         found: list[LineCrossed] = []
         start, end = self._points * np.maximum(size, 1)
         offsets = signed_distances(start, end, feet.points) / np.maximum(feet.heights, 1e-6)
-        for id_, point, offset in zip(feet.ids, feet.points, offsets.tolist(), strict=True):
+        for id_, class_, point, offset in zip(feet.ids, feet.classes, feet.points, offsets.tolist(), strict=True):
             side = 0 if abs(offset) < BAND else 1 if offset > 0 else -1
             walk = self._walks.get(id_)
             if walk is None:
-                self._walks[id_] = _Walk(point, side)
+                self._walks[id_] = _Walk(class_, point, side)
                 continue
+            walk.class_name = class_
             walk.cuts += cut(start, end, walk.point, point)
             walk.point = point
             if side == 0 or side == walk.side:
@@ -78,8 +84,13 @@ class LineCounter:
         if before == 0 or cuts != walk.side:
             return []
         direction: Direction = "in" if walk.side > 0 else "out"
-        self.totals[direction] += 1
-        return [LineCrossed(self._origin, at, self.name, id_, direction, self.totals["in"], self.totals["out"])]
+        class_ = walk.class_name
+        self.by_class[direction, class_] += 1
+        totals, of_class = (
+            (self.total("in"), self.total("out")),
+            (self.by_class["in", class_], self.by_class["out", class_]),
+        )
+        return [LineCrossed(self._origin, at, self.name, id_, direction, *totals, class_, *of_class)]
 
 
 def signed_distances(start: Points, end: Points, points: Points) -> Points:

@@ -4,6 +4,8 @@ Boxes tremble and wander. So there is a band along the zone's edge, as wide as a
 nobody changes sides, and beyond it a change counts once it has lasted.
 """
 
+from collections import Counter
+
 import numpy as np
 
 from edge.events import Moment, Origin, ZoneAction, ZoneChanged
@@ -16,38 +18,48 @@ BAND = 0.15  # half the width of the band, as a share of the person's height
 
 
 class ZoneCounter:
-    """The people in one zone of a picture of `size` (width, height)."""
+    """The people in one zone of a picture of `size` (width, height); those there for `stay_s` are told of once."""
 
-    def __init__(self, origin: Origin, zone: Shape):
-        self._origin, self.name = origin, zone.name
+    def __init__(self, origin: Origin, zone: Shape, stay_s: float | None = None):
+        self._origin, self.name, self._stay_s = origin, zone.name, stay_s
+        self._stayed: set[int] = set()  # those that had an event "stay"
         self._polygon = wide_polygon(np.array(zone.points))
         self._since_s: dict[int, float] = {}  # those inside
+        self._classes: dict[int, str] = {}  # theirs, as last seen
         self._outside: set[int] = set()  # those known to be outside
         self._changing: dict[int, float] = {}  # seen on the other side than where they count, since when
 
     @property
-    def count(self) -> int:
-        """How many are there."""
-        return len(self._since_s)
+    def by_class(self) -> Counter[str]:
+        """How many of each class are there."""
+        return Counter(self._classes.values())
 
     def update(self, feet: Feet, size: tuple[int, int], at: Moment) -> list[ZoneChanged]:
         """Those who entered or left for good. Who is not seen stays inside or outside."""
         found: list[ZoneChanged] = []
         polygon = self._polygon * np.maximum(size, 1)
         depths = np.where(contains(polygon, feet.points), 1.0, -1.0) * distances(polygon, feet.points)
-        for id_, depth, height in zip(feet.ids, depths.tolist(), feet.heights.tolist(), strict=True):
+        rows = zip(feet.ids, feet.classes, depths.tolist(), feet.heights.tolist(), strict=True)
+        for id_, class_, depth, height in rows:
             was_inside = id_ in self._since_s
+            if was_inside:
+                self._classes[id_] = class_
+                if self._stay_s is not None and id_ not in self._stayed:
+                    dwell_s = at.time_s - self._since_s[id_]
+                    if dwell_s >= self._stay_s:
+                        self._stayed.add(id_)
+                        found.append(self._change(id_, at, "stay", dwell_s, class_))
             # Who is new belongs where the feet are, even within the band.
             band = BAND * height if was_inside or id_ in self._outside else 0.0
             if was_inside and depth <= -band:
                 if (left_s := self._settled(id_, at)) is not None:
                     self._outside.add(id_)
-                    found.append(self._change(id_, at, "leave", left_s - self._since_s.pop(id_)))
+                    found.append(self._leave(id_, at, left_s))
             elif not was_inside and depth > band:
                 if (entered_s := self._settled(id_, at)) is not None:
                     self._outside.discard(id_)
-                    self._since_s[id_] = entered_s
-                    found.append(self._change(id_, at, "enter", 0.0))
+                    self._since_s[id_], self._classes[id_] = entered_s, class_
+                    found.append(self._change(id_, at, "enter", 0.0, class_))
             else:
                 self._changing.pop(id_, None)
                 if not was_inside:
@@ -58,16 +70,20 @@ class ZoneCounter:
         """Identity `id_` ended: it left, if it was inside."""
         self._changing.pop(id_, None)
         self._outside.discard(id_)
-        since_s = self._since_s.pop(id_, None)
-        return [] if since_s is None else [self._change(id_, at, "leave", at.time_s - since_s)]
+        return [self._leave(id_, at, at.time_s)] if id_ in self._since_s else []
 
     def _settled(self, id_: int, at: Moment) -> float | None:
         """Since when the feet are on the other side, None while that may be a passing error."""
         since_s = self._changing.setdefault(id_, at.time_s)
         return self._changing.pop(id_) if at.time_s - since_s >= SETTLE_S else None
 
-    def _change(self, id_: int, at: Moment, action: ZoneAction, dwell_s: float) -> ZoneChanged:
-        return ZoneChanged(self._origin, at, self.name, id_, action, dwell_s, self.count)
+    def _leave(self, id_: int, at: Moment, left_s: float) -> ZoneChanged:
+        self._stayed.discard(id_)
+        return self._change(id_, at, "leave", left_s - self._since_s.pop(id_), self._classes.pop(id_))
+
+    def _change(self, id_: int, at: Moment, action: ZoneAction, dwell_s: float, class_: str) -> ZoneChanged:
+        here = len(self._since_s), class_, self.by_class[class_]
+        return ZoneChanged(self._origin, at, self.name, id_, action, dwell_s, *here)
 
 
 def contains(polygon: Points, points: Points) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from edge.events import CameraChanged, ClockStepped, Event, IntervalChanged, Observed
-from edge.sinks.wire import line_of
+from edge.events import CameraChanged, ClockStepped, Event, FileSaved, IntervalChanged, Observed
+from edge.sinks.wire import line_of, sighting
 
 KEPT = 40
 # People come and go by the hundred; an event of a camera must not be lost among them.
@@ -24,8 +24,8 @@ class RecentEvents:
         self._rare: deque[tuple[float, Event]] = deque(maxlen=KEPT)
 
     def note(self, event: Event) -> None:
-        """Remember `event`, unless it is a frame."""
-        if isinstance(event, Observed):
+        """Remember `event`; of a frame the identities that are new in it and have a picture, of a file nothing."""
+        if isinstance(event, FileSaved) or (isinstance(event, Observed) and not _pictured(event)):
             return
         with self._lock:
             (self._rare if isinstance(event, _RARE) else self._frequent).append((self._clock(), event))
@@ -36,4 +36,22 @@ class RecentEvents:
             events = [*self._frequent, *self._rare]
         now_s = self._clock()
         events.sort(key=lambda item: -item[0])
-        return [{**json.loads(line_of(event)), "ago_s": round(now_s - at_s, 1)} for at_s, event in events]
+        return [
+            {**json.loads(line), "ago_s": round(now_s - at_s, 1)} for at_s, event in events for line in _lines(event)
+        ]
+
+
+def _pictured(frame: Observed) -> list[int]:
+    """The rows of the identities that are new in the frame and have a picture."""
+    ids = frame.tracks.ids.tolist()
+    return [row for row, id_ in enumerate(ids) if frame.ages[row] == 0 and id_ in frame.files]
+
+
+def _lines(event: Event) -> "list[str]":
+    if not isinstance(event, Observed):
+        return [line_of(event)]
+    boxes = event.tracks.boxes_xyxy
+    return [
+        sighting("new", event, row, {"xyxy": [round(value, 2) for value in boxes[row].tolist()]})
+        for row in _pictured(event)
+    ]

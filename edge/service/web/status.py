@@ -1,5 +1,6 @@
 """The state of the daemon as JSON: in short for supervisors, at length for the page."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,8 +72,12 @@ def network(found: NetworkSnapshot) -> dict[str, str]:
 def _camera(camera: CameraSnapshot, now_s: float) -> dict[str, Any]:
     ages_ms = camera.frame_ages_ms
     lines: dict[str, dict[str, int]] = {}
-    for (line, direction), count in camera.crossings.items():
-        lines.setdefault(line, {})[direction] = count
+    for (line, direction, _), count in camera.crossings.items():
+        counts = lines.setdefault(line, {})
+        counts[direction] = counts.get(direction, 0) + count
+    zones: Counter[str] = Counter()
+    for (zone, _), count in camera.people.items():
+        zones[zone] += count
     return {
         "name": camera.name,
         "run": camera.run,
@@ -89,6 +94,6 @@ def _camera(camera: CameraSnapshot, now_s: float) -> dict[str, Any]:
         "corrupt": camera.corrupt,
         "reconnects": camera.reconnects,
         "shown": camera.shown,
-        "zones": dict(camera.people),
+        "zones": dict(zones),
         "lines": lines,
     }

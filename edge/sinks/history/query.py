@@ -71,18 +71,19 @@ def sums(
         raise DataError(f"history: the database is damaged: {error}") from error
 
 
-def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction], int]:
-    """All crossings by (camera, line, direction) since the database began."""
-    rows = database.execute("SELECT camera, line, direction, sum(count) FROM totals GROUP BY camera, line, direction")
-    return {(camera, line, direction): count for camera, line, direction, count in rows}
+def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction, str], int]:
+    """All crossings by (camera, line, direction, class) since the database began."""
+    rows = database.execute("SELECT camera, line, direction, class, count FROM totals")
+    return {(camera, line, direction, class_): count for camera, line, direction, class_, count in rows}
 
 
-def past_totals(path: Path, camera: str) -> dict[tuple[str, Direction], int]:
-    """All crossings of `camera` by (line, direction) in the database `path`; none where there is no such file.
+def past_totals(path: Path, camera: str) -> dict[tuple[str, Direction, str], int]:
+    """All crossings of `camera` by (line, direction, class) in the database `path`; none where there is no such file.
 
     Raises DataError for a database of another program.
     """
     if not path.exists():
         return {}
     with closing(open_to_read(path)) as database:
-        return {(line, way): count for (name, line, way), count in totals(database).items() if name == camera}
+        found = totals(database).items()
+    return {(line, way, class_): count for (name, line, way, class_), count in found if name == camera}

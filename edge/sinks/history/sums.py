@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from edge.events import Ended, Event, LineCrossed, Observed, ZoneChanged
+from edge.events import Event, LineCrossed, Observed, ZoneChanged
 
 LONGEST_STEP_S = 2.0  # a longer gap between two frames is an outage, in which nobody was observed
 
@@ -33,7 +33,6 @@ class Sums:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[tuple[Any, ...], list[float]]] = {table: {} for table in KEYS}
-        self._classes: dict[tuple[str, int], str] = {}  # of the identities in view
         self._last_s: dict[str, float] = {}  # when each camera gave its last picture, on the event's own clock
 
     def add(self, event: Event, minute: int) -> None:
@@ -42,15 +41,14 @@ class Sums:
         if isinstance(event, Observed):
             self._add_frame(event, minute)
         elif isinstance(event, LineCrossed):
-            crossing = camera, event.line, self._class_of(event), event.direction
+            crossing = camera, event.line, event.class_name, event.direction
             self._put("crossings", (minute, *crossing), 1)
             self._put("totals", crossing, 1)
         elif isinstance(event, ZoneChanged):
             gone = event.action == "leave"
-            stay = minute, camera, event.zone, self._class_of(event)
-            self._put("zones", stay, not gone, gone, event.dwell_s, event.dwell_s, event.count + gone)
-        elif isinstance(event, Ended):
-            self._classes.pop((event.origin.run, event.id), None)
+            stay = minute, camera, event.zone, event.class_name
+            dwell_s = event.dwell_s if gone else 0.0
+            self._put("zones", stay, event.action == "enter", gone, dwell_s, event.dwell_s, event.class_count + gone)
 
     def _add_frame(self, event: Observed, minute: int) -> None:
         origin = event.origin
@@ -59,17 +57,12 @@ class Sums:
         step_s = step_s if 0 <= step_s <= LONGEST_STEP_S else 0.0
         self._put("cameras", (minute, origin.camera), step_s)
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        rows = zip(event.tracks.ids.tolist(), event.tracks.classes.tolist(), event.ages, strict=True)
-        for id_, number, age in rows:
-            name = origin.classes[number] if number < len(origin.classes) else str(number)
-            self._classes[origin.run, id_] = name
+        for number, age in zip(event.tracks.classes.tolist(), event.ages, strict=True):
+            name = origin.classes[number]
             counts[name][0] += age == 0
             counts[name][1] += 1
         for name, (new, present) in counts.items():
             self._put("people", (minute, origin.camera, name), new, present * step_s, present)
-
-    def _class_of(self, event: LineCrossed | ZoneChanged) -> str:
-        return self._classes.get((event.origin.run, event.id), event.origin.classes[0] if event.origin.classes else "")
 
     def _put(self, table: str, key: tuple[Any, ...], *values: float) -> None:
         row = self.rows[table].setdefault(key, [0.0] * len(values))

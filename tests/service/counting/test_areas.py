@@ -1,5 +1,6 @@
 """Who is in a zone and for how long, who crosses a line and in which direction."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from itertools import pairwise
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.demo.scene import Options
-from edge.events import Ended, Event, LineCrossed, Moment, Observed, Origin, ZoneChanged
+from edge.events import Direction, Ended, Event, LineCrossed, Moment, Observed, Origin, ZoneChanged
 from edge.service.counting.areas import Areas
 from edge.service.counting.border import wide_polygon
 from edge.service.counting.feet import FeetFinder
@@ -312,3 +313,29 @@ def test_a_zone_along_the_border_goes_on_beyond_it() -> None:
     right = wide_polygon(np.array(RIGHT.points))
     outside = np.array([(0.7, 1.4), (1.3, 0.5), (0.3, 1.4), (0.7, -0.4)])
     assert contains(right, outside).tolist() == [True, True, False, True]
+
+
+def test_crossings_and_stays_are_counted_by_class() -> None:
+    origin = Origin("r1", "door", ["person", "car"])
+    past: dict[tuple[str, Direction, str], int] = {("middle", "in", "car"): 5, ("other", "in", "car"): 9}
+    areas = Areas(origin, [RIGHT], [MIDDLE], past, ["person", "car"])
+    found: list[Event] = []
+    for i in range(20):  # a person and a car, side by side from right to left; the tracker corrects a class on the way
+        event = seen(i / 10, {1: (0.8 - 0.03 * i, 0.4), 2: (0.8 - 0.03 * i, 0.6)})
+        event.tracks.classes[:] = [0, i > 2]
+        found += areas.note(dataclasses.replace(event, origin=origin))
+    crossed = [e for e in found if isinstance(e, LineCrossed)]
+    assert [(e.id, e.class_name, e.total_in, e.class_in, e.class_out) for e in crossed] == [
+        (1, "person", 6, 1, 0),
+        (2, "car", 7, 6, 0),
+    ]
+    assert areas.crossings == {
+        ("middle", "in", "person"): 1, ("middle", "out", "person"): 0, ("middle", "in", "car"): 6,
+        ("middle", "out", "car"): 0,
+    }  # fmt: skip
+    zones = [(e.id, e.action, e.class_name, e.count, e.class_count) for e in found if isinstance(e, ZoneChanged)]
+    assert zones == [
+        (1, "enter", "person", 1, 1), (2, "enter", "car", 2, 1),
+        (1, "leave", "person", 1, 0), (2, "leave", "car", 0, 0),
+    ]  # fmt: skip
+    assert areas.people == {("right", "person"): 0, ("right", "car"): 0}

@@ -194,14 +194,14 @@ def test_totals_of_lines_go_on_after_a_restart(tiny_pack: Path, tiny_video: Path
     before = History(config.History(str(database)))
     before.start()
     origin = Origin("earlier", "a", ["person"])
-    before.write([LineCrossed(origin, Moment(1.0, None), "middle", id_, "in", id_, 0) for id_ in (1, 2, 3)])
+    before.write([LineCrossed(origin, Moment(1.0, None), "middle", id_, "in", id_, 0, "person") for id_ in (1, 2, 3)])
     before.close()
     line = '[[camera.line]]\nname = "middle"\npoints = [[0, 0.9], [1, 0.9]]\n'
     path = write_config(tmp_path, tiny_pack, camera("a", tiny_video), more=f'[history]\npath = "{database}"\n')
     path.write_text(path.read_text().replace("[jsonl]", line + "[jsonl]"))
     daemon = Daemon(config.load(path))
     cycle_until(daemon, lambda: daemon.is_finished)
-    assert daemon.streams[0].areas.crossings == {("middle", "in"): 3, ("middle", "out"): 0}
+    assert daemon.streams[0].areas.crossings == {("middle", "in", "person"): 3, ("middle", "out", "person"): 0}
     daemon.close()
     with closing(open_to_read(database)) as reader:
         (row,) = query.sums(reader, "people", "day")
