@@ -4,6 +4,7 @@ Everybody leaves the picture now and then and comes back as the same person. The
 (Helbing and Molnar 1995) in fixed steps, so that it does not depend on the frame rate.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ SHARE_FAR = 0.3  # of the people that begin on the far pavement
 SHARE_CROSSING = 0.22  # of the routes that cross the road
 SHARE_PAUSE = 0.4  # of the routes with a stop on the way
 SHARE_PAIRED = 0.3  # of the people that walk beside another one
+WAITING_GAP_M = 1.2  # people who wait stand so far apart
 
 
 @dataclass
@@ -80,6 +82,21 @@ class Crowd:
             y = rng.uniform(*(PAVEMENT_Y if far else SQUARE_Y))
             self._put(i, rng.uniform(-0.9, 0.9) * self._edge(y), y)
         self._stand_beside_leaders(np.flatnonzero(self._leaders >= 0))
+
+    def make_wait(self, people: int, rng: np.random.Generator) -> None:
+        """Let the first `people` stand on the square for ever, in places drawn from `rng`, alone."""
+        placed = np.empty((0, 2))
+        while len(placed) < people:
+            y = rng.uniform(*SQUARE_Y)
+            place = np.array([rng.uniform(-0.7, 0.7) * self._edge(y), y])
+            gaps = np.hypot(*(np.concatenate([placed, self._layout.obstacles[:, :2]]) - place).T)
+            # A long queue has no room for such gaps.
+            if gaps.min(initial=math.inf) >= WAITING_GAP_M * min(1.0, 20 / people):
+                placed = np.concatenate([placed, place[None]])
+        self._leaders[:people] = -1
+        self._leaders[self._leaders < people] = -1
+        self._routes[:people] = [Route([(x, y, math.inf)], False) for x, y in placed.tolist()]
+        self.positions[:people], self.velocities[:people] = placed, 0.0
 
     def _edge(self, y: float) -> float:
         return self._half_width_per_m * y if self._half_length_m is None else self._half_length_m

@@ -1,9 +1,12 @@
 """The built-in scene: a seeded street with walking people, as a source of frames with exact ground truth.
 
     demo://?people=20&seed=3&frames=300&size=1280x720&fps=30&camera=still
+    demo://?people=20&seed=3&waiting=5
     demo://?people=50&seed=3&street=6&view=2
 
-The second is a street that six cameras watch, seen by the second of them: the other five show the same people.
+In the second, five of the people wait: they stand still all the time. The third is a street that six cameras watch,
+seen by the second of them: the other five show the same people.
+
 The same options give the same pictures, bit for bit, on one machine. Training uses seeds from `TRAINING_SEEDS` up;
 scores are measured on smaller ones.
 """
@@ -28,7 +31,8 @@ LONGEST_FRAME_S = 1 / 30  # a camera that takes fewer pictures does not open its
 class Options:
     """What the address of a scene may say. `frames` 0 never ends; `camera` is still or moving.
 
-    With `street` cameras along one street, `view` is the number of the one that is looked through, from 1.
+    Of the people `waiting` stand still all the time. With `street` cameras along one street, `view` is the number of
+    the one that is looked through, from 1.
     """
 
     people: int = 20
@@ -39,11 +43,13 @@ class Options:
     camera: str = "still"
     street: int = 0
     view: int = 1
+    waiting: int = 0
 
     def stage(self) -> Stage:
         """The street with its people, at the beginning."""
         street = Street(self.street, self.view) if self.street else None
-        return Stage(self.people, self.seed, self.size, moving=self.camera == "moving", street=street)
+        moving = self.camera == "moving"
+        return Stage(self.people, self.seed, self.size, moving=moving, waiting=self.waiting, street=street)
 
 
 class Scene:
@@ -92,10 +98,19 @@ def parse(url: str) -> Options:
     options = Options(**values)
     if options.view > max(1, options.street):
         raise UsageError(f"{url}: view={options.view}: expected a camera of the street: street={options.view} or more")
+    if options.waiting > options.people:
+        raise UsageError(f"{url}: waiting={options.waiting}: expected at most people={options.people}, who they are of")
     return options
 
 
-_WHOLE = {"people": (1, 200), "seed": (0, 2**31), "frames": (0, 10**9), "street": (1, 32), "view": (1, 32)}
+_WHOLE = {
+    "people": (1, 200),
+    "waiting": (0, 200),
+    "seed": (0, 2**31),
+    "frames": (0, 10**9),
+    "street": (1, 32),
+    "view": (1, 32),
+}
 _KEYS = (*_WHOLE, "fps", "size", "camera")
 
 

@@ -36,11 +36,19 @@ class Thing:
 class Stage:
     """`advance` moves the people on, `shoot` takes a picture. Everything follows from the arguments.
 
-    With `street` it is one of the views of a street that several cameras watch.
+    Of the people `waiting` stand still all the time. With `street` it is one of the views of a street that several
+    cameras watch.
     """
 
     def __init__(
-        self, people: int, seed: int, size: tuple[int, int], *, moving: bool, street: Street | None = None
+        self,
+        people: int,
+        seed: int,
+        size: tuple[int, int],
+        *,
+        moving: bool,
+        waiting: int = 0,
+        street: Street | None = None,
     ) -> None:
         self.camera = Camera(*size, moving)
         everywhere = [np.random.default_rng([seed, k]) for k in range(6)]
@@ -58,6 +66,7 @@ class Stage:
             everywhere[3],
             None if street is None else street.half_length_m,
         )
+        self._crowd.make_wait(waiting, np.random.default_rng([seed, 6]))
         self._traffic = traffic.Traffic(plan.crossing_x, rngs[4])
         clock = rngs[4] if street is None else everywhere[4]  # the signals of a street are the same in all its views
         self._crowd.time_s = float(clock.uniform(0, layout.SIGNAL_PERIOD_S))

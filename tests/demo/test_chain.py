@@ -76,6 +76,26 @@ def test_identities_are_kept(pack):
     assert sum(len(ids) == 1 for ids in pairs.values()) >= 0.7 * len(pairs)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [910, 911])
+def test_people_who_wait_for_a_minute_are_shown_under_one_identity(pack, seed):
+    pipeline = Pipeline(pack, frame_rate=5)
+    seen: dict[int, list[int]] = {}
+    for frame, truth in Scene(Options(people=12, waiting=4, seed=seed, frames=300, fps=5.0)):
+        tracks = pipeline(frame)
+        for box, person, visible in zip(truth.boxes_xyxy, truth.ids.tolist(), truth.visibility, strict=True):
+            if person <= 4 and visible > 0.8:
+                middles = (tracks.boxes_xyxy[:, :2] + tracks.boxes_xyxy[:, 2:]) / 2
+                off = np.abs(middles - (box[:2] + box[2:]) / 2) / (box[2:] - box[:2])
+                on = np.flatnonzero((off < 0.25).all(1))
+                seen.setdefault(person, []).append(int(tracks.ids[on[0]]) if len(on) else 0)
+    assert sorted(seen) == [1, 2, 3, 4]
+    for ids in seen.values():
+        usual = max(set(ids), key=ids.count)
+        assert usual > 0
+        assert ids.count(usual) >= 0.98 * len(ids)
+
+
 def test_the_demo_leaves_everything_behind(pack, tmp_path, capsys):
     pytest.importorskip("trackeval")
     scene = "demo://?people=12&seed=904&frames=40"

@@ -42,3 +42,17 @@ def test_people_walk_at_human_speed(walked):
     speeds = speeds[speeds < 10]  # those who come back jump, out of view
     assert 0.7 < np.median(speeds) < 1.6
     assert np.percentile(speeds, 99.9) < 2.8
+
+
+def test_who_waits_stays_where_they_are_and_nobody_follows_them():
+    layout = plan(np.random.default_rng([4, 0]))
+    crowd = Crowd(20, layout, 0.6, np.full(20, 0.9), np.random.default_rng([4, 3]))
+    crowd.make_wait(5, np.random.default_rng([4, 6]))
+    first = crowd.positions.copy()
+    for _ in range(1200):
+        crowd.step()
+    way = np.hypot(*(crowd.positions - first).T)
+    assert (way[:5] < 1.5).all()  # people who pass push them a little
+    assert (way[5:] > 2).mean() > 0.8
+    gaps = np.linalg.norm(first[:5, None] - first[None, :5], axis=-1)[np.triu_indices(5, 1)]
+    assert gaps.min() >= 1.2

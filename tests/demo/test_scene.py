@@ -24,6 +24,7 @@ def test_an_address_says_everything():
     ("query", "told"),
     [
         ("poeple=3", "unknown option 'poeple'"),
+        ("people=3&waiting=4", "waiting=4: expected at most people=3"),
         ("people=0", "from 1 to 200"),
         ("people=2.5", "a whole number"),
         ("seed=x", "seed=x"),
