@@ -67,20 +67,20 @@ class Tracklets:
         """
         stays = _stays(numbers, frames, boxes_xyxy, times_s)
         people: dict[int, list[_Stay]] = {}
-        looks: dict[int, Float64s] = {}
+        embeddings: dict[int, Float64s] = {}
         for number, stay in stays.items():
             identity = identities[number]
             people.setdefault(identity, []).append(stay)
             if number in self._sums:
-                looks[identity] = looks.get(identity, 0.0) + self._sums[number]
+                embeddings[identity] = embeddings.get(identity, 0.0) + self._sums[number]
         owner = {identity: identity for identity in people}
-        for one, other in _alike(looks):
+        for one, other in _alike(embeddings):
             first, second = sorted((owner[one], owner[other]))
-            if first == second or _cosine(looks[first], looks[second]) < LEAST_COSINE:
+            if first == second or _cosine(embeddings[first], embeddings[second]) < LEAST_COSINE:
                 continue
             together = sorted(people[first] + people[second], key=lambda stay: stay.first_s)
             if all(a.may_precede(b) for a, b in itertools.pairwise(together)):
-                people[first], looks[first] = together, looks[first] + looks[second]
+                people[first], embeddings[first] = together, embeddings[first] + embeddings[second]
                 owner.update({identity: first for identity, of in owner.items() if of == second})
         return {number: owner[identities[number]] for number in stays}
 
@@ -95,12 +95,12 @@ def _stays(numbers: Int64s, frames: Int64s, boxes_xyxy: Float64s, times_s: Seque
     return stays
 
 
-def _alike(looks: Mapping[int, Float64s]) -> list[tuple[int, int]]:
+def _alike(embeddings: Mapping[int, Float64s]) -> list[tuple[int, int]]:
     """Pairs of identities that look alike, the most alike first."""
-    names = list(looks)
+    names = list(embeddings)
     if len(names) < 2:
         return []
-    vectors = np.stack([looks[name] / np.linalg.norm(looks[name]) for name in names])
+    vectors = np.stack([embeddings[name] / np.linalg.norm(embeddings[name]) for name in names])
     pairs = []
     for i, vector in enumerate(vectors[:-1]):
         cosines = vectors[i + 1 :] @ vector

@@ -1,13 +1,13 @@
-"""Evidence that a track is a real object: log-odds that grow with every second it is seen.
+"""Evidence that a track is a real object: log-odds that grow with the time it is detected.
 
-A fixed score threshold suits one detector only. Here a track is confirmed by how often *and* how well it was seen:
-with the defaults two sightings at score .9 confirm it, five at .4, and a steady .2 never. Sightings a thirtieth of a
-second apart are not independent, so evidence comes by the second and not by the frame.
+A fixed score threshold suits one detector only. Here both the number and the scores of the detections count: with the
+defaults two detections of score .9 confirm a track, five of .4, and a constant .2 never does. Detections a thirtieth of
+a second apart are not independent, so evidence is counted by time and not by frames.
 
     first sighting   e  = FIRST_S (score_evidence o - doubt)
     every other one  e += min(seconds, LONGEST_S) (score_evidence o + sight_evidence - doubt)
 
-with the log-odds o of the score. A track is confirmed at `confirm_evidence`, shown from 0 on, given up below DROP.
+with the log-odds o of the score. A track is confirmed at `confirm_evidence`, shown from 0 on, removed below DROP.
 """
 
 import math
@@ -16,12 +16,12 @@ from typing import Any
 from edge.kernels.jit import kernel
 from edge.track import usual
 
-# What the first sighting is worth, in seconds of evidence: one frame at the rate of the sets it was tuned on.
+# Time that the first detection counts for, in seconds: one frame at the rate of the data sets used for tuning.
 FIRST_S = 1 / 30
-# A long gap between two frames is worth no more than this: two sightings never prove an object alone.
+# A longer gap between two frames counts as this, in seconds: two detections alone never prove an object.
 LONGEST_S = 0.1
 DROP = -2.0  # log-odds: one to seven against an object
-# Scores are taken for probabilities, but none is ever certain.
+# Scores are treated as probabilities, but none is certain.
 _LEAST, _MOST = 0.01, 0.99
 
 
@@ -37,8 +37,8 @@ def doubts(run: Any, overlap: float, surprise: float) -> float:
     """Evidence a second against a new object: boxes on a known one are often parts of it, odd heights often errors.
 
     `overlap` is the IoU with confirmed tracks that have another box, `surprise` how odd the height is (0..2), and the
-    rest a detector's trust in itself, see usual.py. Confirmed tracks are not doubted so: they may well stand behind
-    somebody, and their size is their own.
+    rest is the detector's overconfidence, see usual.py. For new tracks only: a confirmed one may well be behind
+    somebody, and its height is known.
     """
     trust = run["score_evidence"] * usual.overconfidence(run)
     return run["overlap_evidence"] * overlap + run["height_evidence"] * surprise + trust

@@ -1,13 +1,14 @@
-"""Which tracks are shown: those whose standing is near to what is usual in the scene, nearer if they never moved.
+"""Which tracks are shown: those with scores near to what is usual in the scene; static ones must be nearer to it.
 
-A signpost, a conifer or a clothes rack is found in every frame at a low score, so evidence by the second would show it
-for ever. A track's standing is the log-odds it is known for: it follows better scores within `_RISE_S` and worse ones
-within `_FALL_S`, so a moment behind somebody costs nothing. With the scene's level and variance of usual.py:
+A signpost, a conifer or a clothes rack is detected in every frame with a low score, so evidence that only accumulates
+would show it without end. A track's `standing` is a slow average of the log-odds of its scores: it follows higher
+scores within `_RISE_S` and lower ones within `_FALL_S`, so a short occlusion does not hide a person. With the level and
+variance of the scene from usual.py:
 
     shown iff standing >= min(level, share * level) - wander_weight * variance
 
-where the share is `usual_share`, or `still_share` for a track that has stood for `_STILL_S` where it began. A person
-who waits has a person's score and stays. What is not shown is followed on and keeps its identity.
+The share is `usual_share`, or `still_share` for a track that has not moved for `_STILL_S` since it began. A person who
+waits has a person's score and stays visible. A track that is not shown is still tracked and keeps its identity.
 """
 
 import math
@@ -17,8 +18,8 @@ from edge.kernels.jit import kernel
 from edge.track import usual
 from edge.track.evidence import log_odds
 
-# Fields of a tracker's record, for one frame: the least standing of a track that is shown, of those that have moved and
-# of still ones; and what part of the way to a better and to a worse score the standing goes.
+# Fields of a tracker's record, set for each frame: the least standing to be shown, for tracks that have moved and for
+# static ones; and the steps of the average, towards a higher and towards a lower score.
 RUN_FIELDS: list[Any] = [*usual.FIELDS, ("least_standing", "f8", (2,)), ("standing_steps", "f8", (2,))]
 
 # Fields of a track. `standing` and `mean` of its scores are log-odds. `born`: the centre where it began, shifted with
@@ -31,9 +32,9 @@ FIELDS: list[Any] = [
 ]
 
 _RISE_S, _FALL_S = 0.1, 5.0
-_SETTLED_S = 0.3  # from this age on tracks teach what is usual
-_STILL_S = 2.0  # younger ones had no time to walk ...
-_STILL_H = 0.5  # ... farther than this; detectors are wrong by less
+_SETTLED_S = 0.3  # only tracks older than this count for what is usual
+_STILL_S = 2.0  # a younger track had no time to move ...
+_STILL_H = 0.5  # ... farther than this, in h; errors of detectors are smaller
 
 
 @kernel
@@ -49,7 +50,7 @@ def begin_frame(run: Any, seconds: float) -> None:
 
 @kernel
 def begin(track: Any, score: float) -> None:
-    """What is known of a track at its first detection; its filter has started."""
+    """Set the fields of a track at its first detection; its filter has started."""
     track["standing"] = track["mean"] = log_odds(score)
     track["walked"] = 0.0
     for k in range(2):
@@ -58,7 +59,7 @@ def begin(track: Any, score: float) -> None:
 
 @kernel
 def see(run: Any, track: Any, score: float, odds: float, seconds: float) -> None:
-    """Let a matched track's standing follow its score, whose log-odds are `odds`, and let it teach what is usual.
+    """Update the standing of a matched track with its score, of log-odds `odds`, and what is usual in the scene.
 
     Its filter is up to date.
     """
@@ -76,11 +77,11 @@ def see(run: Any, track: Any, score: float, odds: float, seconds: float) -> None
 
 @kernel
 def is_still(run: Any, track: Any) -> bool:
-    """Whether a track has had time to walk and has not."""
+    """Whether a track has had time to move and has not."""
     return run["now"] - track["start"] > _STILL_S * run["frame_rate"] and track["walked"] <= _STILL_H
 
 
 @kernel
 def is_shown(run: Any, track: Any) -> bool:
-    """Whether a track's standing is what people have in this scene."""
+    """Whether a track's standing is high enough for this scene."""
     return track["standing"] >= run["least_standing"][1 if is_still(run, track) else 0]

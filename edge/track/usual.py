@@ -1,11 +1,11 @@
-"""Which scores are usual in a scene: learned from the tracks that are shown, forgotten slowly.
+"""Which scores are usual in a scene: learned online from the tracks that are shown, with exponential forgetting.
 
-Detectors differ: one gives people .9, another .4, a third gives .9 to clutter. With the log-odds o = ln(s / (1 - s)) of
-a score s, the weight w = seconds * s of a sighting, m the mean log-odds of its track before it, T the seconds learned
-from and T0 = 1 s (all sums with exponential forgetting):
+Detectors differ: one gives people .9, another .4, a third gives .9 to clutter as well. With the log-odds
+o = ln(s / (1 - s)) of a score s, the weight w = seconds * s of a detection, m the mean log-odds of its track before it,
+T the seconds learned from and T0 = 1 s (all sums with exponential forgetting):
 
-    level    = (T sum(w o) / sum(w) - T0) / (T + T0)                 -1, a score of .27, before anything was seen
-    variance = (T sum(w (o - m)^2) / sum(w) + T0 .2)  / (T + T0)     of one and the same track
+    level    = (T sum(w o) / sum(w) - T0) / (T + T0)                 -1, a score of .27, before the first detection
+    variance = (T sum(w (o - m)^2) / sum(w) + T0 .2)  / (T + T0)     within one track
 """
 
 import math
@@ -16,8 +16,8 @@ from edge.kernels.jit import kernel
 # Fields of a tracker's record: sums of seconds, weight, weight * log-odds, weight * squared deviation; level, variance.
 FIELDS: list[Any] = [("usual_sums", "f8", (4,)), ("usual_level", "f8"), ("usual_variance", "f8")]
 
-_MEMORY_S = 20.0  # after so long a sighting counts 1/e
-_PRIOR_S = 1.0  # of sightings count as much as what is believed before any
+_MEMORY_S = 20.0  # after so long a detection counts 1/e
+_PRIOR_S = 1.0  # of detections weigh as much as the prior
 _PRIOR_LEVEL, _PRIOR_VARIANCE = -1.0, 0.2
 _OVERCONFIDENT = 1.0  # log-odds; a detector that gives people more than .73 often gives clutter a high score too
 

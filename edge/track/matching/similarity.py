@@ -1,12 +1,12 @@
-"""How well a detection continues a track, from 0 to 1, and what matching the two is worth.
+"""Similarity of a detection to a track, from 0 to 1, and the gain of matching the two.
 
-IoU alone confuses people who cross. Three factors, all relative to the box, tell them apart: the ratio of heights; how
-far the lower edge is off, since feet stay on the ground while arms move and the one in front stands lower in the
-picture (a confident box's edge counts more); and the jump of the score, since someone half hidden keeps a low score
-for a while (the idea of Hybrid-SORT's confidence cue, Yang et al. 2024).
+IoU alone confuses people who cross. Three factors, all relative to the box, tell them apart: the ratio of heights; the
+offset of the lower edge, since feet stay on the ground while arms move, and who is in front stands lower in the picture
+(it counts more for a confident box); and the change of the score, since somebody half occluded keeps a low score for a
+while (the confidence cue of Hybrid-SORT, Yang et al. 2024).
 
 Where a prediction is less certain than usual, after a gap or at a low rate, both boxes are grown by the same margin
-before their IoU is taken (the idea of buffered IoU, Yang et al. 2023, with a buffer that knows the uncertainty).
+before their IoU is computed (buffered IoU, Yang et al. 2023, with a buffer that depends on the uncertainty).
 """
 
 import math
@@ -46,10 +46,10 @@ def similarity(run: Any, track: Any, detection: Any, overlap: float) -> float:
 
 @kernel
 def returning(run: Any, track: Any) -> float:
-    """What is left of a lost track's similarity: 1 / (1 + score^2 t / `absence_s`) after t seconds unseen.
+    """Factor on a lost track's similarity: 1 / (1 + score^2 t / `absence_s`) after t seconds unseen.
 
-    Those with low scores are missed often and return any moment. Who was always seen and is not any more has gone
-    behind something or away, and the later, the more likely a box at the place expected is somebody else.
+    Objects of low score are missed often and return soon. One of high score that is lost is occluded or has left, and
+    the later it is, the more likely a detection at its predicted place is somebody else.
     """
     seconds = (run["now"] - track["last"]) / run["frame_rate"]
     return 1.0 / (1.0 + track["score"] * track["score"] * seconds / run["absence_s"])
@@ -59,7 +59,7 @@ def returning(run: Any, track: Any) -> float:
 def worth(run: Any, alike: float, score: float) -> float:
     """Gain of matching: score^2 (alike - least), where least = min(enough, floor / score^2).
 
-    A confident box may lie far off (fast people), an unsure one must be similar `enough`.
+    A confident detection may lie far off (fast people), one of low score must be similar `enough`.
     """
     weight = score * score
     return weight * alike - min(run["similarity_floor"], run["similarity_enough"] * weight)

@@ -1,12 +1,13 @@
-"""NanoTrack, our default: the modules of the published method by name and purpose, each working with evidence.
+"""NanoTrack, the default method: the modules of the published one, each based on evidence in place of thresholds.
 
-Refind: detections of low score continue tracks, lost ones too. Recycle: any detection may start a track, which is shown
-once there is evidence for it. Check duplicates: evidence counts less on top of known objects. Depth: the lower edge
-tells which is in front, and how tall one should be there.
+- Refind: detections of low score continue tracks, lost ones too.
+- Recycle: any detection may start a track, which is shown once there is enough evidence for it.
+- Check duplicates: a detection on top of a known object is weaker evidence.
+- Depth: the lower edge of a box tells which object is in front, and how tall an object should be there.
 
-A frame: predict; shift all by the camera's motion; match in three stages; update; gather evidence; start tracks; show
-those whose standing is usual in the scene. All lengths are relative to the box, all times in seconds. The published
-algorithm is in nanotrack_published.py.
+Steps of a frame: predict; compensate camera motion; match in three stages; update filters and evidence; start tracks;
+show those whose scores are usual in the scene. Lengths are relative to the box height, times are in seconds. The
+published algorithm is in nanotrack_published.py.
 """
 
 import math
@@ -31,43 +32,43 @@ from edge.track.state import HIGH, LOST, LOW, NOWHERE, REMOVED, TRACKED, Work, t
 
 _FIRST, _SECOND, _THIRD = range(3)  # stages
 _SCORE_MEMORY_S = 0.15  # time constant of a track's running score
-_ONE_FRAME = 6.0  # frames a second from which on one missed frame is bridged, if any is
+_ONE_FRAME = 6.0  # frames a second; at this rate or more at least one missed frame is bridged, if `coast_s` > 0
 _LEAST_SHRINK = 1e-3  # no box may shrink to less than this fraction in one correction
 
 
 @dataclass(frozen=True)
 class Parameters(ReentryParameters):
-    """One setting for every set, rate and camera; docs/results has the effect of each component on every set.
+    """One setting for all data sets, frame rates and cameras; docs/results has the effect of each component.
 
-    Scores are taken for probabilities; h is the height of a box, o the log-odds of a score. Parameter, unit, effect:
+    Scores are treated as probabilities; h is the height of a box, o the log-odds of a score. Parameter, unit, effect:
 
-    - `high_score`, score: detections from here on are matched first, the others to what is left.
-    - `low_score`, score: detections below are not used at all.
-    - `birth_score`, score: the least a track can begin with, or a detection speak for the camera with.
+    - `high_score`, score: detections of at least this score are matched first, the others to the tracks left.
+    - `low_score`, score: detections below are ignored.
+    - `birth_score`, score: the least that starts a track, or that is used to estimate the camera's motion.
     - `similarity_floor`, score^2: the least score^2 * similarity of a match; higher: fewer wrong matches, more losses.
     - `similarity_enough`, 1: a similarity that is enough whatever the score.
-    - `uncertainty_reach`, 1: by how many standard deviations of its place an uncertain track's box is grown.
-    - `absence_s`, s: a track of score 1 unseen for so long must fit twice as well; inf: for ever as well as at once.
-    - `continuity`, 1/score: what a jump of the score costs of the similarity; 0: nothing.
-    - `feet_tolerance`, h: an offset of the lower edge that halves the similarity; inf: no heed.
-    - `position_noise`, h/sqrt(s), and `velocity_noise`, h/s/sqrt(s): how freely objects move; higher: follows faster.
+    - `uncertainty_reach`, 1: by how many standard deviations of its position an uncertain track's box is grown.
+    - `absence_s`, s: a track of score 1 unseen for so long must fit twice as well; inf: time unseen has no effect.
+    - `continuity`, 1/score: by how much a change of the score lowers the similarity; 0: not at all.
+    - `feet_tolerance`, h: an offset of the lower edge that halves the similarity; inf: it has no effect.
+    - `position_noise`, h/sqrt(s), and `velocity_noise`, h/s/sqrt(s): process noise; higher: follows faster.
     - `start_velocity_noise`, h/s: how fast objects move when first seen, as a standard deviation.
     - `measurement_noise`, h: standard deviation of a box of score 1 that nothing overlaps.
-    - `score_noise`, `overlap_noise`, 1: that deviation is (1 + this * (1 - score)) and (1 + this * overlap) times it.
-    - `camera_noise`, h: how far single objects stray from the camera's motion; 0: a camera that never moves.
-    - `confirm_evidence`, log-odds: a track is confirmed from here on; higher: later, with fewer false ones.
+    - `score_noise`, `overlap_noise`, 1: factors (1 + this * (1 - score)) and (1 + this * overlap) of that deviation.
+    - `camera_noise`, h: deviation of single objects from the camera's motion; 0: the camera never moves.
+    - `confirm_evidence`, log-odds: a track is confirmed at this evidence; higher: later, with fewer false tracks.
     - `score_evidence`, 1/s: evidence a second for every unit of o.
-    - `sight_evidence`, log-odds/s: evidence for being seen at all.
+    - `sight_evidence`, log-odds/s: evidence for being detected at all.
     - `overlap_evidence`, `height_evidence`, log-odds/s: evidence against new tracks on known ones, or of odd height.
-    - `overconfidence`, 1: what part of the usual o above 1 is taken off the o of new tracks.
-    - `usual_share`, 1: a track is shown from this part of the usual o on; higher: less clutter, fewer doubtful people.
+    - `overconfidence`, 1: this part of the usual o above 1 is subtracted from the o of new tracks.
+    - `usual_share`, 1: a track is shown from this part of the usual o on; higher: less clutter, fewer faint people.
     - `still_share`, 1: the same for a track that has never moved.
-    - `wander_weight`, 1: how far below that it may be, in variances of o about the mean of a track.
+    - `wander_weight`, 1: how far below that it may be, in units of the variance of o within a track.
     - `lost_s`, s: how long a confirmed track is kept unseen; `new_s`: how long one that is not.
     - `coast_s`, s: how long a confirmed track is shown unseen, at its predicted place; 0: not at all, else at least one
-      frame from 6 a second on.
-    - `appearance_weight`, 1: with appearance, what a pair loses of its similarity if it looks like two people.
-    - `other_cosine`, cosine: that of two people's embeddings; more alike ones cost less (half of all pairs have .5).
+      frame at 6 frames a second or more.
+    - `appearance_weight`, 1: with appearance, the part of its similarity that a pair of different people loses.
+    - `other_cosine`, cosine: typical for embeddings of two different people; a higher one costs less.
     """
 
     high_score: float = number(0.3, 0, 1)
@@ -118,7 +119,7 @@ _TRACK_FIELDS = [
 
 @kernel
 def _predict(work: Work, frames: float) -> None:
-    """Move the centres on; sizes stay and grow less certain."""
+    """Predict the centres; sizes stay the same and become less certain."""
     run = work.run[0]
     p = run["position_noise"] / math.sqrt(run["frame_rate"])
     v = run["velocity_noise"] / run["frame_rate"] ** 1.5
@@ -173,7 +174,7 @@ def _compare(work: Work, pairs: Records) -> int:
 
 @kernel
 def _compare_appearance(work: Work, pairs: Records, count: int, cosines: Any) -> None:
-    """Lower the similarity of pairs that look different. `cosines` has a row a track of the frame's start, or none."""
+    """Lower the similarity of pairs of different appearance. `cosines`: a row for each track at the frame's start."""
     run = work.run[0]
     if cosines.shape[0] == 0:
         return
@@ -187,7 +188,7 @@ def _compare_appearance(work: Work, pairs: Records, count: int, cosines: Any) ->
 
 @kernel
 def _gain(run: Any, stage: int, track: Any, detection: Any, alike: float) -> float:
-    """What matching is worth in a stage, 0 or less where it is not allowed."""
+    """Gain of matching in a stage, 0 or less where it is not allowed."""
     score = detection["score"]
     if stage == _FIRST:
         return worth(run, alike, score) if track["confirmed"] and detection["pool"] == HIGH else 0.0
@@ -198,7 +199,7 @@ def _gain(run: Any, stage: int, track: Any, detection: Any, alike: float) -> flo
 
 @kernel
 def _match(work: Work, pairs: Records, stage: int) -> None:
-    """Match what is still free: confirmed tracks with high, all with low, new tracks with all detections."""
+    """Match what is still free. Stages: confirmed tracks with high, all with low, new tracks with all detections."""
     run, table, detections, rows, columns = work.run[0], work.table, work.detections, work.nodes[0], work.nodes[1]
     tracks, wanted = run["tracks"], False
     for i in range(tracks):
@@ -242,7 +243,7 @@ def _noise(run: Any, detection: Any, height: float) -> float:
 
 @kernel
 def _correct(run: Any, track: Any, detection: Any) -> None:
-    """Move the track to its detection: the less, the lower its score and the more it is overlapped."""
+    """Correct the track's filter: a detection of low score, or overlapped by other tracks, has more noise."""
     noise = _noise(run, detection, track["position"][3])
     width, height = track["position"][2], track["position"][3]
     correct(track, measurement(detection["box"], XYWH), (noise, noise, noise, noise))
@@ -261,7 +262,7 @@ def _confirm(run: Any, track: Any) -> None:
 
 @kernel
 def _update(work: Work, frames: float) -> None:
-    """Update the matched tracks, gather evidence, drop the hopeless, start tracks."""
+    """Update the matched tracks and their evidence, remove those with too little, start new ones."""
     run, table, detections = work.run[0], work.table, work.detections
     seconds, before = frames / run["frame_rate"], run["tracks"]
     known, base, slope = perspective.line(run)
@@ -299,7 +300,7 @@ def _update(work: Work, frames: float) -> None:
         if detection["pool"] != NOWHERE and detection["track"] < 0 and detection["score"] >= run["birth_score"]:
             odd = perspective.surprise(run, known, base, slope, detection["box"])
             evidence = first(run, log_odds(detection["score"]), doubts(run, detection["overlap"], odd))
-            if run["calls"] == 0:  # whoever is there when a stream begins was there before
+            if run["calls"] == 0:  # who is there when a stream begins was there before
                 evidence += FIRST_S * run["sight_evidence"]
             _start(work, j, evidence)
 
@@ -326,7 +327,7 @@ def _start(work: Work, j: int, evidence: float) -> None:
 
 @kernel
 def _show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> int:
-    """Write the confirmed, rather real than not, seen now or a moment ago to the output arrays; how many there are."""
+    """Write the confirmed tracks seen now or within `coast_s` to the output arrays; how many there are."""
     run, shown = work.run[0], 0
     coast = run["coast_s"] * run["frame_rate"]
     if coast > 0.0 and run["frame_rate"] >= _ONE_FRAME:
