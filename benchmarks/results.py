@@ -14,7 +14,7 @@ PAGES = {
     "accuracy": ("Accuracy", ("real", "accuracy", "low_scores", "reid", "appearance", "bridging", "drops", "crowds")),
     "speed": (
         "Speed",
-        ("end_to_end", "stages", "decoders", "choices", "latency", "association", "growth", "sessions", "gpu"),
+        ("end_to_end", "stages", "decoders", "choices", "latency", "association", "growth", "sessions", "batch", "gpu"),
     ),
     "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
     "endurance": ("Endurance", ("soak", "aarch64")),

@@ -50,7 +50,7 @@ class Cluster:
     def __init__(self, setup: Setup, address: str | None, workers: int | None, tasks: int, *, on_gpu: bool):
         self._ray = ray = _ray()
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise NotFoundError(f"--address {address}: no Ray cluster answers there: {error}") from error
         resources = ray.cluster_resources()

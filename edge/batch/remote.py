@@ -9,6 +9,9 @@ from edge.errors import DataError, NanoTrackError, NotFoundError, UnavailableErr
 from edge.video.address import scheme_of
 
 _LIVE = ("csi", "rtmp", "rtmps", "rtsp", "rtsps", "srt", "tcp", "udp")
+_WEB = ("http", "https")
+# What file systems call that which changes with a file.
+_STAMPS = ("ETag", "etag", "md5", "generation", "LastModified", "Last-Modified", "last_modified", "mtime", "updated")
 _BLOCK_BYTES = 4 << 20
 
 
@@ -27,7 +30,7 @@ def found(address: str) -> list[str]:
     """
     with _explained(address):
         files, path = _files(address)
-        if scheme_of(address) in ("http", "https"):
+        if scheme_of(address) in _WEB:
             return [address]  # a web server has no folders; ? and * may be part of an address
         if any(c in path for c in "*?["):
             names = files.glob(path)
@@ -44,15 +47,15 @@ def stamp(address: str) -> tuple[int, str]:
     with _explained(address):
         files, path = _files(address)
         facts = files.info(path)
-        names = ("ETag", "etag", "md5", "generation", "LastModified", "last_modified", "mtime", "updated")
-        return int(facts.get("size") or 0), next((str(facts[name]) for name in names if facts.get(name)), "")
+        return int(facts.get("size") or 0), next((str(facts[name]) for name in _STAMPS if facts.get(name)), "")
 
 
 def read(address: str, take: Callable[[bytes], None]) -> None:
     """Give the file to `take`, block by block. Raises as `found`, and what `take` raises of ours."""
     with _explained(address):
         files, path = _files(address)
-        with files.open(path, "rb", block_size=_BLOCK_BYTES, cache_type="readahead") as file:
+        # A web server that cannot send a part of a file can still send all of it.
+        with files.open(path, "rb", block_size=0 if scheme_of(address) in _WEB else _BLOCK_BYTES) as file:
             while block := file.read(_BLOCK_BYTES):
                 take(block)
 

@@ -208,6 +208,17 @@ def test_poisonous_recordings_are_tried_twice_and_never_stop_the_rest(
     assert list((out / ".partial").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_recording_that_gives_no_frame_hangs(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "CHILD", faults.CHILD)
+    monkeypatch.setattr(worker, "STALL_S", 2.0)
+    out = tmp_path / "out"
+    assert batch(tiny.write_video(tmp_path / "hang.mp4", 8), "--model", tiny_pack, "--out", out) == 65
+    assert rows(out, "SELECT kind, reason FROM failures") == [("hang", "gave no frame for 2 s")]
+
+
 def test_a_crash_costs_one_recording(tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "CHILD", faults.CHILD)
     videos = [tiny.write_video(tmp_path / f"{name}.mp4", 8) for name in ("crash", "good")]
