@@ -54,7 +54,9 @@ def main() -> None:
     for line in sys.stdin:
         recording = _read(Recording, line)
         try:
-            done = track(recording, setup.settings, pipeline, folder, lambda frames, s: send({"progress": [frames, s]}))
+            done = track(
+                recording, setup.settings, pipeline, folder, lambda video_s, share: send({"progress": [video_s, share]})
+            )
         except Exception as error:  # noqa: BLE001  a process's edge: the next recording may be a good one
             send(_failed(error))
         else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edge.batch.engine import Ended
+from edge.batch.engine import Ended, Part
 from edge.batch.recording import Recording
 from edge.batch.worker import Outcome, Setup, Worker
 from edge.errors import NotFoundError, UnavailableError
@@ -86,9 +86,9 @@ class Cluster:
             ended.append(Ended(recording, outcome))
         return ended
 
-    def in_work(self) -> Sequence[tuple[Recording, float]]:
+    def in_work(self) -> Sequence[Part]:
         """See `Engine.in_work`; actors tell nothing before the end."""
-        return [(recording, 0.0) for _, recording in self._in_work.values()]
+        return [Part(recording, 0.0, 0.0) for _, recording in self._in_work.values()]
 
     def rest(self) -> None:
         """See `Engine.rest`: an actor that waits for a place gets that of one that is not needed."""

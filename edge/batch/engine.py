@@ -14,6 +14,14 @@ class Ended(NamedTuple):
     outcome: Outcome
 
 
+class Part(NamedTuple):
+    """Of a recording in work, the seconds of video that are done, and the share of it, 0..1."""
+
+    recording: Recording
+    video_s: float
+    share: float
+
+
 class Engine(Protocol):
     """Workers somewhere. One thread uses it."""
 
@@ -31,8 +39,8 @@ class Engine(Protocol):
     def wait(self, timeout_s: float) -> list[Ended]:
         """Those that ended, as soon as there are some, at the latest after `timeout_s`."""
 
-    def in_work(self) -> Sequence[tuple[Recording, float]]:
-        """The recordings in work, with the seconds of video that are done of each, as far as is known."""
+    def in_work(self) -> Sequence[Part]:
+        """What is done of the recordings in work, as far as is known."""
 
     def rest(self) -> None:
         """No more recordings will come unless one in work fails: what is idle may be given to others."""

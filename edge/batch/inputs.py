@@ -52,15 +52,15 @@ def recordings(
     """
     found: dict[str, _Found] = {}
     for text in inputs:
-        before = len(found)
-        for each in _of_input(text):
+        named = list(_of_input(text))
+        if not named:
+            raise NotFoundError(f"{redacted(text)}: expected recordings, found none there; see nanotrack batch --help")
+        for each in named:
             earlier = found.setdefault(each.address, each)
             if earlier.row != each.row and earlier.row != Row() and each.row != Row():
                 raise ConfigError(f"{redacted(each.address)}: named twice with different settings; keep one of them")
             if earlier.row == Row():
                 found[each.address] = each
-        if len(found) == before and not found:
-            raise NotFoundError(f"{redacted(text)}: expected recordings, found none there; see nanotrack batch --help")
     default = Row(frame_rate=frame_rate, zone=zone, line=line)
     return [_recording(each, name, default) for each, name in zip(found.values(), _named(found.values()), strict=True)]
 

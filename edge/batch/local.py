@@ -3,7 +3,7 @@
 import select
 from collections.abc import Sequence
 
-from edge.batch.engine import Ended
+from edge.batch.engine import Ended, Part
 from edge.batch.recording import Recording
 from edge.batch.worker import Setup, Worker
 
@@ -41,9 +41,9 @@ class Local:
                 ended.append(Ended(recording, outcome))
         return ended
 
-    def in_work(self) -> Sequence[tuple[Recording, float]]:
+    def in_work(self) -> Sequence[Part]:
         """See `Engine.in_work`."""
-        return [(recording, worker.duration_s) for worker, recording in self._in_work.items()]
+        return [Part(recording, worker.video_s, worker.done) for worker, recording in self._in_work.items()]
 
     def rest(self) -> None:
         """See `Engine.rest`: idle processes cost nothing but memory."""

@@ -34,8 +34,8 @@ class Progress:
         self.failures: list[tuple[str, Failure]] = []
         self.duration_s = 0.0
         self._count = len(tasks)
-        self._bytes = sum(max(1, task.input.bytes) for task in tasks)
-        self._ended_bytes = 0
+        self._weights = _weights(tasks)
+        self._ended = 0.0
         self._start_s = time.monotonic()
         self._shown_s = float("-inf")
         self._bar: Any = None
@@ -47,7 +47,7 @@ class Progress:
 
             text = TextColumn("{task.description}", markup=False)
             self._bar = Bar(BarColumn(20), text, TimeRemainingColumn(), console=Terminal(stderr=True), transient=True)
-            self._task = self._bar.add_task("", total=self._bytes)
+            self._task = self._bar.add_task("", total=sum(self._weights.values()))
 
     def __enter__(self) -> "Progress":
         if self._bar:
@@ -74,7 +74,7 @@ class Progress:
         """See `Watcher.ended`."""
         self.done += 1
         self.duration_s += outcome.duration_s
-        self._ended_bytes += max(1, task.input.bytes)
+        self._ended += self._weights[task.recording.name]
         logger.debug("%s: %s, %d frames", task.recording.name, outcome.status, outcome.frames)
 
     def again(self, task: Task, outcome: Outcome) -> None:
@@ -84,7 +84,7 @@ class Progress:
     def set_aside(self, task: Task, failure: Failure) -> None:
         """See `Watcher.set_aside`."""
         self.failures.append((task.recording.name, failure))
-        self._ended_bytes += max(1, task.input.bytes)
+        self._ended += self._weights[task.recording.name]
         logger.info("%s: set aside: %s", task.recording.name, failure.reason)
 
     def tick(self, engine: Engine, waiting: int) -> None:
@@ -93,9 +93,17 @@ class Progress:
         if not self._bar or now_s - self._shown_s < _SHOW_EVERY_S:
             return
         self._shown_s = now_s
-        in_work = engine.in_work()
-        video_s = self.duration_s + sum(seconds for _, seconds in in_work)
+        parts = engine.in_work()
+        video_s = self.duration_s + sum(part.video_s for part in parts)
+        done = self._ended + sum(part.share * self._weights[part.recording.name] for part in parts)
         speed = video_s / max(now_s - self._start_s, 1e-9)
         failed = f", {self.failed} set aside" if self.failed else ""
         text = f"{self.done + self.failed}/{self._count} recordings{failed}, {lasting(video_s)} of video, {speed:.1f}x"
-        self._bar.update(self._task, completed=self._ended_bytes, description=text)
+        self._bar.update(self._task, completed=done, description=text)
+
+
+def _weights(tasks: list[Task]) -> dict[str, float]:
+    """How much of the work each recording is, by name: its bytes, or the mean of the others where nobody knows."""
+    known = [task.input.bytes for task in tasks if task.input.bytes]
+    usual = sum(known) / len(known) if known else 1.0
+    return {task.recording.name: task.input.bytes or usual for task in tasks}

@@ -35,7 +35,7 @@ def found(address: str) -> list[str]:
         if any(c in path for c in "*?["):
             names = files.glob(path)
         else:
-            names = files.find(path) if path.endswith("/") or files.isdir(path) else [path]
+            names = files.find(path) if address.endswith("/") or files.isdir(path) else [path]
         return [str(files.unstrip_protocol(name)) for name in sorted(names)]
 
 
@@ -86,7 +86,11 @@ def _explained(address: str) -> Iterator[None]:
         yield
     except NanoTrackError:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        cause = error.__cause__  # fsspec calls a server that is away, or refuses, a file that is not there
+        refused = getattr(cause, "status", 404) != 404
+        if refused or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)):
+            raise NotFoundError(f"{redacted(address)}: cannot be read: {redacted(str(cause))}") from error
         raise NotFoundError(f"{redacted(address)}: expected a file, found none of that name") from None
     except MemoryError:
         raise

@@ -8,7 +8,8 @@ from pathlib import Path
 from edge.batch import remote
 from edge.batch.folder import Folder
 from edge.batch.manifest import Input
-from edge.errors import DataError, NotFoundError, OutputError
+from edge.console.outgoing import redacted
+from edge.errors import DataError, NanoTrackError, NotFoundError, OutputError
 from edge.files import open_file
 from edge.sinks.free_space import require_free_space
 from edge.video.address import IMAGE_SUFFIXES, kind_of
@@ -57,7 +58,10 @@ def at_hand(address: str, folder: Folder, beat: Beat) -> Iterator[tuple[str, Inp
         else:
             here = address
             _read(Path(address), digest.update, beat)
-        yield here, Input(before.bytes, before.stamp, digest.hexdigest())
+        try:
+            yield here, Input(before.bytes, before.stamp, digest.hexdigest())
+        except NanoTrackError as error:  # of a copy the name means nothing
+            raise type(error)(str(error).replace(here, redacted(address))) from error
         if seen(address) != before:
             raise DataError(f"{address}: was written to while it was tracked; run this again when it is finished")
 

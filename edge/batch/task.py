@@ -23,7 +23,7 @@ from edge.types import Frame, Tracks
 from edge.video.ahead import Ahead
 from edge.video.open import open_source
 
-Report = Callable[[int, float], None]  # frames and seconds of video that are done
+Report = Callable[[float, float], None]  # seconds of video that are done, and the share of the work, 0..1
 
 _REPORT_S = 0.5
 _RUN_DIGITS = 8  # of `edge.events.Origin.run`, as everywhere
@@ -100,6 +100,7 @@ def _write(
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(contextlib.closing(open_source(here, recording.frame_rate)))
         pipeline.begin(source.frame_rate)
+        progress.expect(source.frame_count, passes=1 + offline)
         lives = Lives(origin, pipeline.tracker.lost_s)
         outputs = [stack.enter_context(contextlib.closing(open_output(path))) for path in paths]
         in_use = pipeline.workers * pipeline.detect_every + 1
@@ -116,7 +117,7 @@ def _write(
         for number, time_s, tracks in _second_pass(pipeline, results, progress) if offline else map(_shown, results):
             at = Moment(time_s, None if starts_s is None else starts_s + time_s)
             take(lives.observe(number, source.size, tracks, at))
-            progress.note(tally.frames, time_s)
+            progress.note(time_s)
         take(lives.stop(at))
         return tally.figures(source.frame_rate, source.size)
 
@@ -133,7 +134,7 @@ def _second_pass(chain: Chain, results: Iterable[tuple[Frame, Tracks]], progress
     for frame, tracks in results:
         recording.add(frame.time_s, tracks, chain.detections if chain.was_detected else None)
         times.append((frame.number, frame.time_s))
-        progress.note(len(times), frame.time_s)
+        progress.note(frame.time_s)
     for (number, time_s), tracks in zip(times, recording.tracks(), strict=True):
         yield _Shown(number, time_s, tracks)
 
@@ -143,12 +144,17 @@ class _Progress:
 
     def __init__(self, report: Report):
         self._report = report
-        self._done = 0, 0.0
+        self._video_s, self._frames, self._expected = 0.0, 0, 0
         self._next_s = time.monotonic() + _REPORT_S
 
-    def note(self, frames: int, time_s: float) -> None:
-        """So much is done."""
-        self._done = frames, time_s
+    def expect(self, frames: int | None, passes: int) -> None:
+        """So many frames are to come (None: nobody knows), so many times."""
+        self._expected = (frames or 0) * passes
+
+    def note(self, time_s: float) -> None:
+        """A frame is done."""
+        self._video_s = max(self._video_s, time_s)
+        self._frames += 1
         self.beat()
 
     def beat(self) -> None:
@@ -156,4 +162,4 @@ class _Progress:
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + _REPORT_S
-            self._report(*self._done)
+            self._report(self._video_s, min(1.0, self._frames / self._expected) if self._expected else 0.0)

@@ -70,7 +70,7 @@ class Outcome:
 class Worker:
     """A child process, started when the first recording is; and again after it died. One thread uses it.
 
-    `frames` and `duration_s` are what is done of the recording in work.
+    `video_s` seconds of video are done of the recording in work, which is the share `done`, 0..1, of it.
     """
 
     def __init__(self, setup: Setup):
@@ -80,7 +80,7 @@ class Worker:
         self._received = b""
         self._ready = False
         self._busy = False
-        self.frames, self.duration_s = 0, 0.0
+        self.video_s, self.done = 0.0, 0.0
 
     @property
     def is_free(self) -> bool:
@@ -92,7 +92,7 @@ class Worker:
         if self._process is None or self._process.poll() is not None:
             self._launch()
         self._busy = True
-        self.frames, self.duration_s = 0, 0.0
+        self.video_s, self.done = 0.0, 0.0
         self._begun_s = self._alive_s = time.monotonic()
         self._memory_s = 0.0
         self._send(asdict(recording))
@@ -162,7 +162,7 @@ class Worker:
             self._begun_s = self._alive_s  # the recording's time, without that of the networks
             return None
         if "progress" in message:
-            self.frames, self.duration_s = message["progress"]  # type: ignore[misc]
+            self.video_s, self.done = message["progress"]  # type: ignore[misc]
             return None
         return Outcome(**message)  # type: ignore[arg-type]
 
