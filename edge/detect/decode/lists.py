@@ -8,7 +8,7 @@ import numpy.typing as npt
 from numba import boolean, float32, int64
 
 from edge.detect.decode.candidates import Candidates
-from edge.detect.decode.distributions import logit, squash_all
+from edge.detect.decode.distributions import AT_ONCE, Room, logit, squash_all
 from edge.kernels.jit import buffer, entry, kernel
 from edge.modelpack import Detector
 from edge.types import Float32s, Int32s
@@ -72,12 +72,13 @@ class QueryDecoder:
         self._floor = logit(floor) if self._logits else floor
         self._form = _form(detector)
         self._classes = np.array(classes, np.int32)
+        self._room = Room.of(AT_ONCE)
         self.candidates = Candidates.room(len(boxes) * len(classes))
 
     def __call__(self) -> int:
         """Fill the first rows of `candidates` and return how many; `BROKEN` if NaN is met."""
         inputs = self._boxes, self._scores, self._classes, self._floor, self._logits
-        return int(_decode_queries(*inputs, *self._form, *self.candidates))
+        return int(_decode_queries(*inputs, *self._form, *self._room, *self.candidates))
 
 
 def _form(detector: Detector) -> tuple[bool, bool, float, float]:
@@ -139,12 +140,12 @@ def _decode_list(
 
 @entry(
     buffer(np.float32, 2), buffer(np.float32, 2), buffer(np.int32), float32, boolean,
-    boolean, boolean, float32, float32,
+    boolean, boolean, float32, float32, buffer(np.float32), buffer(np.int32),
     buffer(np.float32, 2), buffer(np.float32), buffer(np.int32),
 )  # fmt: skip
 def _decode_queries(
     boxes: Float32s, scores: Float32s, classes: Int32s, floor: float, logits: bool,
-    middle: bool, y_first: bool, width: float, height: float,
+    middle: bool, y_first: bool, width: float, height: float, factors: Float32s, powers: Int32s,
     boxes_out: Float32s, scores_out: Float32s, classes_out: Int32s,
 ) -> int:  # fmt: skip
     """Candidates of queries; their number, or -1 (`BROKEN`)."""
@@ -159,5 +160,5 @@ def _decode_queries(
             scores_out[count], classes_out[count] = score, class_
             count += 1
     if logits:
-        squash_all(scores_out[:count])
+        squash_all(scores_out[:count], factors, powers)
     return count

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import boolean, float32, int32
+from numba import boolean, float32, int64, uint64
 
 from edge.detect.cells import cell_counts
 from edge.detect.decode.candidates import Candidates
-from edge.detect.decode.distributions import passing
+from edge.detect.decode.distributions import any_passes, passing, run_passes
 from edge.kernels.jit import buffer, entry, kernel
 from edge.modelpack import Detector
 from edge.types import Float32s, Int32s, Int64s
@@ -50,17 +50,17 @@ class RowDecoder:
         self._floor = floor
         self._levels = levels_of(detector) if detector.head.boxes == "grid" else np.zeros((0, 3), np.int64)
         self._offset = detector.head.cell_offset
-        self.candidates = Candidates.room(self._table.shape[1 if upright else 0])
+        rows = self._table.shape[1 if upright else 0]
+        self._cells = np.empty(rows + 1, np.int32)  # what the kernels work in, so that a frame allocates nothing
+        self._best = np.empty(_AT_ONCE, np.float32), np.empty(_AT_ONCE, np.int32)
+        self.candidates = Candidates.room(rows)
 
     def __call__(self) -> int:
         """Fill the first rows of `candidates` from the current outputs and return how many; `BROKEN` if NaN is met."""
         if self._upright:
-            return int(_decode_upright(self._table, self._columns, self._floor, *self.candidates))
-        return int(
-            _decode_rows(
-                self._table, self._objectness, self._columns, self._floor, self._levels, self._offset, *self.candidates
-            )
-        )
+            return int(_decode_upright(self._table, self._columns, self._floor, *self._best, *self.candidates))
+        form = self._objectness, self._columns, self._floor, self._levels, self._offset
+        return int(_decode_rows(self._table, *form, self._cells, *self.candidates))
 
 
 def levels_of(detector: Detector) -> Int64s:
@@ -73,10 +73,10 @@ def levels_of(detector: Detector) -> Int64s:
 
 @kernel
 def _best_class(row: Float32s, columns: Int32s) -> tuple[float, int]:
-    """The highest score of a row and its column; NaN where any is."""
-    best, column = row[columns[0]], columns[0]
-    for k in range(1, columns.shape[0]):
-        score = row[columns[k]]
+    """The highest score of a row and its column, the first of equal ones; NaN where any is."""
+    best, column = row[uint64(columns[0])], columns[0]
+    for k in range(uint64(1), uint64(columns.shape[0])):
+        score = row[uint64(columns[k])]
         if score > best or score != score:
             best, column = score, columns[k]
     return best, column
@@ -85,17 +85,17 @@ def _best_class(row: Float32s, columns: Int32s) -> tuple[float, int]:
 @kernel
 def _passing_twice(table: Float32s, columns: Int32s, floor: float, cells: Int32s) -> int:
     """As `passing`, of the rows whose objectness, in column 4, is not below the floor: mostly few."""
-    found = 0
-    low, high = columns[0], columns[-1] + 1
-    for cell in range(table.shape[0]):
-        if table[cell, 4] < floor:
+    found = uint64(0)
+    low, count = uint64(columns[0]), uint64(columns.shape[0])
+    together = uint64(columns[-1]) + uint64(1) - low == count
+    for cell in range(uint64(table.shape[0])):
+        row = table[cell]
+        if row[uint64(4)] < floor:
             continue
-        below = int32(1)
-        for score in table[cell, low:high]:
-            below &= int32(score < floor)
+        passes = run_passes(row, low, count, floor) if together else any_passes(row, columns, floor)
         cells[found] = cell
-        found += 1 - below
-    return found
+        found += uint64(passes)
+    return int64(found)
 
 
 @kernel
@@ -109,15 +109,14 @@ def _put(cx: float, cy: float, width: float, height: float, row: int, boxes_out:
 
 
 @entry(
-    buffer(np.float32, 2), boolean, buffer(np.int32), float32, buffer(np.int64, 2), float32,
+    buffer(np.float32, 2), boolean, buffer(np.int32), float32, buffer(np.int64, 2), float32, buffer(np.int32),
     buffer(np.float32, 2), buffer(np.float32), buffer(np.int32),
 )  # fmt: skip
 def _decode_rows(
-    table: Float32s, objectness: bool, columns: Int32s, floor: float, levels: Int64s, offset: float,
+    table: Float32s, objectness: bool, columns: Int32s, floor: float, levels: Int64s, offset: float, cells: Int32s,
     boxes_out: Float32s, scores_out: Float32s, classes_out: Int32s,
 ) -> int:  # fmt: skip
     """Candidates of rows; their number, or -1 (`BROKEN`). A score is no higher than its objectness."""
-    cells = np.empty(table.shape[0] + 1, np.int32)
     found = _passing_twice(table, columns, floor, cells) if objectness else passing(table, columns, floor, cells)
     first_class = 5 if objectness else 4
     count = 0
@@ -149,18 +148,17 @@ def _decode_rows(
 
 
 @entry(
-    buffer(np.float32, 2), buffer(np.int32), float32,
+    buffer(np.float32, 2), buffer(np.int32), float32, buffer(np.float32), buffer(np.int32),
     buffer(np.float32, 2), buffer(np.float32), buffer(np.int32),
 )  # fmt: skip
 def _decode_upright(
-    table: Float32s, columns: Int32s, floor: float,
+    table: Float32s, columns: Int32s, floor: float, best: Float32s, classes: Int32s,
     boxes_out: Float32s, scores_out: Float32s, classes_out: Int32s,
 ) -> int:  # fmt: skip
     """Candidates of a table whose columns are cells; their number, or -1 (`BROKEN`)."""
-    best, classes = np.empty(_AT_ONCE, np.float32), np.empty(_AT_ONCE, np.int32)
     count = 0
-    for low in range(0, table.shape[1], _AT_ONCE):
-        size = min(_AT_ONCE, table.shape[1] - low)
+    for low in range(0, table.shape[1], best.shape[0]):
+        size = min(best.shape[0], table.shape[1] - low)
         for i in range(size):
             best[i], classes[i] = table[columns[0], low + i], columns[0]
         for k in range(1, columns.shape[0]):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.detect.decode.candidates import BROKEN
 from edge.detect.decode.distributions import DistributionDecoder
@@ -124,3 +126,22 @@ def test_other_numbers_of_bins_and_more_cells_than_are_decoded_at_once() -> None
     expected = np.clip(np.hstack([points - reach[:, :2], points + reach[:, 2:]]), 0, [WIDTH, HEIGHT] * 2)
     np.testing.assert_allclose(found[:, :4], expected, atol=2e-4)
     assert len(found) == count == 96
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sets(st.integers(0, CLASSES - 1), min_size=1),
+    st.sampled_from([0.01, 0.1, 0.5]),
+    st.sampled_from([0.0, 0.5]),
+    st.booleans(),
+)
+def test_equals_the_obvious_form(seed: int, chosen: set[int], floor: float, offset: float, logits: bool) -> None:
+    scores, sides = random_outputs(seed)
+    wanted = sorted(chosen)
+    scores = np.clip(scores, 1e-6, 1 - 1e-6)
+    scores[np.abs(scores - floor) < 1e-5] = 1e-6  # rounding of logits would decide
+    kind = "logits" if logits else "probabilities"
+    outputs = {"c": (np.log(scores / (1 - scores)) if logits else scores)[None], "d": sides[None]}
+    found = decoded(DistributionDecoder(description(("c", "d"), kind, offset), outputs, wanted, floor))
+    np.testing.assert_allclose(found, twin(scores, sides, wanted, floor, offset), atol=2e-4)
