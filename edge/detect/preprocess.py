@@ -115,28 +115,29 @@ class Preprocess:
             place = Place(0, 0, wanted.width, wanted.height)
             scale = Scale(width / wanted.width, height / wanted.height)
         else:
-            place, ratio = kept_aspect(width, height, wanted)
-            scale = Scale(1 / ratio, 1 / ratio, -place.left / ratio, -place.top / ratio)
+            place, scale = kept_aspect(width, height, wanted)
             _fill_around(pixels, place, wanted.pad)
         part = pixels[place.top : place.top + place.height, place.left : place.left + place.width]
         cv2.resize(image, (place.width, place.height), dst=part, interpolation=cv2.INTER_LINEAR)
         return scale
 
 
-def kept_aspect(width: int, height: int, wanted: ImageInput) -> tuple[Place, float]:
-    """Where a picture of `width` x `height` lies in a letterbox, and its size there as a share of its own.
+def kept_aspect(width: int, height: int, wanted: ImageInput) -> tuple[Place, Scale]:
+    """Where a picture of `width` x `height` lies in a letterbox, and the way back.
 
-    Rounded as the published code of each rule does: YOLOX cuts down and begins in the corner, ultralytics rounds to the
-    nearest and gives an odd row or column of the rest to the lower right.
+    Rounded as the published code of each rule does. YOLOX cuts sides down, begins in the corner, and goes back by the
+    one ratio. ultralytics rounds sides to the nearest, gives an odd row or column of the rest to the lower right, and
+    goes back by the sides that the resized picture really has: a short side of 124.8 became 125.
     """
     ratio = min(wanted.width / width, wanted.height / height)
     if wanted.resize == "letterbox":
-        return Place(0, 0, max(1, int(width * ratio)), max(1, int(height * ratio))), ratio
+        return Place(0, 0, max(1, int(width * ratio)), max(1, int(height * ratio))), Scale(1 / ratio, 1 / ratio)
     wide, high = (
         max(1, min(most, round(side * ratio))) for most, side in ((wanted.width, width), (wanted.height, height))
     )
     left, top = (round((most - side) / 2 - 0.1) for most, side in ((wanted.width, wide), (wanted.height, high)))
-    return Place(left, top, wide, high), ratio
+    x, y = width / wide, height / high
+    return Place(left, top, wide, high), Scale(x, y, -left * x, -top * y)
 
 
 def _fill_around(pixels: Image, place: Place, pad: int) -> None:

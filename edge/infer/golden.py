@@ -5,7 +5,6 @@ So every rung is compared with the float32 outputs, and the limit for INT8 comes
 was already off when it was exported.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,11 +13,11 @@ import numpy.typing as npt
 
 from edge.errors import DataError
 from edge.infer import npz
+from edge.infer.agreement import Arrays, relative_error
 from edge.infer.backend import Backend
 from edge.infer.reasons import Reason, RungError
-from edge.modelpack import JOINT_OUTPUTS, ModelPack
+from edge.modelpack import ModelPack
 
-Arrays = Mapping[str, npt.NDArray[Any]]
 NetworkName = Literal["detector", "reid"]
 
 REFERENCE = "fp32"
@@ -29,8 +28,6 @@ EXACT = {"fp32": 1e-3, "fp16": 3e-2}
 SLACK = 2.0
 # No limit is as wide as this: a network that puts out zeros is off by 1.
 BLIND = 0.95
-# Of a joint network's peaks those count that have at least this share of the best one's score.
-CLEAR = 0.5
 # Variants whose own golden output was not recorded borrow the error of another variant with the same scales.
 _SAME_SCALES = {"qdq_fp16": ("qdq_fp16", "qdq"), "qdq": ("qdq", "qdq_fp16")}
 
@@ -79,49 +76,6 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
     if tensor is None or REFERENCE not in outputs:
         return None
     return Golden(tensor, dict(outputs))
-
-
-def relative_error(found: Arrays, expected: Arrays) -> float:
-    """The largest |found - expected| / |expected| over all outputs, norms over the whole array; inf for NaN.
-
-    A joint network's rows are peaks sorted by score, an order that small errors change: so only the strongest peaks are
-    compared, cell by cell.
-    """
-    if set(JOINT_OUTPUTS) <= set(expected):
-        found, expected = _at_peaks(found, expected)
-    errors = [
-        np.linalg.norm((found[name] - array).astype(np.float64)) / max(float(np.linalg.norm(array)), 1e-12)
-        for name, array in expected.items()
-    ]
-    worst = float(np.max(errors))
-    return np.inf if np.isnan(worst) else worst
-
-
-def _at_peaks(found: Arrays, expected: Arrays) -> tuple[Arrays, Arrays]:
-    """Of both: the heat map, its values at the strongest expected peaks, and for those found in the same cell edges
-    with offsets to the previous frame `[N, 6]` and embeddings; zeros where there is none.
-
-    Of two cells with equal values either may become the peak, so one that moved is compared by its value alone.
-    """
-    scores = expected["scores"][0]
-    rows = np.flatnonzero(scores >= CLEAR * scores.max())
-    cells = expected["peaks"][0][rows]
-    same = np.all(cells[:, None] == found["peaks"][0], axis=2)
-    same &= expected["classes"][0][rows, None] == found["classes"][0]
-    a, b = (_of_peaks(arrays, cells, some) for arrays, some in ((found, same.argmax(1)), (expected, rows)))
-    there = same.any(1)
-    for name in ("geometry", "embeddings"):
-        a[name] = a[name][there] if there.any() else np.zeros_like(b[name])
-        b[name] = b[name][there] if there.any() else b[name]
-    return a, b
-
-
-def _of_peaks(arrays: Arrays, cells: npt.NDArray[Any], rows: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    columns, lines = cells.astype(np.int64).T
-    heat = arrays["heatmap"]
-    geometry = np.concatenate([arrays["edges"][0], arrays["offsets"][0]], 1)
-    at_rows = {"geometry": geometry[rows], "embeddings": arrays["embeddings"][0][rows]}
-    return {"heatmap": heat, "scores": heat[0, lines, columns], **at_rows}
 
 
 def limit(golden: Golden, variant: str) -> float:

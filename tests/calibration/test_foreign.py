@@ -22,7 +22,7 @@ FLAGS = {
     "end_to_end": [],
     "dfine": [],
     "rfdetr": [],
-    "ssd": ["--class-names", "person,car,dog", "--scale", "1/255"],
+    "ssd": ["--class-names", "person,car,dog"],
 }
 
 

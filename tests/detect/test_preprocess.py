@@ -53,6 +53,24 @@ def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: str, size:
     assert (pixels[~filled] == 114).all()
 
 
+@pytest.mark.parametrize("size", [(160, 90), (90, 160), (48, 32), (1000, 300), (1000, 2), (333, 517), (7, 5)])
+def test_letterbox_in_the_middle_leads_back_to_the_edges_of_the_picture(size: tuple[int, int]) -> None:
+    """A side of 14.4 is resized to 14: the way back is that of 14."""
+    width, height = size
+    white = np.full((height, width, 3), 255, np.uint8)
+    tensor = np.zeros((1, 32, 48, 3), np.uint8)
+    spec = replace(SPEC, layout="nhwc-uint8", resize="letterbox-centre", pad=114)
+    scale = Preprocess(spec, tensor)(white)
+    filled = tensor[0, ..., 0] == 255
+    columns, rows = (np.flatnonzero(filled.any(axis)) for axis in (0, 1))
+    assert filled[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+    edges = [(columns[0], scale.x, scale.left), (columns[-1] + 1, scale.x, scale.left)]
+    edges += [(rows[0], scale.y, scale.top), (rows[-1] + 1, scale.y, scale.top)]
+    assert [place * by + shift for place, by, shift in edges] == pytest.approx([0, width, 0, height])
+    assert 48 - columns[-1] - 1 - columns[0] in (0, 1)  # an odd one of the rest lies to the lower right
+    assert 32 - rows[-1] - 1 - rows[0] in (0, 1)
+
+
 def test_a_row_of_a_batch_is_written_and_the_others_left_alone() -> None:
     batch = np.zeros((3, 3, 32, 48), np.float32)
     single = np.zeros((1, 3, 32, 48), np.float32)

@@ -1,7 +1,8 @@
 """D-FINE, RT-DETR and DEIM as their own exporters write them: labels, boxes and scores; a second input for the size.
 
 Boxes come in the size that the second input names, width and height: here it always gets the size of the network's own
-input, so that boxes are in its pixels like those of any other family.
+input, so that boxes are in its pixels like those of any other family. Without that postprocessing, as other exporters
+write them, boxes are shares of the picture and scores are logits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
+from edge.detect.families import queries, rfdetr
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
@@ -16,10 +18,27 @@ NAME = "dfine"
 OUTPUTS = ("labels", "boxes", "scores")
 _SIZE = "orig_target_sizes"
 _VIT_PATCH = (16, 16)
+_TITLE = "D-FINE, RT-DETR or DEIM"
+_ASSUMED = "RGB of 0..1, the aspect ratio not kept"
 
 
 def read(facts: Facts) -> list[Reading]:
-    """The reading of outputs of these names."""
+    """The reading of outputs of these names, or of boxes and logits."""
+    return _read_queries(facts) or _read_lists(facts)
+
+
+def _read_queries(facts: Facts) -> list[Reading]:
+    found = queries.queries(facts, *queries.PLAIN)
+    if found is None:
+        return []
+    assert facts.picture is not None
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
+    head = Head(NAME, found.outputs, scores="logits", boxes="cxcywh-share")
+    detector = Detector(facts.source(_TITLE), image, head, facts.classes(found.classes), {}, nms_iou=1.0)
+    return [Reading(detector, "how pictures are prepared" if found.shown else "that labels are logits", _ASSUMED)]
+
+
+def _read_lists(facts: Facts) -> list[Reading]:
     if facts.picture is None or not set(OUTPUTS) <= set(facts.outputs):
         return []
     sizes = [name for name in facts.inputs if name != facts.picture.name]
@@ -39,9 +58,8 @@ def read(facts: Facts) -> list[Reading]:
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
     head = Head(NAME, OUTPUTS, boxes="xyxy")
     size: dict[str, tuple[float, ...]] = {sizes[0]: (float(image.width), float(image.height))}
-    detector = Detector(facts.source("D-FINE, RT-DETR or DEIM"), image, head, classes, {}, nms_iou=1.0, constants=size)
-    assumed = "RGB of 0..1, the aspect ratio not kept"
-    return [Reading(detector, doubt, assumed, counted=bool(names or count))]
+    detector = Detector(facts.source(_TITLE), image, head, classes, {}, nms_iou=1.0, constants=size)
+    return [Reading(detector, doubt, _ASSUMED, counted=bool(names or count))]
 
 
 def _sees_patches(facts: Facts) -> bool:
@@ -63,11 +81,15 @@ def _class_count(facts: Facts) -> int | None:
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
     """The shapes of the outputs."""
+    if len(detector.head.outputs) == 2:
+        return rfdetr.outputs(detector)
     return {"labels": (1, None), "boxes": (1, None, 4), "scores": (1, None)}
 
 
 def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
-    """The decoder of a list in three outputs."""
+    """The decoder of a list in three outputs, or of queries in two."""
+    if len(detector.head.outputs) == 2:
+        return rfdetr.decoder(detector, arrays, classes, floor)
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
 
     labels, boxes, scores = of_outputs(arrays, detector.head.outputs)

@@ -36,10 +36,10 @@ def read(facts: Facts) -> list[Reading]:
 def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:
     if not facts.graph.is_joined(rows.output):
         return "that nothing changes its values behind the head"
+    if not rows.upright:  # not as ultralytics writes it, whose pictures are known
+        return "how pictures are prepared" if named else "that there is no objectness"
     if named:
         return ""
-    if not rows.upright:
-        return "that there is no objectness"
     parts = facts.graph.parts(rows.output)
     if parts[-1] != "Sigmoid" or "Sigmoid" in parts[:-1]:
         return "that all behind the boxes are classes, not an angle or points"

@@ -77,8 +77,9 @@ def yolox(out: Path, decoded: bool = False, legacy: bool = False) -> Callable[[n
     return detect
 
 
-def ultralytics(out: Path, name: str) -> Callable[[np.ndarray], Detections]:
-    """ultralytics: a detector by its configuration's name, boxes cut off at the picture's edges."""
+def ultralytics(out: Path, name: str, **options: Any) -> Callable[[np.ndarray], Detections]:
+    """ultralytics: a detector by its configuration's name, boxes cut off at the picture's edges; `options` of the
+    export."""
     import torchvision  # noqa: F401  # where it is imported, ultralytics suppresses with it, without a limit of time
     from ultralytics import YOLO
     from ultralytics.data.augment import LetterBox
@@ -91,7 +92,7 @@ def ultralytics(out: Path, name: str) -> Callable[[np.ndarray], Detections]:
     (out / f"{name}.yaml").write_text(json.dumps(configuration))
     model = YOLO(out / f"{name}.yaml")
     spread(model.model.model[-1], (CLASSES,))
-    shutil.move(model.export(format="onnx", imgsz=SIZE, simplify=False, device="cpu"), out / "model.onnx")
+    shutil.move(model.export(format="onnx", imgsz=SIZE, simplify=False, device="cpu", **options), out / "model.onnx")
     network, prepare = session(out / "model.onnx"), LetterBox((SIZE, SIZE), auto=False, stride=32)
     end_to_end = network.get_outputs()[0].shape[-1] == 6
 
@@ -165,13 +166,219 @@ def rfdetr(out: Path) -> Callable[[np.ndarray], Detections]:
     return detect
 
 
+def yolov5(out: Path) -> Callable[[np.ndarray], Detections]:
+    """yolov5: YOLOv5-nano of anchors. Its code leads back by the ratio as if no side had been rounded."""
+    import yolov5
+    from yolov5.export import export_onnx
+    from yolov5.models.yolo import DetectionModel
+    from yolov5.utils.augmentations import letterbox
+    from yolov5.utils.general import non_max_suppression, scale_boxes
+
+    torch.manual_seed(0)
+    model = DetectionModel(str(Path(yolov5.__file__).parent / "models/yolov5n.yaml"), nc=CLASSES).eval()
+    spread(model.model[-1], (3 * (5 + CLASSES),))
+    for last in model.model[-1].m:  # objectness
+        last.bias.data.view(3, -1)[:, 4] += 2.0
+    model.model[-1].export = True
+    export_onnx(model, torch.zeros(1, 3, SIZE, SIZE), out / "model.onnx", 12, False, False)
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels, _, _ = letterbox(image, SIZE, auto=False)
+        tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
+        raw = torch.from_numpy(network.run(None, {"images": tensor})[0])
+        (found,) = non_max_suppression(raw, FLOOR, 0.45, max_det=100_000)
+        return scale_boxes((SIZE, SIZE), found[:, :4], image.shape[:2]), found[:, 4], found[:, 5]
+
+    return detect
+
+
+def yolov6(out: Path) -> Callable[[np.ndarray], Detections]:
+    """yolov6detect: YOLOv6-nano, exported as its deploy/ONNX/export_onnx.py does; back by the ratio, as YOLOv5."""
+    import yolov6
+    from yolov6.core.inferer import Inferer
+    from yolov6.data.data_augment import letterbox
+    from yolov6.models.yolo import build_model
+    from yolov6.utils.config import Config
+    from yolov6.utils.nms import non_max_suppression
+
+    torch.manual_seed(0)
+    config = Config.fromfile(str(Path(yolov6.__file__).parent / "configs/yolov6n.py"))
+    config.model.head.setdefault("use_dfl", False)
+    model = build_model(config, CLASSES, "cpu").eval()
+    spread(model.detect, (CLASSES,), -1.0)
+    names = {"input_names": ["images"], "output_names": ["outputs"], "opset_version": 13, "dynamo": False}
+    torch.onnx.export(model, torch.zeros(1, 3, SIZE, SIZE), str(out / "model.onnx"), **names)
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels = letterbox(image, SIZE, auto=False)[0]
+        tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
+        raw = torch.from_numpy(network.run(None, {"images": tensor})[0])
+        (found,) = non_max_suppression(raw, FLOOR, 0.45, max_det=100_000)
+        return Inferer.rescale((SIZE, SIZE), found[:, :4], image.shape[:2]), found[:, 4], found[:, 5]
+
+    return detect
+
+
+def torchvision(out: Path) -> Callable[[np.ndarray], Detections]:
+    """torchvision: SSDlite on MobileNetV3, everything in the graph but the resizing to the size of the export."""
+    from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+
+    torch.manual_seed(0)
+    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, score_thresh=FLOOR)
+    model = model.eval()
+    spread(model.head, (6 * CLASSES,), 0.0)
+    names = {"input_names": ["image"], "output_names": ["boxes", "scores", "labels"]}
+    example = [torch.rand(3, 320, 320)]
+    torch.onnx.export(model, (example,), str(out / "model.onnx"), opset_version=16, dynamo=False, **names)
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels = cv2.resize(image, (320, 320), interpolation=cv2.INTER_LINEAR)[..., ::-1].transpose(2, 0, 1)
+        (found,) = model([torch.from_numpy(np.ascontiguousarray(pixels, np.float32)) / 255])
+        scale = torch.tensor([image.shape[1], image.shape[0]] * 2) / 320
+        return found["boxes"] * scale, found["scores"], found["labels"]
+
+    return detect
+
+
+def transformers(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
+    """transformers: a small RT-DETR, RT-DETRv2 or D-FINE, decoded by its image processor."""
+    import transformers as hf
+
+    torch.manual_seed(0)
+    backbone = hf.RTDetrResNetConfig(
+        embedding_size=16, hidden_sizes=[16, 32, 64, 64], depths=[1] * 4, layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    settings = {
+        "backbone_config": backbone, "encoder_in_channels": [32, 64, 64], "encoder_hidden_dim": 64, "d_model": 64,
+        "decoder_in_channels": [64] * 3, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "decoder_layers": 2, "num_labels": CLASSES, "num_queries": 100,
+    }  # fmt: skip
+    model = getattr(hf, f"{kind}ForObjectDetection")(getattr(hf, f"{kind}Config")(**settings)).eval()
+    spread(model, (CLASSES,), -1.0)
+
+    class Exported(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> Any:
+            found = model(pixel_values=pixels)
+            return found.logits, found.pred_boxes
+
+    names = {"input_names": ["pixel_values"], "output_names": ["logits", "pred_boxes"], "opset_version": 17}
+    torch.onnx.export(Exported(), torch.rand(1, 3, 320, 320), str(out / "model.onnx"), dynamo=False, **names)
+    network, finish = session(out / "model.onnx"), hf.RTDetrImageProcessor()
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels = cv2.resize(image, (320, 320), interpolation=cv2.INTER_LINEAR)[..., ::-1].transpose(2, 0, 1)
+        tensor = np.ascontiguousarray(pixels, np.float32)[None] / 255
+        logits, boxes = (torch.from_numpy(array) for array in network.run(None, {"pixel_values": tensor}))
+
+        class Output:
+            pass
+
+        output = Output()
+        output.logits, output.pred_boxes = logits, boxes
+        # Several classes of a query count, as many as queries in all; so fewer than these reach the floor.
+        (found,) = finish.post_process_object_detection(output, FLOOR, torch.tensor([image.shape[:2]]))
+        return found["boxes"], found["scores"], found["labels"]
+
+    return detect
+
+
+def libreyolo(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
+    """libreyolo's PicoDet and RTMDet, exported with the outputs that PaddleDetection and MMDeploy give them, decoded by
+    its own code."""
+    import torchvision as tv
+    from libreyolo import LibrePICODET, LibreRTMDet
+
+    torch.manual_seed(0)
+    side = 320
+    if kind == "picodet":
+        from libreyolo.models.picodet.utils import preprocess_numpy
+        from libreyolo.postprocess.picodet import postprocess
+
+        model = LibrePICODET(None, size="s", nb_classes=CLASSES, device="cpu").model.eval()
+        spread(model.head, (CLASSES + 32,))
+    else:
+        from libreyolo.postprocess.rtmdet import postprocess
+
+        model = LibreRTMDet(None, size="t", nb_classes=CLASSES, device="cpu").model.eval()
+        spread(model.head, (CLASSES,))
+
+    class Exported(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> Any:
+            scores, sides = model(pixels)
+            if kind == "picodet":
+                flat = [[a.flatten(2).permute(0, 2, 1) for a in part] for part in (scores, sides)]
+                return *(a.sigmoid() for a in flat[0]), *flat[1]
+            boxes, best, classes = [], [], []
+            for a, b, stride in zip(scores, sides, (8, 16, 32), strict=True):
+                rows, columns = torch.meshgrid(*(torch.arange(n) * stride for n in a.shape[2:]), indexing="ij")
+                points = torch.stack([columns, rows], -1).reshape(-1, 2)
+                reach = b[0].flatten(1).T
+                boxes.append(torch.cat([points - reach[:, :2], points + reach[:, 2:]], 1))
+                top = a[0].flatten(1).T.sigmoid().max(1)
+                best.append(top.values)
+                classes.append(top.indices)
+            boxes, best, classes = (torch.cat(part) for part in (boxes, best, classes))
+            kept = tv.ops.batched_nms(boxes, best, classes, 0.65)
+            return torch.cat([boxes[kept], best[kept, None]], 1)[None], classes[kept][None]
+
+    names = (
+        [f"{part}{i}" for part in ("scores", "sides") for i in range(4)] if kind == "picodet" else ["dets", "labels"]
+    )
+    free = None if kind == "picodet" else {"dets": {1: "found"}, "labels": {1: "found"}}
+    torch.onnx.export(
+        Exported(), torch.rand(1, 3, side, side), str(out / "model.onnx"), dynamo=False, opset_version=16,
+        input_names=["image"], output_names=names, dynamic_axes=free,
+    )  # fmt: skip
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        height, width = image.shape[:2]
+        if kind == "picodet":
+            tensor, _ = preprocess_numpy(np.ascontiguousarray(image[..., ::-1]), side)
+            found = network.run(None, {"image": tensor[None]})
+            maps = []
+            for array, stride in zip(found, (8, 16, 32, 64) * 2, strict=True):
+                n = side // stride
+                values = torch.from_numpy(array)[0].T.reshape(1, -1, n, n)
+                maps.append(torch.logit(values) if len(maps) < 4 else values)
+            result = postprocess((maps[:4], maps[4:]), FLOOR, 0.6, side, (width, height), max_det=100_000)
+            return result["boxes"], result["scores"], result["classes"]
+        ratio = min(side / width, side / height)
+        pixels = np.full((side, side, 3), 114, np.uint8)
+        small = cv2.resize(image, (int(width * ratio), int(height * ratio)), interpolation=cv2.INTER_LINEAR)
+        pixels[: small.shape[0], : small.shape[1]] = small
+        values = (pixels - np.float32((103.53, 116.28, 123.675))) / np.float32((57.375, 57.12, 58.395))
+        tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+        scores, sides = model(tensor)
+        best = [torch.where(a == a.max(1, keepdim=True).values, a, -20.0) for a in scores]  # one class a cell
+        size = {"input_size": side, "original_size": (width, height), "ratio": ratio}
+        result = postprocess((best, sides), FLOOR, 0.65, **size, max_det=100_000)
+        return result["boxes"], result["scores"], result["classes"]
+
+    return detect
+
+
 CASES: dict[str, Callable[[Path], Callable[[np.ndarray], Detections]]] = {
     "yolox": yolox,
     "yolox-decoded": lambda out: yolox(out, decoded=True),
     "yolox-legacy": lambda out: yolox(out, legacy=True),
     **{name: lambda out, name=name: ultralytics(out, name) for name in
-       ("yolov8n", "yolov9t", "yolo11n", "yolo12n", "yolov10n", "yolo26n", "yolov8n-pose", "yolov8n-seg", "yolov8n-obb",
+       ("yolov5n", "yolov8n", "yolov9t", "yolo11n", "yolo12n", "yolov10n", "yolo26n", "yolov8n-pose", "yolov8n-seg", "yolov8n-obb",
         "yolov8n-cls")},
+    "yolov10n-end2end": lambda out: ultralytics(out, "yolov10n", nms=False),
+    "yolo26n-end2end": lambda out: ultralytics(out, "yolo26n", nms=False),
+    "yolo11n-nms": lambda out: ultralytics(out, "yolo11n", nms=True, conf=FLOOR, iou=0.7),
+    "yolov5n-anchors": yolov5,
+    "yolov6n": yolov6,
+    "torchvision": torchvision,
+    "rt-detr": lambda out: transformers(out, "RTDetr"),
+    "rt-detrv2": lambda out: transformers(out, "RTDetrV2"),
+    "d-fine": lambda out: transformers(out, "DFine"),
+    "picodet": lambda out: libreyolo(out, "picodet"),
+    "rtmdet": lambda out: libreyolo(out, "rtmdet"),
     "dfine": dfine,
     "rfdetr": rfdetr,
 }  # fmt: skip

@@ -269,6 +269,18 @@ def rfdetr(path: Path, *, classes: int = 91, masks: bool = False, probabilities:
     return net.write(path)
 
 
+def queries(path: Path, *, logits: str = "logits", **options: Any) -> Path:
+    """The same under the names of Hugging Face's models, or of the models themselves."""
+    model = onnx.load(rfdetr(path, **options))
+    names = {"dets": "pred_boxes", "labels": logits}
+    for node in model.graph.node:
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in model.graph.output:
+        value.name = names.get(value.name, value.name)
+    onnx.save(model, path)
+    return path
+
+
 def rtmdet(path: Path) -> Path:
     """`dets` with scores and `labels` behind a non-maximum suppression: as many rows as survive."""
     net = Net()
@@ -291,8 +303,9 @@ def ssd(path: Path) -> Path:
     """TensorFlow's names: shares of the picture, y first; raw pixels in."""
     net = Net()
     net.inputs[0] = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, net.size, net.size, 3])
-    planes = helper.make_node("Transpose", ["cast"], ["images"], perm=[0, 3, 1, 2])
-    net.nodes[:0] = [helper.make_node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT), planes]
+    small = helper.make_node("Mul", ["cast", net.constant(1 / 255)], ["small"])
+    planes = helper.make_node("Transpose", ["small"], ["images"], perm=[0, 3, 1, 2])
+    net.nodes[:0] = [helper.make_node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT), small, planes]
     table = _list(net, 10, classes=3)
     turned = net.add("Gather", [table, net.constant([1, 0, 3, 2], np.int64)], axis=2)
     net.add("Div", [turned, net.constant(float(net.size))], "detection_boxes")

@@ -100,6 +100,18 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, Any], dict[str, Any], tupl
     ),
     "dfine": (networks.dfine, {}, {}, ("dfine", 80, "squash", "rgb", 0, 255, "xyxy")),
     "rfdetr": (networks.rfdetr, {}, {}, ("rfdetr", 91, "squash", "rgb", 123.675, 58.395, "cxcywh-share")),
+    "rt-detr of hugging face": (
+        networks.queries,
+        {"classes": 80},
+        {"family": "dfine"},
+        ("dfine", 80, "squash", "rgb", 0, 255, "cxcywh-share"),
+    ),
+    "rf-detr of hugging face": (
+        networks.queries,
+        {"logits": "pred_logits"},
+        {"family": "rfdetr"},
+        ("rfdetr", 91, "squash", "rgb", 123.675, 58.395, "cxcywh-share"),
+    ),
     "rtmdet": (
         networks.rtmdet,
         {},
@@ -172,18 +184,18 @@ def twin(description: Any, raw: dict[str, np.ndarray], floor: float) -> tuple[np
     tables = [raw[name].astype(np.float64) for name in head.outputs]
     if head.boxes == "distributions":
         boxes, table = distances(description, tables)
-    elif head.type in ("dfine", "ssd", "torchvision", "rtmdet", "yolo-end2end"):
+    elif len(tables) == 3 or head.type in ("rtmdet", "yolo-end2end"):
         boxes, scores, classes = lists(head.type, tables)
         kept = scores >= floor
         return boxes[kept] * (SIZE if head.type == "ssd" else 1), scores[kept], classes[kept].astype(int)
-    elif head.type == "rfdetr":
+    elif head.boxes == "cxcywh-share":
         boxes, table = corners(tables[0][0]) * SIZE, 1 / (1 + np.exp(-tables[1][0]))
     else:
         rows = tables[0][0].T if head.upright else tables[0][0]
         middles = on_grid(rows[:, :4]) if head.boxes == "grid" else rows[:, :4]
         boxes = corners(middles)
         table = rows[:, 5:] * rows[:, 4:5] if rows.shape[1] == count + 5 else rows[:, 4:]
-    if head.type not in ("rfdetr", "nanodet", "nanodet-plus", "picodet"):
+    if head.type not in ("dfine", "rfdetr", "nanodet", "nanodet-plus", "picodet"):
         best = table.argmax(1)
         table = np.where(np.arange(count) == best[:, None], table, -1)
     cells, classes = np.nonzero(table >= floor)
@@ -262,6 +274,7 @@ QUESTIONS: dict[str, tuple[Callable[..., Path], dict[str, Any], str]] = {
     "an angle": (networks.yolov8, {"extra": "angle"}, r"--family yolov8 .*not an angle or points"),
     "a transformer's patches": (networks.dfine, {"patches": True}, r"--family dfine .*DEIMv2"),
     "another second input": (networks.dfine, {"size_input": "other"}, r"--family dfine .*that other is the size"),
+    "queries": (networks.queries, {}, r"--family dfine .*--family rfdetr .*how pictures are prepared"),
     "mmdeploy": (networks.rtmdet, {}, r"--family rtmdet .*another detector of MMDeploy"),
 }
 

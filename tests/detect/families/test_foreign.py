@@ -68,7 +68,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "yolo11n": ({}, "yolov8"),
     "yolo12n": ({}, "yolov8"),
     "yolov10n": ({}, "yolov8"),
-    "yolo26n": ({}, "yolo-end2end"),
+    "yolo26n": ({}, "yolov8"),
     "dfine": ({}, "dfine"),
     "rfdetr": ({}, "rfdetr"),
 }
