@@ -260,8 +260,12 @@ def transformers(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
     spread(model, (CLASSES,), -1.0)
 
     class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
         def forward(self, pixels: torch.Tensor) -> Any:
-            found = model(pixel_values=pixels)
+            found = self.model(pixel_values=pixels)
             return found.logits, found.pred_boxes
 
     names = {"input_names": ["pixel_values"], "output_names": ["logits", "pred_boxes"], "opset_version": 17}
@@ -306,8 +310,12 @@ def libreyolo(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
         spread(model.head, (CLASSES,))
 
     class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
         def forward(self, pixels: torch.Tensor) -> Any:
-            scores, sides = model(pixels)
+            scores, sides = self.model(pixels)
             if kind == "picodet":
                 flat = [[a.flatten(2).permute(0, 2, 1) for a in part] for part in (scores, sides)]
                 return *(a.sigmoid() for a in flat[0]), *flat[1]
@@ -366,8 +374,8 @@ CASES: dict[str, Callable[[Path], Callable[[np.ndarray], Detections]]] = {
     "yolox-decoded": lambda out: yolox(out, decoded=True),
     "yolox-legacy": lambda out: yolox(out, legacy=True),
     **{name: lambda out, name=name: ultralytics(out, name) for name in
-       ("yolov5n", "yolov8n", "yolov9t", "yolo11n", "yolo12n", "yolov10n", "yolo26n", "yolov8n-pose", "yolov8n-seg", "yolov8n-obb",
-        "yolov8n-cls")},
+       ("yolov5n", "yolov8n", "yolov9t", "yolo11n", "yolo12n", "yolov10n", "yolo26n", "yolov8n-pose", "yolov8n-seg",
+        "yolov8n-obb", "yolov8n-cls")},
     "yolov10n-end2end": lambda out: ultralytics(out, "yolov10n", nms=False),
     "yolo26n-end2end": lambda out: ultralytics(out, "yolo26n", nms=False),
     "yolo11n-nms": lambda out: ultralytics(out, "yolo11n", nms=True, conf=FLOOR, iou=0.7),
