@@ -78,7 +78,8 @@ class QueryDecoder:
     def __call__(self) -> int:
         """Fill the first rows of `candidates` and return how many; `BROKEN` if NaN is met."""
         inputs = self._boxes, self._scores, self._classes, self._floor, self._logits
-        return int(_decode_queries(*inputs, *self._form, *self._room, *self.candidates))
+        factors, powers = self._room
+        return int(_decode_queries(*inputs, *self._form, factors, powers, *self.candidates))
 
 
 def _form(detector: Detector) -> tuple[bool, bool, float, float]:

@@ -50,7 +50,7 @@ class RowDecoder:
         self._floor = floor
         self._levels = levels_of(detector) if detector.head.boxes == "grid" else np.zeros((0, 3), np.int64)
         self._offset = detector.head.cell_offset
-        rows = self._table.shape[1 if upright else 0]
+        rows: int = self._table.shape[1 if upright else 0]
         self._cells = np.empty(rows + 1, np.int32)  # what the kernels work in, so that a frame allocates nothing
         self._best = np.empty(_AT_ONCE, np.float32), np.empty(_AT_ONCE, np.int32)
         self.candidates = Candidates.room(rows)
@@ -58,7 +58,8 @@ class RowDecoder:
     def __call__(self) -> int:
         """Fill the first rows of `candidates` from the current outputs and return how many; `BROKEN` if NaN is met."""
         if self._upright:
-            return int(_decode_upright(self._table, self._columns, self._floor, *self._best, *self.candidates))
+            best, classes = self._best
+            return int(_decode_upright(self._table, self._columns, self._floor, best, classes, *self.candidates))
         form = self._objectness, self._columns, self._floor, self._levels, self._offset
         return int(_decode_rows(self._table, *form, self._cells, *self.candidates))
 
