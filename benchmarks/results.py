@@ -11,7 +11,10 @@ from pathlib import Path
 RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictures that they show
 # The pages with their titles, and the sections of each, the most wanted first.
 PAGES = {
-    "accuracy": ("Accuracy", ("real", "accuracy", "low_scores", "reid", "appearance", "bridging", "drops", "crowds")),
+    "accuracy": (
+        "Accuracy",
+        ("real", "offline", "accuracy", "low_scores", "reid", "appearance", "bridging", "drops", "crowds"),
+    ),
     "speed": (
         "Speed",
         ("end_to_end", "stages", "decoders", "choices", "latency", "association", "growth", "sessions", "batch", "gpu"),

@@ -1,4 +1,4 @@
-"""What looks are worth on the built-in scene, and what they cost: accuracy, embeddings computed, milliseconds a frame.
+"""What appearance gains on the built-in scene, and what it costs: accuracy, embeddings computed, milliseconds a frame.
 
     python -m benchmarks.accuracy.reid [--people 30] [--frames 600] [--seeds 1 2 3]
 
@@ -50,7 +50,7 @@ ROWS: list[tuple[str, str | None, Policy]] = [
 class Recorded:
     """The built-in scene as its networks see it: detections with all their embeddings, a frame each.
 
-    `frames` are of the detector and the ReID network, `jointly` of the joint network.
+    `frames` are of the detector and the ReID network, `jointly` of the joint network, if there is one.
     """
 
     sequence: Sequence
@@ -68,27 +68,38 @@ class Recall:
     def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:
         """The recorded embeddings of `boxes_xyxy`, all of which are detections of `frame`."""
         known = {box.tobytes(): row for row, box in enumerate(self.frame.boxes_xyxy)}
-        looks: Float32s = self.frame.embeddings[[known[box.tobytes()] for box in boxes_xyxy]]  # type: ignore[index]
-        return looks
+        rows = [known[box.tobytes()] for box in boxes_xyxy]
+        embeddings: Float32s = self.frame.embeddings[rows]  # type: ignore[index]
+        return embeddings
 
 
-def packs(folder: Path) -> tuple[Path, Path]:
-    """The built-in networks in `folder`: detector and ReID, and the joint network."""
-    separate, joint = folder / "separate.pack", folder / "joint.pack"
+def separate_pack(folder: Path) -> Path:
+    """The built-in detector and ReID network as a pack in `folder`."""
     networks = ["--detector", str(_WEIGHTS / "detector.pth"), "--reid", str(_WEIGHTS / "reid.pth")]
-    for arguments in (
-        ["pack", *networks, "-o", str(separate)],
-        ["pack", "--detector", str(_WEIGHTS / "joint.pth"), "-o", str(joint)],
-    ):
-        if export.cli.main(arguments):
-            raise SystemExit("the built-in weights cannot be exported")
-    return separate, joint
+    return _exported(networks, folder / "separate.pack")
 
 
-def record(folder: Path, pack: Path, joint: Path, people: int, frames: int, seed: int) -> tuple[Recorded, Any, float]:
-    """A scene, the description of its ReID network, and milliseconds an embedding."""
-    detect, embed, follow = open_detector(pack), open_embedder(pack, Wish()), open_detector(joint)
-    scene = Scene.from_url(f"demo://?people={people}&seed={seed}&frames={frames}")
+def joint_pack(folder: Path) -> Path:
+    """The built-in joint network as a pack in `folder`."""
+    return _exported(["--detector", str(_WEIGHTS / "joint.pth")], folder / "joint.pack")
+
+
+def _exported(networks: list[str], target: Path) -> Path:
+    if export.cli.main(["pack", *networks, "-o", str(target)]):
+        raise SystemExit("the built-in weights cannot be exported")
+    return target
+
+
+def record(
+    folder: Path, pack: Path, joint: Path | None, people: int, frames: int, seed: int, fps: float = 30.0
+) -> tuple[Recorded, Any, float]:
+    """A scene, the description of its ReID network, and milliseconds an embedding.
+
+    Without `joint` nothing is detected jointly.
+    """
+    detect, embed = open_detector(pack), open_embedder(pack, Wish())
+    follow = open_detector(joint) if joint is not None else None
+    scene = Scene.from_url(f"demo://?people={people}&seed={seed}&frames={frames}&fps={fps:g}")
     truth, seen, jointly, count, spent_s = [], [], [], 0, 0.0
     for frame, people_there in scene:
         detections = detect(frame.image)
@@ -97,7 +108,8 @@ def record(folder: Path, pack: Path, joint: Path, people: int, frames: int, seed
         spent_s += time.process_time() - began
         count += len(detections)
         seen.append(detections)
-        jointly.append(follow(frame.image))
+        if follow is not None:
+            jointly.append(follow(frame.image))
         truth.append(people_there.rows(frame.number, frame.image.shape[0]))
     path = folder / f"truth{seed}.txt"
     path.write_text("".join(truth))
@@ -143,7 +155,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pair = packs(folder)
+        pair = separate_pack(folder), joint_pack(folder)
         scenes = [record(folder, *pair, args.people, args.frames, seed) for seed in args.seeds]
         description, cost_ms = scenes[0][1], float(np.median([cost for _, _, cost in scenes]))
         track(scenes[0][0], "nanotrack", "ema", "auto", description, folder / "t.txt")  # compiles what it does not time
@@ -174,11 +186,11 @@ def main() -> None:
     body = f"""The built-in scene, **simulated** pictures: {args.people} people, {args.frames} frames at 30 a second
 for each of the seeds {seeds}; built-in networks, fp32. An embedding costs {cost_ms:.2f} ms of one core here.
 The milliseconds are those of embeddings, memory and association, without detection. The joint network finds people,
-their looks and their ways at once, so jointtrack's row has detections of its own and embeddings that cost nothing more.
+their appearance and their motion at once, so jointtrack's row has detections of its own and embeddings without cost.
 
 {table(columns, rows)}"""
     print(body)
-    write_section("reid", "What looks are worth, and cost", body, command, ("numba", "onnxruntime"))
+    write_section("reid", "What appearance gains, and costs", body, command, ("numba", "onnxruntime"))
 
 
 if __name__ == "__main__":
