@@ -2,6 +2,11 @@
 
   nanotrack history --config nanotrack.toml --by hour --since 2026-11-01
   nanotrack history --database history.db --what crossings --format json
+  nanotrack history --database history.db --heatmap door.png --camera door
+
+A heat map shows where people stood in the hours from --since to --until: dark
+for never, bright for the longest. With --what feet the same comes as numbers:
+seconds in each of 48 x 27 cells of the picture.
 
 Needs [history] in the daemon's configuration. The daemon may run meanwhile.
 """
@@ -9,6 +14,7 @@ Needs [history] in the daemon's configuration. The daemon may run meanwhile.
 import argparse
 import csv
 import json
+import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -16,9 +22,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
-from edge.errors import UsageError
+import numpy as np
+
+from edge.errors import OutputError, UsageError
 from edge.events import Direction
-from edge.sinks.history import query
+from edge.sinks.history import feet, query
 from edge.sinks.history.database import open_to_read
 
 
@@ -28,18 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--config", type=Path, metavar="FILE.toml", help="the daemon's configuration")
     where.add_argument("--database", type=Path, metavar="FILE.db", help="the file that its [history] path names")
     parser.add_argument(
-        "--what", default="people", choices=(*get_args(query.Subject), "totals"), help="default: people"
+        "--what", default="people", choices=(*get_args(query.Subject), "totals", "feet"), help="default: people"
     )
     parser.add_argument("--by", default="hour", choices=get_args(query.Step), help="default: hour")
     parser.add_argument("--since", metavar="TIME", help="local time, as 2026-11-30 or 2026-11-30T08:00")
     parser.add_argument("--until", metavar="TIME", help="up to here, not included")
     parser.add_argument("--camera", metavar="NAME", help="this one only")
+    parser.add_argument(
+        "--heatmap", type=Path, metavar="OUT.png", help="where people stood, as a picture; needs --camera"
+    )
     parser.add_argument("--format", default="csv", choices=("csv", "json"), help="default: csv")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the rows to stdout. Raises NotFoundError, DataError or UsageError."""
+    """Write the rows to stdout, or a heat map. Raises NotFoundError, DataError, OutputError or UsageError."""
     with closing(open_to_read(args.database or _path_of(args.config))) as database:
+        if args.heatmap is not None or args.what == "feet":
+            _tell_feet(database, args)
+            return
         rows = (
             _totals(query.totals(database), args.camera)
             if args.what == "totals"
@@ -53,6 +67,33 @@ def run(args: argparse.Namespace) -> None:
             )
         )
         (_write_csv if args.format == "csv" else _write_json)(rows)
+
+
+def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
+    """Where people stood in the picture of one camera."""
+    known = feet.cameras(database)
+    if args.camera not in known:
+        asked = "none" if args.camera is None else args.camera
+        raise UsageError(f"--camera: expected one of {', '.join(known) or 'no camera at all'}, found {asked}")
+    since_s, until_s = _seconds("--since", args.since), _seconds("--until", args.until)
+    seconds = feet.seconds(database, args.camera, since_s, until_s)
+    if args.heatmap is None:
+        rows = (
+            {"row": row, "column": column, "person_s": round(s, 3)} for (row, column), s in np.ndenumerate(seconds) if s
+        )
+        (_write_csv if args.format == "csv" else _write_json)(rows)
+        return
+    from edge.drawing.heat import heat_map
+    from edge.video.opencv import cv2
+
+    try:
+        args.heatmap.write_bytes(cv2.imencode(".png", heat_map(seconds))[1].tobytes())
+    except OSError as error:
+        raise OutputError(f"{args.heatmap}: cannot write it: {error.strerror}; choose another place") from error
+    most = seconds.max()
+    sys.stdout.write(
+        f"{args.heatmap}: {seconds.sum():.0f} person-seconds, at most {most:.0f} in one of 48 x 27 cells\n"
+    )
 
 
 def _path_of(path: Path) -> Path:

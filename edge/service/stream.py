@@ -24,6 +24,7 @@ from edge.events import (
 )
 from edge.service.appearance import Appearances
 from edge.service.counting.areas import Areas
+from edge.service.counting.ground import Ground
 from edge.service.pictures import Pictures
 from edge.service.tallies import Tallies
 from edge.service.throughput import Throughput
@@ -84,8 +85,9 @@ class Stream:
         self._appearances = appearances
         self._lives = Lives(origin, chain.tracker.lost_s)
         camera = capture.camera
+        ground = None if camera.ground is None else Ground(camera.ground.points, camera.ground.metres)
         stays_s = {zone.name: zone.stay_s for zone in camera.zone if zone.stay_s is not None}
-        self.areas = Areas(origin, camera.zone, camera.line, totals, followed, stays_s)
+        self.areas = Areas(origin, camera.zone, camera.line, totals, followed, stays_s, ground)
         self.tallies = Tallies()
         self._emit = emit
         self._clock = clock

@@ -6,6 +6,8 @@ Schema for editors all go by it; `edge/deploy/nanotrack.toml` shows every key wi
 
 import ipaddress
 import re
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -171,6 +173,42 @@ class Line:
         return points
 
 
+# Metres on the ground, from any corner and in any direction that suits.
+_Metres = Annotated[tuple[StrictFloat, StrictFloat], BeforeValidator(_pair)]
+
+
+@dataclass(frozen=True, config=_SECTION)
+class GroundPoints:
+    """`[camera.ground]`: four points on the ground, from which speeds in metres a second come; see
+    `edge.service.counting.ground`.
+
+    No three of them may be on one line.
+    """
+
+    points: tuple[Point, ...] = Field(
+        min_length=4, max_length=4, description="Where they are in the picture: shares of width and height."
+    )
+    metres: tuple[_Metres, ...] = Field(
+        min_length=4, max_length=4, description="Where they are on the ground: x and y in metres, in the same order."
+    )
+
+    @field_validator("metres")
+    @classmethod
+    def _check_ground(cls, metres: tuple[_Metres, ...], info: ValidationInfo) -> tuple[_Metres, ...]:
+        points = info.data.get("points")
+        if points is not None and (_three_on_a_line(points) or _three_on_a_line(metres)):
+            raise rule("points and metres", "expected four points of which no three are on one line")
+        return metres
+
+
+def _three_on_a_line(points: Sequence[tuple[float, float]]) -> bool:
+    largest = max(abs(a - b) for one in points for other in points for a, b in zip(one, other, strict=True))
+    return any(
+        abs((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])) <= 1e-3 * largest**2
+        for a, b, c in combinations(points, 3)
+    )
+
+
 @dataclass(frozen=True, config=_SECTION)
 class CameraConfig:
     """`[[camera]]`: where pictures come from; see `edge.video.open`."""
@@ -193,6 +231,7 @@ class CameraConfig:
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
     mask: tuple[Mask, ...] = ()
+    ground: GroundPoints | None = None
 
     @field_validator("source")
     @classmethod

@@ -18,6 +18,8 @@ from edge.settings.mistakes import fields_of, sections_in
 from edge.settings.positions import tomllib
 
 SHIPPED = Path(edge.__file__).with_name("deploy") / "nanotrack.toml"
+MASK = '[[camera.mask]]\nkind = "{}"\npoints = {}\n'
+GROUND = "[camera.ground]\npoints = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4], [0.4, 0.4]]\nmetres = {}\n"
 ZONE = '[[camera.zone]]\nname = "till"\npoints = {}\n'
 SMALL = '[model]\npack = "p"\n[[camera]]\nname = "door"\nsource = "0"\n'
 
@@ -88,6 +90,11 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         (SMALL + ZONE.format("[[0, 0], [1, 1], [1]]"), r"zone.till.points\[2\]: expected 2 values, found 1"),
         (SMALL + 2 * ZONE.format("[[0, 0], [1, 1], [1, 0]]"), "zone.till: expected one zone of that name, found 2"),
         (SMALL + '[[camera.line]]\nname = "a"\npoints = [[0, 0], [0, 0]]', "expected two different ones"),
+        (SMALL + MASK.format("blur", "[[0, 0], [1, 1], [1, 0]]"), "expected 'exclude' or 'privacy', found 'blur'"),
+        (SMALL + MASK.format("privacy", "[[0, 0], [1, 1]]"), "points: expected at least 3, found 2"),
+        (SMALL + GROUND.format("[[0, 0], [4, 0], [4, 9]]"), "metres: expected at least 4, found 3"),
+        (SMALL + GROUND.format("[[0, 0], [1, 0], [2, 0], [4, 9]]"), "four points of which no three are on one line"),
+        (SMALL + '[snapshots]\nfolder = "f"\non = ["leave"]', "expected 'new' or 'line' or 'zone' or 'stay'"),
         (SMALL + '[web]\naddress = "0.0.0.0"', "web: address: 0.0.0.0 is open to others"),
         (SMALL + '[web]\naddress = "0.0.0.0"\ncredentials = "web"', "needs credentials, certificate and key"),
         (SMALL + '[web]\naddress = "localhost"', "web: address: expected one in numbers"),

@@ -4,11 +4,13 @@ Coordinates of zones and lines are shares of width and height from the upper lef
 resolution.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from edge.events import Direction, Ended, Event, Observed, Origin
+from edge.events import Direction, Ended, Event, LineCrossed, Observed, Origin, ZoneChanged
 from edge.service.counting.feet import FeetFinder
+from edge.service.counting.ground import Ground, Speeds
 from edge.service.counting.lines import LineCounter
 from edge.service.counting.shape import Shape
 from edge.service.counting.zones import ZoneCounter
@@ -19,6 +21,7 @@ class Areas:
 
     `totals` are the crossings of earlier times by (line, direction, class), on which the counts go on. `classes` are
     the names of the classes that are followed. `stays_s` are the seconds after which zones tell that somebody stays.
+    With `ground` events tell how fast who they are about walks.
     """
 
     def __init__(
@@ -29,7 +32,9 @@ class Areas:
         totals: Mapping[tuple[str, Direction, str], int] = MappingProxyType({}),
         classes: Sequence[str] = (),
         stays_s: Mapping[str, float] = MappingProxyType({}),
+        ground: Ground | None = None,
     ):
+        self._speeds = None if ground is None else Speeds(ground)
         self._classes = classes
         self._feet = FeetFinder()
         self._zones = [ZoneCounter(origin, zone, stays_s.get(zone.name)) for zone in zones]
@@ -56,6 +61,8 @@ class Areas:
             return found
         if isinstance(event, Observed):
             feet = self._feet.find(event)
+            if self._speeds is not None:
+                self._speeds.update(feet, event.size, event.at.time_s)
             for zone in self._zones:
                 found += zone.update(feet, event.size, event.at)
             for line in self._lines:
@@ -66,4 +73,12 @@ class Areas:
                 found += zone.forget(event.id, event.at)
             for line in self._lines:
                 found += line.forget(event.id, event.at)
+        found = [self._with_speed(each) for each in found]
+        if isinstance(event, Ended) and self._speeds is not None:
+            self._speeds.forget(event.id)
         return found
+
+    def _with_speed(self, event: Event) -> Event:
+        if self._speeds is None or not isinstance(event, LineCrossed | ZoneChanged):
+            return event
+        return dataclasses.replace(event, speed_mps=self._speeds.of(event.id))

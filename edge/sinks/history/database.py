@@ -14,13 +14,18 @@ from edge.errors import DataError, NotFoundError, OutputError
 logger = logging.getLogger(__name__)
 
 APPLICATION = 0x4E544842  # marks the file as ours, see PRAGMA application_id
-VERSION = 1
+VERSION = 2
 _BUSY_MS = 2000
 _MINUTES_A_DAY = 24 * 60
 
 # `observed_s` are seconds in which the camera gave pictures; `person_s` sums the seconds of everybody in view, so their
-# quotient is the mean number of people. `identities` were first shown in this minute.
-TABLES = """
+# quotient is the mean number of people. `identities` were first shown in this minute. `feet` are sums of an hour, whose
+# first minute is theirs; see `edge.sinks.history.feet`.
+FEET = """
+CREATE TABLE feet (minute INTEGER, camera TEXT, "column" INTEGER, "row" INTEGER, person_s REAL,
+  PRIMARY KEY (minute, camera, "column", "row")) WITHOUT ROWID;
+"""
+TABLES = f"""
 CREATE TABLE cameras (minute INTEGER, camera TEXT, observed_s REAL, PRIMARY KEY (minute, camera)) WITHOUT ROWID;
 CREATE TABLE people (minute INTEGER, camera TEXT, class TEXT, identities INTEGER, person_s REAL, most INTEGER,
   PRIMARY KEY (minute, camera, class)) WITHOUT ROWID;
@@ -28,10 +33,11 @@ CREATE TABLE crossings (minute INTEGER, camera TEXT, line TEXT, class TEXT, dire
   PRIMARY KEY (minute, camera, line, class, direction)) WITHOUT ROWID;
 CREATE TABLE zones (minute INTEGER, camera TEXT, zone TEXT, class TEXT, entered INTEGER, gone INTEGER, dwell_s REAL,
   longest_s REAL, most INTEGER, PRIMARY KEY (minute, camera, zone, class)) WITHOUT ROWID;
+{FEET}
 CREATE TABLE totals (camera TEXT, line TEXT, class TEXT, direction TEXT, count INTEGER,
   PRIMARY KEY (camera, line, class, direction)) WITHOUT ROWID;
 """
-BY_MINUTE = ("cameras", "people", "crossings", "zones")  # the tables that are pruned
+BY_MINUTE = ("cameras", "people", "crossings", "zones", "feet")  # the tables that are pruned
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
@@ -106,7 +112,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION:
         raise OutputError(f"history {path}: found a database of another program; name another file")
-    if version != VERSION:
+    if version == 1:  # made before there were heat maps
+        database.executescript(f"BEGIN; {FEET} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif version != VERSION:
         raise OutputError(f"history {path}: found version {version}, expected {VERSION}; name another file")
     (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":

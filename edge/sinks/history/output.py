@@ -8,7 +8,8 @@ from pathlib import Path
 from edge.errors import OutputError
 from edge.events import Event, LineCrossed, ZoneChanged
 from edge.settings.config import History as Settings
-from edge.sinks.history import database
+from edge.sinks.history import database, feet
+from edge.sinks.history.feet import Feet
 from edge.sinks.history.sums import KEYS, MOST, VALUES, Sums
 from edge.sinks.output import LossError
 
@@ -28,7 +29,8 @@ class History:
         self._settings, self._path, self._utc = settings, Path(settings.path), utc
         database.open_to_write(self._path).close()
         self._database: sqlite3.Connection | None = None
-        self._sums = Sums()  # what waits to be written
+        self._sums, self._feet = Sums(), Feet()
+        self._waiting = {**self._sums.rows, "feet": self._feet.rows}  # to be written
         self._flushed_s = self._pruned_s = float("-inf")
 
     def start(self) -> None:
@@ -60,16 +62,18 @@ class History:
             self._database = None
 
     def _add(self, event: Event) -> None:
-        self._sums.add(event, int((self._utc() if event.at.utc_s is None else event.at.utc_s) // 60))
+        minute = int((self._utc() if event.at.utc_s is None else event.at.utc_s) // 60)
+        self._sums.add(event, minute)
+        self._feet.add(event, minute)
 
     def _flush(self, now_s: float) -> None:
         assert self._database is not None
         try:
             with self._database:
-                for table, rows in self._sums.rows.items():
+                for table, rows in self._waiting.items():
                     self._database.executemany(_upsert(table), [(*key, *values) for key, values in rows.items()])
             self._flushed_s = now_s
-            for rows in self._sums.rows.values():
+            for rows in self._waiting.values():
                 rows.clear()
             if not 0 <= now_s - self._pruned_s < PRUNE_S:
                 self._pruned_s = now_s
@@ -83,7 +87,7 @@ class History:
         """Keep memory bounded while nothing can be written: rows of the oldest minutes go. How many went."""
         lost = 0
         for table in database.BY_MINUTE:
-            rows = self._sums.rows[table]
+            rows = self._waiting[table]
             for key in sorted(rows)[: max(0, len(rows) - _MOST_WAITING)]:
                 del rows[key]
                 lost += 1
@@ -91,9 +95,10 @@ class History:
 
 
 def _upsert(table: str) -> str:
-    keys, values = KEYS[table], VALUES[table]
-    columns = ", ".join((*keys, *values))
+    keys, values = {**KEYS, "feet": feet.KEY}[table], {**VALUES, "feet": feet.VALUE}[table]
+    columns = ", ".join(f'"{name}"' for name in (*keys, *values))
+    key = ", ".join(f'"{name}"' for name in keys)
     marks = ", ".join("?" * (len(keys) + len(values)))
     rules = {name: "max({0}, excluded.{0})" if name in MOST else "{0} + excluded.{0}" for name in values}
     changes = ", ".join(f"{name} = {rule.format(name)}" for name, rule in rules.items())
-    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {changes}"
