@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-
 from edge.batch.recording import Area
-from edge.errors import ConfigError
+from edge.errors import ConfigError, UnavailableError
+
+try:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic.dataclasses import dataclass
+except ImportError as error:
+    raise UnavailableError(
+        "zones and lines need pydantic to be read; install it with pip install 'nanotrack-edge[service]'"
+    ) from error
+
 from edge.settings import toml
 from edge.settings.config import Line, Zone
 from edge.settings.mistakes import described, repeated_names

@@ -48,7 +48,7 @@ class Cluster:
     """
 
     def __init__(self, setup: Setup, address: str | None, workers: int | None, tasks: int, *, on_gpu: bool):
-        self._ray = ray = _ray()
+        self._ray = ray = require_ray()
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -101,7 +101,8 @@ class Cluster:
         self._ray.shutdown()
 
 
-def _ray() -> Any:
+def require_ray() -> Any:
+    """The module ray. Raises UnavailableError where it is not installed."""
     try:
         import ray
     except ImportError:

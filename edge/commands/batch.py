@@ -124,6 +124,10 @@ def _check(args: argparse.Namespace) -> tuple[int, int]:
         from edge.batch.parquet import require
 
         require()
+    if args.engine == "ray":
+        from edge.batch.cluster import require_ray
+
+        require_ray()
     if args.shard is None:
         return 1, 1
     number, _, parts = args.shard.partition("/")

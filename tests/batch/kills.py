@@ -50,8 +50,8 @@ def write_recordings(folder: Path, count: int, frames: int) -> int:
 class Killed:
     """`command` run again and again until it ends by itself. `environment` makes its processes count frames.
 
-    `kills` are functions that kill something, given the id of the driver's process, or do nothing where that is not
-    there; each is called once, at random times, `pause_s` apart on average.
+    `kills` are functions that kill something, given the id of the driver's process, and say whether it was there; they
+    take turns at random times, `pause_s` apart on average.
     """
 
     def __init__(self, command: Sequence[str], notes: Path):
@@ -75,15 +75,13 @@ class Killed:
         driver = self._start()
         until_s = time.monotonic() + 60 * PATIENCE_S
         next_s = time.monotonic() + dice.expovariate(1 / pause_s)
-        read = self.frames_read
         while driver.poll() is None or driver.returncode == -signal.SIGKILL:
             assert time.monotonic() < until_s
             if driver.poll() is not None:
-                driver, read = self._start(), self.frames_read
-            # Only while something is at work: a kill while everything starts costs nothing and shows nothing.
-            if left and time.monotonic() > next_s and self.frames_read > read:
-                hits += left.pop()(driver.pid)
-                read = self.frames_read
+                driver = self._start()
+            if left and time.monotonic() > next_s and left[-1](driver.pid):
+                left.pop()
+                hits += 1
                 next_s = time.monotonic() + dice.expovariate(1 / pause_s)
             time.sleep(0.02)
         return driver.returncode, hits

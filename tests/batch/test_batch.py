@@ -363,6 +363,33 @@ def test_mistakes_are_told_before_any_work(
     assert said in error
 
 
+@pytest.mark.parametrize(
+    ("missing", "flags", "extra"),
+    [
+        ("ray", ["demo://?frames=3", "--engine", "ray"], "batch"),
+        ("pyarrow", ["demo://?frames=3", "--format", "parquet"], "batch"),
+        ("fsspec.core", ["s3://bucket/"], "batch"),
+        ("pydantic", ["demo://?frames=3", "--areas", "areas.toml"], "service"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    missing: str,
+    flags: list[str],
+    extra: str,
+    tiny_pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    for module in ("edge.batch.areas", "pyarrow.parquet"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert batch("--model", tiny_pack, "--out", tmp_path, *flags) == 69
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"pip install 'nanotrack-edge[{extra}]'" in error
+
+
 def test_an_output_folder_that_cannot_be_written(tiny_pack: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert batch("demo://?frames=3", "--model", tiny_pack, "--out", tmp_path / "file") == 73
