@@ -127,6 +127,8 @@ def test_the_same_bytes_whatever_the_workers(recordings: Path, tmp_path: Path, m
     one = files(tmp_path / "1")
     assert files(tmp_path / "3") == one
     assert len(one) == 2 * len(GOOD) + 2
+    runs = {manifest(tmp_path / "1", name)["run"] for name in GOOD}
+    assert len(runs) == len(GOOD)  # an identity is (run, id): none is that of another recording
 
 
 def test_what_is_done_stays_and_only_what_changed_is_done_again(
