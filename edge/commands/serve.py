@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from edge.console.running import StopRequest
@@ -30,18 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class ReloadRequest:
-    """Remembers SIGHUP; `taken` is true once for each. Main thread only."""
+    """Remembers SIGHUP; `taken` is true once for each. Made and taken by the main thread, noted by any."""
 
     def __init__(self) -> None:
         self._came = False
-        signal.signal(signal.SIGHUP, self._note)
+        signal.signal(signal.SIGHUP, lambda number, frame: self.note())
 
     def taken(self) -> bool:
         """Whether a signal came since the last call."""
         came, self._came = self._came, False
         return came
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def note(self) -> None:
+        """A reload is wanted."""
         self._came = True
 
 
@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> None:
     settings = config.load(args.config)
     from edge.service.daemon import Daemon
     from edge.service.notify import notify
+    from edge.service.web.editor import Editor
 
     with StopRequest() as stop:
-        daemon = Daemon(settings)
+        daemon = Daemon(settings, editor=Editor(args.config, reload.note))
         notify(f"READY=1\nSTATUS={daemon.status}")
         try:
             while not stop.exit_code and not daemon.is_finished:

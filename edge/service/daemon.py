@@ -40,6 +40,7 @@ from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, ou
 from edge.service.stream import Clock, Stream
 from edge.service.temperature import Temperature
 from edge.service.view import View
+from edge.service.web.editor import Editor
 from edge.service.web.http import Server, require_extra
 from edge.service.web.recent_events import RecentEvents
 from edge.settings.config import CameraConfig, Config, Web
@@ -68,11 +69,14 @@ _SNAPSHOT_S = 0.25
 class Daemon:
     """The daemon of `config`, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
 
-    The board's sensors are read under `root`. Raises NanoTrackError where network, tracker, a recording or an output
-    cannot be opened; a camera that does not answer is waited for.
+    The board's sensors are read under `root`; `editor` changes the configuration's file for the page. Raises
+    NanoTrackError where network, tracker, a recording or an output cannot be opened; a camera that does not answer is
+    waited for.
     """
 
-    def __init__(self, config: Config, clock: Clock | None = None, root: Path = board.ROOT):
+    def __init__(
+        self, config: Config, clock: Clock | None = None, root: Path = board.ROOT, editor: Editor | None = None
+    ):
         self.clock = clock or Clock()
         self.broken = self.clock_steps = 0
         self._broken_in_a_row = 0
@@ -108,7 +112,7 @@ class Daemon:
             self.cameras = self._camera_states(config)
             self.publish()
             if config.web is not None:
-                self._server = self._open_server(config.web)
+                self._server = self._open_server(config.web, editor)
         except NanoTrackError:
             self.close()
             raise
@@ -271,11 +275,13 @@ class Daemon:
             followed=followed(config.model),
         )
 
-    def _open_server(self, settings: Web) -> Server:
+    def _open_server(self, settings: Web, editor: Editor | None) -> Server:
         require_extra()
+        from edge.service.web.api import Api
         from edge.service.web.pages import Pages
 
-        return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono).app)
+        api = Api(lambda: self.config, editor)
+        return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono, api.routes).app)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""

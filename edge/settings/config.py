@@ -381,6 +381,11 @@ class Web:
     )
     certificate: str | None = Field(default=None, description="PEM file, by path or by the name of a credential.")
     key: str | None = Field(default=None, description="PEM file, by path or by the name of a credential.")
+    edit: StrictBool = Field(
+        default=False,
+        validate_default=True,
+        description="Who logs in may write zones and lines, drawn in the page, into this file; needs credentials.",
+    )
     insecure: StrictBool = Field(
         default=False, validate_default=True, description="Others may look without login and encryption."
     )
@@ -393,6 +398,13 @@ class Web:
         except ValueError:
             raise ValueError(f"expected one in numbers, such as 127.0.0.1 or ::, found {address!r}") from None
         return address
+
+    @field_validator("edit")
+    @classmethod
+    def _check_login(cls, edit: bool, info: ValidationInfo) -> bool:
+        if edit and info.data.get("credentials") is None:
+            raise rule("edit", "expected credentials beside it, found none: whoever changes this file has to log in")
+        return edit
 
     @field_validator("insecure")
     @classmethod

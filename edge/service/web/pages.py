@@ -4,6 +4,7 @@
 /status.json            how everything is, at length; /healthz in short, 200 only while all is well
 /metrics                for Prometheus
 /camera/NAME.mjpeg      the camera's pictures as they come; /camera/NAME.jpg the newest one
+/api                    what the page asks for and tells, see `edge.service.web.api`
 """
 
 import base64
@@ -11,7 +12,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -35,14 +36,23 @@ _BOUNDARY = b"picture"
 
 
 class Pages:
-    """The pages of the newest `snapshot()` and of `events`, whose clock is `now`; `app` answers requests (ASGI 3)."""
+    """The pages of the newest `snapshot()` and of `events`, whose clock is `now`; `app` answers requests (ASGI 3).
 
-    def __init__(self, snapshot: Callable[[], Snapshot], events: RecentEvents, now: Callable[[], float]):
+    `routes` are further ones.
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        events: RecentEvents,
+        now: Callable[[], float],
+        routes: Sequence[Route] = (),
+    ):
         self._snapshot, self._events, self._now = snapshot, events, now
         self._metrics = Metrics(snapshot)
         self._page = page()
         self._status, self._status_s = b"", float("-inf")
-        routes = [
+        own = [
             Route("/", self._show_page),
             Route("/status.json", self._show_status),
             Route("/healthz", self._show_health),
@@ -50,7 +60,7 @@ class Pages:
             Route("/camera/{name}.mjpeg", self._stream),
             Route("/camera/{name}.jpg", self._picture),
         ]
-        self.app = Starlette(routes=routes)
+        self.app = Starlette(routes=[*own, *routes])
         self.app.router.redirect_slashes = False
 
     async def _show_page(self, request: Request) -> Response:

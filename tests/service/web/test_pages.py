@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +24,7 @@ from edge.service.web.connections import CLIENTS, VIEWERS
 from edge.settings import config
 from tests.field import PATIENCE_S, wait_for
 from tests.service.daemon.setups import camera, lines, of, write_config
+from tests.service.web.site import Site
 from tests.service.web.small_site import get, make_certificate, needs_openssl, silent_clients, trusting
 
 pytest.importorskip("prometheus_client")
@@ -41,38 +41,6 @@ points = [[0.5, 0], [0.5, 1]]
 # What a browser would run if it took this for markup.
 NASTY = "<img src=x onerror=document.title='taken'>"
 needs_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
-
-
-class Site:
-    """A daemon that goes round in a thread of its own, with its web server."""
-
-    def __init__(self, path: Path):
-        self.daemon = Daemon(config.load(path))
-        assert self.daemon.port is not None
-        self.port = self.daemon.port
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.daemon.close()
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.address + path, timeout=PATIENCE_S) as answer:
-            return answer.read()
-
-    def status(self) -> Any:
-        return json.loads(self.get("/status.json"))
-
-    def stream(self, name: str) -> Any:
-        return next(stream for stream in self.daemon.streams if stream.origin.camera == name)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.daemon.cycle()
 
 
 @pytest.fixture(scope="module")
