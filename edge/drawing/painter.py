@@ -28,11 +28,14 @@ def colour_of(id_: int) -> Colour:
 class Painter:
     """Draws tracks and remembers where they came from.
 
-    `classes` are the names to show, empty for none; `with_scores` shows the scores as well.
+    `classes` are the names to show, empty for none; `with_scores` shows the scores as well. `text_scale` makes names
+    larger, for pictures that are shown small.
     """
 
-    def __init__(self, frame_rate: float, classes: Sequence[str], *, with_scores: bool = False):
-        self._classes = classes
+    def __init__(
+        self, frame_rate: float, classes: Sequence[str], *, with_scores: bool = False, text_scale: float = 1.0
+    ):
+        self._classes, self._text_scale = classes, text_scale
         self._with_scores = with_scores
         self._trail_length = max(2, round(TRAIL_S * frame_rate))
         self._trails: dict[int, deque[tuple[float, float]]] = {}
@@ -47,7 +50,7 @@ class Painter:
         for row in np.argsort(tracks.boxes_xyxy[:, 3], kind="stable").tolist():
             box, colour = tracks.boxes_xyxy[row].tolist(), colour_of(int(tracks.ids[row]))
             _box(canvas, box, colour, unit, predicted=bool(tracks.detection_index[row] < 0))
-            _label(canvas, box, self._text(tracks, row), colour, unit)
+            _label(canvas, box, self._text(tracks, row), colour, unit * self._text_scale)
 
     def _extend(self, tracks: Tracks) -> None:
         """Follow the feet of the tracks shown, a little smoothed, and forget those of all others."""

@@ -1,13 +1,14 @@
 """The live view of a camera: its newest picture with boxes, ids, trails, zones and lines, as JPEG.
 
 The tracking loop only leaves its pictures here; they are shrunk, drawn and encoded in another thread, once for all
-viewers, at a bounded rate and with a bounded share of one core. Without viewers nothing is drawn.
+viewers of one size, at a bounded rate and with a bounded share of one core. Without viewers nothing is drawn.
 """
 
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,10 +20,31 @@ from edge.types import Image, Tracks
 from edge.video.opencv import cv2
 
 RATE = 10.0  # pictures a second, at most
-LONGEST_PX = 800  # the longer side of what is shown
 SHARE = 0.25  # of the drawing thread's time that one camera may take
 _QUALITY = 80
 _WHITE, _DARK = (255, 255, 255), (40, 40, 40)
+
+
+class Size(NamedTuple):
+    """The longer side of what is shown, and how large names are in it, 1 for as in a video."""
+
+    longest_px: int
+    text_scale: float
+
+
+# Names can be read in all of them: in a card among others, as a page has always shown it, and filling a screen.
+SIZES = {"small": Size(480, 1.5), "medium": Size(800, 1.2), "large": Size(1280, 1.0)}
+DEFAULT = "medium"
+
+
+class _Drawn:
+    """The newest picture in one size, for those who watch it."""
+
+    def __init__(self, size: Size, classes: Sequence[str]):
+        self.size = size
+        self.painter = Painter(RATE, classes, text_scale=size.text_scale)
+        self.watchers = self.number = 0
+        self.jpeg = b""
 
 
 class View:
@@ -47,7 +69,8 @@ class View:
         self._waiting: tuple[Image, Tracks] | None = None
         self._closed = False
         self._turn = asyncio.Lock()  # one viewer has the picture drawn, the others get the same
-        self._forget()
+        self._drawn: dict[str, _Drawn] = {}  # the sizes that somebody watches
+        self._due_s = 0.0
 
     def offer(self, image: Image, tracks: Tracks) -> None:
         """Leave the newest picture with its tracks. It belongs to the view from now on."""
@@ -63,33 +86,33 @@ class View:
         """No more pictures come: the views of all viewers end."""
         self._closed = True
 
-    async def jpegs(self) -> AsyncGenerator[bytes, None]:
-        """The view as often as it changes, each the newest; ends when the view is closed."""
+    async def jpegs(self, size: str = DEFAULT) -> AsyncGenerator[bytes, None]:
+        """The view as often as it changes, each the newest, in one of `SIZES`; ends when the view is closed."""
+        drawn = self._drawn.setdefault(size, _Drawn(SIZES[size], self._classes))
+        drawn.watchers += 1
         with self._lock:
             self._watchers += 1
         seen = 0
         try:
             while True:
                 async with self._turn:
-                    if self._number == seen:
+                    if drawn.number == seen:
                         await self._draw()
-                if self._number == seen:
+                if drawn.number == seen:
                     return
-                seen = self._number
-                yield self._jpeg
+                seen = drawn.number
+                yield drawn.jpeg
         finally:
+            drawn.watchers -= 1
+            if not drawn.watchers:  # the next viewer begins without an old picture, and without trails that have a gap
+                del self._drawn[size]
             with self._lock:
                 self._watchers -= 1
-                if not self._watchers:
-                    waiting, self._waiting = self._waiting, None
-                    self._forget()
-            if not self._watchers and waiting:
+                waiting = None if self._watchers else self._waiting
+                if waiting:
+                    self._waiting = None
+            if waiting:
                 self._give_back(waiting[0])
-
-    def _forget(self) -> None:
-        """Begin anew for the next viewer: without an old picture, and without trails that have a gap."""
-        self._painter = Painter(RATE, self._classes)
-        self._number, self._jpeg, self._due_s = 0, b"", 0.0
 
     async def _draw(self) -> None:
         """Wait until the next picture is due and there, and draw it."""
@@ -100,31 +123,37 @@ class View:
                 return
             await asyncio.sleep(1 / RATE)
         began_s = loop.time()
-        jpeg = await loop.run_in_executor(self._drawing, self._drawn, *waiting)
+        sizes = list(self._drawn.values())
+        jpegs = await loop.run_in_executor(self._drawing, self._encoded, sizes, *waiting)
         self._due_s = began_s + max(1 / RATE, (loop.time() - began_s) / SHARE)
-        self._number, self._jpeg = self._number + 1, jpeg
+        for drawn, jpeg in zip(sizes, jpegs, strict=True):
+            drawn.number, drawn.jpeg = drawn.number + 1, jpeg
 
     def _take(self) -> tuple[Image, Tracks] | None:
         with self._lock:
             waiting, self._waiting = self._waiting, None
         return waiting
 
-    def _drawn(self, image: Image, tracks: Tracks) -> bytes:
-        canvas, tracks = scaled(image, tracks, LONGEST_PX)
+    def _encoded(self, sizes: Sequence[_Drawn], image: Image, tracks: Tracks) -> list[bytes]:
+        small = [scaled(image, tracks, drawn.size.longest_px) for drawn in sizes]
         self._give_back(image)
-        self._privacy.hide(canvas)
-        _draw_areas(canvas, self._camera)
-        self._painter.paint(canvas, tracks)
-        return cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+        jpegs = []
+        for drawn, (canvas, shown) in zip(sizes, small, strict=True):
+            self._privacy.hide(canvas)
+            _draw_areas(canvas, self._camera, drawn.size.text_scale)
+            drawn.painter.paint(canvas, shown)
+            jpegs.append(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
+        return jpegs
 
 
-def _draw_areas(canvas: Image, camera: CameraConfig) -> None:
+def _draw_areas(canvas: Image, camera: CameraConfig, text_scale: float) -> None:
     """The outlines of zones, the lines, and which way of crossing them is "in"; all with their names."""
     size = np.array([canvas.shape[1], canvas.shape[0]])
+    text = 0.4 * text_scale * max(1.0, float(size.min()) / 400)
     for zone in camera.zone:
         corners = np.round(np.array(zone.points) * size).astype(np.int32)
         _outline(canvas, corners, closed=True)
-        _name(canvas, zone.name, corners[corners[:, 1].argmin()])
+        _name(canvas, zone.name, corners[corners[:, 1].argmin()], text)
     for line in camera.line:
         start, end = np.round(np.array(line.points) * size)
         _outline(canvas, np.array([start, end], np.int32), closed=False)
@@ -135,7 +164,7 @@ def _draw_areas(canvas: Image, camera: CameraConfig) -> None:
             cv2.arrowedLine(
                 canvas, middle.astype(int).tolist(), tip.astype(int).tolist(), colour, width, cv2.LINE_AA, tipLength=0.4
             )
-        _name(canvas, line.name, start.astype(np.int32))
+        _name(canvas, line.name, start.astype(np.int32), text)
 
 
 def _outline(canvas: Image, points: np.ndarray, *, closed: bool) -> None:
@@ -144,7 +173,10 @@ def _outline(canvas: Image, points: np.ndarray, *, closed: bool) -> None:
         cv2.polylines(canvas, [points], closed, colour, width, cv2.LINE_AA)
 
 
-def _name(canvas: Image, text: str, at: np.ndarray) -> None:
-    x, y = int(at[0]) + 4, max(12, int(at[1]) - 5)
-    for colour, width in ((_DARK, 3), (_WHITE, 1)):
-        cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, width, cv2.LINE_AA)
+def _name(canvas: Image, text: str, at: np.ndarray, size: float) -> None:
+    """`text` above `at`, inside the picture."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    x = max(0, min(int(at[0]) + 4, canvas.shape[1] - width))
+    y = max(height + 2, int(at[1]) - 5)
+    for colour, weight in ((_DARK, 2 + round(2 * size)), (_WHITE, max(1, round(1.5 * size)))):
+        cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, weight, cv2.LINE_AA)

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.service.view import LONGEST_PX, RATE, View
+from edge.service.view import DEFAULT, RATE, SIZES, View
 from edge.settings.config import CameraConfig, Line, Mask, Zone
 from edge.types import Image, Tracks
 
 CAMERA = CameraConfig("door", "rtsp://x")
+LONGEST_PX = SIZES[DEFAULT].longest_px
 SQUARE = Zone("till", ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)))
 GATE = Line("gate", ((0.2, 0.5), (0.8, 0.5)))
 
@@ -114,6 +115,35 @@ def test_all_who_watch_get_the_same_and_pictures_come_back() -> None:
     assert len(set(kept)) == len(kept) > 1
 
 
+def chip_height(picture: Image) -> int:
+    """How high the label of the one track is: rows that are wholly of its colour left of the text."""
+    column = picture[:, picture.shape[1] // 2 + 2].astype(int)
+    return int((np.abs(column - 90).max(axis=1) > 40).sum())
+
+
+def test_each_gets_the_size_that_was_asked_for_with_names_that_can_be_read_in_it() -> None:
+    scene = Scene()
+
+    async def watch() -> None:
+        views = {size: scene.view.jpegs(size) for size in SIZES}
+        others = [asyncio.ensure_future(anext(views[size])) for size in ("medium", "large")]
+        small = await offered(scene, views["small"], grey(1600, 900), tracks((800, 400, 1000, 899)))
+        medium, large = [
+            picture_of(await offered(scene, views[size], grey(1600, 900), tracks((800, 400, 1000, 899))))
+            for size in ("medium", "large")
+        ]
+        await asyncio.gather(*others, return_exceptions=True)
+        assert [picture.shape[1] for picture in (picture_of(small), medium, large)] == [480, 800, 1280]
+        for picture in (picture_of(small), medium, large):
+            assert chip_height(picture) >= 15  # digits of 10 pixels or more, and the rim
+        assert len(scene.view._drawn) == 3
+        for view in views.values():
+            await view.aclose()
+        assert not scene.view._drawn
+
+    scene.run(watch())
+
+
 def test_the_rate_is_bounded_and_a_slow_viewer_gets_the_newest() -> None:
     scene = Scene()
     stop, count = threading.Event(), 0
@@ -150,11 +180,11 @@ def test_the_rate_is_bounded_and_a_slow_viewer_gets_the_newest() -> None:
 def test_drawing_that_takes_long_is_done_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
 
-    def slowly(image: Image, shown: Tracks) -> bytes:
+    def slowly(sizes: list[object], image: Image, shown: Tracks) -> list[bytes]:
         time.sleep(0.1)
-        return b"x"
+        return [b"x"]
 
-    monkeypatch.setattr(scene.view, "_drawn", slowly)
+    monkeypatch.setattr(scene.view, "_encoded", slowly)
 
     async def watch() -> None:
         jpegs = scene.view.jpegs()

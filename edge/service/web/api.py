@@ -87,7 +87,8 @@ class Api:
             since_s = (self._utc() if until_s is None else until_s) - _SPAN_S[by]
         camera, path = asked.get("camera"), Path(history.path)
         work = asyncio.get_running_loop().run_in_executor(self._disk, _sums, path, by, since_s, until_s, camera)
-        return {"by": by, **await work}
+        now_s = self._utc() if until_s is None else until_s
+        return {"by": by, "times": query.times(by, since_s, now_s), **await work}
 
     async def _check(self, request: Request) -> dict[str, Any]:
         area = await self._area(request)

@@ -1,18 +1,15 @@
 """The daemon's pages: one for people, JSON and metrics for machines, and the pictures of each camera.
 
-/                       the page
+/                       the page; /page/NAME its style and scripts
 /status.json            how everything is, at length; /healthz in short, 200 only while all is well
 /metrics                for Prometheus
-/camera/NAME.mjpeg      the camera's pictures as they come; /camera/NAME.jpg the newest one
+/camera/NAME.mjpeg      the camera's pictures as they come; /camera/NAME.jpg the newest one; ?size=small, medium, large
 /api                    what the page asks for and tells, see `edge.service.web.api`
 """
 
-import base64
-import hashlib
 import json
-import re
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -23,13 +20,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.service.snapshot import Snapshot
-from edge.service.view import View
+from edge.service.view import DEFAULT, SIZES, View
 from edge.service.web import status
 from edge.service.web.live import Live
 from edge.service.web.metrics import Metrics
 from edge.service.web.recent_events import RecentEvents
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
+_KINDS = {".css": "text/css", ".js": "text/javascript"}
+# Nothing but the page's own scripts and style may act in it, and it may talk to nobody but this server (CSP level 3).
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 # However many ask, the status is put together at most so often.
 _FRESH_S = 0.5
 _BOUNDARY = b"picture"
@@ -50,10 +53,11 @@ class Pages:
     ):
         self._snapshot, self._events, self._now = snapshot, events, now
         self._metrics = Metrics(snapshot)
-        self._page = page()
+        self._page = _page()
         self._status, self._status_s = b"", float("-inf")
         own = [
             Route("/", self._show_page),
+            *(Route(f"/page/{path.name}", _file(path)) for path in PAGE.iterdir() if path.suffix in _KINDS),
             Route("/status.json", self._show_status),
             Route("/healthz", self._show_health),
             Route("/metrics", self._show_metrics),
@@ -82,10 +86,12 @@ class Pages:
         return Response(self._metrics.text(), media_type=self._metrics.kind)
 
     async def _stream(self, request: Request) -> Response:
-        return Live(f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", _parts(self._view(request)))
+        return Live(
+            f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", _parts(self._view(request), _size(request))
+        )
 
     async def _picture(self, request: Request) -> Response:
-        return Live("image/jpeg", _first(self._view(request)))
+        return Live("image/jpeg", _first(self._view(request), _size(request)))
 
     def _view(self, request: Request) -> View:
         name = request.path_params["name"]
@@ -95,45 +101,45 @@ class Pages:
         return view
 
 
-def page() -> Response:
-    """The page. Nothing but its own script and style may act in it, and it may talk to nobody but this server."""
-    body = PAGE.read_bytes()
-    policy = [
-        "default-src 'none'",
-        *(f"{kind}-src {' '.join(_hashes(kind, body))}" for kind in ("script", "style")),
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
-    return Response(body, media_type="text/html", headers={"Content-Security-Policy": "; ".join(policy)})
+def _page() -> Response:
+    body = (PAGE / "index.html").read_bytes()
+    return Response(body, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
-def _hashes(tag: str, body: bytes) -> list[str]:
-    """The hashes of what stands between <tag> and </tag>, as a content security policy wants them (CSP level 3)."""
-    parts = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), body, re.DOTALL)
-    return [f"'sha256-{base64.b64encode(hashlib.sha256(part).digest()).decode()}'" for part in parts]
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    answer = Response(path.read_bytes(), media_type=_KINDS[path.suffix])
+
+    async def endpoint(request: Request) -> Response:
+        return answer
+
+    return endpoint
+
+
+def _size(request: Request) -> str:
+    size = request.query_params.get("size", DEFAULT)
+    if size not in SIZES:
+        raise HTTPException(400, f"size: expected {' or '.join(SIZES)}")
+    return size
 
 
 def _json(report: object) -> bytes:
     return json.dumps(report).encode() + b"\n"
 
 
-async def _parts(view: View) -> AsyncGenerator[bytes, None]:
+async def _parts(view: View, size: str) -> AsyncGenerator[bytes, None]:
     """The pictures as parts of a multipart body.
 
     The boundary comes right behind each picture: browsers show one when they know that it has ended.
     """
     yield b"--%b\r\n" % _BOUNDARY
-    async with aclosing(view.jpegs()) as jpegs:
+    async with aclosing(view.jpegs(size)) as jpegs:
         async for jpeg in jpegs:
             head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
             yield b"%b%b\r\n--%b\r\n" % (head, jpeg, _BOUNDARY)
 
 
-async def _first(view: View) -> AsyncGenerator[bytes, None]:
-    async with aclosing(view.jpegs()) as jpegs:
+async def _first(view: View, size: str) -> AsyncGenerator[bytes, None]:
+    async with aclosing(view.jpegs(size)) as jpegs:
         async for jpeg in jpegs:
             yield jpeg
             return

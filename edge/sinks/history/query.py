@@ -1,6 +1,8 @@
 """Questions to the history: sums by minute, hour or day of local time, and totals."""
 
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,9 @@ Subject = Literal["people", "crossings", "zones"]
 Value = str | int | float | None
 
 _FORMATS: dict[Step, str] = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d"}
+# No longer than the shortest of them: an hour may begin at half past one of another zone, a day may have 23 hours.
+_STEPS_S: dict[Step, float] = {"minute": 60.0, "hour": 1800.0, "day": 12 * 3600.0}
+_MOST_TIMES = 1500
 _ROWS = """
 SELECT strftime(:format, minute * 60, 'unixepoch', 'localtime') AS time, * FROM {table}
 WHERE (:since IS NULL OR minute >= :since) AND (:until IS NULL OR minute < :until)
@@ -69,6 +74,15 @@ def sums(
             yield dict(zip(columns, row, strict=True))
     except sqlite3.DatabaseError as error:
         raise DataError(f"history: the database is damaged: {error}") from error
+
+
+def times(step: Step, since_s: float, until_s: float) -> list[str]:
+    """Every minute, hour or day of local time from `since_s` to `until_s`, as in `time` of the rows; the last 1500."""
+    step_s = _STEPS_S[step]
+    begin_s = max(since_s, until_s - _MOST_TIMES * step_s)
+    moments = [begin_s + i * step_s for i in range(math.ceil((until_s - begin_s) / step_s))]
+    found = {time.strftime(_FORMATS[step], time.localtime(at_s)): None for at_s in (*moments, until_s - 0.001)}
+    return list(found)[-_MOST_TIMES:] if until_s > since_s else []
 
 
 def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction, str], int]:

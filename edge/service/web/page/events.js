@@ -1,0 +1,62 @@
+// The newest events, and which of them are listed.
+import {$, colour, make, number, offer, span} from "/page/dom.js";
+
+const MOST = 60;
+const KINDS = {pace: "board", clock_step: "board"};
+const form = $("events-form");
+let events = [], cameras = [];
+
+function text(event) {
+  switch (event.event) {
+    case "camera": return event.reason ? `${event.state}: ${event.reason}` : event.state;
+    case "zone": return {
+      enter: `entered ${event.zone} (${event.count})`,
+      stay: `has been in ${event.zone} for ${span(event.dwell_s)}`,
+      leave: `left ${event.zone} after ${span(event.dwell_s)}`,
+    }[event.action];
+    case "line": return `crossed ${event.line} ${event.direction === "in" ? "inwards" : "outwards"}`;
+    case "end": return `gone after ${number(event.frames)} frames`;
+    case "pace": return event.reason
+      ? `too hot: detects in every ${event.detect_every}. frame` : `detects in every ${event.detect_every}. frame again`;
+    case "clock_step": return `clock set by ${event.seconds.toFixed(1)} s`;
+    default: return event.event;
+  }
+}
+
+function item(event) {
+  const root = make("li"), what = make("span");
+  if (event.id) {
+    const mark = make("i");
+    mark.style.background = colour(event.id);
+    what.append(mark, make("b", String(event.id)), " ");
+  }
+  what.append(text(event));
+  const where = [cameras.length > 1 ? event.camera : "", event.cls || ""].filter(Boolean).join(", ");
+  if (where) what.append(" ", make("span", where, "dim"));
+  if (event.state === "offline") what.classList.add("bad");
+  root.append(what, make("time", span(event.ago_s)));
+  return root;
+}
+
+function list() {
+  const wanted = Object.fromEntries(new FormData(form));
+  const words = wanted.text.trim().toLowerCase();
+  const chosen = events.filter((event) =>
+    (!wanted.camera || event.camera === wanted.camera) &&
+    (!wanted.kind || (KINDS[event.event] || event.event) === wanted.kind) &&
+    (!wanted.class || event.cls === wanted.class) &&
+    (!words || `${event.id || ""} ${text(event)} ${event.camera} ${event.cls || ""}`.toLowerCase().includes(words)));
+  $("events").replaceChildren(...chosen.slice(0, MOST).map(item));
+  if (!chosen.length) $("events").append(make("li", events.length ? "none of this kind" : "none yet", "dim"));
+}
+
+export function showEvents(newest, cameraNames) {
+  events = newest;
+  cameras = cameraNames;
+  offer(form.elements.camera, cameras);
+  offer(form.elements.class, [...new Set(events.map((event) => event.cls).filter(Boolean))].sort());
+  list();
+}
+
+form.addEventListener("input", list);
+form.addEventListener("submit", (event) => event.preventDefault());
