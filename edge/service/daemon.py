@@ -278,10 +278,11 @@ class Daemon:
     def _open_server(self, settings: Web, editor: Editor | None) -> Server:
         require_extra()
         from edge.service.web.api import Api
+        from edge.service.web.files import file_routes
         from edge.service.web.pages import Pages
 
-        api = Api(lambda: self.config, editor)
-        return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono, api.routes).app)
+        routes = [*Api(lambda: self.config, editor).routes, *file_routes(lambda: self.config)]
+        return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono, routes).app)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
         """Begin with what is new, each once what went before it is at its end."""

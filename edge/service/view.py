@@ -140,20 +140,18 @@ class View:
         jpegs = []
         for drawn, (canvas, shown) in zip(sizes, small, strict=True):
             self._privacy.hide(canvas)
-            _draw_areas(canvas, self._camera, drawn.size.text_scale)
+            _draw_areas(canvas, self._camera)
             drawn.painter.paint(canvas, shown)
+            _draw_names(canvas, self._camera, drawn.size.text_scale)
             jpegs.append(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
         return jpegs
 
 
-def _draw_areas(canvas: Image, camera: CameraConfig, text_scale: float) -> None:
-    """The outlines of zones, the lines, and which way of crossing them is "in"; all with their names."""
+def _draw_areas(canvas: Image, camera: CameraConfig) -> None:
+    """The outlines of zones, the lines, and which way of crossing them is "in"."""
     size = np.array([canvas.shape[1], canvas.shape[0]])
-    text = 0.4 * text_scale * max(1.0, float(size.min()) / 400)
     for zone in camera.zone:
-        corners = np.round(np.array(zone.points) * size).astype(np.int32)
-        _outline(canvas, corners, closed=True)
-        _name(canvas, zone.name, corners[corners[:, 1].argmin()], text)
+        _outline(canvas, np.round(np.array(zone.points) * size).astype(np.int32), closed=True)
     for line in camera.line:
         start, end = np.round(np.array(line.points) * size)
         _outline(canvas, np.array([start, end], np.int32), closed=False)
@@ -164,7 +162,17 @@ def _draw_areas(canvas: Image, camera: CameraConfig, text_scale: float) -> None:
             cv2.arrowedLine(
                 canvas, middle.astype(int).tolist(), tip.astype(int).tolist(), colour, width, cv2.LINE_AA, tipLength=0.4
             )
-        _name(canvas, line.name, start.astype(np.int32), text)
+
+
+def _draw_names(canvas: Image, camera: CameraConfig, text_scale: float) -> None:
+    """The names of zones and lines, above everything else."""
+    size = np.array([canvas.shape[1], canvas.shape[0]])
+    text = 0.4 * text_scale * max(1.0, float(size.min()) / 400)
+    for zone in camera.zone:
+        corners = np.array(zone.points) * size
+        _name(canvas, zone.name, corners[corners[:, 1].argmin()], text)
+    for line in camera.line:
+        _name(canvas, line.name, np.array(line.points[0]) * size, text)
 
 
 def _outline(canvas: Image, points: np.ndarray, *, closed: bool) -> None:

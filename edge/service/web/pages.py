@@ -4,6 +4,7 @@
 /status.json            how everything is, at length; /healthz in short, 200 only while all is well
 /metrics                for Prometheus
 /camera/NAME.mjpeg      the camera's pictures as they come; /camera/NAME.jpg the newest one; ?size=small, medium, large
+/snapshots, /clips      the pictures of events, see `edge.service.web.files`
 /api                    what the page asks for and tells, see `edge.service.web.api`
 """
 

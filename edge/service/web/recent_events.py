@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from edge.events import CameraChanged, ClockStepped, Event, FileSaved, IntervalChanged, Observed
+from edge.events import CameraChanged, ClockStepped, Ended, Event, FileSaved, IntervalChanged, Observed
 from edge.sinks.wire import line_of, sighting
 
-KEPT = 40
+KEPT = 100
+SHORT = 3  # frames; what was shown in fewer was a mistake of the detector more often than not
 # People come and go by the hundred; an event of a camera must not be lost among them.
 _RARE = (CameraChanged, ClockStepped, IntervalChanged)
 
@@ -24,8 +25,13 @@ class RecentEvents:
         self._rare: deque[tuple[float, Event]] = deque(maxlen=KEPT)
 
     def note(self, event: Event) -> None:
-        """Remember `event`; of a frame the identities that are new in it and have a picture, of a file nothing."""
+        """Remember `event`; of a frame the identities that are new in it and have a picture, of a file nothing.
+
+        The end of a track that was shown in fewer than `SHORT` frames is not listed.
+        """
         if isinstance(event, FileSaved) or (isinstance(event, Observed) and not _pictured(event)):
+            return
+        if isinstance(event, Ended) and event.frames < SHORT:
             return
         with self._lock:
             (self._rare if isinstance(event, _RARE) else self._frequent).append((self._clock(), event))

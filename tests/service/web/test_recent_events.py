@@ -3,7 +3,7 @@
 import numpy as np
 
 from edge.events import CameraChanged, Ended, Moment, Observed, Origin
-from edge.service.web.recent_events import KEPT, RecentEvents
+from edge.service.web.recent_events import KEPT, SHORT, RecentEvents
 from edge.types import Tracks
 from tests.video.fakes import FakeClock
 
@@ -31,8 +31,15 @@ def test_a_crowd_does_not_hide_that_a_camera_went_and_frames_are_no_news() -> No
     recent.note(CameraChanged(ORIGIN, at, "offline", "no picture comes"))
     for id_ in range(1, 10 * KEPT):
         recent.note(Observed(ORIGIN, at, id_, (64, 64), NOBODY, []))
-        recent.note(Ended(ORIGIN, at, id_, 1, "lost"))
+        recent.note(Ended(ORIGIN, at, id_, SHORT, "lost"))
     found = recent.list()
     assert len(found) == KEPT + 1
     assert [event["state"] for event in found if event["event"] == "camera"] == ["offline"]
     assert {event["event"] for event in found} == {"camera", "end"}
+
+
+def test_tracks_that_were_shown_for_a_moment_only_are_not_listed() -> None:
+    recent = RecentEvents(FakeClock())
+    for id_, frames in ((1, SHORT - 1), (2, SHORT), (3, 1)):
+        recent.note(Ended(ORIGIN, Moment(0.0, None), id_, frames, "lost"))
+    assert [event["id"] for event in recent.list()] == [2]

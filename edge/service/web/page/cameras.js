@@ -1,5 +1,5 @@
 // A card for each camera: its picture, its state and its figures.
-import {$, make, ms, number, span} from "/page/dom.js";
+import {$, at, make, ms, number, span} from "/page/dom.js";
 import {open} from "/page/large.js";
 
 // Browsers open six connections to one server; cameras beyond these show a picture a second.
@@ -26,7 +26,7 @@ function card(camera) {
   root.append(picture, body);
   const it = {name: camera.name, run: camera.run, root, picture, image, veil, state, shown, facts, areas, mode: ""};
   image.addEventListener("error", () => setTimeout(() => { mode(it, ""); stream(); }, 2000));
-  picture.addEventListener("click", () => open(it.camera));
+  picture.addEventListener("click", () => { open(it.camera); stream(); });
   watcher.observe(root);
   return it;
 }
@@ -36,7 +36,7 @@ function mode(it, wanted) {
   if (it.mode === wanted) return;
   it.mode = wanted;
   clearInterval(it.timer);
-  const address = `/camera/${encodeURIComponent(it.name)}.${wanted}?size=small&`;
+  const address = at(`/camera/${encodeURIComponent(it.name)}.${wanted}?size=small&`);
   if (wanted) it.image.src = address + Date.now(); else it.image.removeAttribute("src");
   if (wanted === "jpg") it.timer = setInterval(() => { it.image.src = address + Date.now(); }, 1000);
 }

@@ -5,6 +5,9 @@ export const $ = (id) => document.getElementById(id);
 export const make = (tag, text = "", name = "") =>
   Object.assign(document.createElement(tag), {textContent: text, className: name});
 
+// An address of this server. A page that was opened as https://user:password@board may not ask for relative ones.
+export const at = (path) => location.origin + path;
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function draw(tag, attributes = {}, text = "") {

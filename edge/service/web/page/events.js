@@ -1,13 +1,14 @@
 // The newest events, and which of them are listed.
-import {$, colour, make, number, offer, span} from "/page/dom.js";
+import {$, at, colour, make, number, offer, span} from "/page/dom.js";
 
 const MOST = 60;
-const KINDS = {pace: "board", clock_step: "board"};
+const KINDS = {new: "end", pace: "board", clock_step: "board"};
 const form = $("events-form");
-let events = [], cameras = [];
+let events = [], cameras = [], items = new Map();
 
 function text(event) {
   switch (event.event) {
+    case "new": return "appeared";
     case "camera": return event.reason ? `${event.state}: ${event.reason}` : event.state;
     case "zone": return {
       enter: `entered ${event.zone} (${event.count})`,
@@ -23,8 +24,23 @@ function text(event) {
   }
 }
 
-function item(event) {
-  const root = make("li"), what = make("span");
+function picture(event) {
+  const link = make("a"), image = make("img");
+  link.href = at(`/snapshots/${event.snapshot}`);
+  link.target = "_blank";
+  image.alt = `Snapshot: ${event.id} ${text(event)}`;
+  image.loading = "lazy";
+  image.src = link.href;
+  image.addEventListener("error", () => setTimeout(() => {  // it may not be written yet
+    if (link.isConnected && !link.dataset.again) image.src = `${link.href}?${link.dataset.again = 1}`;
+    else link.remove();
+  }, 2000));
+  link.append(image);
+  return link;
+}
+
+function made(event) {
+  const root = make("li"), what = make("span"), time = make("time");
   if (event.id) {
     const mark = make("i");
     mark.style.background = colour(event.id);
@@ -33,9 +49,19 @@ function item(event) {
   what.append(text(event));
   const where = [cameras.length > 1 ? event.camera : "", event.cls || ""].filter(Boolean).join(", ");
   if (where) what.append(" ", make("span", where, "dim"));
+  if (event.clip) what.append(" ", Object.assign(make("a", "clip"), {href: at(`/clips/${event.clip}`), target: "_blank"}));
+  if (event.snapshot) what.append(picture(event));
   if (event.state === "offline") what.classList.add("bad");
-  root.append(what, make("time", span(event.ago_s)));
-  return root;
+  root.append(what, time);
+  return {root, time};
+}
+
+// What stays in the list stays in the page: its picture is loaded once.
+function item(event) {
+  const {ago_s, ...lasting} = event, key = JSON.stringify(lasting);
+  const it = items.get(key) || made(event);
+  it.time.textContent = span(ago_s);
+  return [key, it];
 }
 
 function list() {
@@ -46,7 +72,11 @@ function list() {
     (!wanted.kind || (KINDS[event.event] || event.event) === wanted.kind) &&
     (!wanted.class || event.cls === wanted.class) &&
     (!words || `${event.id || ""} ${text(event)} ${event.camera} ${event.cls || ""}`.toLowerCase().includes(words)));
-  $("events").replaceChildren(...chosen.slice(0, MOST).map(item));
+  items = new Map(chosen.slice(0, MOST).map(item));
+  const wantedRoots = [...items.values()].map((it) => it.root);
+  if (wantedRoots.some((root, i) => root !== $("events").children[i]) || wantedRoots.length !== $("events").childElementCount) {
+    $("events").replaceChildren(...wantedRoots);
+  }
   if (!chosen.length) $("events").append(make("li", events.length ? "none of this kind" : "none yet", "dim"));
 }
 

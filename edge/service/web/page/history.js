@@ -1,8 +1,8 @@
 // Charts of what happened by hours or days: people, crossings of lines, stays in zones.
-import {$, draw, make, number, offer} from "/page/dom.js";
+import {$, at, draw, make, number, offer} from "/page/dom.js";
 
 const REFRESH_MS = 60000;
-const HEIGHT = 120, LEFT = 34, RIGHT = 4, TOP = 8, BOTTOM = 20;
+const HEIGHT = 120, LEFT = 34, RIGHT = 18, TOP = 8, BOTTOM = 20;
 const form = $("history-form");
 let found = null, timer = 0;
 
@@ -92,7 +92,8 @@ function show() {
     ["Entered zones", series(zones, times, (row) => of(row, row.zone), (row) => row.entered)],
   ];
   const open = [...$("charts").querySelectorAll("details")].map((details) => details.open);
-  const columns = $("charts").clientWidth > 900 ? 2 : 1, width = Math.max(280, $("charts").clientWidth / columns - 8);
+  const columns = getComputedStyle($("charts")).gridTemplateColumns.split(" ");
+  const width = parseFloat(columns[0]) || 320;
   $("charts").replaceChildren(...charts.map(([title, sums]) => figure(title, sums, times, by, Math.round(width))));
   [...$("charts").querySelectorAll("details")].forEach((details, i) => { details.open = Boolean(open[i]); });
 }
@@ -104,7 +105,7 @@ async function load() {
   const {camera, by} = form.elements;
   const asked = new URLSearchParams({by: by.value, ...(camera.value && {camera: camera.value})});
   try {
-    const answer = await fetch(`/api/history?${asked}`);
+    const answer = await fetch(at(`/api/history?${asked}`));
     const data = await answer.json();
     if (!answer.ok) throw new Error(data.error);
     found = data;

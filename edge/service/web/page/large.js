@@ -1,5 +1,5 @@
 // One camera large, and zones and lines drawn over its picture.
-import {$, draw, make} from "/page/dom.js";
+import {$, at, draw} from "/page/dom.js";
 
 const form = $("drawing"), canvas = $("canvas");
 const STEP = 0.01;
@@ -25,7 +25,9 @@ export function open(shown) {
 }
 
 export function restart() {
-  if ($("large").open) $("large-image").src = `/camera/${encodeURIComponent(camera.name)}.mjpeg?size=large&${Date.now()}`;
+  if (!$("large").open) return;
+  const width = $("stage").clientWidth, size = width < 560 ? "small" : width < 960 ? "medium" : "large";
+  $("large-image").src = at(`/camera/${encodeURIComponent(camera.name)}.mjpeg?size=${size}&${Date.now()}`);
 }
 
 // Whether to draw; the picture gets smaller so that the form is seen beside it.
@@ -70,7 +72,7 @@ async function changed() {
   if (number !== asked) return;  // a newer one is on its way
   if (!answer.ok) return say(answer.data.error);
   const {mistakes} = answer.data;
-  say(mistakes.length ? mistakes.join("; ") : "This is right.", answer.data.toml, !mistakes.length);
+  say(mistakes.length ? mistakes.join("; ") : "Ready for the configuration.", answer.data.toml, !mistakes.length);
 }
 
 function say(words, text = "", right = false) {
@@ -85,7 +87,7 @@ async function post(path) {
   const area = {camera: camera.name, kind: kind(), name: form.elements.name.value.trim(), points};
   const headers = {"Content-Type": "application/json", ...(session.token && {"X-CSRF-Token": session.token})};
   try {
-    const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(area)});
+    const answer = await fetch(at(path), {method: "POST", headers, body: JSON.stringify(area)});
     return {ok: answer.ok, data: await answer.json()};
   } catch (error) {
     return {ok: false, data: {error: `The daemon does not answer: ${error.message}`}};

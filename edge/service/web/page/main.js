@@ -1,6 +1,6 @@
 // Asks the daemon once a second how it is, and shows it.
 import * as cameras from "/page/cameras.js";
-import {$, make, ms, number, span, table} from "/page/dom.js";
+import {$, at, make, ms, number, span, table} from "/page/dom.js";
 import {showEvents} from "/page/events.js";
 import {showHistory} from "/page/history.js";
 import * as large from "/page/large.js";
@@ -45,7 +45,7 @@ function notice(words, grade = "") {
 }
 
 async function ask(path) {
-  const answer = await fetch(path, {signal: AbortSignal.timeout(PATIENCE_MS)});
+  const answer = await fetch(at(path), {signal: AbortSignal.timeout(PATIENCE_MS)});
   if (!answer.ok) throw new Error(answer.statusText);
   return answer.json();
 }
