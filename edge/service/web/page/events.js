@@ -30,11 +30,11 @@ function picture(event) {
   link.target = "_blank";
   image.alt = `Snapshot: ${event.id} ${text(event)}`;
   image.loading = "lazy";
-  image.src = link.href;
-  image.addEventListener("error", () => setTimeout(() => {  // it may not be written yet
-    if (link.isConnected && !link.dataset.again) image.src = `${link.href}?${link.dataset.again = 1}`;
-    else link.remove();
-  }, 2000));
+  // It is written a little later than the event, and on a full disk never.
+  setTimeout(() => { image.src = link.href; }, Math.max(0, 1500 - 1000 * event.ago_s));
+  image.addEventListener("error", () => setTimeout(() => {
+    if (link.dataset.again) link.remove(); else image.src = `${link.href}?${link.dataset.again = 1}`;
+  }, 3000));
   link.append(image);
   return link;
 }
