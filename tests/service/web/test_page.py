@@ -118,12 +118,16 @@ def test_a_click_shows_a_camera_large_and_escape_goes_back(browser: Browser) -> 
 
 def test_a_zone_is_drawn_checked_saved_and_counts(browser: Browser, site: Site, folder: Path) -> None:
     draws(browser)
+    there = browser.evaluate("JSON.stringify($('canvas').getBoundingClientRect())")
     for point in ((0.2, 0.2), (0.8, 0.2), (0.8, 0.8)):
         click(browser, *point)
     browser.wait_for("$('said').textContent.startsWith('name: expected up to 32 small letters')")
     assert browser.evaluate("$('save').disabled")
     type_name(browser, "floor")
     browser.wait_for("!$('save').disabled")
+    assert (
+        browser.evaluate("JSON.stringify($('canvas').getBoundingClientRect())") == there
+    )  # it does not move meanwhile
     table = tomllib.loads(browser.evaluate("$('toml').textContent"))["camera"]["zone"][0]
     assert table["name"] == "floor"
     assert np.allclose(table["points"], [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8]], atol=0.01)
@@ -216,13 +220,16 @@ def test_a_screen_reader_finds_names_for_everything(browser: Browser) -> None:
         browser.evaluate("$('large').close()")
 
 
-@pytest.mark.parametrize("width", [390, 1024, 1440, 1920])
 @pytest.mark.parametrize("dark", [False, True])
-def test_nothing_is_wider_than_the_window_and_text_stands_out(site: Site, width: int, dark: bool) -> None:
-    with Browser(width, 800, phone=width < 500, dark=dark) as browser:
+def test_nothing_is_wider_than_the_window_and_text_stands_out(site: Site, dark: bool) -> None:
+    with Browser(dark=dark) as browser:
         browser.open(f"http://me:secret@127.0.0.1:{site.port}/")
         browser.wait_for("document.querySelectorAll('#charts figure').length === 3")
-        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for width in (390, 1024, 1440, 1920):
+            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.call("Emulation.setDeviceMetricsOverride", **size)
+            browser.wait_for(f"innerWidth === {width}")
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ratio = browser.evaluate(
             """(() => {
               const light = (text) => { const [r, g, b] = text.match(/\\d+/g).map((value) => (value / 255) ** 2.2);
