@@ -79,7 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="detect on the images")
     parser.add_argument("--conf", type=float, metavar="F", help="lowest score of the model's; default: the pack's, 0.1")
     parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to detect; default: person")
-    parser.add_argument("--backend", default="auto", choices=("auto", "onnxruntime", "tensorrt"), help="default: auto")
+    backends = ("auto", "onnxruntime", "openvino", "tensorrt")
+    parser.add_argument("--backend", default="auto", choices=backends, help="default: auto")
     parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument(

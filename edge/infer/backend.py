@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edge.infer.reasons import Skip
 
 # Those of ONNX Runtime with a GPU are never automatic: only some builds of it have them.
-BackendName = Literal["auto", "tensorrt", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt"]
+BackendName = Literal["auto", "tensorrt", "openvino", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt"]
 VariantName = Literal["auto", "fp32", "int8"]
 
 
@@ -29,8 +29,8 @@ class Running:
     """How a network runs here.
 
     `rung` is its name on the ladder, the library's alone for a bare ONNX file; `variant` what it computes in ("int8",
-    "fp16", "fp32"), "" where none was chosen. `library` and `version` name what computes, `on_gpu` whether that is a
-    GPU. `passed_over` are the rungs above that were not taken, and why.
+    "bf16", "fp16", "fp32"), "" where none was chosen. `library` and `version` name what computes, `on_gpu` whether that
+    is a GPU. `passed_over` are the rungs above that were not taken, and why.
     """
 
     rung: str

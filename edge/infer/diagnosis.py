@@ -17,6 +17,7 @@ from edge import board
 from edge.errors import NanoTrackError
 from edge.infer import storage
 from edge.infer.ladder import LADDER, Ladder, Rung
+from edge.infer.openvino import available as openvino
 from edge.infer.reasons import Reason, RungError
 from edge.infer.tensorrt.versions import is_untried
 from edge.modelpack import ModelPack
@@ -113,7 +114,7 @@ def software_findings() -> list[Finding]:
             found.append(Finding(about, package, "good", importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             found.append(Finding(about, package, "broken", "not installed", f"pip install {package}"))
-    return [*found, _onnxruntime(), *opencv_findings(_installed(OPENCVS), _import_cv2)]
+    return [*found, _onnxruntime(), _openvino(), *opencv_findings(_installed(OPENCVS), _import_cv2)]
 
 
 def _onnxruntime() -> Finding:
@@ -123,6 +124,13 @@ def _onnxruntime() -> Finding:
         return Finding("software", "ONNX Runtime", "broken", str(error), "pip install onnxruntime")
     providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
     return Finding("software", "ONNX Runtime", "good", f"{onnxruntime.__version__}, providers: {providers}")
+
+
+def _openvino() -> Finding:
+    try:
+        return Finding("software", "OpenVINO", "good", openvino.version())
+    except RungError as error:
+        return Finding("software", "OpenVINO", "note", f"{error.detail}; it may be faster", error.reason.remedy)
 
 
 def _installed(names: tuple[str, ...]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Which backend and variant runs a network here: the first rung that is available, opens, and computes correctly.
 
-`tensorrt-int8`, `tensorrt-fp16`, `onnxruntime-int8`, `onnxruntime-fp32`. TensorRT is tried in a child process before it
-is touched here; every rung must reproduce the pack's golden output; and each one passed over leaves a `Skip`.
+`tensorrt-int8`, `tensorrt-fp16`, then on the CPU `openvino-bf16`, `openvino-int8`, `openvino-fp32`, `onnxruntime-int8`,
+`onnxruntime-fp32`, of which the fastest is taken. TensorRT and OpenVINO are tried in a child process before they are
+touched here; every rung must reproduce the pack's golden output; and each one passed over leaves a `Skip`.
 """
 
 import logging
@@ -15,13 +16,14 @@ from edge.errors import DataError, NanoTrackError, UnavailableError, UsageError
 from edge.infer import golden, storage
 from edge.infer.backend import Backend, BackendName, VariantName, hold
 from edge.infer.golden import NetworkName
+from edge.infer.openvino import available as openvino
 from edge.infer.reasons import Reason, RungError, Skip, summary
 from edge.infer.resilient import NoRungError, Resilient
 from edge.infer.tensorrt import cache as engines_on_disk
 from edge.infer.tensorrt.available import Gpu, probe
 from edge.infer.tensorrt.engines import engine_set, network_of, require_arithmetic
 from edge.infer.tensorrt.versions import Precision
-from edge.modelpack import ModelPack
+from edge.modelpack import Detector, ModelPack, Reid, Variant
 
 if TYPE_CHECKING:
     from edge.infer.onnxrt.session import OnnxRuntime
@@ -40,6 +42,9 @@ class Rung(NamedTuple):
 LADDER = (
     Rung("tensorrt-int8", "tensorrt", "int8"),
     Rung("tensorrt-fp16", "tensorrt", "fp16"),
+    Rung("openvino-bf16", "openvino", "bf16"),
+    Rung("openvino-int8", "openvino", "int8"),
+    Rung("openvino-fp32", "openvino", "fp32"),
     Rung("onnxruntime-int8", "onnxruntime", "int8"),
     Rung("onnxruntime-fp32", "onnxruntime", "fp32"),
 )
@@ -104,11 +109,13 @@ class Ladder:
     """Opens networks on the best rung; probes the GPU once, when the first rung that needs one is tried."""
 
     def __init__(self, wish: Wish, cache: Path | None = None, look: Callable[[], Gpu] = probe) -> None:
-        """`cache` is the folder with this board's engines, None for the default one; `look` finds the GPU."""
+        """`cache` is the folder with what this board made for itself, None for the default one; `look` finds the
+        GPU."""
         self.wish = wish
         self._cache = cache or storage.default_folder()
         self._look = look
         self._seen: Gpu | RungError | None = None
+        self._cpu: openvino.Cpu | None = None
 
     def gpu(self) -> Gpu:
         """The GPU of this board. Raises RungError when there is none that TensorRT can use."""
@@ -125,6 +132,9 @@ class Ladder:
         """Return when this board could run the rung, whatever the pack. Raises RungError with the reason."""
         if rung.backend == "tensorrt":
             require_arithmetic(self.gpu(), _precision(rung))
+        elif rung.backend == "openvino":
+            self._cpu = self._cpu or openvino.probe()
+            self._cpu.require_arithmetic(openvino.RUNGS[rung.name])
         else:
             _onnxruntime()
 
@@ -150,6 +160,8 @@ class Ladder:
         """
         if rung.backend == "tensorrt":
             variant, backend = self._on_tensorrt(rung, pack, network)
+        elif rung.backend == "openvino":
+            variant, backend = self._on_openvino(rung, pack, network, max_batch)
         else:
             variant, backend = self._on_onnxruntime(rung, pack, network, max_batch)
         if network == "detector":
@@ -171,15 +183,56 @@ class Ladder:
 
         return wanted.kind, TensorRT(plans, rung.name, rung.precision)
 
+    def _on_openvino(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int) -> tuple[str, Backend]:
+        openvino.version()
+        described = network_of(pack, network)
+        kind = openvino.variant_of(described, rung.name) if described else None
+        if described is None or kind is None:
+            raise RungError(Reason.VARIANT_MISSING, f"the {network} has no variant {rung.precision}")
+        self._require_passed(described.variants[kind], rung, network)
+        from edge.infer.openvino import build
+
+        tried = build.tried(pack, network, described, self.wish.threads, max_batch, self._cache)
+        tried.require_right(rung.name)
+        if rung.name != self.wish.require:
+            tried.require_fastest(rung.name, [other.name for other in LADDER if self._may_win(other, described)])
+        from edge.infer.openvino.session import OpenVino
+
+        backend = OpenVino(
+            pack.path(described.variants[kind]),
+            precision=openvino.RUNGS[rung.name],
+            threads=self.wish.threads,
+            max_batch=max_batch,
+            compiled=tried.compiled(rung.name),
+            rung=rung.name,
+            variant=rung.precision,
+        )
+        return openvino.golden_name(rung.name, kind), backend
+
+    def _may_win(self, rung: Rung, described: Detector | Reid) -> bool:
+        """Whether a rung on the CPU is asked for, and the pack has what it runs, good enough to be taken by itself."""
+        if rung.backend == "tensorrt" or not self.wish.allows(rung):
+            return False
+        kind: str | None = rung.precision
+        if rung.backend == "openvino":
+            kind = openvino.variant_of(described, rung.name)
+        return kind is not None and kind in described.variants and self._is_passed(described.variants[kind], rung)
+
+    def _is_passed(self, variant: Variant, rung: Rung) -> bool:
+        return variant.passed or self.wish.variant == rung.precision  # asked for by name it is the user's choice
+
+    def _require_passed(self, variant: Variant, rung: Rung, network: NetworkName) -> None:
+        if not self._is_passed(variant, rung):
+            raise RungError(
+                Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
+            )
+
     def _on_onnxruntime(self, rung: Rung, pack: ModelPack, network: NetworkName, max_batch: int) -> tuple[str, Backend]:
         description = network_of(pack, network)
         variant = description.variants.get(rung.precision) if description else None
         if variant is None:
             raise RungError(Reason.VARIANT_MISSING, f"the {network} has no variant {rung.precision}")
-        if not variant.passed and self.wish.variant != rung.precision:  # asked for by name it is the user's choice
-            raise RungError(
-                Reason.GATE_FAILED, f"the {network}'s {rung.precision} fell below the pack's accuracy limits"
-            )
+        self._require_passed(variant, rung, network)
         open_file = partial(_onnxruntime(), rung=rung.name, variant=rung.precision)
         path, threads = pack.path(variant), self.wish.threads
         chosen = rung.name == self.wish.require or self.wish.variant != "auto"

@@ -25,6 +25,9 @@ class Reason(Enum):
     GATE_FAILED = "gate_failed"
     GOLDEN_MISMATCH = "golden_mismatch"
     SLOWER = "slower"
+    NO_OPENVINO = "no_openvino"
+    OPENVINO_BROKEN = "openvino_broken"
+    NO_BF16_HARDWARE = "no_bf16_hardware"
     NO_ONNXRUNTIME = "no_onnxruntime"
     NO_PROVIDER = "no_provider"
     TIMEOUT = "timeout"
@@ -58,8 +61,12 @@ _REMEDIES = {
     "can write, and build it anew",
     Reason.VARIANT_MISSING: "export the pack with calibration: nanotrack-export pack --calibrate FRAMES",
     Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
-    Reason.GOLDEN_MISMATCH: "run nanotrack build PACK; if it stays, report what nanotrack selftest PACK --json says",
-    Reason.SLOWER: "nothing to do: another variant was measured to be faster on this board",
+    Reason.GOLDEN_MISMATCH: "nothing to do on a CPU: another rung is used; on a GPU run nanotrack build PACK; if it "
+    "stays, report what nanotrack selftest PACK --json says",
+    Reason.SLOWER: "nothing to do: another rung was measured to be faster on this board",
+    Reason.NO_OPENVINO: "pip install 'nanotrack-edge[openvino]'",
+    Reason.OPENVINO_BROKEN: "install it anew: pip install --force-reinstall openvino; without it ONNX Runtime is used",
+    Reason.NO_BF16_HARDWARE: "nothing to do: this processor has no bfloat16 arithmetic, other rungs are used instead",
     Reason.NO_ONNXRUNTIME: "pip install onnxruntime, of a version that has a wheel for this Python",
     Reason.NO_PROVIDER: "install an onnxruntime that was built with it, and its libraries, in place of the plain one",
     Reason.TIMEOUT: "try again on an idle board, and look for GPU messages in dmesg",

@@ -52,7 +52,7 @@ def _remedy(stage: Stage, setup: Setup, cores: int) -> str:
     ways = []
     if setup.rung.endswith("fp32"):
         ways.append("an int8 variant (nanotrack-export pack --calibrate)")
-    if setup.rung.startswith("onnxruntime") and setup.threads < cores:
+    if setup.rung.startswith(("onnxruntime", "openvino")) and setup.threads < cores:
         ways.append(f"--threads {cores}")
     ways.append("a pack with a smaller input")
     return " or ".join(ways)

@@ -31,7 +31,7 @@ from edge.video.loop import Looped
 from edge.video.open import open_source
 from edge.video.source import Source
 
-PACKAGES = ("numpy", "numba", "opencv-python-headless", "onnxruntime", "tensorrt", "pycuda")
+PACKAGES = ("numpy", "numba", "opencv-python-headless", "onnxruntime", "openvino", "tensorrt", "pycuda")
 # Of the built-in scene, a camera or a pipe so much is recorded into a video first, which can be read again and again.
 RECORDED_FRAMES = 90
 
@@ -177,7 +177,7 @@ def _setup(wishes: Wishes, pipeline: Pipeline, source: Source, sinks: tuple[str,
 
 def _bounds(wishes: Wishes, pipeline: Pipeline, setup: Setup, stages: tuple[Stage, ...]) -> tuple[str, ...]:
     """What the stages would take at the board's best; of a GPU that is not known."""
-    if not setup.rung.startswith("onnxruntime"):
+    if not setup.rung.startswith(("onnxruntime", "openvino")):
         return ()
     detector = pipeline.detector
     network = wishes.model

@@ -71,6 +71,8 @@ def orin() -> Gpu:
 
 @pytest.fixture(autouse=True)
 def int8_is_faster(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Toy networks are as fast in either precision; measuring is tested in onnxrt/test_build.py."""
+    """Toy networks are as fast on every rung; measuring is tested in onnxrt/test_build.py and in openvino/."""
     if request.module.__name__ != "tests.infer.onnxrt.test_build":
         monkeypatch.setattr("edge.infer.onnxrt.build.require_faster", lambda *_: None)
+    if not request.module.__name__.startswith("tests.infer.openvino"):
+        monkeypatch.setattr("edge.infer.openvino.available.installed", lambda package: "")

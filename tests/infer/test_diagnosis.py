@@ -161,14 +161,18 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatc
 
 
 def test_rungs_without_a_pack_are_judged_by_the_board_alone(orin: Gpu) -> None:
-    assert [r.usable for r in rung_states(Ladder(Wish(), look=lambda: orin), None)] == [True] * 4
-    assert [r.reason for r in rung_states(Ladder(Wish(), look=no_gpu), None)] == ["no_driver", "no_driver", "", ""]
+    without_openvino = ["no_openvino"] * 3
+    states = rung_states(Ladder(Wish(), look=lambda: orin), None)
+    assert [r.reason for r in states] == ["", "", *without_openvino, "", ""]
+    assert [r.usable for r in states] == [not r.reason for r in states]
+    states = rung_states(Ladder(Wish(), look=no_gpu), None)
+    assert [r.reason for r in states] == ["no_driver", "no_driver", *without_openvino, "", ""]
 
 
 def test_rungs_with_a_pack_are_opened(tmp_path: Path, orin: Gpu) -> None:
     pack = write_pack(tmp_path / "tiny.pack", variants=("fp32", "fp16"), reid=False)
     states = rung_states(Ladder(Wish(), tmp_path, lambda: orin), pack)
-    assert [r.reason for r in states] == ["variant_missing", "engine_missing", "variant_missing", ""]
+    assert [r.reason for r in states] == ["variant_missing", "engine_missing", *["no_openvino"] * 3, "variant_missing", ""]
     assert states[1].remedy == f"run nanotrack build {pack.folder} on this board"
 
 

@@ -5,16 +5,11 @@ INT8 is no promise of speed: without dot-product instructions, or on narrow laye
 
 import contextlib
 import logging
-import os
-import platform
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
-from edge.infer.backend import Backend
+from edge.infer import turns
 from edge.infer.onnxrt import cache
 from edge.infer.onnxrt.cache import Timing
 from edge.infer.onnxrt.session import OnnxRuntime
@@ -22,10 +17,6 @@ from edge.infer.reasons import Reason, RungError
 from edge.modelpack import Detector, ModelPack, Reid
 
 logger = logging.getLogger(__name__)
-
-LEAST_ROUNDS = 7
-MOST_ROUNDS = 40
-BUDGET_S = 4.0
 
 
 def require_faster(pack: ModelPack, described: Detector | Reid, threads: int, folder: Path) -> None:
@@ -51,38 +42,13 @@ def remembered(pack: ModelPack, described: Detector | Reid, threads: int, folder
             stack.enter_context(contextlib.closing(OnnxRuntime(pack.path(variant), threads=threads)))
             for variant in (int8, fp32)
         ]
-        timing = Timing(*_medians_ms(opened), machine)
+        int8_ms, fp32_ms = turns.medians_ms(opened)
+    timing = Timing(int8_ms, fp32_ms, machine)
     logger.info("%s: measured once: %s", pack.folder, timing)
     cache.store(path, timing)
     return timing
 
 
-def _medians_ms(backends: Sequence[Backend]) -> tuple[float, float]:
-    """Median run times of two networks, run alternately on noise, since zeros may be faster than pictures."""
-    random = np.random.default_rng(0)
-    for backend in backends:
-        for buffer in backend.inputs.values():
-            buffer[...] = random.integers(0, 256, buffer.shape).astype(buffer.dtype)
-        backend.run()
-    times: list[list[float]] = []
-    start_s = time.perf_counter()
-    while len(times) < LEAST_ROUNDS or (len(times) < MOST_ROUNDS and time.perf_counter() - start_s < BUDGET_S):
-        row = []
-        for backend in backends:
-            before_s = time.perf_counter()
-            backend.run()
-            row.append(time.perf_counter() - before_s)
-        times.append(row)
-    first_ms, second_ms = np.median(times, axis=0) * 1000
-    return round(float(first_ms), 3), round(float(second_ms), 3)
-
-
 def _machine() -> str:
-    """What the answer depends on, in words: processor, cores and ONNX Runtime."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-            if line.startswith(("model name", "Model", "CPU part")):
-                model = line.partition(":")[2].strip()
-                break
-    return f"{model} ({platform.machine()}, {os.cpu_count()} cores, ONNX Runtime {onnxruntime.__version__})"
+    """What the answer depends on, in words."""
+    return turns.machine(f"ONNX Runtime {onnxruntime.__version__}")

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from edge.errors import OutputError
 from edge.infer import storage
+from edge.infer.turns import LEAST_GAIN
 from edge.modelpack import Variant
 from edge.schema import build
 
 logger = logging.getLogger(__name__)
-
-# Within this much of each other the two are equally fast, and fp32 is taken, which is right by definition.
-LEAST_GAIN = 1.03
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Timing:
 
     @property
     def int8_is_faster(self) -> bool:
-        """Whether INT8 is worth it."""
+        """Whether INT8 is worth it: of two that are equally fast fp32 is taken, which is right by definition."""
         return self.fp32_ms >= LEAST_GAIN * self.int8_ms
 
     def __str__(self) -> str:
