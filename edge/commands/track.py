@@ -57,7 +57,7 @@ from edge.video.source import Source
 
 if TYPE_CHECKING:
     from edge.chain.chain import Chain
-    from edge.sinks.video import Underpaint
+    from edge.drawing.painter import Underpaint
 
 LABELS = ("class", "score")
 _REPLAY_RATE = 30.0  # frames a second of detections that come without a video
@@ -318,11 +318,11 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
         named = chain.classes if len(flags.names(args.classes)) > 1 or "class" in labels else ()
         view = _debug_view(args, chain) if args.show_debug else None
         if args.save:
+            from edge.sinks.aside import Aside
             from edge.sinks.video import AnnotatedVideo
 
-            outputs["video"] = AnnotatedVideo(
-                args.save, source.size, source.frame_rate, named, view, with_scores="score" in labels
-            )
+            video = AnnotatedVideo(args.save, source.size, source.frame_rate, named, with_scores="score" in labels)
+            outputs["video"] = Aside(video, spans["encode"], view)
         if args.show:
             from edge.sinks.window import Window
 

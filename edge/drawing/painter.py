@@ -2,7 +2,7 @@
 
 import colorsys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from edge.types import Image, Tracks
 
 Colour = tuple[int, int, int]
+Underpaint = Callable[[Image, Tracks], None]  # draws onto a picture before its tracks are drawn
 
 TRAIL_S = 2.0
 _SMOOTH = 0.4  # share of a new point: detectors' boxes tremble, and a trail shows every tremor

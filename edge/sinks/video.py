@@ -1,7 +1,7 @@
 """The annotated video: the frames with boxes, labels and trails drawn on them."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,40 +9,30 @@ import numpy as np
 from edge.drawing.painter import Painter
 from edge.errors import OutputError
 from edge.events import Event, Observed
+from edge.sinks.encoder import encodable, open_encoder
 from edge.types import Image, Tracks
 from edge.video.opencv import cv2
-
-Underpaint = Callable[[Image, Tracks], None]
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 # An mp4 file can only be played once its index is written at the end. So this much space is kept free for it: the
 # index of a frame (about 20 bytes in FFmpeg's files) and what encoder and file buffers may still hold.
 _INDEX_BYTES = 64
 _BUFFERED_BYTES = 1 << 18
-# MPEG-4 has 16 bits for the numerator of a rate, which OpenCV writes as a decimal fraction.
-_MOST_TICKS = 65535
 _LONGEST_STILL_S = 10.0  # a longer pause is shortened to this
 
 
 class AnnotatedVideo:
-    """An `Output` that writes an MPEG-4 video of constant rate to `path`, playable after every orderly or forced stop.
+    """An `Output` that writes a video of constant rate to `path`, playable after every orderly or forced stop.
 
-    It keeps the time of its frames: where one is late the picture before it stays, and of two in one place of the video
-    the first is shown. Pictures of another size are fitted in. `size` is (width, height), `classes` the names to show,
-    empty for none, and `with_scores` shows scores; `underpaint` draws onto the picture before the tracks are drawn.
-    Raises OutputError where it cannot be written, also before the disk is full, so that the video so far can still be
-    finished.
+    It is H.264 where the program ffmpeg is there, see `edge.sinks.encoder`. It keeps the time of its frames: where one
+    is late the picture before it stays, and of two in one place of the video the first is shown. Pictures of another
+    size are fitted in. `size` is (width, height), `classes` the names to show, empty for none, and `with_scores` shows
+    scores. Raises OutputError where it cannot be written, also before the disk is full, so that the video so far can
+    still be finished.
     """
 
     def __init__(
-        self,
-        path: Path,
-        size: tuple[int, int],
-        frame_rate: float,
-        classes: Sequence[str],
-        underpaint: Underpaint | None = None,
-        *,
-        with_scores: bool = False,
+        self, path: Path, size: tuple[int, int], frame_rate: float, classes: Sequence[str], *, with_scores: bool = False
     ):
         if path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}; choose one")
@@ -52,14 +42,12 @@ class AnnotatedVideo:
             raise OutputError(f"{path}: cannot write it: {error.strerror}; choose another place") from error
         self._path = path
         self._painter = Painter(frame_rate, classes, with_scores=with_scores)
-        self._underpaint = underpaint
         self._canvas = np.empty((size[1], size[0], 3), np.uint8)
         self._frames = 0
         self._rate = rate = encodable(frame_rate)
         self._began_s: float | None = None
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-        if not self._writer.isOpened():
-            raise OutputError(f"{path}: the MPEG-4 encoder refuses {size[0]}x{size[1]} at {rate:g} frames a second")
+        self._encoder = open_encoder(path, size, rate)
+        self._closed = False
 
     def start(self) -> None:
         """See `Output.start`."""
@@ -92,8 +80,6 @@ class AnnotatedVideo:
         fits = image.shape == self._canvas.shape
         canvas = self._canvas if fits else np.empty_like(image)
         np.copyto(canvas, image)
-        if self._underpaint is not None:
-            self._underpaint(canvas, tracks)
         self._painter.paint(canvas, tracks)
         if not fits:
             _fit(canvas, self._canvas)
@@ -101,14 +87,15 @@ class AnnotatedVideo:
 
     def _write(self) -> None:
         self._require_free_space()
-        self._writer.write(self._canvas)
+        self._encoder.write(self._canvas)
         self._frames += 1
 
     def close(self) -> None:
-        """Finish the video and count its frames, for the encoder reports no errors. See `Output.close`."""
-        if not self._writer.isOpened():
+        """Finish the video and count its frames, for not every encoder reports errors. See `Output.close`."""
+        if self._closed:
             return
-        self._writer.release()
+        self._closed = True
+        self._encoder.close()
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
@@ -127,15 +114,6 @@ class AnnotatedVideo:
                 f"{self._path}: disk almost full, expected at least {needed >> 10} KiB free, found {free >> 10}; the"
                 f" {self._frames} frames so far are kept, free some space or choose another place"
             )
-
-
-def encodable(frame_rate: float) -> float:
-    """The rate nearest to `frame_rate` that OpenCV's MPEG-4 encoder takes: 66.667 is too exact, 66.67 is not."""
-    for digits in (3, 2, 1):
-        rate = round(frame_rate, digits)
-        if rate * 10**digits <= _MOST_TICKS:
-            return rate
-    return float(round(frame_rate))
 
 
 def _fit(picture: Image, canvas: Image) -> None:

@@ -3,11 +3,10 @@
 import os
 from collections.abc import Sequence
 
-from edge.drawing.painter import Painter
+from edge.drawing.painter import Painter, Underpaint
 from edge.errors import UnavailableError
 from edge.events import Event, Observed
 from edge.sinks.output import WindowClosed
-from edge.sinks.video import Underpaint
 from edge.video.opencv import cv2
 
 _KEYS = (ord("q"), 27)  # 27: Esc
@@ -31,7 +30,7 @@ def require_window() -> None:
 class Window:
     """An `Output` that shows the frames with boxes, labels and trails; raises WindowClosed when it is closed.
 
-    `classes`, `underpaint` and `with_scores` are those of `edge.sinks.video.AnnotatedVideo`.
+    `classes` and `with_scores` are those of `edge.sinks.video.AnnotatedVideo`; `underpaint` draws onto the picture first.
     """
 
     def __init__(
