@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictu
 PAGES = {
     "accuracy": (
         "Accuracy",
-        ("real", "offline", "accuracy", "low_scores", "reid", "appearance", "bridging", "drops", "crowds"),
+        ("real", "offline", "accuracy", "interval", "low_scores", "reid", "appearance", "bridging", "drops", "crowds"),
     ),
     "speed": (
         "Speed",

@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from edge.chain.offline import Recording
 from edge.motchallenge import SequenceInfo, read_detections, read_ground_truth
 from edge.track.tracker import Tracker
-from edge.types import Detections
+from edge.types import Detections, Tracks
 from edge.val.dataset import Sequence
 from edge.val.run import Setting, upright
 from edge.val.score import Scores
@@ -67,8 +67,8 @@ class Trial:
     def __init__(self, sequence: Sequence) -> None:
         if sequence.detections is None:
             raise ValueError(f"{sequence.name}: expected detections, found none")
-        self.name, self._frame_rate = sequence.name, sequence.frame_rate
-        self._numbers, self._times_s = sequence.frames.tolist(), sequence.times_s.tolist()
+        self.name, self.frame_rate = sequence.name, sequence.frame_rate
+        self._numbers, self.times_s = sequence.frames.tolist(), sequence.times_s.tolist()
         detections = read_detections(sequence.detections, sequence.info.frame_count)
         self._detections = [detections[number - 1] for number in self._numbers]
         truth = read_ground_truth(sequence.ground_truth)
@@ -91,13 +91,11 @@ class Trial:
 
     def track(self, setting: Setting, jitter: float = 0.0, seed: int = 0) -> tuple[list[Array], list[Array]]:
         """Boxes xyxy as text holds them, float64 `[M, 4]`, and ids `[M]` of the tracks shown, by frame; see `run`."""
-        random = np.random.default_rng([seed, len(self._times_s)])
         tracker = Tracker(
-            setting.method, self._frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
+            setting.method, self.frame_rate, setting.preset, appearance=None, class_groups=None, **setting.parameters
         )
         recording, shown = Recording(tracker), []
-        for time_s, detections in zip(self._times_s, self._detections, strict=True):
-            seen = _jittered(detections, jitter, random) if jitter else detections
+        for time_s, seen in zip(self.times_s, self.detections(jitter, seed), strict=True):
             shown.append(tracker.update(seen, time_s if setting.time_aware else None))
             if setting.offline:
                 recording.add(time_s, shown[-1], seen)
@@ -105,6 +103,17 @@ class Trial:
             shown = recording.tracks()
         if setting.output_filter:
             shown = [upright(tracks) for tracks in shown]
+        return self.as_text(shown)
+
+    def detections(self, jitter: float = 0.0, seed: int = 0) -> list[Detections]:
+        """By frame; see `run`."""
+        random = np.random.default_rng([seed, len(self.times_s)])
+        return [_jittered(found, jitter, random) for found in self._detections] if jitter else self._detections
+
+    @staticmethod
+    def as_text(shown: Iterable[Tracks]) -> tuple[list[Array], list[Array]]:
+        """Boxes as text holds them and ids, by frame, as `count` wants them."""
+        shown = list(shown)
         return [_as_text(tracks.boxes_xyxy) for tracks in shown], [tracks.ids for tracks in shown]
 
     def standing_false_s(self, tracked: list[Array], ids: list[Array]) -> float:
@@ -115,7 +124,7 @@ class Trial:
         """
         began: dict[int, tuple[float, Array]] = {}
         longest = 0.0
-        for time_s, truth, boxes, track in zip(self._times_s, self._boxes, tracked, ids, strict=True):
+        for time_s, truth, boxes, track in zip(self.times_s, self._boxes, tracked, ids, strict=True):
             false = _ious(truth, boxes).max(0, initial=0.0) < NOBODY
             middles, heights = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 3] - boxes[:, 1]
             still: dict[int, tuple[float, Array]] = {}

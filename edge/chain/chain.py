@@ -1,7 +1,8 @@
 """The chain of a frame: its detections, found or recorded, get embeddings, and the tracker makes tracks of them."""
 
 from edge.chain.detections import DetectionSource
-from edge.chain.interval import DetectInterval, can_skip, check_interval
+from edge.chain.interval import AutoInterval, DetectInterval, Every, can_skip, check_interval
+from edge.chain.need import Budget
 from edge.errors import InputError
 from edge.reid.stage import ReidStage
 from edge.spans import Spans
@@ -12,8 +13,9 @@ from edge.types import Detections, Frame, Tracks
 class Chain:
     """Detections -> appearance -> tracks, for the frames of one stream in their order, one thread at a time.
 
-    `detect` gives a frame's detections. It is asked on every `detect_every`-th frame only; on the others the tracker
-    predicts. `reid` computes embeddings; None: the detections keep those they have. Span `track` times the tracker.
+    `detect` gives a frame's detections. It is asked on every `detect_every`-th frame only, or with "auto" on those that
+    `budget` grants it (None: one of its own); on the others the tracker predicts. `reid` computes embeddings; None: the
+    detections keep those they have. Span `track` times the tracker.
     Raises UsageError for an interval that tracker or detector cannot do.
 
     Where the size of the pictures changes, tracks end and the tracker starts anew: their boxes are in pixels of another
@@ -31,7 +33,8 @@ class Chain:
         tracker: Tracker,
         *,
         reid: ReidStage | None = None,
-        detect_every: int = 1,
+        detect_every: Every = 1,
+        budget: Budget | None = None,
         spans: Spans | None = None,
     ):
         check_interval(detect_every, tracker, detect.is_joint)
@@ -41,7 +44,8 @@ class Chain:
         self.detections = Detections.empty()
         self.was_detected = False
         self._detect = detect
-        self._interval = DetectInterval(detect_every)
+        self._interval: DetectInterval | AutoInterval
+        self._interval = AutoInterval(budget or Budget()) if detect_every == "auto" else DetectInterval(detect_every)
         self._shape: tuple[int, ...] | None = None
         self._track = (spans or Spans())["track"]
 
@@ -58,11 +62,14 @@ class Chain:
 
     @property
     def detect_every(self) -> int:
-        """Of how many frames one is detected on."""
-        return self._interval.every
+        """Of how many frames one is detected on; with "auto" about so many."""
+        return self._interval.mean if isinstance(self._interval, AutoInterval) else self._interval.every
 
     def change_interval(self, detect_every: int) -> bool:
-        """Detect on every so many frames from now on, where frames may be skipped; whether that is a change."""
+        """Detect on every so many frames from now on, where frames may be skipped; whether that is a change.
+
+        With "auto" it is the least interval.
+        """
         if detect_every == self._interval.every or not can_skip(self.tracker, self._detect.is_joint):
             return False
         self._interval.every = detect_every
@@ -70,6 +77,8 @@ class Chain:
 
     def is_due(self, frame: Frame) -> bool:
         """Whether the next frame is to be detected on. Ask once for each."""
+        if isinstance(self._interval, AutoInterval):
+            return self._interval.is_due(frame, self.tracker.predict(frame.time_s))
         return self._interval.is_due(frame.time_s)
 
     def follow(self, frame: Frame, detections: Detections | None) -> Tracks:
@@ -88,19 +97,26 @@ class Chain:
         self.detections = detections
         with self._track:
             tracks = self.tracker.update(detections, frame.time_s)
+        if isinstance(self._interval, AutoInterval):
+            seen = self.tracker.sightings()
+            self._interval.learn(frame.time_s, tracks, len(seen.births) - len(seen.shown))
         self._detect.feedback(tracks)
         return tracks
 
     def start_at(self, frame_rate: float) -> None:
         """Begin with a stream of so many frames a second."""
         self.tracker.restart(frame_rate)
+        self._forget_stream()
 
     def begin(self, frame_rate: float) -> None:
         """Begin with another recording, as if this chain were new: identities count from 1 again."""
         self.tracker.restart(frame_rate)
         self.tracker.reset()
         self._detect.reset()
-        self._interval = DetectInterval(self.detect_every)
+        if isinstance(self._interval, AutoInterval):
+            self._interval = AutoInterval(Budget(self._interval.budget.share))
+        else:
+            self._interval = DetectInterval(self._interval.every)
         self._shape = None
 
     def forget_picture(self) -> None:
@@ -112,5 +128,10 @@ class Chain:
             return
         if self._shape is not None:
             self.tracker.restart()
+            self._forget_stream()
             self._detect.reset()
         self._shape = frame.image.shape
+
+    def _forget_stream(self) -> None:
+        if isinstance(self._interval, AutoInterval):
+            self._interval.forget()

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from edge.chain.appearance import appearance_of
 from edge.detect import flags
@@ -11,6 +11,10 @@ from edge.infer.backend import BackendName
 from edge.track.appearance import Appearance
 from edge.track.registry import BUILT_IN
 
+if TYPE_CHECKING:
+    from edge.chain.interval import Every
+
+_USUAL_SHARE = 0.5
 _POLICIES = ("always", "auto", "never")  # those of `edge.reid.stage`, which loads the compiler
 
 
@@ -38,10 +42,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--detect-every",
-        type=int,
+        type=every,
         default=1,
-        metavar="N",
-        help="detect on every N-th frame, predict on others",
+        metavar="N|auto",
+        help="detect on every N-th frame, or where it is needed, and predict on others",
+    )
+    parser.add_argument(
+        "--detect-budget", type=float, metavar="F", help="share of frames for --detect-every auto; default: 0.5"
     )
     parser.add_argument(
         "--classes",
@@ -60,7 +67,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse numbers out of range. Raises UsageError."""
-    check_ranges(("--conf", args.conf, 0, 1), ("--detect-every", args.detect_every, 1, 100))
+    interval = None if args.detect_every == "auto" else args.detect_every
+    check_ranges(
+        ("--conf", args.conf, 0, 1),
+        ("--detect-every", interval, 1, 100),
+        ("--detect-budget", args.detect_budget, 0.01, 1),
+    )
+    if args.detect_budget is not None and args.detect_every != "auto":
+        raise UsageError("--detect-budget belongs to --detect-every auto; add that, or leave it out")
 
 
 def check_ranges(*flags_: tuple[str, float | None, float, float]) -> None:
@@ -84,8 +98,24 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "variant": args.variant,
         "require": args.require,
         "detect_every": args.detect_every,
+        "detect_budget": budget(args),
         "overrides": flags.overrides(args),
     }
+
+
+def every(text: str) -> "Every":
+    """A detect interval: a number of frames, or "auto"."""
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of frames or auto, found {text!r}") from None
+
+
+def budget(args: argparse.Namespace) -> float:
+    """The share of frames that --detect-every auto detects on."""
+    return _USUAL_SHARE if args.detect_budget is None else float(args.detect_budget)
 
 
 def appearance(args: argparse.Namespace) -> str | None:

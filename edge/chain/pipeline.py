@@ -9,6 +9,8 @@ import numpy as np
 
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
+from edge.chain.interval import Every
+from edge.chain.need import USUAL_SHARE, Budget
 from edge.detect import adopt
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
@@ -35,8 +37,9 @@ class Pipeline(Chain):
     `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
     `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
     (None: the appearance network of `model`); `reid` and `reid_budget_ms` are the policy and the budget of
-    `ReidStage`. `detect_every` is the detect interval, see `Chain`. `detector`, `embedder` (None without
-    one of its own) and `spans` are for anyone to read.
+    `ReidStage`. `detect_every` is the detect interval, see `Chain`; with "auto" `detect_budget` is the share of frames
+    to detect on, or a budget that several pipelines share. `detector`, `embedder` (None without one of its own) and
+    `spans` are for anyone to read.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -59,7 +62,8 @@ class Pipeline(Chain):
         require: str | None = None,
         threads: int = 1,
         side_by_side: bool = False,
-        detect_every: int = 1,
+        detect_every: Every = 1,
+        detect_budget: float | Budget = USUAL_SHARE,
         overrides: adopt.Overrides = adopt.NONE,
         spans: Spans | None = None,
         **parameters: float,
@@ -89,7 +93,10 @@ class Pipeline(Chain):
             stage = ReidStage(self.embedder, tracker, reid, reid_budget_ms)
         self._pictures = 0
         self._others: dict[int, Detector | JointDetector] = {}
-        super().__init__(Detecting(detector), tracker, reid=stage, detect_every=detect_every, spans=self.spans)
+        budget = detect_budget if isinstance(detect_budget, Budget) else Budget(detect_budget)
+        super().__init__(
+            Detecting(detector), tracker, reid=stage, detect_every=detect_every, budget=budget, spans=self.spans
+        )
 
     def __call__(self, frame: Frame | Image) -> Tracks:
         """The tracks to show for `frame`, or for a plain picture, which counts as taken now.

@@ -277,6 +277,7 @@ def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detectio
 def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Chain":
     from edge.chain.chain import Chain
     from edge.chain.detections import Recorded
+    from edge.chain.need import Budget
     from edge.infer.ladder import Wish
     from edge.reid.open import open_embedder
     from edge.reid.stage import ReidStage
@@ -290,7 +291,9 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
         wish = Wish(args.backend, args.variant, args.require, _threads(args))
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
     detections = Recorded(recorded, args.conf or 0.0)
-    return Chain(detections, tracker, reid=reid, detect_every=args.detect_every, spans=spans)
+    return Chain(
+        detections, tracker, reid=reid, detect_every=args.detect_every, budget=Budget(flags.budget(args)), spans=spans
+    )
 
 
 def _threads(args: argparse.Namespace) -> int:
@@ -322,7 +325,7 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
             from edge.sinks.video import AnnotatedVideo
 
             video = AnnotatedVideo(args.save, source.size, source.frame_rate, named, with_scores="score" in labels)
-            outputs["video"] = Aside(video, spans["encode"], view)
+            outputs["video"] = Aside(video, spans["encode"], view, video.require_room)
         if args.show:
             from edge.sinks.window import Window
 

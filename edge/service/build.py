@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.chain.interval import Every
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
 from edge.detect.open import open_detector
@@ -55,8 +56,8 @@ def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = Non
     )
 
 
-def interval(config: Config, camera: CameraConfig) -> int:
-    """The detect interval of `camera` while nothing is too hot: one of so many frames is detected on."""
+def interval(config: Config, camera: CameraConfig) -> Every:
+    """The detect interval of `camera` while nothing is too hot."""
     return config.model.detect_every if camera.detect_every is None else camera.detect_every
 
 

@@ -16,6 +16,7 @@ from edge import board
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting, DetectionSource
 from edge.chain.excluded import Excluding
+from edge.chain.need import Budget
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
 from edge.errors import DataError, NanoTrackError
@@ -97,6 +98,7 @@ class Daemon:
         self.detector = warm_detector(config.model, self.spans)
         require_embeddings(config, self.detector.description.is_joint)
         self.embedder = warm_embedder(config, self.detector, self.spans)
+        self.budget = Budget(config.model.detect_budget)  # of all cameras with detect_every = "auto" together
         self._server: Server | None = None
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
@@ -259,7 +261,8 @@ class Daemon:
         excluded = [mask.points for mask in camera.mask if mask.kind == "exclude"]
         if excluded:
             detect = Excluding(detect, excluded)
-        chain = Chain(detect, follower, reid=reid, detect_every=interval(config, camera), spans=self.spans)
+        every = interval(config, camera)
+        chain = Chain(detect, follower, reid=reid, detect_every=every, budget=self.budget, spans=self.spans)
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
         network = network_of(self.detector, self.embedder)
         return Stream(
@@ -310,14 +313,17 @@ class Daemon:
         require_embeddings(config, detector.description.is_joint)
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
         embedder = self.embedder if keeps_trackers else warm_embedder(config, detector, self.spans)
-        before, self.detector, self.embedder = (self.detector, self.embedder), detector, embedder
+        before = self.detector, self.embedder, self.budget
+        self.detector, self.embedder = detector, embedder
+        if config.model != old.model:
+            self.budget = Budget(config.model.detect_budget)
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
         changed = [name for name in OUTPUTS if getattr(config, name) != getattr(old, name)]
         try:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
             outputs = open_outputs(config, changed, self._hooks)
         except NanoTrackError:
-            self.detector, self.embedder = before
+            self.detector, self.embedder, self.budget = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
@@ -335,7 +341,8 @@ class Daemon:
         """Detect on fewer frames while the board is too hot."""
         cause, hot_every = self.temperature.cause, self.config.heat.detect_every
         for stream in self.streams:
-            own = interval(self.config, stream.capture.camera)
+            every = interval(self.config, stream.capture.camera)
+            own = 1 if every == "auto" else every
             stream.change_interval(max(own, hot_every) if cause else own, cause)
         if bool(cause) != self._was_hot:
             self._was_hot = bool(cause)

@@ -75,6 +75,9 @@ Point = Annotated[
 ]
 
 
+Every = Annotated[StrictInt, Field(ge=1, le=100)] | Literal["auto"]
+
+
 @dataclass(frozen=True, config=_SECTION)
 class Model:
     """`[model]`: what detects. One network serves all cameras, in turns."""
@@ -95,8 +98,13 @@ class Model:
     threads: StrictInt | None = Field(
         default=None, ge=1, le=256, description="For the network on a CPU; without it all cores but one."
     )
-    detect_every: StrictInt = Field(
-        default=1, ge=1, le=100, description="Detect in every n-th frame of a camera; predict tracks in the others."
+    detect_every: Every = Field(
+        default=1,
+        description='Detect in every n-th frame of a camera, or with "auto" where it is needed; predict tracks in the'
+        " others.",
+    )
+    detect_budget: StrictFloat = Field(
+        default=0.5, ge=0.01, le=1, description='Share of the frames of all cameras with "auto" to detect in.'
     )
 
     @field_validator("classes")
@@ -227,7 +235,7 @@ class CameraConfig:
     credentials: str | None = Field(
         default=None, description="File with user:password, by path or by the name of a systemd credential."
     )
-    detect_every: StrictInt | None = Field(default=None, ge=1, le=100, description="In place of the model's.")
+    detect_every: Every | None = Field(default=None, description="In place of the model's.")
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
     mask: tuple[Mask, ...] = ()

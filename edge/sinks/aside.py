@@ -22,12 +22,20 @@ class Aside:
     """`output` behind a queue of `CAPACITY` pictures; `write` copies, and waits only where the queue is full.
 
     `prepare` is called with the copied picture and its tracks before it is queued, for what must be drawn while the
-    frame is in hand. `span` times the thread. An error of the output is raised by the next `write` or by `close`,
+    frame is in hand. `require_room` is called before that with the number of pictures that may wait, and raises
+    OutputError where the disk has no room for them: all that was taken can then still be written. `span` times the
+    thread. An error of the output is raised by the next `write` or by `close`,
     after everything before it was written; what comes after it is lost.
     """
 
-    def __init__(self, output: Output, span: Span, prepare: Underpaint | None = None):
-        self._output, self._span, self._prepare = output, span, prepare
+    def __init__(
+        self,
+        output: Output,
+        span: Span,
+        prepare: Underpaint | None = None,
+        require_room: Callable[[int], None] | None = None,
+    ):
+        self._output, self._span, self._prepare, self._require_room = output, span, prepare, require_room
         self._waiting: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
         self._places = threading.Semaphore(CAPACITY)
         self._spare: queue.SimpleQueue[Image] = queue.SimpleQueue()
@@ -43,6 +51,8 @@ class Aside:
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
         self._raise()
+        if self._require_room is not None:
+            self._require_room(CAPACITY)
         self._waiting.put([self._kept(event) for event in events])
 
     def close(self) -> None:

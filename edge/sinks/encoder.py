@@ -27,7 +27,9 @@ _STOP_S = 60.0  # for the index of a long video on a slow card
 
 
 class Encoder(Protocol):
-    """Writes pictures of one size to a file."""
+    """Writes pictures of one size to a file. `holds` is how many it may have taken and not written yet."""
+
+    holds: int
 
     def write(self, picture: Image) -> None:
         """Append a picture (uint8 `[H, W, 3]`, BGR). Raises OutputError where the encoder has failed."""
@@ -74,6 +76,8 @@ class _Ffmpeg:
     It has a session of its own, so that Ctrl-C does not reach it, and finishes the file when the pipe ends: also when
     this process is killed.
     """
+
+    holds = 4  # one in the pipe, one in work, the rest for good measure
 
     def __init__(self, path: Path, size: tuple[int, int], frame_rate: float):
         self._path = path
@@ -124,6 +128,8 @@ class _Ffmpeg:
 
 class _OpenCv:
     """MPEG-4 (part 2) by FFmpeg inside OpenCV, which reports no errors while it writes."""
+
+    holds = 1
 
     def __init__(self, path: Path, size: tuple[int, int], frame_rate: float):
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")

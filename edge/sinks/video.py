@@ -86,7 +86,7 @@ class AnnotatedVideo:
         self._write()
 
     def _write(self) -> None:
-        self._require_free_space()
+        self.require_room()
         self._encoder.write(self._canvas)
         self._frames += 1
 
@@ -105,9 +105,16 @@ class AnnotatedVideo:
                 " and run again"
             )
 
-    def _require_free_space(self) -> None:
+    def require_room(self, ahead: int = 0) -> None:
+        """Return when the disk has room for the index, what the encoder still holds, and `ahead` more frames.
+
+        Raises OutputError.
+        """
         disk = os.statvfs(self._path.parent)
-        needed = _INDEX_BYTES * self._frames + _BUFFERED_BYTES + self._canvas.nbytes // 8
+        so_far = self._path.stat().st_size if self._path.exists() else 0
+        frame_bytes = max(self._canvas.nbytes // 8, so_far // max(1, self._frames))
+        frames = ahead + self._encoder.holds
+        needed = _INDEX_BYTES * (self._frames + frames) + _BUFFERED_BYTES + frames * frame_bytes
         free = disk.f_bavail * disk.f_frsize
         if free < needed:
             raise OutputError(

@@ -30,7 +30,7 @@ def require_window() -> None:
 class Window:
     """An `Output` that shows the frames with boxes, labels and trails; raises WindowClosed when it is closed.
 
-    `classes` and `with_scores` are those of `edge.sinks.video.AnnotatedVideo`; `underpaint` draws onto the picture first.
+    `classes` and `with_scores` are those of `edge.sinks.video.AnnotatedVideo`; `underpaint` draws before the tracks.
     """
 
     def __init__(

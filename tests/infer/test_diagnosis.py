@@ -172,7 +172,13 @@ def test_rungs_without_a_pack_are_judged_by_the_board_alone(orin: Gpu) -> None:
 def test_rungs_with_a_pack_are_opened(tmp_path: Path, orin: Gpu) -> None:
     pack = write_pack(tmp_path / "tiny.pack", variants=("fp32", "fp16"), reid=False)
     states = rung_states(Ladder(Wish(), tmp_path, lambda: orin), pack)
-    assert [r.reason for r in states] == ["variant_missing", "engine_missing", *["no_openvino"] * 3, "variant_missing", ""]
+    assert [r.reason for r in states] == [
+        "variant_missing",
+        "engine_missing",
+        *["no_openvino"] * 3,
+        "variant_missing",
+        "",
+    ]
     assert states[1].remedy == f"run nanotrack build {pack.folder} on this board"
 
 

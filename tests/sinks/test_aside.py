@@ -1,13 +1,16 @@
 """The video is drawn and encoded in a thread of its own: nothing is lost, errors arrive, browsers play it."""
 
+import http.server
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,7 +129,8 @@ def test_what_must_be_drawn_at_once_is_drawn_before_the_queue() -> None:
 
 
 def test_a_full_disk_is_reported_and_the_video_so_far_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    aside = Aside(AnnotatedVideo(tmp_path / "o.mp4", (128, 96), 10.0, ()), span := Span())
+    video = AnnotatedVideo(tmp_path / "o.mp4", (128, 96), 10.0, ())
+    aside = Aside(video, span := Span(), require_room=video.require_room)
     aside.start()
     for number in range(1, 6):
         aside.write([observed(frame(number), tracks(1))])
@@ -215,8 +219,8 @@ sys.stdin.read()
     assert count >= 30  # what the pipe still held
 
 
-_PAGE = """<video id=v src=o.mp4 muted></video><script>
-const say = text => { document.title = text; document.body.append(text) };
+_PAGE = b"""<video id=v src=o.mp4 muted></video><script>
+const say = text => fetch("/said?" + encodeURIComponent(text));
 v.onerror = () => say("error " + v.error.code);
 v.onended = () => say("ended " + v.videoWidth + "x" + v.videoHeight + " at " + v.currentTime.toFixed(1));
 v.play().catch(error => say("refused " + error));
@@ -230,8 +234,39 @@ def test_chromium_plays_it_to_the_end(tmp_path: Path) -> None:
     if chromium is None:
         pytest.skip("no chromium here")
     write_video(tmp_path / "o.mp4")
-    (tmp_path / "page.html").write_text(_PAGE)
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
-    command = [chromium, *flags, "--virtual-time-budget=20000", "--dump-dom", (tmp_path / "page.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert "ended 128x96 at 2.0" in done.stdout, done.stdout[-2000:]
+    said: queue.Queue[str] = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name, _, text = self.path.partition("?")
+            if name == "/said":
+                said.put(urllib.parse.unquote(text))
+            body = (tmp_path / "o.mp4").read_bytes() if name == "/o.mp4" else _PAGE
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4" if name == "/o.mp4" else "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        flags = ("--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
+        command = [
+            chromium,
+            *flags,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"http://127.0.0.1:{server.server_port}/",
+        ]
+        command.append("--remote-debugging-port=0")  # else a headless browser ends when the page is loaded
+        browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert said.get(timeout=120) == "ended 128x96 at 2.0"
+        finally:
+            browser.kill()
+            browser.wait()
+            server.shutdown()
+            thread.join()
