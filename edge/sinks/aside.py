@@ -3,7 +3,7 @@
 import dataclasses
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,8 +24,8 @@ class Aside:
     `prepare` is called with the copied picture and its tracks before it is queued, for what must be drawn while the
     frame is in hand. `require_room` is called before that with the number of pictures that may wait, and raises
     OutputError where the disk has no room for them: all that was taken can then still be written. `span` times the
-    thread. An error of the output is raised by the next `write` or by `close`,
-    after everything before it was written; what comes after it is lost.
+    thread. An error of the output is raised by the next `write` or by `close`, after everything before it was written;
+    what comes after it is lost.
     """
 
     def __init__(
