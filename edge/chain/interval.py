@@ -39,16 +39,15 @@ class DetectInterval:
 class AutoInterval:
     """Due is a frame that `budget` grants a detection, and any that comes `LONGEST_S` after the last due one.
 
-    Streams may share a budget: those whose tracks go wrong fastest get most of it. `every` is the least interval in
-    frames and may be changed.
+    Streams may share a budget, see `edge.chain.need`. `every` is the least interval in frames and may be changed.
     """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.every = 1
-        self._need = Need()
+        self._need, self._claim = Need(), budget.claim()
         self._skipped = 0
-        self._last_s = float("-inf")
+        self._due_s = self._frame_s = float("-inf")
 
     @property
     def mean(self) -> int:
@@ -57,14 +56,15 @@ class AutoInterval:
 
     def is_due(self, frame: Frame, tracks: Tracks) -> bool:
         """Whether the detector runs on `frame`, at whose time `tracks` are predicted. Ask once for each frame."""
-        gap_s = frame.time_s - self._last_s
-        forced = gap_s >= LONGEST_S
-        held = self._skipped + 1 < self.every and not forced
-        due = not held and self.budget.grants(float("inf") if forced else gap_s * self._need.rate(frame.image, tracks))
-        if not due:
+        forced = frame.time_s - self._due_s >= LONGEST_S
+        held = self._skipped + 1 < self.every
+        frame_s = frame.time_s - self._frame_s if self._frame_s > float("-inf") else 0.0
+        self._frame_s = frame.time_s
+        wish_per_s = self._need.wish_per_s(frame.image, tracks)
+        if not self._claim.grants(wish_per_s, frame_s, held=held, forced=forced):
             self._skipped += 1
             return False
-        self._skipped, self._last_s = 0, frame.time_s
+        self._skipped, self._due_s = 0, frame.time_s
         self._need.look(frame.image)
         return True
 
@@ -73,9 +73,9 @@ class AutoInterval:
         self._need.learn(time_s, tracks, unsure)
 
     def forget(self) -> None:
-        """Begin with other pictures."""
-        self._need = Need()
-        self._last_s = float("-inf")
+        """Begin with other pictures: the first of them is due."""
+        self._need, self._claim = Need(), self.budget.claim()
+        self._due_s = self._frame_s = float("-inf")
 
 
 def can_skip(tracker: Tracker, is_joint: bool) -> bool:

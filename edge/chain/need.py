@@ -1,13 +1,16 @@
-"""How much a stream needs a detection now, and how streams share a budget of them.
+"""How much a stream needs detections, and how streams share a budget of them.
 
-Need is a rate times the time since the last detection: about what share of a box's height a track has moved unseen.
-The rate is slow to change on purpose. Detections at even intervals keep identities better than the same number of
-detections in bursts: on real sequences every faster rule that was tried (predictions that went wrong, overlaps, young
-tracks) lost more by its gaps than it gained where it looked, see benchmarks/accuracy/interval.py. What pays is to
-look seldom where nobody is and nothing moves, and to give one stream what another does not need.
+A predicted box is off by about speed times gap. The mean error of streams with a budget of detections together is least
+where each gets them in proportion to the square root of its speed; that is what a stream wishes for. Where nobody is
+and nothing moves it wishes for next to nothing, and what it saves goes to the others, or to itself later.
+
+Within a stream detections come at even intervals on purpose. On real sequences every rule that was tried to spend more
+of a fixed budget at once (where predictions went wrong, boxes overlap, tracks are young) lost more identities in the
+longer gaps that paid for it than it saved.
 """
 
 import math
+import weakref
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +19,20 @@ from edge.types import Image, Tracks
 
 USUAL_SHARE = 0.5  # of all frames
 
-# The threshold of a budget follows what was granted: e-fold in 1 / pace frames that are all granted or all not. It
-# begins low, since identities begin with detections, and in haste, to be right after a second.
-_PACE, _HASTE = 0.02, 0.3
-_CALM_FRAMES = 15
-_BEGIN = 0.01
-_LEAST, _MOST = 1e-3, 10.0
+_MEMORY_S = 20.0  # of what a stream wished for
+# Detections that may be saved up or owed: what is not needed now is not for a burst a moment later.
+_MOST_SAVED, _MOST_OWED = 1.5, 1.0
+_AT_ONCE = 3.0  # in the first frames, since identities begin with detections
 
 # Speed of a track, in heights a second, from places at least this far apart: a detector trembles by a few hundredths.
 _BASELINE_S = 0.4
 _BEGIN_SPEED = 0.5  # a person walks about one height a second, seen from the side
 _LEAST_SPEED = 0.05
-_LEARN = 0.1  # share of what five tracks in one frame say
+_LEARN = 0.03  # share of what five tracks in one frame say
 _ENOUGH = 5
 
-# Rate where nothing is tracked, and where moreover nothing changes.
-_EMPTY, _STILL = 0.25, 0.02
+# Speeds to go by where nothing is tracked, and where moreover nothing changes.
+_EMPTY, _STILL = 0.25, 0.0004
 # A pixel of the small picture has changed by so many grey levels, and so many of the pixels: a person 40 px high at
 # 640x480 covers about ten.
 _GREY_LEVELS = 24
@@ -48,16 +49,53 @@ class Budget:
     def __init__(self, share: float = USUAL_SHARE) -> None:
         self.share = share
         self.granted = self.asked = 0
-        self._threshold = _BEGIN
+        self._claims: weakref.WeakSet[Claim] = weakref.WeakSet()
 
-    def grants(self, need: float) -> bool:
-        """Whether the frame at hand gets a detection; always for an infinite `need`. Ask once for each frame."""
-        granted = need >= self._threshold
-        pace = max(_PACE, _HASTE / (1 + self.asked / _CALM_FRAMES))
-        self._threshold *= math.exp(pace * (granted - self.share))
-        self._threshold = min(max(self._threshold, _LEAST), _MOST)
-        self.asked += 1
-        self.granted += granted
+    def claim(self) -> "Claim":
+        """A stream's part in it, as long as the stream keeps that."""
+        claim = Claim(self)
+        self._claims.add(claim)
+        return claim
+
+    def detections_per_wish(self) -> float:
+        """What wishes are multiplied by, so that all streams together get `share` and none more than every frame."""
+        limited = [claim for claim in self._claims if claim.frame_rate > 0]
+        left = self.share * sum(claim.frame_rate for claim in limited)
+        while limited:
+            scale = left / max(sum(claim.frame_rate * claim.wish for claim in limited), 1e-9)
+            full = [claim for claim in limited if scale * claim.wish > 1]
+            if not full or len(full) == len(limited):
+                return scale
+            left -= sum(claim.frame_rate for claim in full)
+            limited = [claim for claim in limited if scale * claim.wish <= 1]
+        return 1.0
+
+
+class Claim:
+    """One stream's part in a budget: `wish` is what it wanted for a frame, on average, `frame_rate` frames a second."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.wish = self.frame_rate = 0.0
+        self._budget = budget
+        self._saved = _AT_ONCE
+
+    def grants(self, wish_per_s: float, frame_s: float, *, held: bool = False, forced: bool = False) -> bool:
+        """Whether the frame at hand, `frame_s` after the one before it, gets a detection. Ask once for each frame.
+
+        One that is `held` gets none, one that is `forced` gets one in any case.
+        """
+        wish = wish_per_s * frame_s
+        first = self.frame_rate == 0
+        if frame_s > 0:
+            part = 1.0 if first else min(1.0, frame_s / _MEMORY_S)
+            self.wish += part * (wish - self.wish)
+            self.frame_rate += (1.0 if first else part) * (1 / frame_s - self.frame_rate)
+        if self._saved < _MOST_SAVED:
+            self._saved += min(1.0, self._budget.detections_per_wish() * wish)
+        granted = forced or (self._saved >= 1 and not held)
+        self._saved = max(self._saved - granted, -_MOST_OWED)
+        self._budget.asked += 1
+        self._budget.granted += granted
         return granted
 
 
@@ -70,11 +108,12 @@ class Need:
         self._unsure = 0
         self._small: Image | None = None
 
-    def rate(self, image: Image, tracks: Tracks) -> float:
-        """Heights a second that a track at hand is expected to move; less where none is."""
-        if len(tracks) or self._unsure:
-            return self._speed
-        return _EMPTY if self._has_changed(image) else _STILL
+    def wish_per_s(self, image: Image, tracks: Tracks) -> float:
+        """Detections a second that the stream wishes for, to some scale that is the same for all streams."""
+        speed = self._speed
+        if not len(tracks) and not self._unsure:
+            speed = _EMPTY if self._has_changed(image) else _STILL
+        return math.sqrt(speed)
 
     def look(self, image: Image) -> None:
         """Remember the picture that the detector is given."""
