@@ -26,7 +26,11 @@ from edge.types import Detections, Frame, Tracks
 SETS = ("real", "half")
 SHARES = (1.0, 0.5, 0.25)
 _NOBODY = Tracks(
-    np.empty(0, np.int64), np.empty((0, 4), np.float32), *(np.empty(0, t) for t in (np.float32, np.int32, np.int32))
+    np.empty(0, np.int64),
+    np.empty((0, 4), np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int32),
+    np.empty(0, np.int32),
 )
 _BLANK = np.empty((0, 0, 3), np.uint8)
 
@@ -83,8 +87,8 @@ def main() -> None:
         wanted = [s for s in sets(Path(temporary)) if s.key in SETS]
         body = "\n".join(measured(set_, args.draws) for set_ in wanted)
     body = (
-        f"HOTA of all frames, means of {args.draws} runs, ± their standard deviation: each begins a frame later than the"
-        f" one before, all but the first with boxes jittered by {JITTER:.1%}. One identity lost or kept is worth points"
+        f"HOTA of all frames, means of {args.draws} runs, ± their standard deviation: each begins a frame later than"
+        f" the last, all but the first with boxes jittered by {JITTER:.1%}. One identity lost or kept is worth points"
         " in a short sequence, and which frames a fixed interval meets is luck. The share is that of all frames of the"
         " set.\n\n" + body
     )
