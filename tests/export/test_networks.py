@@ -111,6 +111,17 @@ def test_a_name_that_is_no_utf_8_is_told_so(tmp_path, read):
         read(path)
 
 
+def test_what_is_left_of_fewer_classes_is_the_same_bit_for_bit(data):
+    path = data / "models" / "nanodet-plus-m_416.pth"
+    every, people = (networks.detector(path, size=(160, 96), classes=names) for names in (None, ["person"]))
+    assert len(people.content) < len(every.content)
+    image = np.random.default_rng(0).integers(0, 256, (1, 96, 160, 3), np.uint8)
+    found, expected = run(people.content, image=image), run(every.content, image=image)
+    assert found["class_logits"].shape[-1] == 1
+    np.testing.assert_array_equal(found["class_logits"], expected["class_logits"][..., :1])
+    np.testing.assert_array_equal(found["distances"], expected["distances"])
+
+
 def test_classes_are_kept_by_name(data):
     path = data / "models" / "nanodet-plus-m_416.pth"
     network = networks.detector(path, size=(96, 64), classes=["bicycle", "person"])
