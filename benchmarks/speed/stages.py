@@ -37,7 +37,7 @@ _WORK = {
     "track": "nanotrack, default preset",
     "mot": "MOTChallenge text, written through",
     "jsonl": "JSON lines, written through",
-    "video": "drawing and MPEG-4",
+    "video": "drawing and encoding",
 }
 _AROUND = ("preprocess", "decode+nms", "track", "mot", "jsonl")
 
