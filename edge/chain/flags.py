@@ -98,7 +98,7 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "variant": args.variant,
         "require": args.require,
         "detect_every": args.detect_every,
-        "detect_budget": budget(args),
+        **({"detect_budget": budget(args)} if args.detect_every == "auto" else {}),
         "overrides": flags.overrides(args),
     }
 

@@ -112,6 +112,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> tuple[int, int]:
     """Refuse flags that do not fit together; the part to be done, and of how many."""
     flags.check(args)
+    if args.detect_every == "auto":
+        raise UsageError(
+            "--detect-every auto goes by what was tracked so far, which depends on the number of threads, and batch gives"
+            " the same results on every machine; name a number of frames"
+        )
     flags.check_ranges(
         ("--frame-rate", args.frame_rate, 0.01, 10_000),
         ("--workers", args.workers, 1, 100_000),
