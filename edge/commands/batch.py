@@ -114,8 +114,8 @@ def _check(args: argparse.Namespace) -> tuple[int, int]:
     flags.check(args)
     if args.detect_every == "auto":
         raise UsageError(
-            "--detect-every auto goes by what was tracked so far, which depends on the number of threads, and batch gives"
-            " the same results on every machine; name a number of frames"
+            "--detect-every auto goes by what was tracked so far, which depends on the number of threads, and batch"
+            " gives the same results on every machine; name a number of frames"
         )
     flags.check_ranges(
         ("--frame-rate", args.frame_rate, 0.01, 10_000),
