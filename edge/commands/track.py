@@ -47,7 +47,7 @@ from edge.sinks.lines import STANDARD_OUTPUT
 from edge.sinks.output import Output, WindowClosed
 from edge.sinks.recording import RecordingOutputs
 from edge.spans import Spans
-from edge.types import Detections, Frame, Tracks
+from edge.types import Detections, Frame, Image, Tracks
 from edge.video.address import is_camera, kind_of
 from edge.video.ahead import Ahead
 from edge.video.blank import Blank
@@ -77,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", default="", metavar="A,B", help="what labels show besides the id: class,score")
     parser.add_argument(
         "--show-debug", metavar="A,B", help="draw a joint network's heatmap,offsets into the video or window"
+    )
+    parser.add_argument(
+        "--privacy-mask",
+        action="append",
+        metavar="X,Y,X,Y,X,Y",
+        help="hide this polygon in the video or window, shares of width and height; may be given again",
     )
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
@@ -184,8 +190,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
-    if (args.show_debug or args.labels) and not (args.save or args.show):
-        name = "--show-debug" if args.show_debug else "--labels"
+    for mask in args.privacy_mask or ():
+        _polygon(mask)
+    if (args.show_debug or args.labels or args.privacy_mask) and not (args.save or args.show):
+        name = "--show-debug" if args.show_debug else "--labels" if args.labels else "--privacy-mask"
         raise UsageError(f"{name} is drawn into the annotated video; add --save OUT.mp4, or --show")
     if unknown := set(filter(None, flags.names(args.labels))) - set(LABELS):
         raise UsageError(f"--labels {args.labels}: expected some of {','.join(LABELS)}, found {min(unknown)!r}")
@@ -319,7 +327,7 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
             outputs["jsonl"] = stack.enter_context(contextlib.closing(JsonLines(args.jsonl)))
         labels = flags.names(args.labels)
         named = chain.classes if len(flags.names(args.classes)) > 1 or "class" in labels else ()
-        view = _debug_view(args, chain) if args.show_debug else None
+        view = _underpaint(args, chain)
         if args.save:
             from edge.sinks.aside import Aside
             from edge.sinks.video import AnnotatedVideo
@@ -334,6 +342,35 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
         stack.pop_all()
     origin = Origin(secrets.token_hex(4), _camera(args.path or str(args.detections)), chain.classes)
     return RecordingOutputs(outputs, origin, chain.tracker.lost_s, spans)
+
+
+def _underpaint(args: argparse.Namespace, chain: "Chain") -> "Underpaint | None":
+    """What is done to the picture before tracks are drawn, None for nothing."""
+    view = _debug_view(args, chain) if args.show_debug else None
+    if not args.privacy_mask:
+        return view
+    from edge.drawing.masks import PrivacyMask
+
+    mask = PrivacyMask([_polygon(text) for text in args.privacy_mask])
+
+    def paint(canvas: Image, tracks: Tracks) -> None:
+        mask.hide(canvas)
+        if view is not None:
+            view(canvas, tracks)
+
+    return paint
+
+
+def _polygon(text: str) -> list[tuple[float, float]]:
+    """The points of "x,y,x,y,x,y". Raises UsageError."""
+    expected = "expected at least 3 points X,Y, shares of width and height from 0 to 1"
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--privacy-mask {text}: {expected}, found no numbers") from None
+    if len(values) < 6 or len(values) % 2 or not all(0 <= value <= 1 for value in values):
+        raise UsageError(f"--privacy-mask {text}: {expected}")
+    return list(zip(values[::2], values[1::2], strict=True))
 
 
 def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":

@@ -479,3 +479,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 )
 def test_a_source_has_a_short_name_without_secrets(source: str, name: str) -> None:
     assert track._camera(source) == name
+
+
+def test_what_a_privacy_mask_hides_is_hidden_in_the_video(tiny_pack: Path, tmp_path: Path) -> None:
+    noisy, out = tmp_path / "noise.avi", tmp_path / "o.avi"
+    writer = cv2.VideoWriter(str(noisy), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        writer.write(rng.integers(0, 256, (240, 320, 3), dtype=np.uint8))
+    writer.release()
+    given = ["track", "--path", str(noisy), "--model", str(tiny_pack), "--save", str(out)]
+    assert main([*given, "--privacy-mask", "0.5,0,1,0,1,1,0.5,1"]) == 0
+    _, picture = cv2.VideoCapture(str(out)).read()
+    assert picture[:, 170:].std() < 0.6 * picture[:, :150].std()
+
+
+@pytest.mark.parametrize("mask", ["0,0,1,1", "0,0,1,0,1", "a,b,c,d,e,f", "0,0,1,0,1,2", "0,0,1,0,1,nan"])
+def test_a_privacy_mask_that_is_none_is_said(
+    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str], mask: str
+) -> None:
+    given = ["--path", tiny_video, "--model", tiny_pack, "--save", "o.avi", "--privacy-mask", mask]
+    assert "expected at least 3 points X,Y" in fails(capsys, 64, *given)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tests.field import Broker, Manager, Served, needs_mosquitto, wait_for
+from tests.field import PATIENCE_S, Broker, Manager, Served, needs_mosquitto, wait_for
 from tests.service.daemon.setups import camera, write_config
 from tests.sinks.home_assistant import HomeAssistant, needs_home_assistant
 
@@ -55,7 +55,7 @@ def test_what_the_daemon_sees_is_in_home_assistant(
     manager = Manager(tmp_path / "notify")
     served = Served(configured(tmp_path, tiny_pack, broker.port, ZONE + LINE, snapshots), manager)
     try:
-        served.hear("READY=1")
+        served.hear("READY=1", 4 * PATIENCE_S)
         everything = ALWAYS | OF_ZONE | {"image.shop_snapshot"}
         wait_for(lambda: everything <= home.entities("shop").keys(), "not all entities appear")
         # One device, with all of them.
@@ -77,7 +77,7 @@ def test_what_the_daemon_sees_is_in_home_assistant(
         wait_for(lambda: set(home.entities("shop").values()) == {"unavailable"}, "it is not noticed")
         # Back without the zone and the pictures: they are gone, and the rest is there again.
         served = Served(configured(tmp_path, tiny_pack, broker.port, LINE), manager)
-        served.hear("READY=1")
+        served.hear("READY=1", 4 * PATIENCE_S)
         wait_for(lambda: home.entities("shop").get("binary_sensor.shop_connection") == "on", "not connected again")
         wait_for(lambda: home.entities("shop").keys() == ALWAYS, "what is not configured stays")
         wait_for(lambda: float(home.entities("shop")["sensor.shop_person_count"]) >= 1, "nobody is counted")
