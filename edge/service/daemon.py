@@ -284,7 +284,8 @@ class Daemon:
         from edge.service.web.files import file_routes
         from edge.service.web.pages import Pages
 
-        routes = [*Api(lambda: self.config, editor).routes, *file_routes(lambda: self.config)]
+        api = Api(lambda: self.config, editor if settings.edit else None)
+        routes = [*api.routes, *file_routes(lambda: self.config)]
         return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono, routes).app)
 
     def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:

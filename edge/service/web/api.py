@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Api:
-    """The routes under /api, for the newest `config()`; `editor` writes its file, None where there is none."""
+    """The routes under /api, for the newest `config()`; `editor` writes its file, None where that is not allowed."""
 
     def __init__(self, config: Callable[[], Config], editor: Editor | None, utc: Callable[[], float] = time.time):
         self._config, self._editor, self._utc = config, editor, utc
@@ -62,16 +62,11 @@ class Api:
             Route("/api/save", _answered(self._save), methods=["POST"]),
         ]
 
-    @property
-    def _may_edit(self) -> bool:
-        web = self._config().web
-        return self._editor is not None and web is not None and web.edit
-
     async def _session(self, request: Request) -> dict[str, Any]:
         return {
             "history": self._config().history is not None,
-            "edit": self._may_edit,
-            "token": self._token if self._may_edit else None,
+            "edit": self._editor is not None,
+            "token": None if self._editor is None else self._token,
         }
 
     async def _history(self, request: Request) -> dict[str, Any]:
@@ -95,7 +90,7 @@ class Api:
         return {"toml": area.toml, "mistakes": self._mistakes(area)}
 
     async def _save(self, request: Request) -> dict[str, Any]:
-        if not self._may_edit or self._editor is None:
+        if self._editor is None:
             raise Refused(403, "the page may not change the configuration: [web] edit is false")
         if request.headers.get("origin") is None:
             raise Refused(403, "expected the header Origin of a page of this server, found none")

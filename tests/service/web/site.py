@@ -13,25 +13,12 @@ from edge.settings import config
 from tests.field import PATIENCE_S
 
 
-class Site:
-    """The daemon of the configuration `path`; what the page writes into it is taken over. `login` is user:password."""
+class Client:
+    """Asks the pages at `address`. `login` is user:password."""
 
-    def __init__(self, path: Path, login: str = ""):
-        self._reload = threading.Event()
-        self.daemon = Daemon(config.load(path), editor=Editor(path, self._reload.set))
-        assert self.daemon.port is not None
-        self.port = self.daemon.port
-        self.address = f"http://127.0.0.1:{self.port}"
+    def __init__(self, address: str, login: str = ""):
+        self.address = address
         self.login = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
-        self._path = path
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.daemon.close()
 
     def get(self, path: str) -> Any:
         request = urllib.request.Request(self.address + path, headers=self.login)
@@ -53,6 +40,30 @@ class Site:
 
     def status(self) -> Any:
         return json.loads(self.get("/status.json"))
+
+
+class Site(Client):
+    """The daemon of the configuration `path` and a client of it; what the page writes into the file is taken over."""
+
+    def __init__(self, path: Path, login: str = ""):
+        self._reload = threading.Event()
+        self.daemon = Daemon(config.load(path), editor=Editor(path, self._reload.set))
+        assert self.daemon.port is not None
+        self.port = self.daemon.port
+        super().__init__(f"http://127.0.0.1:{self.port}", login)
+        self._path = path
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def ask_for_reload(self) -> None:
+        """As SIGHUP does."""
+        self._reload.set()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.daemon.close()
 
     def stream(self, name: str) -> Any:
         return next(stream for stream in self.daemon.streams if stream.origin.camera == name)

@@ -11,9 +11,9 @@ import pytest
 
 from edge.settings import config
 from edge.sinks.history.database import open_to_write
-from tests.field import wait_for
+from tests.field import Manager, Served, free_port, wait_for
 from tests.service.daemon.setups import camera, write_config
-from tests.service.web.site import Site
+from tests.service.web.site import Client, Site
 
 pytest.importorskip("starlette")
 from edge.service.web import api
@@ -149,7 +149,7 @@ def test_what_is_no_zone_is_refused(site: Site, body: object, status: int) -> No
     assert "expected" in answer["error"]
 
 
-def session(site: Site) -> Any:
+def session(site: Client) -> Any:
     return json.loads(site.get("/api/session"))
 
 
@@ -199,3 +199,41 @@ def test_who_may_edit_has_to_log_in(tmp_path: Path, tiny_pack: Path) -> None:
     path = write_config(tmp_path, tiny_pack, camera("live", "demo://"), more="[web]\nedit = true\n")
     (mistake,) = config.read(path).mistakes
     assert mistake.text.startswith("web: edit: expected credentials beside it")
+
+
+def test_a_reload_does_not_allow_what_was_not_allowed_at_the_start(
+    tiny_pack: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    path = write_config(tmp_path, tiny_pack, camera("live", tiny_video, loop=True), more="[web]\nport = 0\n")
+    site = Site(path)
+    try:
+        (tmp_path / "web").write_text("me:secret")
+        (tmp_path / "web").chmod(0o600)
+        path.write_text(path.read_text() + f'credentials = "{tmp_path}/web"\nedit = true\n')
+        site.ask_for_reload()
+        wait_for(lambda: site.daemon.config.web == config.load(path).web, "no reload")
+        assert session(site)["edit"] is False
+        assert site.post("/api/save", area(), Origin=site.address, X_CSRF_Token="")[0] == 403
+    finally:
+        site.close()
+
+
+def test_nanotrack_serve_takes_over_what_is_saved(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    (tmp_path / "web").write_text("me:secret")
+    (tmp_path / "web").chmod(0o600)
+    port = free_port()
+    more = f'[web]\nport = {port}\ncredentials = "{tmp_path}/web"\nedit = true\n'
+    path = write_config(tmp_path, tiny_pack, camera("live", tiny_video, loop=True, frame_rate=15.0), more=more)
+    manager = Manager(tmp_path / "notify")
+    served = Served(path, manager)
+    try:
+        served.hear("READY=1")
+        client = Client(f"http://127.0.0.1:{port}", "me:secret")
+        headers = {"Origin": client.address, "X_CSRF_Token": session(client)["token"]}
+        assert client.post("/api/save", area("floor"), **headers)[0] == 200
+        served.hear("RELOADING=1")
+        wait_for(lambda: "floor" in client.status()["cameras"][0]["zones"], "it was not taken over")
+        assert served.stop()[0] == 0
+    finally:
+        served.kill()
+        manager.close()
