@@ -72,10 +72,15 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def advance(self, text: str) -> None:
-        """One frame more; `text` stands beside the bar."""
+    def advance(self, text: str, total: int | None = None) -> None:
+        """One frame more; `text` stands beside the bar. `total` is a better guess of how many there will be."""
         if self._bar:
-            self._bar.update(self._task, advance=1, description=text)
+            self._bar.update(self._task, advance=1, description=text, total=total)
+
+    def note(self, text: str) -> None:
+        """Let `text` stand beside the bar."""
+        if self._bar:
+            self._bar.update(self._task, description=text)
 
 
 class Summary:

@@ -26,11 +26,20 @@ class Assignment(NamedTuple):
     iou: Tensor
 
 
-def assign(priors: Tensor, strides: Tensor, logits: Tensor, boxes: Tensor, truth: Tensor, there: Tensor) -> Assignment:
+def assign(
+    priors: Tensor,
+    strides: Tensor,
+    logits: Tensor,
+    boxes: Tensor,
+    truth: Tensor,
+    there: Tensor,
+    labels: Tensor | None = None,
+) -> Assignment:
     """Assign the N cells of each of B pictures to its G people, without a loop and without waiting for a GPU.
 
     `priors` `[N, 2]` and `strides` `[N]` in pixels, class `logits` `[B, N]` and `boxes` `[B, N, 4]` as predicted now,
-    `truth` `[B, G, 4]`, of which only the rows `there`, bool `[B, G]`, are people.
+    `truth` `[B, G, 4]`, of which only the rows `there`, bool `[B, G]`, are people. With `labels` `[B, G]`, their
+    classes, `logits` are `[B, N, C]`.
     """
     middle = (truth[..., :2] + truth[..., 2:]) / 2
     away = (priors[:, None] - middle[:, None]).norm(dim=-1) / strides[:, None]
@@ -38,7 +47,10 @@ def assign(priors: Tensor, strides: Tensor, logits: Tensor, boxes: Tensor, truth
     # A person between all cells is served by the nearest one of each level.
     inside = (inside | (away < 0.75)) & there[:, None]
     iou = overlaps(boxes[:, :, None], truth[:, None])[0] * (inside.any(2, keepdim=True) & there[:, None])
-    score = logits[..., None].expand_as(iou)
+    if labels is None:
+        score = logits[..., None].expand_as(iou)
+    else:
+        score = logits.gather(2, labels[:, None].expand(-1, logits.shape[1], -1))
     focus = (iou - score.sigmoid()).abs() ** 2
     cost = functional.binary_cross_entropy_with_logits(score, iou, reduction="none") * focus
     cost = cost - IOU_WEIGHT * (iou + 1e-7).log() + 10 ** (away - CENTRE_RADIUS).clamp(max=6)

@@ -1,5 +1,6 @@
 """Crops of people of the built-in scene, each seen at several times and distances."""
 
+import signal
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from edge.console.running import Progress
 from edge.demo.scene import Options
 from edge.types import Image
 
@@ -34,11 +36,22 @@ class Crop:
 
 def collect(seeds: Iterable[int], people: int = PEOPLE, shots: int = SHOTS, workers: int = 1) -> list[Crop]:
     """Crops of everybody who is seen well enough, `shots` times a street; `workers` processes draw them."""
-    draw = partial(_street, people=people, shots=shots)
+    seeds, draw = list(seeds), partial(_street, people=people, shots=shots)
     if workers == 1:
-        return [crop for seed in seeds for crop in draw(seed)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
-        return [crop for street in pool.map(draw, seeds) for crop in street]
+        return _all(map(draw, seeds), len(seeds))
+    context = get_context("fork")
+    with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        return _all(pool.map(draw, seeds), len(seeds))
+
+
+def _all(streets: Iterable[list[Crop]], count: int) -> list[Crop]:
+    """The crops of all streets, with progress: drawing hundreds takes minutes."""
+    crops = []
+    with Progress(count) as progress:
+        for street in streets:
+            crops += street
+            progress.advance(f"streets drawn, {len(crops)} crops")
+    return crops
 
 
 def _street(seed: int, people: int, shots: int) -> list[Crop]:

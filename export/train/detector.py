@@ -1,6 +1,6 @@
 """Training of the built-in detector: NanoDet-Plus-m with ShuffleNetV2 0.5x and one class, from nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +26,14 @@ class Batch(NamedTuple):
     """B pictures of at most G people: `images` uint8 `[B, H, W, 3]`, `boxes` float32 `[B, G, 4]`.
 
     `there` bool `[B, G]` says which rows are people to be found, `ignored` bool `[B, G]` which are people who need not.
+    `labels` int64 `[B, G]` are the classes, None where there is only one.
     """
 
     images: Tensor
     boxes: Tensor
     there: Tensor
     ignored: Tensor
+    labels: Tensor | None = None
 
 
 def batch(samples: list[Sample]) -> Batch:
@@ -39,21 +41,25 @@ def batch(samples: list[Sample]) -> Batch:
     most = max(1, *(len(s.boxes_xyxy) for s in samples))
     boxes = np.zeros((len(samples), most, 4), np.float32)
     there, ignored = np.zeros((2, len(samples), most), bool)
+    labels = np.zeros((len(samples), most), np.int64)
     for b, sample in enumerate(samples):
         rows = slice(len(sample.boxes_xyxy))
         boxes[b, rows], there[b, rows], ignored[b, rows] = sample.boxes_xyxy, ~sample.ignored, sample.ignored
+        if sample.labels is not None:
+            labels[b, rows] = sample.labels
     images = np.stack([s.image for s in samples])
-    return Batch(*map(torch.from_numpy, (images, boxes, there, ignored)))
+    return Batch(*map(torch.from_numpy, (images, boxes, there, ignored, labels)))
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of `BATCH` windows."""
+    """Endless batches of `BATCH` windows; `samples(seed)` gives endless windows of one size."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, samples: Callable[[int], Iterator[Sample]] = frames.samples) -> None:
         self._seed = seed
+        self._samples = samples
 
     def __iter__(self) -> Iterator[Batch]:
-        source = frames.samples(self._seed + STREETS_APART * worker())
+        source = self._samples(self._seed + STREETS_APART * worker())
         while True:
             yield batch([next(source) for _ in range(BATCH)])
 
@@ -83,22 +89,27 @@ def boxes_of(net: NanoDetPlus, sides: Tensor, priors: Tensor, strides: Tensor) -
 
 
 def loss_of(net: NanoDetPlus, batch: Batch, priors: Tensor, strides: Tensor) -> dict[str, Tensor]:
-    """The parts of a batch's loss."""
+    """The parts of a batch's loss, which `priors` and `strides` of all cells go with."""
     output = net.logits(normalised(batch.images))
-    logits, sides = output[..., 0], output[..., 1:]
+    logits, sides = output[..., : net.num_classes], output[..., net.num_classes :]
     boxes = boxes_of(net, sides, priors, strides)
-    person, iou = assign(priors, strides, logits.detach(), boxes.detach(), batch.boxes, batch.there)
+    labels = torch.zeros_like(batch.there, dtype=torch.int64) if batch.labels is None else batch.labels
+    person, iou = assign(priors, strides, logits.detach(), boxes.detach(), batch.boxes, batch.there, labels)
     seen = person >= 0
+    label = labels.gather(1, person.clamp(min=0))
+    quality = torch.zeros_like(logits).scatter(2, label[..., None], iou[..., None])
     counted = seen | ~_inside(priors, batch.boxes, batch.ignored)
     picture, cell = seen.nonzero(as_tuple=True)
     target = batch.boxes[picture, person[seen]]
-    weight = logits.detach()[seen].sigmoid()  # a box matters as much as its score
+    weight = logits.detach()[seen].max(1).values.sigmoid()  # a box matters as much as its score
     share = weight.sum().clamp(min=1)
     giou = losses.overlaps(boxes[seen], target)[1]
     distances = torch.cat([priors[cell] - target[:, :2], target[:, 2:] - priors[cell]], 1) / strides[cell, None]
     bins = sides[seen].unflatten(1, (4, -1))
     return {
-        "quality": QUALITY_WEIGHT * (losses.quality_focal(logits, iou) * counted).sum() / max(1, len(cell)),
+        "quality": QUALITY_WEIGHT
+        * (losses.quality_focal(logits, quality) * counted[..., None]).sum()
+        / max(1, len(cell)),
         "box": BOX_WEIGHT * ((1 - giou) * weight).sum() / share,
         "distribution": DISTRIBUTION_WEIGHT * (losses.distribution_focal(bins, distances) * weight).sum() / share,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,11 +25,25 @@ LEAST_SHARE = 0.6  # of a window's sides: nearer than that nobody is brought
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture, uint8 BGR; `boxes_xyxy` `[G, 4]` in its pixels; `ignored` bool `[G]`."""
+    """A picture, uint8 BGR; `boxes_xyxy` `[G, 4]` in its pixels; `ignored` bool `[G]`.
+
+    `labels` int64 `[G]` are the classes, None where all are of the first one.
+    """
 
     image: Image
     boxes_xyxy: Float32s
     ignored: np.ndarray
+    labels: np.ndarray | None = None
+
+
+class View(NamedTuple):
+    """What training sees of a picture: a `window` of it at the scale at which the network's `input` shows it whole."""
+
+    input: tuple[int, int] = INPUT
+    window: tuple[int, int] = WINDOW
+
+
+BUILT_IN = View()
 
 
 def street(number: int) -> Stage:
@@ -64,34 +79,34 @@ def samples(seed: int) -> Iterator[Sample]:
                 yield augment(pool[rng.integers(len(pool))], rng)
 
 
-def augment(sample: Sample, rng: np.random.Generator) -> Sample:
-    """A `WINDOW` at the scale of `INPUT`, now and then nearer, mirrored, of other brightness and tint."""
+def augment(sample: Sample, rng: np.random.Generator, view: View = BUILT_IN) -> Sample:
+    """A window at the scale of `view`, now and then nearer, mirrored, of other brightness and tint."""
     picture = np.array(sample.image.shape[1::-1])
-    size = picture / INPUT * WINDOW * (rng.uniform(LEAST_SHARE, 1.0) if rng.random() < 0.5 else 1.0)
+    size = picture / view.input * view.window * (rng.uniform(LEAST_SHARE, 1.0) if rng.random() < 0.5 else 1.0)
     corner = rng.uniform(0, 1, 2) * (picture - size)
     if len(sample.boxes_xyxy) and rng.random() < AROUND_SOMEBODY:
         box = sample.boxes_xyxy[rng.integers(len(sample.boxes_xyxy))]
         corner = np.clip((box[:2] + box[2:]) / 2 - rng.uniform(0.2, 0.8, 2) * size, 0, picture - size)
-    sample = fitted(cut(sample, *corner.astype(int).tolist(), *size.astype(int).tolist()))
+    sample = fitted(cut(sample, *corner.astype(int).tolist(), *size.astype(int).tolist()), view.window)
     image, boxes = sample.image, sample.boxes_xyxy
     if rng.random() < 0.5:
         image = cv2.flip(image, 1)
         boxes = boxes.copy()
-        boxes[:, [0, 2]] = WINDOW[0] - boxes[:, [2, 0]]
+        boxes[:, [0, 2]] = view.window[0] - boxes[:, [2, 0]]
     if rng.random() < 0.5:
         gains = rng.uniform(0.75, 1.25) * rng.uniform(0.94, 1.06, 3)
         table = np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8)
         image = cv2.LUT(image, table[:, None])
-    return Sample(image, boxes, sample.ignored)
+    return replace(sample, image=image, boxes_xyxy=boxes)
 
 
-def fitted(sample: Sample) -> Sample:
-    """The sample resized to `WINDOW`."""
+def fitted(sample: Sample, window: tuple[int, int] = WINDOW) -> Sample:
+    """The sample resized to `window`."""
     height, width = sample.image.shape[:2]
-    scale = np.array([WINDOW[0] / width, WINDOW[1] / height] * 2, np.float32)
+    scale = np.array([window[0] / width, window[1] / height] * 2, np.float32)
     # Rounding may lead out of the picture.
-    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(WINDOW * 2, np.float32))
-    return replace(sample, image=cv2.resize(sample.image, WINDOW), boxes_xyxy=boxes)
+    boxes = np.minimum(sample.boxes_xyxy * scale, np.array(window * 2, np.float32))
+    return replace(sample, image=cv2.resize(sample.image, window), boxes_xyxy=boxes)
 
 
 def cut(sample: Sample, x: int, y: int, width: int, height: int) -> Sample:
@@ -102,4 +117,5 @@ def cut(sample: Sample, x: int, y: int, width: int, height: int) -> Sample:
     left = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) / np.maximum(whole, 1e-6)
     some = left > 0.02
     image = np.ascontiguousarray(sample.image[y : y + height, x : x + width])
-    return Sample(image, boxes[some], (sample.ignored | (left < 0.4))[some])
+    labels = None if sample.labels is None else sample.labels[some]
+    return Sample(image, boxes[some], (sample.ignored | (left < 0.4))[some], labels)

@@ -1,6 +1,6 @@
 """Training of the built-in joint network: who is where, was where a frame ago, and looks how, from nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,14 +43,15 @@ class Batch(NamedTuple):
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of `COUPLES` couples of windows."""
+    """Endless batches of `COUPLES` couples of windows; `couples(seed)` gives endless couples."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, couples: Callable[[int], Iterator[tuple[Pair, Pair]]] = pairs.couples) -> None:
         self._seed = seed
+        self._couples = couples
 
     def __iter__(self) -> Iterator[Batch]:
         seed = self._seed + STREETS_APART * worker()
-        source = pairs.couples(seed)
+        source = self._couples(seed)
         rng = np.random.default_rng([seed, 94])
         while True:
             yield batch([pair for _ in range(COUPLES) for pair in next(source)], rng)

@@ -60,7 +60,7 @@ def couples(seed: int) -> Iterator[tuple[Pair, Pair]]:
             stage.advance(time_s)
             albums[-1].append(_pair(stage.shoot(1 / 30), earlier, number * MOST_PEOPLE))
             for _ in range(SERVED // 2):
-                yield _couple(albums[rng.integers(len(albums))], rng)
+                yield couple(albums[rng.integers(len(albums))], rng)
 
 
 def _pair(now: tuple[Image, Truth], earlier: tuple[Image, Truth], first_identity: int) -> Pair:
@@ -77,7 +77,7 @@ def _pair(now: tuple[Image, Truth], earlier: tuple[Image, Truth], first_identity
     return Pair(*pictures, *boxes, truth.ids + first_identity, ignored, clear)
 
 
-def _couple(album: list[Pair], rng: np.random.Generator) -> tuple[Pair, Pair]:
+def couple(album: list[Pair], rng: np.random.Generator) -> tuple[Pair, Pair]:
     """Windows of two pairs around one person, if there is somebody to be known again."""
     first, second = (album[k] for k in rng.choice(len(album), 2, replace=len(album) < 2))
     both = np.intersect1d(first.identities[first.clear], second.identities[second.clear])

@@ -3,8 +3,10 @@
 import copy
 import json
 import math
+import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,45 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from edge.console.running import Progress
+from edge.console.running import Progress, StopRequest
 
 LOG_EVERY = 20  # steps
 KEEP_EVERY = 200  # steps between checkpoints
 STREETS_APART = 10**9  # between the seeds of two processes that draw
 LARGEST_GRADIENT = 35.0
+_PACE_STEPS = 5  # before so many the pace is not known
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What training may use: a `device` of PyTorch for the network, and `workers`, processes that draw the batches."""
+    """What training may use: a `device` of PyTorch for the network, and `workers`, processes that draw the batches.
+
+    After the first Ctrl-C `stop` tells to end in good order.
+    """
 
     device: str = "cpu"
     workers: int = 1
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is different where weights are tuned that others trained.
+
+    `seconds` ends it after so long, with the learning rate falling by the clock. `fixed_norms` keeps the batch norms at
+    the statistics that the weights came with: small batches of few pictures have others, and published weights may
+    have them folded away. `check` measures the network that training makes, at its start, every `check_every_s` and at
+    its end; what it finds is logged.
+    """
+
+    seconds: float | None = None
+    fixed_norms: bool = False
+    warm_up: int = 100
+    check: Callable[[nn.Module], dict[str, float]] | None = None
+    check_every_s: float = 60.0
+
+
+FROM_NOTHING = Plan()
 
 
 def worker() -> int:
@@ -114,30 +141,43 @@ def fit(
     *,
     peak: float,
     weight_decay: float,
+    plan: Plan = FROM_NOTHING,
 ) -> nn.Module:
-    """Train `net` for `steps` batches in all and return its average.
+    """Train `net` for `steps` batches in all, or as `plan` says, and return its average.
 
-    The loss is the sum of what `loss_of` gives. Goes on from `folder`/state.pt where it exists; `batches(first)` are
-    those from step `first` on, NamedTuples of tensors, drawn by processes of their own.
+    The loss is the sum of what `loss_of` gives. Goes on from `folder`/state.pt where it exists, and keeps its state
+    there when `compute.stop` ends it; `batches(first)` are those from step `first` on, NamedTuples of tensors, drawn by
+    processes of their own.
     """
     net.to(compute.device, memory_format=torch.channels_last)
     average = Average(net)
     optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=weight_decay)
-    log, state, first = Log(folder), folder / "state.pt", 0
+    log, state, first, before_s = Log(folder), folder / "state.pt", 0, 0.0
     if state.exists():
         kept = torch.load(state, weights_only=True, map_location=compute.device)
         net.load_state_dict(kept["net"])
         average.net.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
-        first = kept["step"]
+        first, before_s = kept["step"], kept.get("seconds", 0.0)
     source = DataLoader(
         batches(first), batch_size=None, num_workers=compute.workers, prefetch_factor=4, worker_init_fn=_alone
     )
-    with Progress(steps - first) as progress:
-        for step, drawn in zip(range(first, steps), source, strict=False):
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    drawing = iter(source)  # its processes are forked here, before a check lets libraries start threads
+    began_s = checked_s = time.perf_counter()
+    if plan.check and first == 0:
+        log.write(step=0, **plan.check(average.net))
+    with Progress(steps - first) as progress, compute.stop as stop:
+        progress.note("waiting for the first batch")
+        for step, drawn in zip(range(first, steps), drawing, strict=False):
             batch = type(drawn)(*(part.to(compute.device, non_blocking=True) for part in drawn))
             net.train()
-            rate = learning_rate(step, steps, peak)
+            for norm in norms if plan.fixed_norms else ():
+                norm.eval()
+            seconds = before_s + time.perf_counter() - began_s
+            expected = _expected(step, steps, seconds, plan.seconds)
+            rate = learning_rate(step, expected, peak, plan.warm_up)
+            last = step + 1 >= expected or stop.exit_code
             for group in optimiser.param_groups:
                 group["lr"] = rate
             parts = loss_of(batch)
@@ -147,20 +187,33 @@ def fit(
             nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
             optimiser.step()
             average.update(net, step)
-            if step % LOG_EVERY == 0 or step + 1 == steps:
+            if step % LOG_EVERY == 0 or last:
                 named = {name: float(value.detach()) for name, value in parts.items()}
                 log.write(step=step, rate=rate, loss=float(loss.detach()), **named)
-            if (step + 1) % KEEP_EVERY == 0 or step + 1 == steps:
+            if plan.check and (last or time.perf_counter() - checked_s > plan.check_every_s):
+                log.write(step=step + 1, **plan.check(average.net))
+                checked_s = time.perf_counter()
+            if (step + 1) % KEEP_EVERY == 0 or last:
                 weights = {"net": net.state_dict(), "average": average.net.state_dict()}
-                save(state, step=step + 1, optimiser=optimiser.state_dict(), **weights)
+                save(state, step=step + 1, seconds=seconds, optimiser=optimiser.state_dict(), **weights)
                 log.draw()
-            progress.advance("batches")
+            progress.advance(f"batches, loss {float(loss.detach()):.3f}", expected - first)
+            if last:
+                break
     return average.net
 
 
+def _expected(step: int, steps: int, seconds: float, most_s: float | None) -> int:
+    """How many batches there will be in all: `steps`, or as many as fit into `most_s` at the pace so far."""
+    if most_s is None or step < _PACE_STEPS:
+        return steps
+    return min(steps, max(step + 1 if seconds < most_s else step, round(step * most_s / max(seconds, 1e-9))))
+
+
 def _alone(_: int) -> None:
-    """Each drawing process uses one core."""
+    """Each drawing process uses one core, and leaves Ctrl-C to the process that trains."""
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def save(path: Path, **state: Any) -> None:

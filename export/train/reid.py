@@ -23,6 +23,7 @@ STREETS = 300  # of 30 people each: unseen people are told apart only after many
 IDENTITIES, CROPS = 32, 4  # of a batch: people, and pictures of each
 PEAK = 2e-3
 WEIGHT_DECAY = 5e-4
+_W, _H = (20, 76), (15, 80)  # width and height of what hides a part of a crop, in 128ths of its sides
 IDENTITY_WEIGHT = 0.5  # its prototypes of thousands of people mean little for long; contrast and triplets teach first
 
 
@@ -34,13 +35,13 @@ class Batch(NamedTuple):
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of `IDENTITIES` people."""
+    """Endless batches of `IDENTITIES` people, or as many as there are; crops of `size`."""
 
-    def __init__(self, crops: list[Crop], seed: int) -> None:
+    def __init__(self, crops: list[Crop], seed: int, size: tuple[int, int] = INPUT) -> None:
         self._seed = seed
         groups: dict[int, list[Image]] = {}
         for crop in crops:
-            groups.setdefault(crop.identity, []).append(fitted(crop.image))
+            groups.setdefault(crop.identity, []).append(fitted(crop.image, size))
         self._people = [group for group in groups.values() if len(group) >= CROPS]
 
     @property
@@ -50,8 +51,9 @@ class Batches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self._seed + STREETS_APART * worker(), 96])
+        most = min(IDENTITIES, self.identities)
         while True:
-            labels = np.repeat(rng.choice(self.identities, IDENTITIES, replace=False), CROPS)
+            labels = np.repeat(rng.choice(self.identities, most, replace=False), CROPS)
             shown = []
             for label in labels[::CROPS]:
                 group = self._people[label]
@@ -60,9 +62,9 @@ class Batches(IterableDataset[Batch]):
             yield Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(labels))
 
 
-def fitted(image: Image) -> Image:
-    """A crop as the network takes it: squashed to `INPUT`, RGB."""
-    return cv2.cvtColor(cv2.resize(image, INPUT), cv2.COLOR_BGR2RGB)
+def fitted(image: Image, size: tuple[int, int] = INPUT) -> Image:
+    """A crop as the network takes it: squashed to `size`, RGB."""
+    return cv2.cvtColor(cv2.resize(image, size), cv2.COLOR_BGR2RGB)
 
 
 def augment(image: Image, other: Image, rng: np.random.Generator) -> Image:
@@ -77,13 +79,14 @@ def augment(image: Image, other: Image, rng: np.random.Generator) -> Image:
         gains = rng.uniform(0.7, 1.25) * rng.uniform(0.96, 1.04, 3)
         image = np.clip(image * gains, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
-        w, h = int(rng.integers(10, 38)), int(rng.integers(15, 80))
-        x, y = int(rng.integers(0, INPUT[0] - w)), int(rng.integers(0, INPUT[1] - h))
+        height, width = image.shape[:2]
+        w, h = (int(rng.integers(*(side * share // 128 for share in of))) for side, of in ((width, _W), (height, _H)))
+        x, y = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
         image = image.copy()
         if rng.random() < 0.5:
             image[y : y + h, x : x + w] = rng.integers(40, 200, 3)
         else:
-            u, v = (INPUT[0] - w) // 2, int(rng.integers(0, INPUT[1] - h))
+            u, v = (width - w) // 2, int(rng.integers(0, height - h))
             image[y : y + h, x : x + w] = other[v : v + h, u : u + w]
     return image
 

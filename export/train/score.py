@@ -129,17 +129,24 @@ def embedded(path: Path, images: Sequence[Image]) -> Float32s:
     return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
-def rank_one(embeddings: Float32s, identities: np.ndarray, times: np.ndarray, heights: np.ndarray) -> float:
-    """Share of pictures whose most similar one shows the same person.
+def rank_one(
+    embeddings: Float32s,
+    identities: np.ndarray,
+    times: np.ndarray,
+    heights: np.ndarray,
+    apart_s: float = APART_S,
+    least_ratio: float = RATIO,
+) -> float:
+    """Share of pictures whose most similar one shows the same person; NaN where there is no query.
 
-    Compared with pictures of all other people, and with those of the same person `APART_S` away in time and of a
-    height that differs by `RATIO`. Pictures of people without such a one are no queries.
+    Compared with pictures of all other people, and with those of the same person `apart_s` away in time and of a
+    height that differs by `least_ratio`. Pictures of people without such a one are no queries.
     """
     similar = embeddings @ embeddings.T
     same = identities[:, None] == identities[None]
     ratio = heights[:, None] / heights[None]
-    apart = (np.abs(times[:, None] - times[None]) >= APART_S) & (np.maximum(ratio, 1 / ratio) >= RATIO)
+    apart = (np.abs(times[:, None] - times[None]) >= apart_s) & (np.maximum(ratio, 1 / ratio) >= least_ratio)
     queries = (same & apart).any(1)
     similar[same & ~apart] = -2
     best = similar.argmax(1)
-    return float(np.mean(identities[best[queries]] == identities[queries]))
+    return float(np.mean(identities[best[queries]] == identities[queries])) if queries.any() else float("nan")

@@ -70,12 +70,13 @@ def draw(folder: Path) -> None:
         lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])),
     )
     sequence = folder / "MOT17" / "train" / "MOT17-02"
-    for part in ("gt", "det"):
+    for part in ("gt", "det", "img1"):
         (sequence / part).mkdir(parents=True)
     (folder / "frames").mkdir()
     video = cv2.VideoWriter(str(folder / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 384))
     while (frame := source.read(np.empty((384, 640, 3), np.uint8))) is not None:
         video.write(frame.image)
+        cv2.imwrite(str(sequence / "img1" / f"{frame.number:06d}.jpg"), frame.image)
         if frame.number <= 20:
             cv2.imwrite(str(folder / "frames" / f"{frame.number:03d}.png"), frame.image)
     video.release()
