@@ -15,16 +15,20 @@ _PLOT_BINS = 128
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 82]
 
 
-def bars(rows: Sequence[tuple[str, float, str]], width: int = 420) -> str:
-    """A table of label, bar and text; bar lengths are relative to the largest magnitude, negative ones hollow."""
+def bars(rows: Sequence[tuple[str, float, str]], width: int = 420, chosen: str | None = None) -> str:
+    """A table of label, bar and text; bar lengths are relative to the largest magnitude, negative ones hollow.
+
+    The row with the label `chosen` stands out.
+    """
     largest = max((abs(value) for _, value, _ in rows), default=0.0) or 1.0
     lines = []
     for label, value, text in rows:
         length = max(1.0, abs(value) / largest * width)
         kind = "bar" if value >= 0 else "bar minus"
+        mark = " class=chosen" if label == chosen else ""
         lines.append(
-            f"<tr><td class=name>{escape(label)}</td><td><svg width={width} height=12><rect class='{kind}' x=0.5 y=1"
-            f" width={length:.1f} height=10 /></svg></td><td class=number>{escape(text)}</td></tr>"
+            f"<tr{mark}><td class=name>{escape(label)}</td><td><svg width={width} height=12><rect class='{kind}'"
+            f" x=0.5 y=1 width={length:.1f} height=10 /></svg></td><td class=number>{escape(text)}</td></tr>"
         )
     return f"<table class=bars>{''.join(lines)}</table>"
 
@@ -62,11 +66,12 @@ def histogram(counts: Histogram, covered: Range, width: int = 330, height: int =
     )
     span = counts.high - counts.low
     lines = []
-    for value in covered:
+    for value, anchor in zip(covered, ("start", "end"), strict=True):
         x = float(np.clip((value - counts.low) / span, 0, 1)) * width
-        anchor = "start" if x < width / 2 else "end"
         lines.append(f"<line class=limit x1={x:.1f} x2={x:.1f} y1=4 y2={height - 18} />")
-        lines.append(f"<text class=limit x={x:.1f} y={height - 4} style='text-anchor:{anchor}'>{value:.2f}</text>")
+        # At the two corners: beside the lines, which may be close to each other, labels would overlap.
+        place = 0 if anchor == "start" else width
+        lines.append(f"<text class=limit x={place} y={height - 4} style='text-anchor:{anchor}'>{value:.2f}</text>")
     return f"<svg class=plot viewBox='0 0 {width} {height}' width={width} height={height}>{rects}{''.join(lines)}</svg>"
 
 

@@ -22,27 +22,50 @@ from edge.modelpack import Detector
 SHOWN_PICTURES = 6
 SHOWN_LAYERS = 9
 _ROUNDS = 25
+_WORTH_IT = 1.05  # times as fast as float32; less is noise
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; background: #fff; max-width: 1080px; margin: 2.5em auto;
-  padding: 0 1.5em; }
-h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em 0 .4em; border-top: 1px solid #d8dee6;
-  padding-top: .8em; } h3 { font-size: 1em; margin: 1.4em 0 .3em; }
-p.lead, p.note { color: #55616f; margin: .2em 0 .8em; max-width: 52em; }
-table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: #55616f; }
-th, td { padding: .22em .7em .22em 0; vertical-align: top; } table.figures tr + tr { border-top: 1px solid #e7ebf0; }
-tr.limits td { color: #55616f; }
+:root { color-scheme: light dark; --ink: #1c2530; --paper: #fff; --quiet: #55616f; --line: #d8dee6; --bar: #3b73b9;
+  --hollow: #9fb3cc; --right: #14733a; --wrong: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --paper: #14181d; --quiet: #9aa6b4; --line: #333c46;
+  --bar: #6ea3e6; --hollow: #5b708a; --right: #6fcf8f; --wrong: #ff8a80; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1080px;
+  margin: 2.5em auto; padding: 0 1.5em; }
+h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em 0 .4em;
+  border-top: 1px solid var(--line); padding-top: .8em; } h3 { font-size: 1em; margin: 1.4em 0 .3em; }
+p.verdict { font-size: 1.15em; max-width: 46em; margin: .5em 0 .8em; }
+p.lead, p.note { color: var(--quiet); margin: .2em 0 .8em; max-width: 52em; }
+table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: var(--quiet); }
+th, td { padding: .22em .7em .22em 0; vertical-align: top; }
+table.figures tr + tr { border-top: 1px solid var(--line); } tr.limits td { color: var(--quiet); }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.name, code { font: 13px/1.5 ui-monospace, monospace; }
-table.bars td { padding: .05em 1em .05em 0; vertical-align: middle; }
-.yes { color: #14733a; font-weight: 600; } .no { color: #b3261e; font-weight: 600; }
-svg .bar { fill: #3b73b9; } svg .minus { fill: none; stroke: #9fb3cc; } svg .grid { stroke: #e3e8ee; }
-svg line.limit { stroke: #c8372d; stroke-width: 1.5; } svg text { font: 11px system-ui, sans-serif; fill: #66727f;
-  text-anchor: end; } svg text.limit { fill: #c8372d; }
+table.bars td { padding: .05em 1em .05em 0; vertical-align: middle; } tr.chosen td { font-weight: 700; }
+.yes { color: var(--right); font-weight: 600; } .no { color: var(--wrong); font-weight: 600; }
+svg .bar { fill: var(--bar); } svg .minus { fill: none; stroke: var(--hollow); } svg .grid { stroke: var(--line); }
+svg line.limit { stroke: var(--wrong); stroke-width: 1.5; } svg text { font: 11px system-ui, sans-serif;
+  fill: var(--quiet); text-anchor: end; } svg text.limit { fill: var(--wrong); }
 .tiles { display: flex; flex-wrap: wrap; gap: 1.1em 1.3em; } .tiles figure { margin: 0; }
-figcaption { font-size: 12.5px; color: #55616f; max-width: 330px; overflow-wrap: anywhere; }
+figcaption { font-size: 12.5px; color: var(--quiet); max-width: 330px; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5em; margin: .4em 0 1.2em; } .pair img { width: 100%; }
+dt { font-weight: 600; } dd { margin: 0 0 .5em 1.2em; color: var(--quiet); max-width: 52em; }
 """
+_WORDS = {
+    "fp32, int8": "the network in 32 bit floating-point numbers, and with most layers in 8 bit integers for CPUs",
+    "qdq, fp16, qdq_fp16": "the forms for TensorRT: integers marked by pairs of quantize and dequantize, 16 bit"
+    " floating-point numbers, and both",
+    "held out": "pictures that nothing was chosen on: half of those given",
+    "AP .5, AP .5:.95": "average precision of the variant's boxes, taking float32's as truth: the share found and"
+    " right, at an overlap (IoU) of .5, and the mean over overlaps of .5 to .95; 1 is no difference",
+    "score bias": "how much higher the variant's scores are on average",
+    "cosine": "how alike embeddings are to float32's: 1 is the same direction",
+    "gate, limits": "what a variant must reach to be taken by itself; --limits changes it",
+    "p50, p90": "half and nine tenths of all runs were faster",
+    "equalisation": "channels scaled against each other before quantization, so that one grid suits all",
+    "ranges": "how the interval that eight bits cover is chosen for each tensor: by the least error in some power (l2,"
+    " l3), a percentile, the entropy, or the largest value",
+    "dB": "ten times the decimal logarithm of signal over noise: 20 dB is noise of a tenth of the signal",
+}
 
 
 class _Column(NamedTuple):
@@ -79,7 +102,10 @@ class Timing(NamedTuple):
 
 def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], detector: Detector) -> str:
     """The report on `calibration` as HTML; `contents` are the float files by network. Times the variants, too."""
-    parts = [f"<!doctype html><meta charset=utf-8><title>{escape(name)}: INT8 report</title><style>{_STYLE}</style>"]
+    parts = [
+        f"<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
+        f"<title>{escape(name)}: INT8 report</title><style>{_STYLE}</style>"
+    ]
     frames = calibration.calibration()["frames"]
     parts.append(f"<h1>{escape(name)}: is INT8 still right?</h1>")
     parts.append(
@@ -87,10 +113,12 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
         f" ({frames['distinct']} of all distinct; contents <code>{frames['sha256'][:16]}</code>)."
         f" {datetime.date.today()}, {escape(_machine())}.</p>"
     )
+    times = {network: _times(outcome, contents[network]) for network, outcome in calibration.outcomes.items()}
+    parts.insert(2, f"<p class=verdict>{_verdict(calibration.outcomes['detector'], times['detector'])}</p>")
     for network, outcome in calibration.outcomes.items():
         parts.append(f"<h2>{'Detector' if network == 'detector' else 'Appearance network'}</h2>")
         parts += [f"<p class=note>{escape(note)}.</p>" for note in outcome.notes]
-        parts.append(_accuracy(outcome, contents[network], calibration))
+        parts.append(_accuracy(outcome, contents[network], calibration, times[network]))
         if outcome.labelled:
             parts.append(_labelled(outcome))
         for variant, result in outcome.quantized.items():
@@ -101,7 +129,46 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
         parts += _sensitivity(outcome)
     for variant, result in outcome.quantized.items():
         parts += _layers(variant, result, outcome)
+    words = "".join(f"<dt>{escape(word)}</dt><dd>{escape(meaning)}</dd>" for word, meaning in _WORDS.items())
+    parts.append(f"<h2>What the words mean</h2><dl>{words}</dl>")
     return "\n".join(parts)
+
+
+def _times(outcome: Outcome, reference: bytes) -> dict[str, Timing]:
+    """Of float32 and of what a CPU can run as it is meant; empty without a picture to run them on."""
+    if not outcome.held_out:
+        return {}
+    on_cpu = [made for made in outcome.variants if made.name == "int8"]
+    found = timed([reference, *(made.content for made in on_cpu)], outcome.held_out[0])
+    return dict(zip(["fp32", *(made.name for made in on_cpu)], found, strict=True))
+
+
+def _verdict(outcome: Outcome, times: Mapping[str, Timing]) -> str:
+    """One sentence: whether to use int8, what it costs and what it gains."""
+    made = next((each for each in outcome.variants if each.name in ("int8", "qdq")), None)
+    if made is None:
+        return "There is no int8 variant: no layer of this network could be computed in integers."
+    cost = f"its detections agree with float32's ({escape(str(made.verdict))})"
+    if not made.passed:
+        return (
+            f"<span class=no>Do not use {made.name}</span>: it fell below the limits ({escape(str(made.verdict))}) and"
+            " is never chosen by itself; calibrate on more pictures of the kind that the cameras see."
+        )
+    if made.name not in times:
+        return (
+            f"<span class=yes>Use {made.name}</span>: {cost}; its gain in speed shows on the board (nanotrack profile)."
+        )
+    float_ms, integer_ms = times["fp32"].p50_ms, times[made.name].p50_ms
+    speed = f"{integer_ms:.1f} ms against {float_ms:.1f} ms in float32 on one thread of this machine"
+    if integer_ms > float_ms / _WORTH_IT:
+        return (
+            f"<span class=no>Use {made.name} only where it is faster</span>: {cost}, and it gains nothing here"
+            f" ({speed}); each board measures both once and takes the faster."
+        )
+    return (
+        f"<span class=yes>Use {made.name}</span>: {cost}, and it runs {float_ms / integer_ms:.2f} times as fast"
+        f" ({speed})."
+    )
 
 
 def timed(contents: Sequence[bytes], feed: Feed, rounds: int = _ROUNDS) -> list[Timing]:
@@ -116,12 +183,9 @@ def timed(contents: Sequence[bytes], feed: Feed, rounds: int = _ROUNDS) -> list[
     return [Timing(*np.percentile(column, (50, 90)) * 1000) for column in times[1:].T]
 
 
-def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration) -> str:
+def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration, by_name: Mapping[str, Timing]) -> str:
     """A row for each variant: agreement, verdict, size, and time where a CPU can run it as it is meant."""
-    on_cpu = [r for r in outcome.variants if r.name == "int8"]
-    feed = outcome.held_out[0] if outcome.held_out else None
-    times = timed([reference, *(r.content for r in on_cpu)], feed) if feed is not None else []
-    by_name = dict(zip(["fp32", *(r.name for r in on_cpu)], times, strict=False))
+    times = list(by_name.values())
     columns = _columns([r.verdict for r in outcome.variants])
     rows = [_row("fp32", [c.perfect for c in columns], "reference", len(reference), by_name.get("fp32"), times)]
     for r in outcome.variants:
@@ -181,8 +245,10 @@ def _row(
 def _floats(variant: str, result: Quantized, outcome: Outcome) -> list[str]:
     """Which choices were made, by what, and which layers stayed in float."""
     tried = sorted(result.tried.items(), key=lambda item: item[0])
-    parts = [f"<h3>{variant}: alternatives tried, by measured error of the outputs</h3>"]
-    parts.append(charts.bars([(name, error, f"{error:.4f}") for name, error in tried], 300))
+    chosen = f"ranges {result.methods}"
+    parts = [f"<h3>{variant}: alternatives tried, by measured error of the outputs (less is better)</h3>"]
+    rows = [(name, error, f"{error:.4f}{' chosen' if name == chosen else ''}") for name, error in tried]
+    parts.append(charts.bars(rows, 300, chosen))
     reasons: dict[str, list[str]] = {}
     for name, why in outcome.floats[variant].items():
         reasons.setdefault(why, []).append(name)

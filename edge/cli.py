@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from edge.console.failure import explained
 from edge.console.outgoing import PublicFormatter, public
-from edge.errors import UsageError
+from edge.errors import UnavailableError, UsageError
 
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
 VERBS = {
@@ -63,9 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def dispatch(
-    program: str, description: str, package: str, verbs: Mapping[str, str], argv: Sequence[str] | None = None
+    program: str,
+    description: str,
+    package: str,
+    verbs: Mapping[str, str],
+    argv: Sequence[str] | None = None,
+    extra: str | None = None,
 ) -> int:
     """Run the verb named in `argv` from module `package.verb` and return the exit code.
+
+    `extra` is that of the package which all verbs need.
 
     An error is printed as one sentence (with `--verbose`: with its traceback) and has the exit code that
     `edge.console.failure` gives it; Ctrl-C gives 130 and SIGTERM 143, the shell's numbers.
@@ -81,7 +88,16 @@ def dispatch(
     command: Command | None = None
     for verb, summary in verbs.items():
         if verb == wanted:
-            command = cast(Command, importlib.import_module(f"{package}.{verb}"))
+            try:
+                command = cast(Command, importlib.import_module(f"{package}.{verb}"))
+            except ModuleNotFoundError as error:
+                if extra is None or (error.name or "").startswith(("edge", "export", "calibration")):
+                    raise
+                sys.stderr.write(
+                    f"{program} {verb}: needs {error.name}, which is not installed: pip install"
+                    f" 'nanotrack-edge[{extra}]'\n"
+                )
+                return UnavailableError.exit_code
             sub = subparsers.add_parser(
                 verb,
                 help=summary,

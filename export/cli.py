@@ -15,7 +15,7 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `nanotrack-export` command and return its exit code."""
-    return dispatch("nanotrack-export", "Makes and checks model packs.", "export.commands", VERBS, argv)
+    return dispatch("nanotrack-export", "Makes and checks model packs.", "export.commands", VERBS, argv, "export")
 
 
 if __name__ == "__main__":

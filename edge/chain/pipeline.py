@@ -15,6 +15,7 @@ from edge.detect import adopt
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
 from edge.detect.open import open_detector
+from edge.errors import UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.infer.ladder import Wish
 from edge.modelpack import ModelPack
@@ -22,6 +23,7 @@ from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.reid.stage import Policy, ReidStage
 from edge.spans import Spans
+from edge.track import registry
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
 from edge.types import Frame, Image, Tracks
@@ -83,6 +85,7 @@ class Pipeline(Chain):
         )
         self.detector = detector = self._open_detector(spans=self.spans)
         self.workers = _workers(detector, threads) if side_by_side else 0
+        _check_joint(method, detector)
         groups = groups_of(classes, detector.description.classes, method, preset)
         tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
         self.embedder: Embedder | None = None
@@ -118,6 +121,16 @@ class Pipeline(Chain):
             known = self.detector.description
             self._others[number] = self._open_detector(known=known, spans=self.spans.numbered(number))
         return self._others[number]
+
+
+def _check_joint(method: str, detector: Detector | JointDetector) -> None:
+    """Refuse a method that goes by offsets to the previous frame with a detector that gives none."""
+    if registry.find(method).is_joint and not detector.description.is_joint:
+        raise UsageError(
+            f"{method} needs a joint network, which gives offsets to the previous frame;"
+            f" {detector.description.source.file} ({detector.description.source.architecture}) gives none: use a pack"
+            " of a joint network, or another tracking method"
+        )
 
 
 def _workers(detector: Detector | JointDetector, threads: int) -> int:

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
         }
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
-        show(Terminal(), results, pack.folder)
+        show(Terminal(), results, pack)
     wrong = [f"{r.network} on {r.rung} ({r.detail})" for r in results if r.reason == Reason.GOLDEN_MISMATCH.value]
     if wrong:
         raise DataError(f"{pack.folder}: not what the pack's golden output says: {', '.join(wrong)}")
@@ -110,7 +110,7 @@ def try_rung(ladder: Ladder, rung: Rung, pack: ModelPack, network: NetworkName, 
     return Result(network, rung.name, None, "", **figures)
 
 
-def show(console: Console, results: list[Result], pack: Path) -> None:
+def show(console: Console, results: list[Result], pack: ModelPack) -> None:
     """The results as a table, a line a rung, and below it why rungs were not run."""
     table = Table(box=None)
     for name in ("network", "rung", "result", "error", "p50 ms", "p99 ms", "layers"):
@@ -126,4 +126,11 @@ def show(console: Console, results: list[Result], pack: Path) -> None:
         )
     console.print(table)
     for reason, detail in dict.fromkeys((r.reason, r.detail) for r in results if r.reason is not None):
-        console.print(f"{reason}: {detail}; {Reason(reason).remedy_for(pack)}", highlight=False)
+        console.print(f"{reason}: {detail}; {_remedy(Reason(reason), pack)}", highlight=False)
+
+
+def _remedy(reason: Reason, pack: ModelPack) -> str:
+    """What to do; nothing where a pack that was calibrated was meant to be without the variant."""
+    if reason is Reason.VARIANT_MISSING and pack.manifest.calibration is not None:
+        return "nothing to do: the pack was calibrated without it, as --boards said or because it would gain nothing"
+    return reason.remedy_for(pack.folder)

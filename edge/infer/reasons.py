@@ -59,7 +59,7 @@ _REMEDIES = {
     Reason.ENGINE_STALE: "run nanotrack build PACK on this board",
     Reason.ENGINE_UNTRUSTED: "an engine is executable code: keep it in a folder of yours or of root that no one else "
     "can write, and build it anew",
-    Reason.VARIANT_MISSING: "export the pack with calibration: nanotrack-export pack --calibrate FRAMES",
+    Reason.VARIANT_MISSING: "nothing to do, unless this variant is wanted: nanotrack-export pack --calibrate FRAMES",
     Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
     Reason.GOLDEN_MISMATCH: "nothing to do on a CPU: another rung is used; on a GPU run nanotrack build PACK; if it "
     "stays, report what nanotrack selftest PACK --json says",

@@ -99,6 +99,20 @@ def recommendation(choices: Sequence[Choice], method: str) -> str:
     )
 
 
+def passed_by(choices: Sequence[Choice], method: str) -> tuple[str, ...]:
+    """Why something that `nanotrack track` would take by itself, the fastest, is not what `recommendation` names."""
+    able = [c for c in choices if c.tracking == (method, "none")]
+    fastest = max(able, key=lambda c: c.fps)
+    if fastest.agreement is None or fastest.agreement >= LEAST_AGREEMENT:
+        return ()
+    return (
+        f"nanotrack track takes {fastest.rung} by itself, since it passed the pack's gate and is faster"
+        f" ({fastest.fps:.1f} FPS). It is not recommended here: {fastest.agreement:.3f} of its identities are those of"
+        f" float32, and {LEAST_AGREEMENT:g} is usual. --variant fp32 keeps float32; nanotrack val on labelled frames"
+        " tells which of both is right",
+    )
+
+
 def _name(choice: Choice) -> str:
     side = f", {choice.at_once} frames at once" if choice.at_once > 1 else ""
     return f"{choice.rung} with {choice.threads} thread{'s' * (choice.threads > 1)}{side}"

@@ -21,7 +21,7 @@ from edge.infer.ladder import LADDER, Ladder, Wish
 from edge.infer.reasons import RungError, Skip, summary
 from edge.profile import profiler, reliability
 from edge.profile.agreement import Shown, agreement
-from edge.profile.choices import VERSION, Choice, Comparison, judged, recommendation
+from edge.profile.choices import VERSION, Choice, Comparison, judged, passed_by, recommendation
 from edge.profile.profiler import Wishes
 from edge.profile.watch import Watch
 from edge.reid.stage import Policy
@@ -84,7 +84,11 @@ def compare(wishes: Wishes, seconds: float, say: Callable[[str], None]) -> Compa
         height=height,
         choices=choices,
         passed_over=passed_over,
-        warnings=(*reliability.shared(median(elsewhere) if elsewhere else None), *reliability.unpinned(here.clocks)),
+        warnings=(
+            *passed_by(choices, wishes.method),
+            *reliability.shared(median(elsewhere) if elsewhere else None),
+            *reliability.unpinned(here.clocks),
+        ),
         recommendation=recommendation(choices, wishes.method),
     )
 

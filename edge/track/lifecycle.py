@@ -193,11 +193,17 @@ def show(work: Work, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any)
     for i in range(work.run[0]["tracks"]):
         track = work.table[i]
         if track["confirmed"] and track["status"] == TRACKED:
-            ids[shown] = track["id"]
-            for k in range(4):
-                boxes[shown, k] = track["box"][k]
-            scores[shown] = track["score"]
-            classes[shown] = track["class"]
-            rows[shown] = track["detection"]
+            write_shown(track, shown, ids, boxes, scores, classes, rows)
             shown += 1
     return shown
+
+
+@kernel
+def write_shown(track: Any, row: int, ids: Any, boxes: Any, scores: Any, classes: Any, rows: Any) -> None:
+    """Write one track to `row` of the output arrays."""
+    ids[row] = track["id"]
+    for k in range(4):
+        boxes[row, k] = track["box"][k]
+    scores[row] = track["score"]
+    classes[row] = track["class"]
+    rows[row] = track["detection"]

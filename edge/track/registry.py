@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge.track.method import Choice, Method
 
 # Each is the METHOD of the module of its name in `edge.track.methods`.
-BUILT_IN = ("nanotrack", "bytetrack", "sparsetrack", "qdtrack", "jointtrack")
+BUILT_IN = ("nanotrack", "bytetrack", "sparsetrack", "ocsort", "botsort", "qdtrack", "jointtrack")
 
 
 def find(name: str) -> "Method":

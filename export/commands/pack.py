@@ -94,6 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
     start_s = time.perf_counter()
+    for name in ("labels", "limits", "report"):
+        if getattr(args, name) and not args.calibrate:
+            raise UsageError(f"--{name} is about calibration; add --calibrate FRAMES, or leave it out")
     detector = networks.detector(
         args.detector,
         args.input_size,

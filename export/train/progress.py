@@ -44,7 +44,8 @@ class Plan:
     `seconds` ends it after so long, with the learning rate falling by the clock. `fixed_norms` keeps the batch norms at
     the statistics that the weights came with: small batches of few pictures have others, and published weights may
     have them folded away. `check` measures the network that training makes, at its start, every `check_every_s` and at
-    its end; what it finds is logged.
+    its end; what it finds is logged. `start_method` is that of the processes that draw: "spawn" wants batches that can
+    be pickled, and bears threads of OpenCV in this process.
     """
 
     seconds: float | None = None
@@ -52,6 +53,7 @@ class Plan:
     warm_up: int = 100
     check: Callable[[nn.Module], dict[str, float]] | None = None
     check_every_s: float = 60.0
+    start_method: str = "fork"
 
 
 FROM_NOTHING = Plan()
@@ -160,10 +162,15 @@ def fit(
         optimiser.load_state_dict(kept["optimiser"])
         first, before_s = kept["step"], kept.get("seconds", 0.0)
     source = DataLoader(
-        batches(first), batch_size=None, num_workers=compute.workers, prefetch_factor=4, worker_init_fn=_alone
+        batches(first),
+        batch_size=None,
+        num_workers=compute.workers,
+        prefetch_factor=4,
+        worker_init_fn=_alone,
+        multiprocessing_context=plan.start_method,
     )
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
-    drawing = iter(source)  # its processes are forked here, before a check lets libraries start threads
+    drawing = iter(source)  # its processes start here, before a check lets libraries start threads
     began_s = checked_s = time.perf_counter()
     if plan.check and first == 0:
         log.write(step=0, **plan.check(average.net))

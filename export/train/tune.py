@@ -7,6 +7,7 @@ runtime: before, now and then, and after.
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,9 +101,7 @@ def detector(
             measured.append(average_precision(path, checked, data.names))
         return {"ap50": measured[-1]}
 
-    def samples(number: int) -> Iterator[Sample]:
-        return windows(learned.pictures, number, View(size, window))
-
+    samples = partial(windows, learned.pictures, View(size, window))
     priors, strides = (x.to(compute.device) for x in detectors.cells(*window))
     average = fit(
         net,
@@ -113,7 +112,7 @@ def detector(
         compute,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
-        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check),
+        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check, start_method="spawn"),
     )
     path = folder / "detector.pth"
     release(average, path, **told)
@@ -162,7 +161,7 @@ def reid(
         compute,
         peak=PEAK,
         weight_decay=reids.WEIGHT_DECAY,
-        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check),
+        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check, start_method="spawn"),
     )
     path = folder / "reid.pth"
     release(average, path, **told)
@@ -233,13 +232,13 @@ def joint(
     average = fit(
         net,
         lambda batch: joints.loss_of(net, batch),
-        lambda first: joints.Batches(seed + 10_000 * first, lambda number: _couples(couples_, number)),
+        lambda first: joints.Batches(seed + 10_000 * first, partial(_couples, couples_)),
         folder,
         steps,
         compute,
         peak=PEAK,
         weight_decay=WEIGHT_DECAY,
-        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check),
+        plan=Plan(seconds, fixed_norms=True, warm_up=WARM_UP, check=check, start_method="spawn"),
     )
     path = folder / "joint.pth"
     release(average, path, **told)
@@ -280,7 +279,7 @@ def _pair(now: Picture, before: Picture) -> Pair:
     return Pair(*pictures, now.boxes_xyxy * scale, boxes * scale, now.identities, now.ignored, ~now.ignored)
 
 
-def windows(pictures: Sequence[Picture], seed: int, view: View) -> Iterator[Sample]:
+def windows(pictures: Sequence[Picture], view: View, seed: int) -> Iterator[Sample]:
     """Endless windows of the pictures, in another order each time, augmented as those of the built-in scene."""
     rng = np.random.default_rng([seed, 98])
     kept: dict[Path, Image] = {}

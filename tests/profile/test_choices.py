@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge import schema
 from edge.profile import choices
-from edge.profile.choices import Choice, Comparison, judged, recommendation
+from edge.profile.choices import Choice, Comparison, judged, passed_by, recommendation
 from tests.profile.jsonschema import schema_of
 from tests.profile.samples import choice, comparison
 
@@ -49,6 +49,13 @@ def test_the_sentence_names_what_to_take() -> None:
 def test_what_does_not_agree_is_not_recommended() -> None:
     found = (choice(rung="onnxruntime-int8", fps=90.0, p99_ms=12.0, agreement=0.5), choice(fps=20.0, p99_ms=55.0))
     assert "int8" not in recommendation(found, "nanotrack")
+    (why,) = passed_by(found, "nanotrack")
+    assert why.startswith(
+        "nanotrack track takes onnxruntime-int8 by itself, since it passed the pack's gate and is faster"
+    )
+    assert "0.500 of its identities are those of float32" in why
+    assert "--variant fp32" in why
+    assert passed_by(found[1:], "nanotrack") == ()
 
 
 def test_it_survives_the_file(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ SETTINGS = {
         0.1,
         True,
     ),
+    "ocsort_0.6": ("ocsort", {}, 0.1, False),
+    "botsort_nocmc_noreid": ("botsort", {}, 0.1, False),
     "nanotrack_shipped": ("nanotrack", {}, 0.1, False),
     "nanotrack_gate0.3": ("nanotrack", {}, 0.3, False),
 }
@@ -59,12 +61,16 @@ PUBLISHED = [
     ("mot17_frcnn", "sparsetrack_mot17ab"),
     ("mot17_half", "bytetrack_0.6_0.8"),
     ("mot17_half", "bytetrack_0.6_0.9"),
+    ("mot17_half", "botsort_nocmc_noreid"),
     ("mot17_half", "nanotrack_gate0.3"),
     ("mot17_half", "nanotrack_shipped"),
+    ("mot17_half", "ocsort_0.6"),
     ("mot17_half", "sparsetrack_mot17ab"),
 ]
 QUICK = [
     ("mot17_half", "bytetrack_0.6_0.9", "MOT17-13"),
+    ("mot17_half", "botsort_nocmc_noreid", "MOT17-13"),
+    ("mot17_half", "ocsort_0.6", "MOT17-13"),
     ("mot17_half", "sparsetrack_mot17ab", "MOT17-02"),
     ("mot17_half", "nanotrack_gate0.3", "MOT17-05"),
     ("mot17_frcnn", "nanotrack_shipped", "MOT17-10"),

@@ -51,8 +51,8 @@ class Parameters(AppearanceParameters):
 
 
 @kernel
-def _associate(work: Work, similarity: Any) -> int:
-    """The three stages; how many candidate pairs there were."""
+def associate(work: Work, similarity: Any, model: int) -> int:
+    """The three stages, for a Kalman filter of `model`; how many candidate pairs there were."""
     run = work.run[0]
     fused = run["fuse_score"] != 0.0
     limit = max(run["match_thresh"], run["match_thresh_low"], run["confirm_thresh"])
@@ -60,19 +60,19 @@ def _associate(work: Work, similarity: Any) -> int:
     compare_appearance(work, pairs, count, similarity)
     enrol_tracks(work, CONFIRMED)
     enrol_detections(work, HIGH)
-    match(work, pairs, 0, run["match_thresh"], fused, XYAH)
+    match(work, pairs, 0, run["match_thresh"], fused, model)
     forget_appearance(pairs, count)
     enrol_tracks(work, FOLLOWED)
     enrol_detections(work, LOW)
-    match(work, pairs, 0, run["match_thresh_low"], False, XYAH)
+    match(work, pairs, 0, run["match_thresh_low"], False, model)
     enrol_tracks(work, NEW)
     enrol_detections(work, HIGH)
-    match(work, pairs, 0, run["confirm_thresh"], fused, XYAH)
+    match(work, pairs, 0, run["confirm_thresh"], fused, model)
     return count
 
 
 @kernel
-def _drop_duplicates(work: Work) -> None:
+def drop_duplicates(work: Work) -> None:
     """Of a tracked and a lost track in the same place only the one with the longer life stays."""
     run, table, one, other, scratch = work.run[0], work.table, work.spans[0], work.spans[1], work.spans[2]
     tracked = lost = 0
@@ -104,10 +104,10 @@ def _step(work: Work, frames: float, similarity: Any, inputs: None) -> int:
     run, table = work.run[0], work.table
     begin_frame(run, table, frames)
     predict_confirmed(run, table, frames, XYAH)
-    pairs = _associate(work, similarity)
+    pairs = associate(work, similarity, XYAH)
     start_tracks(work, XYAH)
     lose_unseen(run, table)
-    _drop_duplicates(work)
+    drop_duplicates(work)
     return pairs
 
 
