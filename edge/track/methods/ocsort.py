@@ -16,7 +16,7 @@ import numpy as np
 
 from edge.kernels.jit import kernel
 from edge.track import state
-from edge.track.lifecycle import begin_frame, vote, write_shown
+from edge.track.lifecycle import are_apart, begin_frame, vote, write_shown
 from edge.track.matching.assignment import arrange, solve
 from edge.track.matching.boxes import MOST_PAIRS, PAIR, Records, iou
 from edge.track.method import Method, Preset
@@ -192,7 +192,7 @@ def _match(work: Work, pairs: Records) -> None:
 
 @kernel
 def _associate(work: Work) -> int:
-    """Both rounds; how many candidate pairs were met.
+    """Both rounds; how many candidate pairs there were.
 
     The authors match every track to some detection and drop what overlaps too little afterwards. Where the published
     code is not reproduced only pairs that may stay are candidates.
@@ -212,16 +212,41 @@ def _associate(work: Work) -> int:
             pair["gain"] = (_SURE if published else 0.0) + pair["iou"]
             pair["gain"] += _momentum(run, table[pair["row"]], detection)
     _match(work, pairs)
-    most = 0.0
-    for p in range(count):
-        pair = pairs[p]
-        pair["gain"] = 0.0
-        track, detection = table[pair["row"]], detections[pair["column"]]
-        if track["detection"] < 0 and detection["track"] < 0 and detection["pool"] == HIGH and track["seen"] > 0:
-            pair["iou"] = max(0.0, iou(track["newest"], detection["box"], 0.0))
-            pair["gain"] = pair["iou"] if published or pair["iou"] > run["iou_thresh"] else 0.0
-            most = max(most, pair["gain"])
+    return count + _recover(work)
+
+
+@kernel
+def _recover(work: Work) -> int:
+    """The second round: what is left over, by where the tracks were last seen; how many pairs there were.
+
+    The authors match every pair that overlaps at all and drop those below the threshold afterwards.
+    """
+    run, table, detections = work.run[0], work.table, work.detections
+    floor = 0.0 if run["reference"] else run["iou_thresh"]
+    left, free = 0, 0
+    for i in range(run["tracks"]):
+        left += table[i]["detection"] < 0 and table[i]["seen"] > 0
+    for j in range(work.n):
+        free += detections[j]["track"] < 0 and detections[j]["pool"] == HIGH
+    if left == 0 or free == 0:
+        return 0
+    pairs, count, most = np.empty(min(left * free, MOST_PAIRS), PAIR), 0, 0.0
+    for i in range(run["tracks"]):
+        track = table[i]
+        if track["detection"] >= 0 or track["seen"] == 0:
+            continue
+        for j in range(work.n):
+            detection = detections[j]
+            if detection["track"] >= 0 or detection["pool"] != HIGH or are_apart(run, track, detection):
+                continue
+            overlap = iou(track["newest"], detection["box"], 0.0)
+            if overlap > floor and count < len(pairs):
+                pairs[count]["row"], pairs[count]["column"] = i, j
+                pairs[count]["iou"], pairs[count]["gain"] = overlap, overlap
+                count += 1
+                most = max(most, overlap)
     if most > run["iou_thresh"]:
+        arrange(pairs, count, work.pairs[1], work.nodes[0], run["tracks"], work.nodes[1], work.n)
         _match(work, pairs)
     return count
 
