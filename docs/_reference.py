@@ -154,7 +154,7 @@ def exit_codes() -> str:
 def parameters() -> str:
     """The parameters of every tracking method with their ranges."""
     parts = []
-    for name in registry.BUILT_IN:
+    for name in (*registry.BUILT_IN, *registry.PEERS):
         rows = ["| parameter | default | from | to |", "|---|--:|--:|--:|"]
         for field in dataclasses.fields(registry.find(name).parameters):
             limits = field.metadata
@@ -166,7 +166,7 @@ def parameters() -> str:
 def abilities() -> str:
     """What the record of every tracking method says that it can."""
     rows = ["| method | presets | appearance | shows predictions | keeps classes apart |", "|---|---|---|:-:|:-:|"]
-    for name in registry.BUILT_IN:
+    for name in (*registry.BUILT_IN, *registry.PEERS):
         method, choice = registry.find(name), registry.choose(name)
         presets = ", ".join(f"`{preset}`" for preset in dict.fromkeys(["default", *method.presets]))
         appearance = "needed" if choice.needs_embeddings else "optional" if choice.takes_appearance else "none"

@@ -9,7 +9,7 @@ from edge.detect import flags
 from edge.errors import UsageError
 from edge.infer.backend import BackendName
 from edge.track.appearance import Appearance
-from edge.track.registry import BUILT_IN
+from edge.track.registry import BUILT_IN, PEERS
 
 if TYPE_CHECKING:
     from edge.chain.interval import Every
@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--tracking-method",
         default="nanotrack",
         metavar="NAME",
-        help=f"{', '.join(BUILT_IN)}, or one of your own as module:NAME; default: nanotrack",
+        help=f"{', '.join((*BUILT_IN, *PEERS))}, or one of your own as module:NAME; default: nanotrack",
     )
     parser.add_argument(
         "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"

@@ -13,20 +13,23 @@ if TYPE_CHECKING:
     from edge.track.method import Choice, Method
 
 # Each is the METHOD of the module of its name in `edge.track.methods`.
-BUILT_IN = ("nanotrack", "bytetrack", "sparsetrack", "ocsort", "botsort", "qdtrack", "jointtrack")
+BUILT_IN = ("nanotrack", "bytetrack", "sparsetrack", "qdtrack", "jointtrack")
+# Others to compare with: found by their names as well, and compiled when they are first used.
+PEERS = ("ocsort", "botsort")
 
 
 def find(name: str) -> "Method":
-    """The method called `name`: one of BUILT_IN, or "module:NAME" for the `Method` NAME of an importable module.
+    """The method called `name`: one of BUILT_IN or PEERS, or "module:NAME" for the `Method` NAME of a module.
 
     Modules in the current folder are found too. Raises UsageError where there is none.
     """
-    if name in BUILT_IN:
+    ours = (*BUILT_IN, *PEERS)
+    if name in ours:
         method: Method = importlib.import_module(f"edge.track.methods.{name}").METHOD
         return method
     if ":" not in name:
         raise UsageError(
-            f"tracking method {name!r} is unknown; {nearest(name, BUILT_IN)} (a method of your own: module:NAME)"
+            f"tracking method {name!r} is unknown; {nearest(name, ours)} (a method of your own: module:NAME)"
         )
     return _outside(name)
 
@@ -52,7 +55,7 @@ def _outside(name: str) -> "Method":
     except Exception as error:  # whatever the module of somebody else raises
         raise UsageError(
             f"tracking method {name!r}: cannot import {module_name!r}: {type(error).__name__}: {error}; "
-            f"run this in the module's folder, or add that to PYTHONPATH (ours are {', '.join(BUILT_IN)})"
+            f"run this in the module's folder, or add that to PYTHONPATH (ours are {', '.join((*BUILT_IN, *PEERS))})"
         ) from error
     found = vars(module).get(attribute)
     if not isinstance(found, Method):

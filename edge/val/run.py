@@ -13,7 +13,7 @@ import numpy as np
 from edge.errors import OutputError, UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.motchallenge import format_detections, format_rows, read_detections
-from edge.track.registry import BUILT_IN, choose
+from edge.track.registry import BUILT_IN, PEERS, choose
 from edge.types import Frame, Tracks
 from edge.val import embeddings, parallel
 from edge.val.dataset import Sequence
@@ -55,7 +55,7 @@ class Setting:
         A method from outside is `MODULE:NAME`.
         """
         method, *rest = text.split(":")
-        if method not in BUILT_IN and rest and "=" not in rest[0]:
+        if method not in (*BUILT_IN, *PEERS) and rest and "=" not in rest[0]:
             method, *rest = f"{method}:{rest[0]}", *rest[1:]
         parameters: dict[str, float] = {}
         for part in rest:
