@@ -75,7 +75,17 @@ Point = Annotated[
 ]
 
 
-Every = Annotated[StrictInt, Field(ge=1, le=100)] | Literal["auto"]
+def _interval(every: Any) -> Any:
+    if every == "auto" or (type(every) is int and 1 <= every <= 100):
+        return every
+    raise ValueError(f'expected a whole number from 1 to 100, or "auto", found {every!r}')
+
+
+Every = Annotated[
+    StrictInt | Literal["auto"],
+    BeforeValidator(_interval),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"const": "auto"}]}),
+]
 
 
 @dataclass(frozen=True, config=_SECTION)
