@@ -43,6 +43,15 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert load(tmp_path, SMALL + '[jsonl]\nfolder = "d"\nkeep = 3').jsonl == Jsonl("d", 64.0, 3, 256.0)
 
 
+def test_a_detect_interval_is_a_number_or_auto(tmp_path: Path) -> None:
+    auto = SMALL.replace('"p"\n', '"p"\ndetect_every = "auto"\ndetect_budget = 0.3\n')
+    assert load(tmp_path, auto).model == Model("p", detect_every="auto", detect_budget=0.3)
+    assert load(tmp_path, SMALL + "detect_every = 3\n").camera[0].detect_every == 3
+    for wrong in ('"sometimes"', "0", "101", "true", "2.0"):
+        (told,) = mistakes_of(tmp_path, SMALL + f"detect_every = {wrong}\n")
+        assert 'expected a whole number from 1 to 100, or "auto", found' in told
+
+
 def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
     text = """
         [model]
