@@ -39,7 +39,7 @@ class Aside:
         self._waiting: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
         self._places = threading.Semaphore(CAPACITY)
         self._spare: queue.SimpleQueue[Image] = queue.SimpleQueue()
-        self._error: OutputError | None = None
+        self._error: Exception | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="output aside", daemon=True)
 
@@ -98,7 +98,7 @@ class Aside:
                 try:
                     with self._span:
                         self._output.write(events)
-                except OutputError as error:
+                except Exception as error:  # noqa: BLE001  a thread's edge: the next write raises it
                     self._error, broken = error, True
             for event in events:
                 if isinstance(event, Observed) and event.image is not None:

@@ -108,6 +108,16 @@ def test_an_error_is_raised_by_the_next_write_and_only_once() -> None:
     assert (len(output.means), output.closed) == (2, 1)
 
 
+def test_a_bug_of_the_output_does_not_hang_the_writer() -> None:
+    output = Recorded()
+    output.means = None  # type: ignore[assignment]
+    aside = Aside(output, Span())
+    aside.start()
+    with pytest.raises(TypeError):
+        write_many(aside, 1)
+    aside.close()
+
+
 def test_an_error_in_the_last_pictures_is_raised_by_close() -> None:
     output = Recorded(fails_at=0)
     aside = Aside(output, Span())
