@@ -29,6 +29,8 @@ VERBS = {
     "serve": "track several cameras continuously, as a service",
     "history": "export what the service counted, by minute, hour or day",
     "check": "find all mistakes in a configuration of the daemon",
+    "install-service": "install the daemon as a systemd service",
+    "uninstall-service": "stop the daemon's systemd service and remove it",
     "selftest": "check on this board that a pack computes the right results",
 }
 
@@ -89,7 +91,7 @@ def dispatch(
     for verb, summary in verbs.items():
         if verb == wanted:
             try:
-                command = cast(Command, importlib.import_module(f"{package}.{verb}"))
+                command = cast(Command, importlib.import_module(f"{package}.{verb.replace('-', '_')}"))
             except ModuleNotFoundError as error:
                 if extra is None or (error.name or "").startswith(("edge", "export", "calibration")):
                     raise

@@ -43,7 +43,19 @@ def test_the_unit_is_exposed_as_little_as_a_camera_and_a_compiler_allow() -> Non
 def test_a_restart_is_not_tried_where_it_cannot_help() -> None:
     unit = settings()
     assert set(unit["RestartPreventExitStatus"].split()) == {"64", "65", "66", "78"}
-    assert unit["StartLimitIntervalSec"] == "0"
+    # Nothing fails for ever at once: every 5 s and a start's own time, which is longer than a minute for 60 of them.
+    assert (unit["StartLimitIntervalSec"], unit["StartLimitBurst"]) == ("1h", "60")
+    assert 60 * int(unit["RestartSec"]) < 3600
+
+
+def test_the_user_exists_before_the_first_start() -> None:
+    unit = settings()
+    assert "DynamicUser" not in unit
+    made = (UNIT.with_name("sysusers.conf")).read_text()
+    assert re.search(rf"^u {unit['User']} -", made, re.MULTILINE)
+    folders = (UNIT.with_name("tmpfiles.conf")).read_text()
+    for name in ("lib", "cache"):
+        assert f"d /var/{name}/{unit['StateDirectory']} 0700 {unit['User']} {unit['Group']} -" in folders
 
 
 def test_the_unit_leaves_room_for_the_compiler() -> None:

@@ -3,9 +3,10 @@
   nanotrack check --config nanotrack.toml
   nanotrack check --schema > nanotrack.schema.json      for editors, see the reference of the configuration
 
-Checked are the file itself, the model pack with its hashes, the tracker's parameters, files, devices, credentials and
-folders with their permissions; the model is opened as serve opens it. Nothing is sent over the network. Run it as the
-user of the service. Exit code 0: ready to serve; 78: there are mistakes.
+Checked are the file itself, the model pack with its hashes, the tracker's parameters, recordings, credentials, folders
+with their permissions, ports and the extras that are needed; the model is opened as serve opens it, and serve begins
+with the same check. Nothing is sent to cameras or brokers. A camera that is not there is no mistake: serve waits for
+it. Run it as the user of the service. Exit code 0: ready to serve; 78: there are mistakes.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+from edge.console.outgoing import public
 from edge.errors import ConfigError
 
 
@@ -30,10 +32,16 @@ def run(args: argparse.Namespace) -> None:
     if args.schema:
         sys.stdout.write(json.dumps(config.json_schema(), indent=2) + "\n")
         return
-    settings = config.load(args.config)
-    from edge.service.check import mistakes
+    reading = config.read(args.config)
+    from edge.service.compiling import announced
 
-    found = mistakes(settings)
-    if found:
-        raise ConfigError("\n  ".join([f"{args.config}: {len(found)} to correct:", *found]))
-    sys.stdout.write(f"{args.config}: ready to serve {', '.join(camera.name for camera in settings.camera)}\n")
+    with announced():
+        from edge.service.check import survey
+
+        found = survey(reading)
+    if reading.value is None or found.mistakes:
+        raise ConfigError(reading.listed(found.mistakes))
+    for wait in found.waits:
+        sys.stdout.write(public(f"{reading.line(wait)}\n"))
+    names = ", ".join(camera.name for camera in reading.value.camera)
+    sys.stdout.write(public(f"{args.config}: ready to serve {names}\n"))

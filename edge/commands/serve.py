@@ -19,6 +19,7 @@ from edge.errors import NanoTrackError
 
 if TYPE_CHECKING:
     from edge.service.daemon import Daemon
+    from edge.settings.config import Web
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +52,24 @@ def run(args: argparse.Namespace) -> None:
 
     log_to_journal(verbose=args.verbose)
     reload = ReloadRequest()  # before the configuration is read: a request that comes later asks for a newer one
+    from edge.service.compiling import announced
     from edge.settings import config
 
-    settings = config.load(args.config)
-    from edge.service.daemon import Daemon
-    from edge.service.notify import notify
-    from edge.service.web.editor import Editor
-
+    reading = config.read(args.config)
     with StopRequest() as stop:
-        daemon = Daemon(settings, editor=Editor(args.config, reload.note))
+        with announced():
+            from edge.service.check import survey
+            from edge.service.daemon import Daemon
+            from edge.service.notify import notify
+            from edge.service.web.editor import Editor
+
+            found = survey(reading)
+        if reading.value is None or found.mistakes:
+            raise found.error(reading.listed(found.mistakes))
+        editor = Editor(args.config, reload.note)
+        daemon = Daemon(reading.value, networks=found.networks, editor=editor)
+        if reading.value.web is not None:
+            logger.info("page: %s", address_of(reading.value.web, daemon.port))
         notify(f"READY=1\nSTATUS={daemon.status}")
         try:
             while not stop.exit_code and not daemon.is_finished:
@@ -70,6 +80,12 @@ def run(args: argparse.Namespace) -> None:
             daemon.close()
     if daemon.hangs:
         _leave()
+
+
+def address_of(web: "Web", port: int | None) -> str:
+    """Where the page is, for a browser on this board."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(web.address, web.address)
+    return f"{'http' if web.certificate is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def _leave() -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,6 +89,22 @@ def warm_embedder(config: Config, detector: Detector | JointDetector, spans: Spa
     embedder = open_embedder(model.pack, wish, spans)
     embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
     return embedder
+
+
+class Networks(NamedTuple):
+    """The networks that all cameras share, warm, and what times them."""
+
+    spans: Spans
+    detector: Detector | JointDetector
+    embedder: Embedder | None
+
+
+def open_networks(config: Config) -> Networks:
+    """The networks as configured. Raises NanoTrackError where one cannot be opened or does not fit the tracker."""
+    spans = Spans()
+    detector = warm_detector(config.model, spans)
+    require_embeddings(config, detector.description.is_joint)
+    return Networks(spans, detector, warm_embedder(config, detector, spans))
 
 
 def network_of(detector: Detector | JointDetector, embedder: Embedder | None) -> str | None:

@@ -1,20 +1,26 @@
-"""Every mistake in what a configuration refers to, found at once and before anything runs."""
+"""Whether the daemon would start with a configuration: the one answer for `nanotrack check` and `nanotrack serve`."""
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from edge import modelpack
 from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
-from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
+from edge.errors import ConfigError, NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service.build import OF_PICTURES, interval, require_embeddings, tracker, warm_detector, warm_embedder
+from edge.service.build import OF_PICTURES, Networks, interval, require_embeddings, tracker, warm_detector, warm_embedder
 from edge.service.web import http
+from edge.service.web.neighbour import check_port
 from edge.settings import credentials
-from edge.settings.config import CameraConfig, Config
-from edge.sinks.history.database import open_to_read
+from edge.settings.config import CameraConfig, Config, Model
+from edge.settings.positions import KeyPath
+from edge.settings.toml import Mistake, Reading
+from edge.sinks.history.database import check_writable
 from edge.sinks.mqtt import MqttOutput
+from edge.sinks.rotating import NEWEST
 from edge.spans import Spans
 from edge.video.address import kind_of
 from edge.video.camera import check_device, device_of
@@ -24,44 +30,89 @@ from edge.video.opening import Opening
 _CHECK_S = 5.0  # the longest check of one camera's file or device
 
 
-def mistakes(config: Config) -> list[str]:
-    """What would stop `nanotrack serve`, and what a camera would wait for in vain; each starts with its key.
+class Survey(NamedTuple):
+    """Whether `nanotrack serve` would start: it does where there are no `mistakes`.
 
-    The networks are opened as `serve` opens them. Nothing is sent over the network, and no camera is opened.
+    `errors` are what was raised for those that a look at files and devices found. `waits` says which cameras would be
+    waited for, and why. `networks` are open where they could be opened.
     """
-    checks: list[tuple[str, Callable[[], object]]] = [
-        ("model", lambda: _check_model(config)),
-        ("tracking", lambda: _check_tracking(config)),
-    ]
-    checks += [(f"camera.{camera.name}", _camera_check(camera)) for camera in config.camera]
-    if config.jsonl is not None:
-        checks.append(("jsonl.folder", _folder_check(config.jsonl.folder)))
-    if config.mot is not None:
-        checks.append(("mot.folder", _folder_check(config.mot.folder)))
-    for name in OF_PICTURES:
-        settings = getattr(config, name)
-        if settings is not None:
-            checks.append((f"{name}.folder", _made_folder_check(Path(settings.folder))))
-    if config.history is not None:
-        checks.append(("history.path", _history_check(Path(config.history.path))))
-    mqtt, web = config.mqtt, config.web
-    if mqtt is not None:
-        checks.append(("mqtt", lambda: MqttOutput(mqtt)))
-    if web is not None:
-        checks.append(("web", lambda: http.check(web)))
-    return list(_failures(checks))
+
+    mistakes: list[Mistake]
+    errors: list[NanoTrackError]
+    waits: list[Mistake]
+    networks: Networks | None
+
+    def error(self, text: str) -> NanoTrackError:
+        """The error to end with: of one kind where all are, such as a missing device, else of the configuration."""
+        kinds = {type(error) for error in self.errors}
+        is_one = len(kinds) == 1 and len(self.errors) == len(self.mistakes)
+        return (kinds.pop() if is_one else ConfigError)(text)
 
 
-def _failures(checks: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
-    for key, check in checks:
+class _WaitError(NanoTrackError):
+    """A camera that is not there now; `serve` connects it when it comes."""
+
+
+def survey(reading: Reading[Config]) -> Survey:
+    """All mistakes of a configuration at once: those of the file, and of everything that it refers to.
+
+    The networks are opened as `serve` opens them. Nothing is sent to cameras or brokers, and nothing is written.
+    """
+    sound = reading.sound
+    sections: dict[str, Any] = {"model": Model("none"), "camera": (CameraConfig("none", "demo://"),)}
+    sections |= {name: section for name, section in sound.items() if section}
+    config = reading.value or Config(**sections)
+    networks: list[Networks] = []
+    found = Survey(list(reading.mistakes), [], [], None)
+    for path, at, check in _checks(reading, config, networks):
         try:
             check()
+        except _WaitError as error:
+            found.waits.append(reading.mistake(path, str(error), at))
         except NanoTrackError as error:
-            yield f"{key}: {error}"
+            found.errors.append(error)
+            found.mistakes.append(reading.mistake(path, str(error), at))
+    return found._replace(networks=networks[0] if networks else None)
 
 
-def _check_model(config: Config) -> None:
-    """Raises for a pack that is none, a class it does not know, wishes that exclude each other, and what cannot run."""
+def _checks(
+    reading: Reading[Config], config: Config, networks: list[Networks]
+) -> Iterator[tuple[KeyPath, str, Callable[[], object]]]:
+    """What to look at: its name, its key, and a function that raises where something is wrong.
+
+    Sections with mistakes are left out.
+    """
+    sound = reading.sound
+    if "model" in sound:
+        yield ("model",), "pack", lambda: networks.append(_check_model(config))
+    if "tracking" in sound:
+        yield ("tracking",), "parameters", lambda: _check_tracking(config)
+    names = [camera.get("name") for camera in reading.data.get("camera", []) if isinstance(camera, dict)]
+    for camera in sound.get("camera", ()):
+        path = ("camera", names.index(camera.name))
+        yield path, "credentials", partial(_check_credentials, camera)
+        yield path, "source", partial(_check_source, camera)
+    if jsonl := sound.get("jsonl"):
+        yield ("jsonl", "folder"), "", lambda: _check_writable(Path(jsonl.folder), NEWEST)
+    if mot := sound.get("mot"):
+        yield ("mot", "folder"), "", lambda: _check_writable(Path(mot.folder))
+    for name in OF_PICTURES:
+        if pictures := sound.get(name):  # this folder is made at the start
+            yield (name, "folder"), "", partial(_check_writable, _nearest(Path(pictures.folder)))
+    if history := sound.get("history"):
+        yield ("history", "path"), "", lambda: check_writable(Path(history.path))
+    if mqtt := sound.get("mqtt"):
+        yield ("mqtt",), "credentials", lambda: MqttOutput(mqtt)
+    if web := sound.get("web"):
+        yield ("web",), "credentials", lambda: http.check(web)
+        yield ("web",), "port", lambda: check_port(web)
+
+
+def _check_model(config: Config) -> Networks:
+    """The networks, open.
+
+    Raises for a pack that is none, a class it does not know, wishes that exclude each other, and what cannot run.
+    """
     model = config.model
     Wish(model.backend, model.variant, model.require, model.threads or 1)
     path = Path(model.pack)
@@ -75,9 +126,10 @@ def _check_model(config: Config) -> None:
     try:
         follower = tracker(config, 30.0, detector.description.classes)
     except NanoTrackError:  # that is for `_check_tracking` to say
-        return
-    if follower.appearance is not None and (path.is_file() or modelpack.read(path).reid is not None):
-        warm_embedder(config, detector, spans)
+        return Networks(spans, detector, None)
+    has_reid = path.is_file() or modelpack.read(path).reid is not None
+    embedder = warm_embedder(config, detector, spans) if follower.appearance is not None and has_reid else None
+    return Networks(spans, detector, embedder)
 
 
 def _check_tracking(config: Config) -> None:
@@ -93,46 +145,43 @@ def _check_tracking(config: Config) -> None:
         raise UsageError(f"{path}: has no appearance network; export it with --reid, or leave appearance out")
 
 
-def _camera_check(camera: CameraConfig) -> Callable[[], None]:
-    def check() -> None:
-        if not Opening(lambda: _check_camera(camera)).wait(_CHECK_S):
-            raise NotFoundError(
-                f"{redacted(camera.source)}: not found out within {_CHECK_S:g} s; is it in a file system that is away?"
-            )
-
-    return check
-
-
-def _check_camera(camera: CameraConfig) -> None:
+def _check_credentials(camera: CameraConfig) -> None:
     if camera.credentials is not None:
         credentials.read(camera.credentials)
+
+
+def _check_source(camera: CameraConfig) -> None:
+    """A recording must be there; a camera may come later, as one that is switched off does."""
     kind = kind_of(camera.source)
     if kind == "device":
-        check_device(device_of(camera.source))
-    elif kind == "demo" or (kind == "path" and not Path(camera.source).is_fifo()):
+        try:
+            check_device(device_of(camera.source))
+        except NanoTrackError as error:
+            raise _WaitError(f"is waited for: {error}") from None
+    elif (kind == "demo" or kind == "path") and not Opening(lambda: _open_and_close(camera)).wait(_CHECK_S):
+        raise _WaitError(
+            f"is waited for: {redacted(camera.source)}: not found out within {_CHECK_S:g} s; is it in a file system"
+            " that is away?"
+        )
+
+
+def _open_and_close(camera: CameraConfig) -> None:
+    if not Path(camera.source).is_fifo():
         open_source(camera.source, camera.frame_rate).close()
 
 
-def _folder_check(folder: str) -> Callable[[], None]:
-    return lambda: _check_writable(Path(folder))
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or that of its parents which is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
-def _made_folder_check(folder: Path) -> Callable[[], None]:
-    """For a folder that is made at the start."""
-    return lambda: _check_writable(next(path for path in (folder, *folder.parents) if path.exists()))
-
-
-def _history_check(path: Path) -> Callable[[], None]:
-    def check() -> None:
-        _check_writable(path.parent)
-        if path.exists():
-            open_to_read(path).close()
-
-    return check
-
-
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, name: str = "") -> None:
+    """Raise OutputError where this user cannot write into `folder`, or not on a file `name` in it."""
     if not folder.is_dir():
-        raise OutputError(f"{folder}: expected a folder, found none; make it or name another")
+        found = "found a file" if folder.exists() else "No such file or directory"
+        raise OutputError(f"{folder}: expected a folder: {found}; make it or name another")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: this user may not write there; change its owner or name another")
+    file = folder / name
+    if name and file.exists() and not (file.is_file() and os.access(file, os.W_OK)):
+        raise OutputError(f"{file}: this user may not write it; change its owner or remove it")

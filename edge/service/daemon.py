@@ -26,9 +26,11 @@ from edge.service.appearance import Appearances
 from edge.service.build import (
     OF_PICTURES,
     OUTPUTS,
+    Networks,
     followed,
     interval,
     network_of,
+    open_networks,
     open_outputs,
     require_embeddings,
     tracker,
@@ -49,7 +51,6 @@ from edge.sinks.history.query import past_totals
 from edge.sinks.hooks import CameraStates, Hooks
 from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
 from edge.sinks.queued import Queued
-from edge.spans import Spans
 from edge.video.capture import STOP_S as CAPTURE_STOP_S
 from edge.video.capture import Capture
 
@@ -70,13 +71,18 @@ _SNAPSHOT_S = 0.25
 class Daemon:
     """The daemon of `config`, running. `cycle` is one turn of the loop, `reload` takes a new configuration.
 
-    The board's sensors are read under `root`; `editor` changes the configuration's file for the page. Raises
-    NanoTrackError where network, tracker, a recording or an output cannot be opened; a camera that does not answer is
-    waited for.
+    The board's sensors are read under `root`; `networks` are those of `config` where they are open already; `editor`
+    changes the configuration's file for the page. Raises NanoTrackError where network, tracker, a recording or an
+    output cannot be opened; a camera that does not answer is waited for.
     """
 
     def __init__(
-        self, config: Config, clock: Clock | None = None, root: Path = board.ROOT, editor: Editor | None = None
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        root: Path = board.ROOT,
+        networks: Networks | None = None,
+        editor: Editor | None = None,
     ):
         self.clock = clock or Clock()
         self.broken = self.clock_steps = 0
@@ -87,7 +93,6 @@ class Daemon:
         self._status_s, self._status_frames = self.clock.mono(), 0
         self._frames = 0
         self.config = config
-        self.spans = Spans()
         self.is_stopping = False
         self._began_s = self.clock.mono()
         self._recent_events = RecentEvents(self.clock.mono)
@@ -95,9 +100,7 @@ class Daemon:
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
         self.temperature = Temperature(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
-        self.detector = warm_detector(config.model, self.spans)
-        require_embeddings(config, self.detector.description.is_joint)
-        self.embedder = warm_embedder(config, self.detector, self.spans)
+        self.spans, self.detector, self.embedder = networks or open_networks(config)
         self.budget = Budget(config.model.detect_budget)  # of all cameras with detect_every = "auto" together
         self._server: Server | None = None
         self._is_shown = config.web is not None
@@ -293,8 +296,16 @@ class Daemon:
         for name, output in outputs.items():
             output.start([gone for gone in self._gone_outputs if gone.name == name])
         for stream in streams:
-            logger.info("camera %s: %s", stream.origin.camera, redacted(stream.capture.camera.source))
+            logger.info(
+                "camera %s: %s -> %s", stream.origin.camera, redacted(stream.capture.camera.source), self._where_it_runs
+            )
             stream.capture.start(tuple(self._gone_captures))
+
+    @property
+    def _where_it_runs(self) -> str:
+        """The backend and variant of each network, such as "detector on onnxruntime-int8"."""
+        networks = {"detector": self.detector, "appearance": self.embedder}
+        return ", ".join(f"{name} on {net.backend.running.rung}" for name, net in networks.items() if net is not None)
 
     def _end(self, streams: Sequence[Stream]) -> None:
         """Let go of cameras, without waiting for them."""

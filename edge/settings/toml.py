@@ -50,14 +50,18 @@ class Reading(Generic[T]):
     data: Mapping[str, Any] = field(repr=False)
     positions: Positions = field(repr=False)
 
-    def mistake(self, path: KeyPath, text: str) -> Mistake:
-        """A mistake at the key `path`, which need not be in the file: `text` follows the name of the key."""
-        return Mistake(*self.positions[path], f"{name_of(path, self.data)}: {text}")
+    def mistake(self, path: KeyPath, text: str, at: str = "") -> Mistake:
+        """A mistake of what `path` leads to; in a section, at its key `at`. Neither needs to be in the file."""
+        where = (*path, at)
+        return Mistake(*self.positions[where], f"{name_of(path, self.data)}: {text}")
 
-    def error(self, mistakes: list[Mistake]) -> ConfigError:
-        """The error that lists them."""
-        lines = [f"{self.path}:{line}:{column}: {text}" for line, column, text in sorted(mistakes)]
-        return ConfigError("\n  ".join([f"{self.path}: {len(lines)} to correct:", *lines]))
+    def line(self, mistake: Mistake) -> str:
+        """FILE:LINE:COLUMN: TEXT, as editors and terminals know it."""
+        return f"{self.path}:{mistake.line}:{mistake.column}: {mistake.text}"
+
+    def listed(self, mistakes: list[Mistake]) -> str:
+        """All of them, in the order of the file."""
+        return "\n  ".join([f"{self.path}: {len(mistakes)} to correct:", *map(self.line, sorted(mistakes))])
 
 
 def read(schema: type[T], path: Path) -> Reading[T]:
@@ -80,7 +84,7 @@ def load(schema: type[T], path: Path) -> T:
     """The file as an instance of `schema`. Raises ConfigError with every mistake."""
     reading = read(schema, path)
     if reading.value is None:
-        raise reading.error(reading.mistakes)
+        raise ConfigError(reading.listed(reading.mistakes))
     return reading.value
 
 

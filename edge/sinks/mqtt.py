@@ -235,6 +235,7 @@ class MqttOutput:
             return
         self._trouble = ""
         self._is_swept = False
+        logger.info("MQTT: connected to %s:%d", self._settings.host, self._settings.port)
         client.publish(self._topic("status"), "online", qos=1, retain=True)
         # A broker sends what is retained before what is published later: the marker tells that nothing was.
         client.subscribe(self._topic(_RECORD), qos=1)

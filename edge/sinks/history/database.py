@@ -5,8 +5,10 @@ cut loses at most the last seconds and never damages the file (sqlite.org/wal.ht
 """
 
 import logging
+import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from edge.errors import DataError, NotFoundError, OutputError
@@ -62,6 +64,23 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         raise OutputError(f"history {path}: cannot be written: {error}") from error
 
 
+def check_writable(path: Path) -> None:
+    """Raise OutputError where `open_to_write` would, and leave everything as it is."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise OutputError(f"history {path}: this user cannot write in {folder}; change its owner or name another")
+    if not path.exists():
+        return
+    if not (path.is_file() and os.access(path, os.W_OK)):
+        raise OutputError(f"history {path}: expected a file that this user can write, found something else")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)) as file:
+            if file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                _require_ours(file, path)
+    except sqlite3.Error:
+        return  # a damaged one is set aside
+
+
 def open_to_read(path: Path) -> sqlite3.Connection:
     """The database, unchanged. Raises NotFoundError where there is none, DataError where it is none of ours."""
     if not path.is_file():
@@ -108,6 +127,13 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
         return
+    _require_ours(database, path)
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def _require_ours(database: sqlite3.Connection, path: Path) -> None:
     application = database.execute("PRAGMA application_id").fetchone()[0]
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION:
@@ -116,9 +142,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(f"BEGIN; {FEET} PRAGMA user_version = {VERSION}; COMMIT;")
     elif version != VERSION:
         raise OutputError(f"history {path}: found version {version}, expected {VERSION}; name another file")
-    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
 
 
 def _forget_before(database: sqlite3.Connection, minute: int) -> None:

@@ -1,0 +1,1 @@
+"""The daemon as a systemd service: what is installed where, step by step."""
