@@ -102,12 +102,15 @@ class Broker:
 
 
 class RtspCamera:
-    """GStreamer's RTSP server on a port of its own; `show` is what it sends, see `rtsp_server.py`."""
+    """GStreamer's RTSP server on a port of its own; `show` is what it sends, see `rtsp_server.py`.
 
-    def __init__(self, *show: str) -> None:
+    `transport` is the only one that it offers, "any" for all.
+    """
+
+    def __init__(self, *show: str, transport: str = "any") -> None:
         self.port = free_port()
         self.address = f"rtsp://127.0.0.1:{self.port}/x"
-        self._show = show
+        self._show = (transport, *show)
 
     def start(self, size: str) -> None:
         """Send pictures of `size`, such as "320x240"."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from edge.errors import UnavailableError
 from edge.infer.backend import BackendName, VariantName
 from edge.track.appearance import Appearance
+from edge.video.options import Options, mismatch
 
 try:
     from pydantic import (
@@ -246,6 +247,21 @@ class CameraConfig:
         default=None, description="File with user:password, by path or by the name of a systemd credential."
     )
     detect_every: Every | None = Field(default=None, description="In place of the model's.")
+    rtsp_transport: Literal["tcp", "udp"] | None = Field(
+        default=None, description="How an RTSP stream travels; without it TCP, and UDP where the camera has no TCP."
+    )
+    every_s: StrictFloat | None = Field(
+        default=None,
+        ge=0.05,
+        le=60,
+        description="Time between two pictures, of an address that gives one JPEG a request.",
+    )
+    size: tuple[StrictInt, StrictInt] | None = Field(
+        default=None, description="Width and height that a V4L2 device is set to; without it the driver's choice."
+    )
+    pixel_format: str | None = Field(
+        default=None, description="Format that a V4L2 device is set to, such as MJPG or YUYV."
+    )
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
     mask: tuple[Mask, ...] = ()
@@ -265,6 +281,40 @@ class CameraConfig:
         if credentials is not None and source is not None and "://" not in source:
             raise rule("credentials", f"expected a source with an address, found {source!r}")
         return credentials
+
+    @field_validator("rtsp_transport", "every_s", "size", "pixel_format")
+    @classmethod
+    def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
+        source, name = info.data.get("source"), info.field_name or ""
+        found = None if value is None or source is None else mismatch(source, Options(**{name: value}))
+        if found is not None:
+            raise rule(name, f"expected with a source of {found[1]}, found {source!r}")
+        return value
+
+    @field_validator("every_s")
+    @classmethod
+    def _check_every(cls, every_s: float | None, info: ValidationInfo) -> float | None:
+        stall_s = info.data.get("stall_s", 120)
+        if every_s is not None and every_s > stall_s / 2:
+            raise rule("every_s", f"expected at most half of stall_s, which is {stall_s:g}, found {every_s:g}")
+        return every_s
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _check_size(cls, size: Any) -> Any:
+        return _pair(size)
+
+    @field_validator("pixel_format")
+    @classmethod
+    def _check_format(cls, pixel_format: str | None) -> str | None:
+        if pixel_format is not None and not (len(pixel_format) == 4 and pixel_format.isascii()):
+            raise ValueError(f"expected four characters, such as MJPG, found {pixel_format!r}")
+        return pixel_format
+
+    @property
+    def options(self) -> Options:
+        """What is asked of the source beside its address."""
+        return Options(self.rtsp_transport, self.every_s, self.size, self.pixel_format)
 
 
 @dataclass(frozen=True, config=_SECTION)

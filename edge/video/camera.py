@@ -9,6 +9,7 @@ from edge.errors import NotFoundError, UnavailableError
 from edge.types import Frame, Image
 from edge.video.address import kind_of
 from edge.video.opencv import cv2
+from edge.video.options import Options
 
 _CSI = "csi://"
 # OpenCV says the same of a picture that cannot be decoded and of a connection that is gone; the first passes.
@@ -54,8 +55,14 @@ class Camera:
         self._capture.release()
 
 
-def open_camera(address: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float]) -> Camera:
-    """The camera at `/dev/videoN`, `N` or `csi://N`. Raises NotFoundError, or UnavailableError without GStreamer."""
+def open_camera(
+    address: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], options: Options
+) -> Camera:
+    """The camera at `/dev/videoN`, `N` or `csi://N`.
+
+    A V4L2 device is asked for `frame_rate` and the mode of `options`. Raises NotFoundError, or UnavailableError
+    without GStreamer or for a mode that the device does not have.
+    """
     if kind_of(address) == "csi":
         capture = _csi_capture(address)
         if not capture.isOpened():
@@ -69,7 +76,33 @@ def open_camera(address: str, frame_rate: float | None, silence_s: float, clock:
             f"{device}: gives no pictures; is it a camera, and does no other program use it? (a camera may have several"
             " devices, of which the first has the pictures)"
         )
+    try:
+        _set_mode(capture, device, frame_rate, options)
+    except UnavailableError:
+        capture.release()
+        raise
     return Camera(capture, frame_rate, silence_s, clock)
+
+
+def _set_mode(capture: "cv2.VideoCapture", device: str, frame_rate: float | None, options: Options) -> None:
+    """Format before size before rate: the driver offers the later ones for the earlier ones."""
+    remedy = f"choose one that v4l2-ctl --device {device} --list-formats-ext lists"
+    if options.pixel_format is not None:
+        wanted = cv2.VideoWriter.fourcc(*options.pixel_format)
+        capture.set(cv2.CAP_PROP_FOURCC, wanted)
+        code = int(capture.get(cv2.CAP_PROP_FOURCC))
+        if code != wanted:
+            found = code.to_bytes(4, "little", signed=False).decode("ascii", "replace")
+            raise UnavailableError(f"{device}: pixel_format {options.pixel_format}: it gives {found}; {remedy}")
+    if options.size is not None:
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.size[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.size[1])
+        found_size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if found_size != options.size:
+            asked, given = (f"{width}x{height}" for width, height in (options.size, found_size))
+            raise UnavailableError(f"{device}: size {asked}: it gives {given}; {remedy}")
+    if frame_rate is not None:
+        capture.set(cv2.CAP_PROP_FPS, frame_rate)
 
 
 def device_of(address: str) -> str:

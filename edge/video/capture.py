@@ -19,12 +19,14 @@ from edge.video.loop import Looped
 from edge.video.open import open_source
 from edge.video.opening import Opening
 from edge.video.paced import Paced
+from edge.video.reasons import LoginRefusedError
 from edge.video.source import Source
 
 logger = logging.getLogger(__name__)
 
 STOP_S = 2.0  # how long a stop waits for captures to end
 _LONGEST_PAUSE_S = 30.0
+LOGIN_PAUSE_S = 300.0  # many cameras lock an account for some minutes after 3 to 10 wrong logins
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
 _SMALLEST_PX = 16
@@ -62,6 +64,7 @@ def open_camera(camera: CameraConfig, clock: Callable[[], float]) -> Source:
             credentials=camera.credentials,
             silence_s=camera.stall_s,
             clock=clock,
+            options=camera.options,
         )
 
     if not comes_live(camera):
@@ -156,9 +159,14 @@ class Capture:
         self._after = ()
         pauses = pauses_s()
         while not self._stop.is_set():
-            before = self.good_s
+            before, pause_s = self.good_s, 0.0
             try:
                 self._session()
+            except LoginRefusedError as error:
+                pause_s = LOGIN_PAUSE_S
+                self._note(
+                    f"{error}; it is asked again every {LOGIN_PAUSE_S / 60:g} minutes, since cameras lock accounts"
+                )
             except NanoTrackError as error:
                 self._note(str(error))
             except Exception as error:  # noqa: BLE001  a thread's edge: logged, and the camera is connected anew
@@ -167,7 +175,7 @@ class Capture:
                 break
             if self.good_s != before:
                 pauses = pauses_s()
-            self._stop.wait(next(pauses))
+            self._stop.wait(pause_s or next(pauses))
         self.finished = True
         self._ready.set()
 

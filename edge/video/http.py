@@ -19,7 +19,7 @@ from edge.types import Frame, Image
 from edge.video.address import without_login
 from edge.video.login import Login
 from edge.video.opencv import cv2
-from edge.video.reasons import of_os_error, of_status
+from edge.video.reasons import of_os_error, refusal
 
 _SNAPSHOT_RATE = 5.0  # requests a second to a camera that sends one picture for each
 _LARGEST_BYTES = 64 << 20
@@ -32,7 +32,8 @@ _JPEG_BEGIN, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 class HttpPictures:
     """A live source of JPEGs over HTTP. See `Source`.
 
-    `response` is the answer to the first request, `ask` makes another. Raises NotFoundError where no picture comes.
+    `response` is the answer to the first request, `ask` makes another, every `every_s` seconds where that is given.
+    Raises NotFoundError where no picture comes, or a stream of them where single ones were expected.
     """
 
     is_live = True
@@ -45,15 +46,20 @@ class HttpPictures:
         frame_rate: float | None,
         silence_s: float,
         clock: Callable[[], float],
+        every_s: float | None = None,
     ):
         self._silence_s, self._clock = silence_s, clock
         self._response = response
-        if response.headers.get_content_maintype() == "multipart":
+        is_stream = response.headers.get_content_maintype() == "multipart"
+        if is_stream and every_s is not None:
+            self.close()
+            raise NotFoundError("sends a stream, where every_s expects one picture a request; leave every_s out")
+        if is_stream:
             boundary = (response.headers.get_boundary() or "").strip("-").encode()
             self._bodies = _parts(response, boundary, silence_s)
             self.frame_rate = frame_rate or 30.0
         else:
-            self.frame_rate = frame_rate or _SNAPSHOT_RATE
+            self.frame_rate = 1 / every_s if every_s is not None else frame_rate or _SNAPSHOT_RATE
             self._bodies = self._snapshots(ask, response)
         self._number = 0
         self._first = self._picture()
@@ -125,7 +131,7 @@ def requester(address: str, silence_s: float) -> Callable[[], HTTPResponse]:
                 return request(error.url, login.header("GET", target))
         except urllib.error.HTTPError as error:
             error.close()
-            raise NotFoundError(of_status(error.code, str(error.reason), user is not None)) from error
+            raise refusal(error.code, str(error.reason), user is not None) from error
         except urllib.error.URLError as error:
             cause = error.reason if isinstance(error.reason, OSError) else OSError(str(error.reason))
             raise NotFoundError(of_os_error(cause, host, silence_s)) from error

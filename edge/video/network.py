@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
@@ -14,14 +15,18 @@ from edge.video.address import scheme_of
 from edge.video.camera import Camera
 from edge.video.http import HttpPictures, requester, sends_pictures, unchecked_tls
 from edge.video.opencv import cv2
+from edge.video.options import Options, Transport
 from edge.video.reasons import of_os_error
 from edge.video.rtsp import objection
 from edge.video.source import Source
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "tcp": 0}
 
-# TCP first, since lost UDP packets smear the picture; what FFmpeg knows to be damaged does not reach us.
-_FFMPEG_OPTIONS = "rtsp_flags;prefer_tcp|fflags;discardcorrupt"
+# How OpenCV takes options for FFmpeg: one variable of the whole process, read at every open. It opens one source at a
+# time anyway. TCP comes first, since lost UDP packets smear the picture; what FFmpeg knows to be damaged is left out.
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_FFMPEG_OPTIONS = "fflags;discardcorrupt"
+_one_at_a_time = threading.Lock()
 
 
 def open_network(
@@ -30,38 +35,45 @@ def open_network(
     credentials: str | None,
     silence_s: float,
     clock: Callable[[], float],
+    options: Options,
 ) -> Source:
     """The stream at `address`, connected. Raises NotFoundError with the reason, without user and password."""
     full = secrets.address_with(address, credentials)
     try:
         _check_login(full)
         if scheme_of(address) in ("http", "https"):
-            return _open_http(full, frame_rate, silence_s, clock)
-        return _open_ffmpeg(full, frame_rate, silence_s, clock)
+            return _open_http(full, frame_rate, silence_s, clock, options.every_s)
+        return _open_ffmpeg(full, frame_rate, silence_s, clock, options.rtsp_transport)
     except NotFoundError as error:
-        raise NotFoundError(f"{redacted(address)}: {redacted(str(error))}") from None
+        raise type(error)(f"{redacted(address)}: {redacted(str(error))}") from None
 
 
-def _open_http(full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float]) -> Source:
+def _open_http(
+    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], every_s: float | None
+) -> Source:
     ask = requester(full, silence_s)
     response = ask()
     if sends_pictures(response):
-        return HttpPictures(ask, response, frame_rate, silence_s, clock)
+        return HttpPictures(ask, response, frame_rate, silence_s, clock, every_s)
     kind = response.headers.get_content_type()
     response.close()
-    found = _capture(full, silence_s)
+    if every_s is not None:
+        raise NotFoundError(f"answers with {kind}, where every_s expects one JPEG a request")
+    found = _capture(full, silence_s, None)
     if not found.isOpened():
         raise NotFoundError(f"answers, but with {kind}, in which FFmpeg finds no video")
     return Camera(found, frame_rate, silence_s, clock)
 
 
-def _open_ffmpeg(full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float]) -> Source:
+def _open_ffmpeg(
+    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], transport: Transport | None
+) -> Source:
     parts = urlsplit(full)
     if parts.scheme in _PORTS:
         _knock(parts, silence_s)
-    found = _capture(full, silence_s)
+    found = _capture(full, silence_s, transport)
     if not found.isOpened():
-        raise NotFoundError(_reason(full, silence_s))
+        raise _reason(full, silence_s, transport)
     return Camera(found, frame_rate, silence_s, clock)
 
 
@@ -92,33 +104,49 @@ def _connect(parts: SplitResult, silence_s: float) -> socket.socket:
     return socket.create_connection((parts.hostname or "", parts.port or _PORTS[parts.scheme]), silence_s)
 
 
-def _capture(full: str, silence_s: float) -> "cv2.VideoCapture":
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", _FFMPEG_OPTIONS)
+def _capture(full: str, silence_s: float, transport: Transport | None) -> "cv2.VideoCapture":
     # A camera that is away is our news; OpenCV, when imported before our settings, would say it at every attempt.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     timeout_ms = round(silence_s * 1000)
     # The timeouts hold for FFmpeg only, and only when given here: without them an open may block for ever.
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
-    return cv2.VideoCapture(full, cv2.CAP_FFMPEG, limits)
+    with _one_at_a_time:
+        before = os.environ.get(_OPTIONS)
+        if transport is not None:
+            os.environ[_OPTIONS] = f"rtsp_transport;{transport}|{_FFMPEG_OPTIONS}"
+        elif before is None:  # else they are the user's own
+            os.environ[_OPTIONS] = f"rtsp_flags;prefer_tcp|{_FFMPEG_OPTIONS}"
+        try:
+            return cv2.VideoCapture(full, cv2.CAP_FFMPEG, limits)
+        finally:
+            os.environ.pop(_OPTIONS, None)
+            if before is not None:
+                os.environ[_OPTIONS] = before
 
 
-def _reason(full: str, silence_s: float) -> str:
+def _reason(full: str, silence_s: float, transport: Transport | None) -> NotFoundError:
     """Why FFmpeg could not open an address that answers: its server is asked once more, by hand."""
     parts = urlsplit(full)
     host = parts.hostname or ""
     if parts.scheme == "udp":
-        return f"no video arrives at port {parts.port} within {silence_s:g} s; is the sender on, and sends it here?"
+        return NotFoundError(
+            f"no video arrives at port {parts.port} within {silence_s:g} s; is the sender on, and sends it here?"
+        )
     if parts.scheme == "srt":
-        return "gives no video; the FFmpeg of most OpenCV builds has no SRT: have it sent as udp:// or rtsp://"
+        return NotFoundError(
+            "gives no video; the FFmpeg of most OpenCV builds has no SRT: have it sent as udp:// or rtsp://"
+        )
     if not parts.scheme.startswith("rtsp"):
-        return "takes the connection, but sends no video that FFmpeg can read; compare the path"
+        return NotFoundError("takes the connection, but sends no video that FFmpeg can read; compare the path")
     until_s = time.monotonic() + silence_s
     try:
         with _connect(parts, silence_s) as connection:
             is_plain = parts.scheme == "rtsp"
             talk = connection if is_plain else unchecked_tls().wrap_socket(connection, server_hostname=host)
-            return objection(talk, full, until_s) or "answers, but sends no picture that FFmpeg can decode"
+            return objection(talk, full, until_s, transport) or NotFoundError(
+                "answers, but sends no picture that FFmpeg can decode"
+            )
     except ssl.SSLError as error:
-        return f"{host} speaks no TLS at this port ({error.reason}); is it rtsp:// instead?"
+        return NotFoundError(f"{host} speaks no TLS at this port ({error.reason}); is it rtsp:// instead?")
     except OSError as error:
-        return of_os_error(error, host, silence_s)
+        return NotFoundError(of_os_error(error, host, silence_s))

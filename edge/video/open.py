@@ -6,8 +6,10 @@ from pathlib import Path
 
 from edge.errors import NotFoundError, UsageError
 from edge.video.address import IMAGE_SUFFIXES, kind_of, normal
+from edge.video.options import Options, require_fit
 from edge.video.source import Source
 
+AS_IT_COMES = Options()
 SILENCE_S = 5.0  # how long a camera may send nothing
 
 
@@ -18,6 +20,7 @@ def open_source(
     credentials: str | None = None,
     silence_s: float = SILENCE_S,
     clock: Callable[[], float] = time.monotonic,
+    options: Options = AS_IT_COMES,
 ) -> Source:
     """The source that `address` names.
 
@@ -25,7 +28,8 @@ def open_source(
     scene), a camera as `/dev/video0`, `0` or `csi://0`, or a stream: `rtsp` `rtsps` `http` `https` `rtmp` `udp` `tcp`
     `srt`, followed by `://`. `frame_rate` replaces what the source says of itself, and the times of a recording.
     `credentials` names user and password of a stream, see `edge.settings.credentials`; `silence_s` is how long opening
-    and reading wait for a camera; `clock` gives the times of live frames.
+    and reading wait for a camera; `clock` gives the times of live frames; `options` are what is asked of it besides,
+    such as `Options(rtsp_transport="udp")`.
 
     Raises NotFoundError where nothing is there or nothing answers, with the reason; DataError for what is no video;
     UsageError for an address with mistakes; UnavailableError where something is missing here.
@@ -35,6 +39,7 @@ def open_source(
     except UnicodeEncodeError:
         raise NotFoundError(f"{address!r}: cannot be opened: its name is no UTF-8; rename it") from None
     address, kind = normal(address), kind_of(address)
+    require_fit(address, options)
     if kind == "demo":
         from edge.video.demo import DemoScene
 
@@ -44,11 +49,11 @@ def open_source(
     if kind == "network":
         from edge.video.network import open_network
 
-        return open_network(address, frame_rate, credentials, silence_s, clock)
+        return open_network(address, frame_rate, credentials, silence_s, clock, options)
     if kind in ("csi", "device"):
         from edge.video.camera import open_camera
 
-        return open_camera(address, frame_rate, silence_s, clock)
+        return open_camera(address, frame_rate, silence_s, clock, options)
     if kind == "stdin":
         from edge.video.pipe import open_stdin
 

@@ -2,6 +2,18 @@
 
 import socket
 
+from edge.errors import NotFoundError
+
+
+class LoginRefusedError(NotFoundError):
+    """A camera that wants another user and password: who asks again and again gets the account locked."""
+
+
+def refusal(code: int, phrase: str, has_login: bool) -> NotFoundError:
+    """The error for a status of HTTP or RTSP that is no success."""
+    kind = LoginRefusedError if code in (401, 403, 407) else NotFoundError
+    return kind(of_status(code, phrase, has_login))
+
 
 def of_status(code: int, phrase: str, has_login: bool) -> str:
     """What a status of HTTP or RTSP (RFC 7826, section 17) means to a user who wants pictures."""
@@ -13,7 +25,7 @@ def of_status(code: int, phrase: str, has_login: bool) -> str:
     if code in (404, 410, 454):
         return f"has no stream of this name ({code}); compare the path with the camera's manual"
     if code == 461:
-        return "offers neither TCP nor UDP as transport (461); change the transport in the camera's settings"
+        return "offers neither TCP nor UDP as transport (461), or not the rtsp_transport asked for; choose another"
     if code >= 500:
         return f"fails itself ({code} {phrase}); restart the camera, or look whether it has too many viewers"
     return f"answers {code} {phrase}"

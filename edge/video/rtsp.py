@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from edge.errors import NotFoundError
 from edge.video.address import without_login
 from edge.video.login import Login
-from edge.video.reasons import of_status
+from edge.video.reasons import refusal
 
 _LONGEST_REPLY = 1 << 18
-_TRANSPORTS = ("RTP/AVP/TCP;unicast;interleaved=0-1", "RTP/AVP;unicast;client_port=49170-49171")
+_TRANSPORTS = {"tcp": "RTP/AVP/TCP;unicast;interleaved=0-1", "udp": "RTP/AVP;unicast;client_port=49170-49171"}
 
 
 class _Reply(NamedTuple):
@@ -23,24 +24,27 @@ class _Reply(NamedTuple):
     body: str
 
 
-def objection(connection: socket.socket, address: str, until_s: float) -> str | None:
+def objection(
+    connection: socket.socket, address: str, until_s: float, transport: str | None = None
+) -> NotFoundError | None:
     """Why the server at the other end of `connection` does not send `address`, None where it would begin to.
 
-    Asked is what FFmpeg asks before the first picture, until `until_s` of the monotonic clock. Raises OSError.
+    Asked is what FFmpeg asks before the first picture, for one `transport` or any, until `until_s` of the monotonic
+    clock. Raises OSError.
     """
     bare, user, password = without_login(address)
     server, login = _Server(connection, until_s), Login(user, password)
     reply = server.ask("DESCRIBE", bare, login, {"Accept": "application/sdp"})
     if reply.code != 200:
-        return of_status(reply.code, reply.phrase, user is not None)
+        return refusal(reply.code, reply.phrase, user is not None)
     track = _picture_track(bare, reply.body)
     if track is None:
-        return "answers, but has no picture, only other streams"
-    for transport in _TRANSPORTS:
-        reply = server.ask("SETUP", track, login, {"Transport": transport})
+        return NotFoundError("answers, but has no picture, only other streams")
+    for asked in _TRANSPORTS.values() if transport is None else (_TRANSPORTS[transport],):
+        reply = server.ask("SETUP", track, login, {"Transport": asked})
         if reply.code != 461:
             break
-    return None if reply.code == 200 else of_status(reply.code, reply.phrase, user is not None)
+    return None if reply.code == 200 else refusal(reply.code, reply.phrase, user is not None)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from edge.settings import config
 from edge.settings.config import CameraConfig, Config, Jsonl, Model
 from edge.settings.mistakes import fields_of, sections_in
 from edge.settings.positions import tomllib
+from edge.track import registry
 
 SHIPPED = Path(edge.__file__).with_name("deploy") / "nanotrack.toml"
 MASK = '[[camera.mask]]\nkind = "{}"\npoints = {}\n'
@@ -115,6 +116,12 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         (SMALL + '[mqtt]\nhost = "a"\nupdate_s = -1', "mqtt.update_s: expected a number from 0 to 3600, found -1"),
         (SMALL + '[mqtt]\nhost = "a"\nhome_assistant = "yes"', "mqtt.home_assistant: expected true or false"),
         (SMALL + '[mqtt]\nhost = "a"\nca_file = "x"', "mqtt: ca_file: expected tls = true beside it"),
+        (SMALL + 'rtsp_transport = "udp"', "camera.door: rtsp_transport: expected with a source of rtsp://, found '0'"),
+        (SMALL + "every_s = 1.0", "camera.door: every_s: expected with a source of http:// or https://"),
+        (SMALL.replace('"0"', '"http://h/x.jpg"') + "every_s = 3.0", "every_s: expected at most half of stall_s"),
+        (SMALL.replace('"0"', '"rtsp://h/x"') + "size = [640, 480]", "size: expected with a source of a V4L2 device"),
+        (SMALL + "size = [640]", "camera.door: size: expected 2 values, found 1"),
+        (SMALL + 'pixel_format = "MJPEG"', "pixel_format: expected four characters, such as MJPG"),
         (SMALL + "stall_s = nan", "from 0.5 to 120, found nan"),
         (SMALL + "stall_s = true", "expected a number, found True"),
     ],
@@ -131,6 +138,17 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path: Pa
 def uncommented(text: str) -> str:
     text = re.sub(r"^# (?=(\w+ = )|\[)", "", text, flags=re.MULTILINE)
     return text.replace("tls = false", "tls = true")  # without it a ca_file makes no sense
+
+
+def test_the_trackers_take_the_parameters_of_the_shipped_file(tmp_path: Path) -> None:
+    from edge.track.tracker import Tracker
+
+    tracking = load(tmp_path, uncommented(SHIPPED.read_text())).tracking
+    assert tracking.parameters
+    for name, value in tracking.parameters.items():
+        # One that differs from the default is taken, too, and the one that is shown is the default.
+        Tracker(tracking.method, **{name: value + 1})
+        assert getattr(registry.find(tracking.method).parameters(), name) == value
 
 
 def test_the_shipped_file_is_valid_as_it_is_and_with_everything_uncommented(tmp_path: Path) -> None:
