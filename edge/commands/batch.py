@@ -30,13 +30,12 @@ Ctrl-C gives up what is in work, and writes the summary of what is done.
 import argparse
 import contextlib
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edge.batch.recording import Area, Format
 from edge.chain import flags
-from edge.console.outgoing import public
+from edge.console.outgoing import say
 from edge.console.running import StopRequest
 from edge.errors import DataError, UsageError
 
@@ -172,4 +171,4 @@ def _report(folder: "Folder", todo: "Plan", progress: "Progress", totals: "Total
             f"{folder.path / SUMMARY}: {totals.done} recordings, {lasting(totals.duration_s)},"
             f" {totals.identities} identities, {totals.failed} set aside"
         )
-    sys.stdout.write(public("\n".join(lines) + "\n"))
+    say("\n".join(lines))

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from edge.console.outgoing import public
+from edge.console.outgoing import say
 from edge.errors import ConfigError
 
 
@@ -42,6 +42,6 @@ def run(args: argparse.Namespace) -> None:
     if reading.value is None or found.mistakes:
         raise ConfigError(reading.listed(found.mistakes))
     for wait in found.waits:
-        sys.stdout.write(public(f"{reading.line(wait)}\n"))
+        say(reading.line(wait))
     names = ", ".join(camera.name for camera in reading.value.camera)
-    sys.stdout.write(public(f"{args.config}: ready to serve {names}\n"))
+    say(f"{args.config}: ready to serve {names}")

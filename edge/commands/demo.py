@@ -20,7 +20,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from edge.chain.pipeline import Pipeline
-from edge.console.outgoing import public
+from edge.console.outgoing import public, say
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
 from edge.events import Origin
@@ -173,9 +173,9 @@ def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> Non
     }
     _write(out / "report.txt", text)
     _write(out / "report.json", json.dumps(values, indent=1) + "\n")
-    sys.stdout.write(text)
+    say(text)
     others = [*_OTHERS, *([OTHER_TRACKS] if len(runs) > 1 else [])]
-    sys.stdout.write(f"\nLook at {out / 'tracks.mp4'}; beside it lie {', '.join(others)}.\n")
+    say(f"Look at {out / 'tracks.mp4'}; beside it lie {', '.join(others)}.")
 
 
 def _table(runs: Sequence[Run]) -> list[str]:

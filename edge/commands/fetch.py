@@ -4,9 +4,9 @@ Without a name: the list of names, sources and licences. Without a network: --mi
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+from edge.console.outgoing import say
 from edge.errors import UsageError
 from edge.weights.catalogue import CATALOGUE
 from edge.weights.fetch import fetch
@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> None:
             report=lambda done, total: progress.update(task, completed=done, total=total),
         )
     checked = "sha256 checked" if weights.sha256 else "no published sha256 to check against"
-    sys.stdout.write(f"{path}: {weights.what}, {weights.licence}, {checked}\n")
+    say(f"{path}: {weights.what}, {weights.licence}, {checked}")
 
 
 def _print_list() -> None:
     for name, weights in CATALOGUE.items():
         known = f"sha256 {weights.sha256[:12]}…" if weights.sha256 else "sha256 not published"
-        sys.stdout.write(f"{name}\n    {weights.what}; {weights.source}; {weights.licence}; {known}\n")
+        say(f"{name}\n    {weights.what}; {weights.source}; {weights.licence}; {known}")

@@ -24,6 +24,7 @@ from typing import get_args
 
 import numpy as np
 
+from edge.console.outgoing import printable
 from edge.errors import OutputError, UsageError
 from edge.events import Direction
 from edge.sinks.history import feet, query
@@ -126,9 +127,9 @@ def _write_csv(rows: Iterable[dict[str, query.Value]]) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow({name: printable(value) if isinstance(value, str) else value for name, value in row.items()})
 
 
 def _write_json(rows: Iterable[dict[str, query.Value]]) -> None:
     for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(row) + "\n")

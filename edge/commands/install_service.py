@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge.console.outgoing import public
+from edge.console.outgoing import say
 from edge.errors import OutputError, UnavailableError
 from edge.service.installation.plan import Target, has_systemd, installation, program, require_visible
 from edge.service.installation.step import Step
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     follow(steps, target, dry_run=args.dry_run, verb="install-service")
     if not args.dry_run:
         page = "its log, with the address of the page: journalctl -u nanotrack -f"
-        sys.stdout.write(f"installed; {page}\n" if target.is_here else f"installed in {target.root}\n")
+        say(f"installed; {page}" if target.is_here else f"installed in {target.root}")
 
 
 def follow(steps: Iterable[Step], target: Target, *, dry_run: bool, verb: str) -> None:
@@ -59,9 +59,9 @@ def follow(steps: Iterable[Step], target: Target, *, dry_run: bool, verb: str) -
         raise UnavailableError("systemd does not run here; start nanotrack serve in the way of this system")
     for step in steps:
         is_done = step.is_done()
-        sys.stdout.write(public(f"# {step.about}{': there already' if is_done else ''}\n"))
+        say(f"# {step.about}{': there already' if is_done else ''}")
         if not is_done:
-            sys.stdout.write(public(f"{step.shown}\n"))
+            say(step.shown)
             sys.stdout.flush()
             if not dry_run:
                 step.do()

@@ -6,9 +6,9 @@ Configuration and recorded data stay, unless --purge is given. Every step is pri
 """
 
 import argparse
-import sys
 
 from edge.commands.install_service import add_common_arguments, follow
+from edge.console.outgoing import say
 from edge.service.installation.plan import Target, removal
 
 
@@ -23,4 +23,4 @@ def run(args: argparse.Namespace) -> None:
     target = Target(args.root.absolute())
     follow(removal(target, args.purge), target, dry_run=args.dry_run, verb="uninstall-service")
     if not args.dry_run:
-        sys.stdout.write("removed\n" if args.purge else "removed; /etc/nanotrack and /var/lib/nanotrack stay\n")
+        say("removed" if args.purge else "removed; /etc/nanotrack and /var/lib/nanotrack stay")

@@ -35,7 +35,6 @@ server takes.
 import argparse
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +43,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.chain.appearance import appearance_of
-from edge.console.outgoing import printable
+from edge.console.outgoing import printable, say
 from edge.errors import OutputError, UsageError
 from edge.val import bootstrap, plot, submission, table
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
@@ -172,11 +171,11 @@ def _prepared(
 def _submit(args: argparse.Namespace, jobs: list[Job]) -> None:
     """Write the archive and say what lies in it."""
     written = submission.write(args.submit, args.benchmark, {job.sequence.name: job.tracks for job in jobs})
-    sys.stdout.write(f"{args.submit}: {len(written)} files, {written[0]} to {written[-1]}\n")
+    say(f"{args.submit}: {len(written)} files, {written[0]} to {written[-1]}")
     if len(written) > len(jobs):
-        sys.stdout.write(
+        say(
             f"{args.benchmark}'s server wants every sequence once for each public detector: of those that are not here"
-            " the same tracks were put in under all names, as is usual for a detector of one's own\n"
+            " the same tracks were put in under all names, as is usual for a detector of one's own"
         )
 
 

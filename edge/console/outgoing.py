@@ -6,6 +6,7 @@ messages on a terminal, JSON lines, MQTT messages, the daemon's pages.
 
 import logging
 import re
+import sys
 
 # User and password, or a token alone, before the host. They may hold blanks, slashes and colons, so everything up to
 # the last @ of the line is one of them, unless another address begins before it.
@@ -36,6 +37,11 @@ def printable(text: str) -> str:
 def public(text: str) -> str:
     """`text` redacted and printable."""
     return printable(redacted(text))
+
+
+def say(text: str) -> None:
+    """Write `text` and a line feed to standard output, so that no name in it steers the terminal or shows a secret."""
+    sys.stdout.write(public(text) + "\n")
 
 
 def _without_values(address: re.Match[str]) -> str:

@@ -11,7 +11,15 @@ from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
 from edge.errors import ConfigError, NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
-from edge.service.build import OF_PICTURES, Networks, interval, require_embeddings, tracker, warm_detector, warm_embedder
+from edge.service.build import (
+    OF_PICTURES,
+    Networks,
+    interval,
+    require_embeddings,
+    tracker,
+    warm_detector,
+    warm_embedder,
+)
 from edge.service.web import http
 from edge.service.web.neighbour import check_port
 from edge.settings import credentials

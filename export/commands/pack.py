@@ -5,13 +5,13 @@ No PyTorch is needed and nothing in a checkpoint is executed. An ONNX file is ta
 
 import argparse
 import logging
-import sys
 import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edge import modelpack
+from edge.console.outgoing import say
 from edge.detect import adopt, flags
 from edge.errors import OutputError, UsageError
 from edge.modelpack import Colour, Detector, Reid
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
         _report(args, calibration, detector, reid)
     written = modelpack.read(args.output)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
-    sys.stdout.write(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s\n")
+    say(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s")
 
 
 def _config(path: Path | None, activation: str | None) -> Config | None:
@@ -201,7 +201,7 @@ def _report(
         path.write_text(page(name, calibration, contents, detector.description), "utf-8")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another --report") from error
-    sys.stdout.write(f"{path}: INT8 report\n")
+    say(f"{path}: INT8 report")
 
 
 def _limits(text: str) -> dict[str, float]:

@@ -27,10 +27,10 @@ precision.
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.console.outgoing import say
 from edge.detect import flags
 from edge.errors import UnavailableError, UsageError
 
@@ -156,4 +156,4 @@ def _train(args: argparse.Namespace, compute: "Compute") -> None:
     else:
         scores = score_joint.joint(path)
         result = f"AP50 {scores.ap50:.3f}, rank-1 {scores.rank_one:.3f}, ways back off by {scores.back_px:.1f} px"
-    sys.stdout.write(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}\n")
+    say(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}")
