@@ -24,7 +24,7 @@ from typing import get_args
 
 import numpy as np
 
-from edge.console.outgoing import printable
+from edge.console.outgoing import printable, say
 from edge.errors import OutputError, UsageError
 from edge.events import Direction
 from edge.sinks.history import feet, query
@@ -92,9 +92,7 @@ def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
     except OSError as error:
         raise OutputError(f"{args.heatmap}: cannot write it: {error.strerror}; choose another place") from error
     most = seconds.max()
-    sys.stdout.write(
-        f"{args.heatmap}: {seconds.sum():.0f} person-seconds, at most {most:.0f} in one of 48 x 27 cells\n"
-    )
+    say(f"{args.heatmap}: {seconds.sum():.0f} person-seconds, at most {most:.0f} in one of 48 x 27 cells")
 
 
 def _path_of(path: Path) -> Path:

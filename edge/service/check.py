@@ -30,10 +30,12 @@ from edge.sinks.history.database import check_writable
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.rotating import NEWEST
 from edge.spans import Spans
-from edge.video.address import kind_of
+from edge.video.address import kind_of, normal
 from edge.video.camera import check_device, device_of
+from edge.video.capture import options_of
 from edge.video.open import open_source
 from edge.video.opening import Opening
+from edge.video.options import require_fit
 
 _CHECK_S = 5.0  # the longest check of one camera's file or device
 
@@ -160,6 +162,7 @@ def _check_credentials(camera: CameraConfig) -> None:
 
 def _check_source(camera: CameraConfig) -> None:
     """A recording must be there; a camera may come later, as one that is switched off does."""
+    require_fit(normal(camera.source), options_of(camera))
     kind = kind_of(camera.source)
     if kind == "device":
         try:

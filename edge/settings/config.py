@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 from edge.errors import UnavailableError
 from edge.infer.backend import BackendName, VariantName
 from edge.track.appearance import Appearance
-from edge.video.options import Options, mismatch
 
 try:
     from pydantic import (
@@ -282,15 +281,6 @@ class CameraConfig:
             raise rule("credentials", f"expected a source with an address, found {source!r}")
         return credentials
 
-    @field_validator("rtsp_transport", "every_s", "size", "pixel_format")
-    @classmethod
-    def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
-        source, name = info.data.get("source"), info.field_name or ""
-        found = None if value is None or source is None else mismatch(source, Options(**{name: value}))
-        if found is not None:
-            raise rule(name, f"expected with a source of {found[1]}, found {source!r}")
-        return value
-
     @field_validator("every_s")
     @classmethod
     def _check_every(cls, every_s: float | None, info: ValidationInfo) -> float | None:
@@ -310,11 +300,6 @@ class CameraConfig:
         if pixel_format is not None and not (len(pixel_format) == 4 and pixel_format.isascii()):
             raise ValueError(f"expected four characters, such as MJPG, found {pixel_format!r}")
         return pixel_format
-
-    @property
-    def options(self) -> Options:
-        """What is asked of the source beside its address."""
-        return Options(self.rtsp_transport, self.every_s, self.size, self.pixel_format)
 
 
 @dataclass(frozen=True, config=_SECTION)

@@ -18,6 +18,7 @@ from edge.video.latest import Latest
 from edge.video.loop import Looped
 from edge.video.open import open_source
 from edge.video.opening import Opening
+from edge.video.options import Options
 from edge.video.paced import Paced
 from edge.video.reasons import LoginRefusedError
 from edge.video.source import Source
@@ -54,6 +55,11 @@ def fault_of(image: Image) -> str | None:
     return None
 
 
+def options_of(camera: CameraConfig) -> Options:
+    """What is asked of the source of `camera` beside its address."""
+    return Options(camera.rtsp_transport, camera.every_s, camera.size, camera.pixel_format)
+
+
 def open_camera(camera: CameraConfig, clock: Callable[[], float]) -> Source:
     """The source of `camera`; one that loops, or never ends, comes at its own pace. Raises as `open_source`."""
 
@@ -64,7 +70,7 @@ def open_camera(camera: CameraConfig, clock: Callable[[], float]) -> Source:
             credentials=camera.credentials,
             silence_s=camera.stall_s,
             clock=clock,
-            options=camera.options,
+            options=options_of(camera),
         )
 
     if not comes_live(camera):

@@ -1,8 +1,9 @@
 """What may be asked of a source beside its address, and of which kind of source."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
+from edge.console.outgoing import redacted
 from edge.errors import UsageError
 from edge.video.address import kind_of, scheme_of
 
@@ -24,8 +25,8 @@ class Options:
     pixel_format: str | None = None
 
 
-def mismatch(address: str, options: Options) -> tuple[str, str] | None:
-    """The first option that the kind of source at `address` does not have, and the kind that has it."""
+def require_fit(address: str, options: Options) -> None:
+    """Raise UsageError for an option that the kind of source at `address` does not have."""
     scheme, is_device = scheme_of(address), kind_of(address) == "device"
     fitting = {
         "rtsp_transport": (scheme == "rtsp", "rtsp://"),
@@ -33,16 +34,6 @@ def mismatch(address: str, options: Options) -> tuple[str, str] | None:
         "size": (is_device, "a V4L2 device, such as /dev/video0"),
         "pixel_format": (is_device, "a V4L2 device, such as /dev/video0"),
     }
-    for field in fields(options):
-        fits, kind = fitting[field.name]
-        if getattr(options, field.name) is not None and not fits:
-            return field.name, kind
-    return None
-
-
-def require_fit(address: str, options: Options) -> None:
-    """Raise UsageError for an option that the source at `address` does not have."""
-    found = mismatch(address, options)
-    if found is not None:
-        name, kind = found
-        raise UsageError(f"{address}: {name} is for {kind}; leave it out")
+    for name, (fits, kind) in fitting.items():
+        if getattr(options, name) is not None and not fits:
+            raise UsageError(f"{name}: expected with {kind}, found {redacted(address)}; leave it out")

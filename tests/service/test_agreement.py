@@ -38,6 +38,13 @@ FAULTS = {
     "recording": (r"source = .*", 'source = "{folder}/none.mp4"', 66, "camera.a: .*none.mp4"),
     "no video": (r"source = .*", 'source = "{folder}/nanotrack.toml"', 65, "camera.a: .*nanotrack.toml"),
     "scene": (r"source = .*", 'source = "demo://?people=0"', 64, "camera.a: demo"),
+    "transport": (
+        r"source = (.*)",
+        r"source = \1\nrtsp_transport = 'udp'",
+        64,
+        "rtsp_transport: expected with rtsp://",
+    ),
+    "mode": (r"source = .*", 'source = "rtsp://127.0.0.1:1/"\nsize = [640, 480]', 64, "size: expected with a V4L2"),
     "camera's login": (r"source = .*", 'source = "rtsp://127.0.0.1:1/"\ncredentials = "none"', 66, "LoadCredential"),
     "jsonl folder": (
         r"\[jsonl\]\nfolder = .*",

@@ -75,7 +75,7 @@ def test_what_is_no_snapshot_is_said(path: str, says: str) -> None:
     ],
 )
 def test_an_option_of_another_kind_of_source_is_refused(address: str, options: Options) -> None:
-    with pytest.raises(UsageError, match=r": \w+ is for "):
+    with pytest.raises(UsageError, match=r"\w+: expected with "):
         open_source(address, options=options)
 
 
