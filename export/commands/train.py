@@ -130,12 +130,12 @@ def _tune(args: argparse.Namespace, compute: "Compute") -> None:
         done = tune.reid(args.output, data, args.start, steps, seconds, compute, args.seed)
     else:
         done = tune.joint(args.output, data, args.start, steps, seconds, compute, args.seed)
-    sys.stdout.write(
+    say(
         f"{done.path}: {done.metric} {done.before:.3f} before, {done.after:.3f} after, on pictures held back;"
-        f" {args.output / 'curves.png'} shows how\n"
+        f" {args.output / 'curves.png'} shows how"
     )
     if compute.stop.exit_code:
-        sys.stdout.write("stopped early; the same command goes on from here\n")
+        say("stopped early; the same command goes on from here")
 
 
 def _train(args: argparse.Namespace, compute: "Compute") -> None:
@@ -147,7 +147,7 @@ def _train(args: argparse.Namespace, compute: "Compute") -> None:
         args.output, steps, compute, args.seed
     )
     if compute.stop.exit_code:
-        sys.stdout.write(f"{path}: stopped early; the same command goes on from here\n")
+        say(f"{path}: stopped early; the same command goes on from here")
         return
     if args.network == "detector":
         result = f"AP50 {score.detector(path):.3f}"
