@@ -33,7 +33,7 @@ PAGES = {
         ),
     ),
     "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
-    "endurance": ("Endurance", ("soak", "aarch64")),
+    "endurance": ("Endurance", ("soak", "fleet", "fleet_scale", "fleet_kills", "aarch64")),
     "studies": ("Studies", ("low_scores_ablation", "low_scores_halves")),
 }
 

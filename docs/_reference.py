@@ -21,6 +21,7 @@ import edge.cli
 import export.cli
 from edge import errors
 from edge.detect.families import registry as families
+from edge.fleet.settings import FleetConfig
 from edge.settings import config
 from edge.settings.mistakes import fields_of, limits, sections_in
 from edge.track import registry
@@ -65,8 +66,17 @@ def _help(program: str, package: str, verb: str) -> str:
 
 def configuration() -> str:
     """Every section of the daemon's configuration with its keys."""
+    return _configuration(config.Config)
+
+
+def fleet_configuration() -> str:
+    """Every section of the fleet's configuration with its keys."""
+    return _configuration(FleetConfig)
+
+
+def _configuration(schema: type) -> str:
     parts = []
-    for title, section in _sections(config.Config, ""):
+    for title, section in _sections(schema, ""):
         about = (section.__doc__ or "").partition(": ")[2]
         rows = ["| key | type | default | limits | |", "|---|---|---|---|---|"]
         for key, field in fields_of(section).items():
@@ -203,6 +213,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
         configuration_file,
         detectors,
         exit_codes,
+        fleet_configuration,
         metrics,
         nearest_method,
         parameters,

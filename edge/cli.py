@@ -27,6 +27,7 @@ VERBS = {
     "doctor": "show what this board can run, what it cannot, and why",
     "build": "build the TensorRT engines of a pack for this board",
     "serve": "track several cameras continuously, as a service",
+    "fleet": "give people the same number on the cameras of many boards",
     "history": "export what the service counted, by minute, hour or day",
     "check": "find all mistakes in a configuration of the daemon",
     "install-service": "install the daemon as a systemd service",

@@ -30,6 +30,7 @@ LEVELS = (
     {"settings", "track", "detect", "reid", "infer", "video", "demo"},
     {"sinks", "chain"},
     {"service", "profile", "val", "batch"},
+    {"fleet"},
     {"commands"},
     {"cli"},
 )

@@ -27,6 +27,7 @@ STEP_S = 0.05
 SHARE_FAR = 0.3  # of the people that begin on the far pavement
 SHARE_CROSSING = 0.22  # of the routes that cross the road
 SHARE_PAUSE = 0.4  # of the routes with a stop on the way
+AHEAD_M = 8.0  # how far people look along a street that is longer than a picture
 SHARE_PAIRED = 0.3  # of the people that walk beside another one
 WAITING_GAP_M = 1.2  # people who wait stand so far apart
 
@@ -173,7 +174,9 @@ class Crowd:
         # Where a goal is taken, near is near enough; who has begun to wait is not driven off by a push.
         slow = float(np.hypot(*self.velocities[i])) < 0.4
         if distance > (1.5 if slow or route.waited_s else 0.35):
-            return gap / distance * self.speeds[i]
+            if self._half_length_m is not None:  # who looks further ahead is pushed off the pavement on the way
+                gap[0] = np.clip(gap[0], -AHEAD_M, AHEAD_M)
+            return gap / float(np.hypot(*gap)) * self.speeds[i]
         route.waited_s += STEP_S
         closed = wait_s < 0 and self.time_s % SIGNAL_PERIOD_S > WALK_S
         if closed or route.waited_s < wait_s:
@@ -211,7 +214,10 @@ class Crowd:
             gaps = self.positions[:, None] - self._layout.obstacles[None, :, :2]
             distances = np.hypot(gaps[..., 0], gaps[..., 1]) + 1e-6
             strength = 7.0 * np.exp((self._layout.obstacles[:, 2] + 0.35 - distances) / 0.25)
-            pushes += (gaps / distances[..., None] * np.minimum(strength, 12)[..., None]).sum(1)
+            away = gaps / distances[..., None]
+            if self._half_length_m is not None:  # where ways are long and straight, around and not only back
+                away = (away + np.stack([-away[..., 1], away[..., 0]], -1)) * np.sqrt(0.5)
+            pushes += (away * np.minimum(strength, 12)[..., None]).sum(1)
         return np.clip(pushes + self._kept_off_the_road(), -9, 9)
 
     def _kept_off_the_road(self) -> Float64s:

@@ -1,0 +1,50 @@
+"""Give the same person the same number on every camera of many boards, which speak MQTT with one broker.
+
+  nanotrack fleet --config fleet.toml
+  nanotrack fleet --config fleet.toml --check
+
+Boards send the appearance of identities with [mqtt] appearance = true. The fleet publishes global identities at
+PREFIX/fleet/ and serves a page with who is where. SIGTERM or Ctrl-C ends it with 0; everything that it knows is in one
+SQLite file, and the broker keeps what comes meanwhile. --check finds mistakes without starting. edge/deploy has a
+commented fleet.toml, a unit for systemd and examples for brokers.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `nanotrack fleet`."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE.toml", help="the configuration")
+    parser.add_argument("--check", action="store_true", help="find all mistakes in it, without starting")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve until told to stop. Raises ConfigError, and what `Service` raises."""
+    from edge.fleet import settings
+
+    config = settings.load(args.config)
+    if args.check:
+        from edge.fleet.check import check
+
+        check(config, args.config)
+        sys.stdout.write(f"{args.config}: ready to serve {config.mqtt.prefix}\n")
+        return
+    from edge.console.running import StopRequest
+    from edge.fleet.service import Service
+    from edge.service.journal import log_to_journal
+    from edge.service.notify import Watchdog, notify
+
+    log_to_journal(verbose=args.verbose)
+    with StopRequest() as stop:
+        service = Service(config)
+        watchdog = Watchdog()
+        notify(f"READY=1\nSTATUS={service.status}")
+        try:
+            while not stop.exit_code:
+                service.cycle()
+                watchdog.feed()
+        finally:
+            notify("STOPPING=1")
+            service.close()

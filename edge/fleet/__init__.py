@@ -1,0 +1,1 @@
+"""Many boards, one view: the same person has the same number on every camera, over an MQTT broker."""
