@@ -64,6 +64,8 @@ class Listener(socket.socket):
         try:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KEPT_BYTES)  # connections inherit it
+            if self.family == socket.AF_INET6:
+                self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # whatever the system's default is
             self.bind((address, port))
             self.listen()
         except OSError:

@@ -64,4 +64,6 @@ def _home(address: str) -> str:
         number = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    return str(ipaddress.ip_network((number, _HOME_BITS), strict=False)) if number.version == 6 else address
+    if number.version == 6 and number.ipv4_mapped is None:
+        return str(ipaddress.ip_network((number, _HOME_BITS), strict=False))
+    return address

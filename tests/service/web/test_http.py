@@ -3,7 +3,9 @@
 import base64
 import http.client
 import logging
+import socket
 import ssl
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +182,21 @@ def test_a_port_that_is_taken_and_keys_that_are_missing_are_said(server: Server,
     with pytest.raises(ConfigError, match="expected a password for the pages"):
         check(Web(credentials=str(tmp_path / "web")))
     check(Web(port=server.port))  # it may be that of the daemon
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_ipv6_is_spoken() -> None:
+    server = serve(address="::1")
+    try:
+        with urllib.request.urlopen(f"http://[::1]:{server.port}/x", timeout=PATIENCE_S) as answer:
+            assert answer.read() == b"hello"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "prometheus_client"])
+def test_without_the_extra_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    name = missing.replace("_", "-")
+    with pytest.raises(UnavailableError, match=rf"needs {name}; install it with pip install 'nanotrack-edge\[web\]'"):
+        check(Web())

@@ -47,6 +47,10 @@ def test_a_network_of_ipv6_is_one_and_an_attacker_with_many_addresses_fills_no_m
     assert guard.wait_s("2001:db8::ffff") == 1.0
     assert guard.wait_s("2001:db8:0:1::1") == 0.0
     assert guard.wait_s("fe80::1%eth0") == 0.0
+    for _ in range(FREE):
+        guard.is_right("::ffff:10.9.9.9", WRONG)
+    assert guard.wait_s("::ffff:10.9.9.9") == 1.0
+    assert guard.wait_s("::ffff:10.9.9.8") == 0.0
     for number in range(3000):
         guard.is_right(f"10.0.{number >> 8}.{number & 255}", WRONG)
     assert len(guard._failures) == logins._REMEMBERED
