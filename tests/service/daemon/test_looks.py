@@ -77,7 +77,7 @@ def test_cameras_share_one_appearance_network_and_a_reload_can_turn_it_off(
     cameras = [camera(name, tiny_video, loop=True) for name in ("a", "b")]
     daemon = Daemon(config.load(write_config(tmp_path, pack, *cameras, more=EMA)))
     assert [network.network for network in daemon.snapshot.networks] == ["detector", "reid"]
-    assert {id(stream.chain.reid._embedder) for stream in daemon.streams if stream.chain.reid} == {id(daemon.embedder)}
+    assert {id(stream.chain.reid.embedder) for stream in daemon.streams if stream.chain.reid} == {id(daemon.embedder)}
     daemon.reload(config.load(write_config(tmp_path, pack, *cameras)))
     assert daemon.embedder is None
     assert all(stream.chain.reid is None for stream in daemon.streams)
