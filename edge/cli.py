@@ -94,13 +94,9 @@ def dispatch(
             try:
                 command = cast(Command, importlib.import_module(f"{package}.{verb.replace('-', '_')}"))
             except ModuleNotFoundError as error:
-                if extra is None or (error.name or "").startswith(("edge", "export", "calibration")):
+                if not _is_of_extra(error, extra):
                     raise
-                sys.stderr.write(
-                    f"{program} {verb}: needs {error.name}, which is not installed: pip install"
-                    f" 'nanotrack-edge[{extra}]'\n"
-                )
-                return UnavailableError.exit_code
+                return _refuse(program, verb, error, extra)
             sub = subparsers.add_parser(
                 verb,
                 help=summary,
@@ -130,6 +126,8 @@ def dispatch(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _is_of_extra(error, extra):
+            return _refuse(program, wanted, error, extra)
         code, sentence = explained(error)
         if args.verbose:
             logging.exception("%s", sentence)
@@ -138,6 +136,19 @@ def dispatch(
         return code
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+
+
+def _is_of_extra(error: Exception, extra: str | None) -> bool:
+    """Whether a library is missing that comes with `extra`, and no module of ours."""
+    ours = ("edge", "export", "calibration")
+    return extra is not None and isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith(ours)
+
+
+def _refuse(program: str, verb: str | None, error: Exception, extra: str | None) -> int:
+    """Say which library is missing and how to install it; the exit code."""
+    name = getattr(error, "name", None)
+    sys.stderr.write(f"{program} {verb}: needs {name}, which is not installed: pip install 'nanotrack-edge[{extra}]'\n")
+    return UnavailableError.exit_code
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

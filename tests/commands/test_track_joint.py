@@ -104,3 +104,11 @@ def test_other_networks_have_nothing_to_draw(
     command = ["track", "--path", str(tiny_video), "--model", str(tiny_pack), "--tracking-method", "bytetrack"]
     assert main([*command, "--save", str(tmp_path / "o.mp4"), "--show-debug", "offsets"]) == 64
     assert "only a joint network" in capsys.readouterr().err
+
+
+def test_a_detector_without_offsets_is_refused(
+    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["track", "--path", str(tiny_video), "--model", str(tiny_pack), "--tracking-method", "jointtrack"]
+    assert main(command) == 64
+    assert "jointtrack needs a joint network, which gives offsets to the previous frame" in capsys.readouterr().err
