@@ -54,42 +54,13 @@ def sections_in(annotation: Any) -> list[type]:
 
 def described(error: ValidationError, schema: type, data: object) -> Iterator[tuple[KeyPath, str]]:
     """Each mistake of `data`, as the path of what is wrong and a sentence that begins with its key."""
-    choices: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         path = detail["loc"]
-        key = _key_of_choice(path, data)
-        if key is not None:
-            choices.setdefault(key, []).append(detail)
-            continue
         if detail["type"] == _RULE:
             path = (*path[:-1], detail["ctx"]["key"])
         is_of_section = detail["type"] in _OF_SECTION and len(path) > 1 and isinstance(path[-1], str)
         name = f"{name_of(path[:-1], data)}: {path[-1]}" if is_of_section else name_of(path, data)
         yield path, f"{name}: {_sentence(detail, schema)}"
-    for path, details in choices.items():
-        wanted = " or ".join(map(_wanted, details))
-        yield path, f"{name_of(path, data)}: expected {wanted}, found {shown(details[0]['input'])}"
-
-
-def _key_of_choice(path: KeyPath, data: object) -> KeyPath | None:
-    """The key that `path` leads to where the key takes one of several kinds and the rest of the path names a kind."""
-    for i, part in enumerate(path):
-        if data is None:  # not there, so that nobody knows
-            return None
-        if not isinstance(data, (Mapping, list, tuple)):
-            return path[:i]
-        data = _child(data, part)
-    return None
-
-
-def _wanted(detail: ErrorDetails) -> str:
-    """What one kind of a key with several would take."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "greater_than_equal":
-        return f"a number of at least {context['ge']:g}"
-    if kind == "less_than_equal":
-        return f"a number of at most {context['le']:g}"
-    return str(context["expected"]) if kind == "literal_error" else _KINDS.get(kind, detail["msg"])
 
 
 def repeated_names(data: object) -> Iterator[tuple[KeyPath, str]]:
