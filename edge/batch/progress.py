@@ -23,6 +23,11 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
 
 
+def counted(recordings: int) -> str:
+    """So many recordings, in words."""
+    return f"{recordings} recording{'' if recordings == 1 else 's'}"
+
+
 class Progress:
     """A `Watcher` with a bar on a terminal's standard error, and nothing anywhere else. A context.
 

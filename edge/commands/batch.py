@@ -151,13 +151,13 @@ def _areas(path: Path | None) -> tuple[tuple[Area, ...], tuple[Area, ...]]:
 def _report(folder: "Folder", todo: "Plan", progress: "Progress", totals: "Totals | None") -> None:
     """Say what was done, what is set aside, and where the summary is."""
     from edge.batch.folder import SUMMARY
-    from edge.batch.progress import lasting
+    from edge.batch.progress import counted, lasting
 
     earlier = f", {len(todo.done)} unchanged since earlier" if todo.done else ""
     left = len(todo.tasks) - progress.done - progress.failed
     rest = f", {left} not done" if left else ""
     lines = [
-        f"{progress.done} recordings done{earlier}, {progress.failed + len(todo.failed)} set aside{rest};"
+        f"{counted(progress.done)} done{earlier}, {progress.failed + len(todo.failed)} set aside{rest};"
         f" {lasting(progress.duration_s)} of video, {progress.speed:.1f} times real time"
     ]
     failures = [*progress.failures, *((each.recording.name, each.failure) for each in todo.failed)]
@@ -168,7 +168,7 @@ def _report(folder: "Folder", todo: "Plan", progress: "Progress", totals: "Total
         lines.append(f"  and {len(failures) - _SHOWN} more")
     if totals is not None:
         lines.append(
-            f"{folder.path / SUMMARY}: {totals.done} recordings, {lasting(totals.duration_s)},"
+            f"{folder.path / SUMMARY}: {counted(totals.done)}, {lasting(totals.duration_s)},"
             f" {totals.identities} identities, {totals.failed} set aside"
         )
     say("\n".join(lines))

@@ -252,7 +252,7 @@ def test_a_stop_leaves_whole_results_and_the_rest_for_later(tiny_pack: Path, tmp
     run.send_signal(number)
     said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 128 + number
-    assert said.startswith("1 recordings done, 0 set aside, 1 not done; ")
+    assert said.startswith("1 recording done, 0 set aside, 1 not done; ")
     assert rows(out, "SELECT recording, status FROM recordings") == [("short", "done")]
     assert not (out / "demo.txt").exists()
     inputs.write_text(f"{tmp_path / 'short.mp4'}\n")
