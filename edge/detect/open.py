@@ -1,7 +1,7 @@
 """Detectors by path: out of a model pack, or an ONNX file that is understood by itself or with the user's word."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edge import modelpack
@@ -17,6 +17,7 @@ from edge.infer.open import open_backend
 from edge.modelpack import Detector as Description
 from edge.modelpack import ModelPack
 from edge.spans import Spans
+from edge.types import Image
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +65,12 @@ def open_detector(
     return Detector(description, network, classes=classes, floor=floor, spans=spans)
 
 
-def warn_of_nonsense(description: Description, network: Backend, name: str) -> None:
-    """Log what is strange about the boxes that an adopted network finds in the built-in pictures."""
+def warn_of_nonsense(
+    description: Description, network: Backend, name: str, pictures: Iterable[Image] | None = None
+) -> None:
+    """Log what is strange about the boxes that an adopted network finds in `pictures`, the built-in ones by default."""
     looking = Detector(description, network, classes=description.classes, floor=selfcheck.FLOOR)
-    if strange := selfcheck.suspicion(looking, selfcheck.pictures()):
+    if strange := selfcheck.suspicion(looking, selfcheck.pictures() if pictures is None else pictures):
         logger.warning("%s: does it make sense? %s; is it what --family and the like say?", name, strange)
 
 

@@ -6,7 +6,9 @@ No PyTorch is needed and nothing in a checkpoint is executed. An ONNX file is ta
 import argparse
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -15,7 +17,8 @@ from edge.console.outgoing import say
 from edge.detect import adopt, flags
 from edge.errors import OutputError, UsageError
 from edge.modelpack import Colour, Detector, Reid
-from export import config, networks, pack
+from edge.types import Image
+from export import adopted, config, networks, pack
 from export.config import Activations, Config
 from export.layers import ACTIVATIONS
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from calibration.outcome import Calibration, Outcome
 
 logger = logging.getLogger(__name__)
+
+LOOKED_AT = 16  # calibration pictures in which an adopted detector's boxes are looked at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,13 +118,28 @@ def run(args: argparse.Namespace) -> None:
         std=args.reid_std,
     )
     reid = networks.reid(args.reid, crops, args.reid_output) if args.reid else None
-    calibration = _calibration(args, detector, reid) if args.calibrate else None
+    if args.calibrate:
+        calibration = _calibration(args, detector, reid)
+    else:
+        calibration = None
+        look(args.detector, detector)
     pack.write(args.output, detector, reid, licence=args.licence, calibration=calibration, force=args.force)
     if calibration:
         _report(args, calibration, detector, reid)
     written = modelpack.read(args.output)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
     say(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s")
+
+
+def look(path: Path, detector: networks.Network[Detector], pictures: Iterable[Image] | None = None) -> None:
+    """Log what is strange about the boxes that a detector given as an ONNX file finds in `pictures`, by default the
+    built-in ones."""
+    if path.suffix != ".onnx" or detector.description.is_joint:
+        return
+    from edge.detect.open import warn_of_nonsense
+
+    with adopted.on_disk(path, detector.content) as copy, adopt.opened(copy) as network:
+        warn_of_nonsense(detector.description, network, str(path), pictures)
 
 
 def _config(path: Path | None, activation: str | None) -> Config | None:
@@ -156,6 +176,7 @@ def _calibration(
             frames.distinct,
             len(frames.chosen),
         )
+    look(args.detector, detector, islice(frames.pictures(), LOOKED_AT))
     truths = labels.read(args.labels, frames, detector.description) if args.labels else None
     contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
     described = detector.description, reid.description if reid else None

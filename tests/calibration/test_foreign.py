@@ -10,9 +10,11 @@ import pytest
 
 from calibration import rounding, sensitivity
 from calibration.network import Network
+from edge import cli as nanotrack
 from edge import modelpack
 from edge.detect.open import open_detector
 from export import cli
+from tests import tiny
 from tests.calibration import toy
 from tests.detect.families import networks
 
@@ -37,8 +39,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _packed(folder: Path, pictures: Path, family: str, *flags: str) -> modelpack.ModelPack:
-    options = {"names": ("person", "car", "dog")} if family == "end_to_end" else {}
+def _packed(folder: Path, pictures: Path, family: str, *flags: str, **options: float) -> modelpack.ModelPack:
+    options |= {"names": ("person", "car", "dog")} if family == "end_to_end" else {}  # type: ignore[dict-item]
     path = getattr(networks, family)(folder / f"{family}.onnx", **options)
     target = folder / f"{family}.pack"
     flags = ("--calibrate", str(pictures), "-o", str(target), *FLAGS[family], *flags)
@@ -75,6 +77,32 @@ def test_variants_for_tensorrt_are_made_or_left_out_with_a_reason(
         left_out = [note for note in notes if note.startswith(f"no {variant}: ")]
         assert (variant in pack.detector.variants) != bool(left_out)
         assert all(note in caplog.text for note in left_out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["yolox", "yolov8"])
+def test_every_command_takes_a_foreign_file_and_its_pack(
+    tmp_path: Path, pictures: Path, family: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = _packed(tmp_path, pictures, family, "--boards", "cpu", classes=3, bias=2.0)  # scores that begin tracks
+    bare, video, mot = tmp_path / f"{family}.onnx", tiny.write_video(tmp_path / "a.mp4", frames=12), tmp_path / "a.txt"
+    track = ["track", "--path", str(video), "--tracking-method", "bytetrack", "--conf", "0.05", "--mot", str(mot)]
+    rows = {}
+    for variant in ("fp32", "int8"):
+        run = [*track, "--model", str(pack.folder), "--variant", variant, "--classes", ",".join(pack.detector.classes)]
+        assert nanotrack.main(run) == 0
+        assert "12 frames" in capsys.readouterr().out
+        rows[variant] = len(mot.read_text().splitlines())
+    assert rows["fp32"] > 0
+    assert rows["int8"] == pytest.approx(rows["fp32"], rel=0.5)
+    assert nanotrack.main(["selftest", str(pack.folder), "--seconds", "0.2", "--json"]) == 0
+    rungs = {result["rung"]: result for result in json.loads(capsys.readouterr().out)["results"]}
+    assert all(rungs[f"onnxruntime-{variant}"]["reason"] is None for variant in rows)
+    for model, more in ((pack.folder, []), (bare, FLAGS[family])):
+        report = tmp_path / "profile.json"
+        run = ["profile", str(model), str(video), "--frames", "10", "--live", "0", "--json", str(report), *more]
+        assert nanotrack.main([*run, "--classes", "class_0"]) == 0
+        assert json.loads(report.read_text())
 
 
 def test_layers_without_telling_names_are_ranked_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

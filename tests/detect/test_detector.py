@@ -112,3 +112,11 @@ def test_recall_of_our_own_pack(data: Path, tmp_path: Path) -> None:
 def test_recall_of_the_model_zoos_nanodet(data: Path) -> None:
     detector = open_detector(data / "models/object_detection_nanodet_2022nov.onnx")
     assert 0.42 <= recall_on_mot17_mini(data, detector) <= 0.43
+
+
+def test_recall_of_a_pack_of_the_model_zoos_nanodet(data: Path, tmp_path: Path) -> None:
+    pack, network = tmp_path / "zoo.pack", data / "models/object_detection_nanodet_2022nov.onnx"
+    assert export.cli.main(["pack", "--detector", str(network), "-o", str(pack)]) == 0
+    detector = open_detector(pack)
+    assert detector.description.input.resize == "letterbox-centre"
+    assert 0.42 <= recall_on_mot17_mini(data, detector) <= 0.43

@@ -174,9 +174,12 @@ def yolov5(out: Path) -> Callable[[np.ndarray], Detections]:
     from yolov5.utils.augmentations import letterbox
     from yolov5.utils.general import non_max_suppression, scale_boxes
 
+    # Many scores of random weights are equal: of those the earlier row is the better.
+    argsort = torch.Tensor.argsort
+    torch.Tensor.argsort = lambda self, **options: argsort(self, stable=True, **options)
     torch.manual_seed(0)
     model = DetectionModel(str(Path(yolov5.__file__).parent / "models/yolov5n.yaml"), nc=CLASSES).eval()
-    spread(model.model[-1], (3 * (5 + CLASSES),), -1.2)  # few: its suppression rounds coordinates as that of others
+    spread(model.model[-1], (3 * (5 + CLASSES),), -1.2)
     model.model[-1].export = True
     export_onnx(model, torch.zeros(1, 3, SIZE, SIZE), out / "model.onnx", 12, False, False)
     network = session(out / "model.onnx")
@@ -185,36 +188,10 @@ def yolov5(out: Path) -> Callable[[np.ndarray], Detections]:
         pixels, _, _ = letterbox(image, SIZE, auto=False)
         tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
         raw = torch.from_numpy(network.run(None, {"images": tensor})[0])
-        (found,) = non_max_suppression(raw, FLOOR, 0.45, max_det=100_000)
+        # Class by class: for all at once it adds 7680 times the class to float32 coordinates.
+        each = [non_max_suppression(raw, FLOOR, 0.45, [c], agnostic=True, max_det=100_000)[0] for c in range(CLASSES)]
+        found = torch.cat(each)
         return scale_boxes((SIZE, SIZE), found[:, :4], image.shape[:2]), found[:, 4], found[:, 5]
-
-    return detect
-
-
-def yolov6(out: Path) -> Callable[[np.ndarray], Detections]:
-    """yolov6detect: YOLOv6-nano, exported as its deploy/ONNX/export_onnx.py does; back by the ratio, as YOLOv5."""
-    import yolov6
-    from yolov6.core.inferer import Inferer
-    from yolov6.data.data_augment import letterbox
-    from yolov6.models.yolo import build_model
-    from yolov6.utils.config import Config
-    from yolov6.utils.nms import non_max_suppression
-
-    torch.manual_seed(0)
-    config = Config.fromfile(str(Path(yolov6.__file__).parent / "configs/yolov6n.py"))
-    config.model.head.setdefault("use_dfl", False)
-    model = build_model(config, CLASSES, "cpu").eval()
-    spread(model.detect, (CLASSES,), -1.0)
-    names = {"input_names": ["images"], "output_names": ["outputs"], "opset_version": 13, "dynamo": False}
-    torch.onnx.export(model, torch.zeros(1, 3, SIZE, SIZE), str(out / "model.onnx"), **names)
-    network = session(out / "model.onnx")
-
-    def detect(image: np.ndarray) -> Detections:
-        pixels = letterbox(image, SIZE, auto=False)[0]
-        tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
-        raw = torch.from_numpy(network.run(None, {"images": tensor})[0])
-        (found,) = non_max_suppression(raw, FLOOR, 0.45, max_det=100_000)
-        return Inferer.rescale((SIZE, SIZE), found[:, :4], image.shape[:2]), found[:, 4], found[:, 5]
 
     return detect
 
@@ -278,34 +255,28 @@ def transformers(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
         class Output:
             pass
 
-        output = Output()
-        output.logits, output.pred_boxes = logits, boxes
-        # Several classes of a query count, as many as queries in all; so fewer than these reach the floor.
+        output = Output()  # it takes as many pairs of query and class as there are queries: with blank ones, all
+        output.logits = torch.cat([logits, torch.full((1, (CLASSES - 1) * logits.shape[1], CLASSES), -20.0)], 1)
+        output.pred_boxes = torch.cat([boxes, torch.zeros(1, (CLASSES - 1) * boxes.shape[1], 4)], 1)
         (found,) = finish.post_process_object_detection(output, FLOOR, torch.tensor([image.shape[:2]]))
         return found["boxes"], found["scores"], found["labels"]
 
     return detect
 
 
-def libreyolo(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
-    """libreyolo's PicoDet and RTMDet, exported with the outputs that PaddleDetection and MMDeploy give them, decoded by
-    its own code."""
-    import torchvision as tv
-    from libreyolo import LibrePICODET, LibreRTMDet
+def picodet(out: Path) -> Callable[[np.ndarray], Detections]:
+    """libreyolo: PicoDet-s, exported with the outputs that PaddleDetection gives it without postprocessing, prepared
+    and decoded by its own code."""
+    from libreyolo import LibrePICODET
+    from libreyolo.models.picodet.utils import preprocess_numpy
+    from libreyolo.postprocess.picodet import postprocess
 
     torch.manual_seed(0)
-    side = 320
-    if kind == "picodet":
-        from libreyolo.models.picodet.utils import preprocess_numpy
-        from libreyolo.postprocess.picodet import postprocess
-
-        model = LibrePICODET(None, size="s", nb_classes=CLASSES, device="cpu").model.eval()
-        spread(model.head, (CLASSES + 32,))
-    else:
-        from libreyolo.postprocess.rtmdet import postprocess
-
-        model = LibreRTMDet(None, size="t", nb_classes=CLASSES, device="cpu").model.eval()
-        spread(model.head, (CLASSES,))
+    side = 224
+    model = LibrePICODET(None, size="s", nb_classes=CLASSES, device="cpu").model.eval()
+    spread(model.head, (CLASSES + 32,))
+    for last in model.head.gfl_cls:  # its code takes at most 1000 of a level
+        last.bias.data[:CLASSES] -= 1.0
 
     class Exported(torch.nn.Module):
         def __init__(self) -> None:
@@ -313,56 +284,24 @@ def libreyolo(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
             self.model = model
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            scores, sides = self.model(pixels)
-            if kind == "picodet":
-                flat = [[a.flatten(2).permute(0, 2, 1) for a in part] for part in (scores, sides)]
-                return *(a.sigmoid() for a in flat[0]), *flat[1]
-            boxes, best, classes = [], [], []
-            for a, b, stride in zip(scores, sides, (8, 16, 32), strict=True):
-                rows, columns = torch.meshgrid(*(torch.arange(n) * stride for n in a.shape[2:]), indexing="ij")
-                points = torch.stack([columns, rows], -1).reshape(-1, 2)
-                reach = b[0].flatten(1).T
-                boxes.append(torch.cat([points - reach[:, :2], points + reach[:, 2:]], 1))
-                top = a[0].flatten(1).T.sigmoid().max(1)
-                best.append(top.values)
-                classes.append(top.indices)
-            boxes, best, classes = (torch.cat(part) for part in (boxes, best, classes))
-            kept = tv.ops.batched_nms(boxes, best, classes, 0.65)
-            return torch.cat([boxes[kept], best[kept, None]], 1)[None], classes[kept][None]
+            scores, sides = ([a.flatten(2).permute(0, 2, 1) for a in part] for part in self.model(pixels))
+            return *(a.sigmoid() for a in scores), *sides
 
-    names = (
-        [f"{part}{i}" for part in ("scores", "sides") for i in range(4)] if kind == "picodet" else ["dets", "labels"]
-    )
-    free = None if kind == "picodet" else {"dets": {1: "found"}, "labels": {1: "found"}}
-    torch.onnx.export(
-        Exported(), torch.rand(1, 3, side, side), str(out / "model.onnx"), dynamo=False, opset_version=16,
-        input_names=["image"], output_names=names, dynamic_axes=free,
-    )  # fmt: skip
+    names = [f"{part}{i}" for part in ("scores", "sides") for i in range(4)]
+    options = {"input_names": ["image"], "output_names": names, "opset_version": 16, "dynamo": False}
+    torch.onnx.export(Exported(), torch.rand(1, 3, side, side), str(out / "model.onnx"), **options)
     network = session(out / "model.onnx")
 
     def detect(image: np.ndarray) -> Detections:
-        height, width = image.shape[:2]
-        if kind == "picodet":
-            tensor, _ = preprocess_numpy(np.ascontiguousarray(image[..., ::-1]), side)
-            found = network.run(None, {"image": tensor[None]})
-            maps = []
-            for array, stride in zip(found, (8, 16, 32, 64) * 2, strict=True):
-                n = side // stride
-                values = torch.from_numpy(array)[0].T.reshape(1, -1, n, n)
-                maps.append(torch.logit(values) if len(maps) < 4 else values)
-            result = postprocess((maps[:4], maps[4:]), FLOOR, 0.6, side, (width, height), max_det=100_000)
-            return result["boxes"], result["scores"], result["classes"]
-        ratio = min(side / width, side / height)
-        pixels = np.full((side, side, 3), 114, np.uint8)
-        small = cv2.resize(image, (int(width * ratio), int(height * ratio)), interpolation=cv2.INTER_LINEAR)
-        pixels[: small.shape[0], : small.shape[1]] = small
-        values = (pixels - np.float32((103.53, 116.28, 123.675))) / np.float32((57.375, 57.12, 58.395))
-        tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
-        scores, sides = model(tensor)
-        best = [torch.where(a == a.max(1, keepdim=True).values, a, -20.0) for a in scores]  # one class a cell
-        size = {"input_size": side, "original_size": (width, height), "ratio": ratio}
-        result = postprocess((best, sides), FLOOR, 0.65, **size, max_det=100_000)
-        return result["boxes"], result["scores"], result["classes"]
+        tensor, _ = preprocess_numpy(np.ascontiguousarray(image[..., ::-1]), side)
+        maps = []
+        for array, stride in zip(network.run(None, {"image": tensor[None]}), (8, 16, 32, 64) * 2, strict=True):
+            cells = -(-side // stride)
+            values = torch.from_numpy(array)[0].T.reshape(1, -1, cells, cells)
+            maps.append(torch.logit(values) if len(maps) < 4 else values)
+        size = image.shape[1::-1]
+        result = postprocess((maps[:4], maps[4:]), FLOOR, 0.6, side, size, max_det=100_000)
+        return np.reshape(result["boxes"], (-1, 4)), result["scores"], result["classes"]
 
     return detect
 
@@ -378,13 +317,11 @@ CASES: dict[str, Callable[[Path], Callable[[np.ndarray], Detections]]] = {
     "yolo26n-end2end": lambda out: ultralytics(out, "yolo26n", nms=False),
     "yolo11n-nms": lambda out: ultralytics(out, "yolo11n", nms=True, conf=FLOOR, iou=0.7),
     "yolov5n-anchors": yolov5,
-    "yolov6n": yolov6,
     "torchvision": torchvision,
     "rt-detr": lambda out: transformers(out, "RTDetr"),
     "rt-detrv2": lambda out: transformers(out, "RTDetrV2"),
     "d-fine": lambda out: transformers(out, "DFine"),
-    "picodet": lambda out: libreyolo(out, "picodet"),
-    "rtmdet": lambda out: libreyolo(out, "rtmdet"),
+    "picodet": picodet,
     "dfine": dfine,
     "rfdetr": rfdetr,
 }  # fmt: skip

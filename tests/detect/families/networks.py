@@ -133,15 +133,16 @@ def per_level(path: Path, *, how: str = "Concat", classes: int = COCO, shuffled:
     return net.write(path)
 
 
-def yolox(path: Path, *, classes: int = COCO, decoded: bool = False, **options: Any) -> Path:
-    """`[1, N, 5 + C]`: offsets and logarithms in grid units, or `decoded` to pixels; objectness, classes."""
+def yolox(path: Path, *, classes: int = COCO, decoded: bool = False, bias: float = -1.0, **options: Any) -> Path:
+    """`[1, N, 5 + C]`: offsets and logarithms in grid units, or `decoded` to pixels; objectness, classes, whose logits
+    have a `bias`."""
     net = Net(**options)
     rows = []
     for x in net.features:
         parts = [
             net.conv(x, 4, 8, spread=0.5),
-            net.add("Sigmoid", [net.conv(x, 1, 8)]),
-            net.add("Sigmoid", [net.conv(x, classes, 8, bias=-1.0)]),
+            net.add("Sigmoid", [net.conv(x, 1, 8, bias=bias + 1)]),
+            net.add("Sigmoid", [net.conv(x, classes, 8, bias=bias)]),
         ]
         rows.append(net.flat(net.add("Concat", parts, axis=1), 5 + classes))
     table = net.add("Concat", rows, axis=2)
@@ -175,12 +176,20 @@ def yolov5(path: Path, *, classes: int = COCO, **options: Any) -> Path:
 
 
 def yolov8(
-    path: Path, *, classes: int = COCO, extra: str = "", names: Sequence[str] = (), task: str = "", **options: Any
+    path: Path,
+    *,
+    classes: int = COCO,
+    extra: str = "",
+    names: Sequence[str] = (),
+    task: str = "",
+    bias: float = -2.0,
+    **options: Any,
 ) -> Path:
-    """`[1, 4 + C, N]`; `extra` puts an `angle`, `points` or mask coefficients (`mask`) behind the classes."""
+    """`[1, 4 + C, N]`; `bias` of the class logits; `extra` puts an `angle`, `points` or mask coefficients (`mask`)
+    behind the classes."""
     net = Net(**options)
     boxes = net.add("Concat", [net.flat(net.conv(x, 4, 8, spread=0.3), 4) for x in net.features], axis=2)
-    scores = [net.flat(net.conv(x, classes, 8, bias=-2.0), classes) for x in net.features]
+    scores = [net.flat(net.conv(x, classes, 8, bias=bias), classes) for x in net.features]
     cells, _ = net.grid()
     xy = net.add("Mul", [net.add("Add", [_rows(net, boxes, 0, 2), net.constant(cells[None] + 0.5)]), _strides(net)])
     wh = net.add("Mul", [net.add("Exp", [_rows(net, boxes, 2, 4)]), _strides(net)])

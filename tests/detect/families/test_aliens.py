@@ -18,7 +18,7 @@ from edge.errors import DataError
 from tests.detect.families import networks
 from tests.detect.families.networks import SIZE, Net
 
-COUNT = 100
+COUNT = 100  # of each kind; enough for every mutation of every family three times
 
 
 def alien(path: Path, seed: int) -> Path:
@@ -95,8 +95,20 @@ def constant(model: onnx.ModelProto, random: np.random.Generator) -> None:
     _behind(model, "Mul", {"factor": np.float32(0)})
 
 
+def other_strides(model: onnx.ModelProto, random: np.random.Generator) -> None:
+    """Boxes decoded with strides that are not those of the cells; where the graph has none, cells in another order."""
+    factor, changed = random.choice([0.5, 2.0, 4.0]), False
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size and np.isin(values, networks.STRIDES).all():
+            tensor.CopyFrom(numpy_helper.from_array((values * factor).astype(np.float32), tensor.name))
+            changed = True
+    if not changed:
+        shuffle_cells(model, random)
+
+
 MUTATIONS: list[Callable[[onnx.ModelProto, np.random.Generator], None]] = [
-    shuffle_cells, shuffle_columns, without_sigmoid, scaled, constant,
+    shuffle_cells, shuffle_columns, without_sigmoid, scaled, constant, other_strides,
 ]  # fmt: skip
 FAMILIES: list[Callable[[Path], Path]] = [
     networks.nanodet,
