@@ -100,7 +100,7 @@ def test_every_command_takes_a_foreign_file_and_its_pack(
     assert all(rungs[f"onnxruntime-{variant}"]["reason"] is None for variant in rows)
     for model, more in ((pack.folder, []), (bare, FLAGS[family])):
         report = tmp_path / "profile.json"
-        run = ["profile", str(model), str(video), "--frames", "10", "--live", "0", "--json", str(report), *more]
+        run = ["profile", str(model), str(video), "--frames", "20", "--live", "0", "--json", str(report), *more]
         assert nanotrack.main([*run, "--classes", "class_0"]) == 0
         assert json.loads(report.read_text())
 
