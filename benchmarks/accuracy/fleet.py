@@ -179,11 +179,13 @@ def idf1(
         for number, (tracks, stays, lines) in enumerate(
             zip(seen.tracks, seen.stays, seen.truth, strict=True), 1 + shift
         ):
-            ids = []
+            ids: list[int] = []
             for id_, stay in zip(tracks.ids.tolist(), stays, strict=True):
                 key = view, id_, stay
                 known = None if identities is None else identities.get(key)
                 name: tuple[int, ...] = (view, id_) if known is None else (known,)
+                if names.get(name) in ids:  # nobody is in a picture twice: the second of them is a mistake
+                    name = (view, id_, stay)
                 ids.append(names.setdefault(name, len(names) + 1))
             rows.append(format_rows(number, replace(tracks, ids=np.array(ids, np.int64))))
             truth.append("".join(f"{number},{line.partition(',')[2]}" for line in lines.splitlines(keepends=True)))
