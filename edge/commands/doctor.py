@@ -35,6 +35,7 @@ MODULES = (
     "edge.detect.decode.nms",
     "edge.detect.decode.rows",
     "edge.detect.preprocess",
+    "edge.fleet.assignment",
 )
 
 # A letter besides the colour, for terminals and eyes without one.

@@ -10,8 +10,9 @@ commented fleet.toml, a unit for systemd and examples for brokers.
 """
 
 import argparse
-import sys
 from pathlib import Path
+
+from edge.console.outgoing import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         from edge.fleet.check import check
 
         check(config, args.config)
-        sys.stdout.write(f"{args.config}: ready to serve {config.mqtt.prefix}\n")
+        say(f"{args.config}: ready to serve {config.mqtt.prefix}")
         return
     from edge.console.running import StopRequest
     from edge.fleet.service import Service

@@ -96,7 +96,7 @@ def test_the_pack_is_verified_and_its_goldens_tell_a_right_network_from_a_dead_o
 def test_the_board_tracks_with_it(exported: Path) -> None:
     shown = {}
     for variant in ("fp32", "int8"):
-        pipeline = Pipeline(exported, method="jointtrack", frame_rate=30, variant=variant)
+        pipeline = Pipeline(exported, method="jointtrack", frame_rate=30, variant=variant, backend="onnxruntime")
         assert pipeline.detector.backend.running.rung == f"onnxruntime-{variant}"
         shown[variant] = [len(pipeline(frame)) for frame, _ in Scene(Options(people=12, seed=7, frames=12, size=SIZE))]
     assert sum(shown["fp32"]) > 10

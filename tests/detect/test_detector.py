@@ -106,7 +106,7 @@ def iou_table(a: Float32s, b: Float32s) -> Float32s:
 def test_recall_of_our_own_pack(data: Path, tmp_path: Path) -> None:
     pack = tmp_path / "person.pack"
     assert export.cli.main(["pack", "--detector", str(data / "models/nanodet-plus-m_416.pth"), "-o", str(pack)]) == 0
-    assert 0.48 <= recall_on_mot17_mini(data, open_detector(pack)) <= 0.49
+    assert 0.48 <= recall_on_mot17_mini(data, open_detector(pack, backend="onnxruntime")) <= 0.49
 
 
 def test_recall_of_the_model_zoos_nanodet(data: Path) -> None:
@@ -117,6 +117,6 @@ def test_recall_of_the_model_zoos_nanodet(data: Path) -> None:
 def test_recall_of_a_pack_of_the_model_zoos_nanodet(data: Path, tmp_path: Path) -> None:
     pack, network = tmp_path / "zoo.pack", data / "models/object_detection_nanodet_2022nov.onnx"
     assert export.cli.main(["pack", "--detector", str(network), "-o", str(pack)]) == 0
-    detector = open_detector(pack)
+    detector = open_detector(pack, backend="onnxruntime")
     assert detector.description.input.resize == "letterbox-centre"
     assert 0.42 <= recall_on_mot17_mini(data, detector) <= 0.43

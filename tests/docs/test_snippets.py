@@ -140,7 +140,7 @@ def test_the_flags_of_every_command_exist(page: Path) -> None:
         sys.path.pop(0)
     for block in blocks(page):
         for line in block.text.replace("\\\n", " ").splitlines() if block.kind == "bash" else ():
-            words = shlex.split(line, comments=True)
+            words = shlex.split(line.partition(" | ")[0], comments=True)
             words = words[1:] if words[:1] == ["sudo"] else words
             program = words[0].rpartition("/")[2] if words else ""
             if program in PROGRAMS and len(words) > 1 and not words[1].startswith("-"):

@@ -80,7 +80,7 @@ def test_a_pack_of_each_family_verifies_and_detects_what_the_file_does(name: str
     assert export.cli.main(["pack", "--detector", str(network), *flags, "-o", str(pack)]) == 0
     assert export.cli.main(["verify", str(pack)]) == 0
     names = modelpack.read(pack).detector.classes
-    packed = open_detector(pack, classes=names, floor=0.05)(built_in(90, 70, 3))
+    packed = open_detector(pack, classes=names, floor=0.05, backend="onnxruntime")(built_in(90, 70, 3))
     said = {flag[2:].replace("-", "_"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
     if "class_names" in said:
         said["class_names"] = tuple(said["class_names"].split(","))  # type: ignore[assignment]
