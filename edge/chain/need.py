@@ -1,12 +1,12 @@
 """How much a stream needs detections, and how streams share a budget of them.
 
-A predicted box is off by about speed times gap. The mean error of streams with a budget of detections together is least
-where each gets them in proportion to the square root of its speed; that is what a stream wishes for. Where nobody is
-and nothing moves it wishes for next to nothing, and what it saves goes to the others, or to itself later.
+The error of a predicted box is about speed times gap. For streams that share a budget of detections the mean error is
+least when each gets a share in proportion to the square root of its speed; that is what a stream asks for. An empty,
+static scene asks for very little, and what it saves goes to the others, or to itself later.
 
-Within a stream detections come at even intervals on purpose. On real sequences every rule that was tried to spend more
-of a fixed budget at once (where predictions went wrong, boxes overlap, tracks are young) lost more identities in the
-longer gaps that paid for it than it saved.
+Within a stream detections come at even intervals on purpose. In a few trials on real sequences, rules that spent more
+of a fixed budget at once (after wrong predictions, at overlaps, for young tracks) lost more identities in the longer
+gaps that paid for it than they saved.
 """
 
 import math
