@@ -130,15 +130,15 @@ def test_both_precisions_follow_the_same_frames(tmp_path, capsys, monkeypatch):
     assert nanotrack(["demo", "--model", str(target), "--out", str(tmp_path), "--scene", scene]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     (beside,) = report["beside"]
-    assert {report["rung"], beside["rung"]} == {"onnxruntime-int8", "onnxruntime-fp32"}
+    rungs = [report["rung"], beside["rung"]]  # of OpenVINO where that is faster here
+    assert sum(rung.endswith("-int8") for rung in rungs) == 1
     assert abs(report["scores"]["HOTA"] - beside["scores"]["HOTA"]) < 15
     assert beside["latency_ms"]["infer"]["p50"] > 0
     shown, other = (tmp_path / name for name in ("tracks.txt", "tracks.beside.txt"))
     assert len(read_tracks(other, 30)) > 50
     assert shown.read_bytes() != other.read_bytes()
     told = capsys.readouterr().out
-    assert "onnxruntime-int8 " in told
-    assert "onnxruntime-fp32 " in told
+    assert all(f"{rung} " in told for rung in rungs)
 
 
 @pytest.mark.parametrize(
