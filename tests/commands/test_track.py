@@ -19,6 +19,7 @@ import pytest
 from edge.cli import main
 from edge.commands import track
 from edge.motchallenge import read_tracks
+from edge.sinks.aside import CAPACITY
 from tests import tiny
 from tests.field import PATIENCE_S
 
@@ -378,7 +379,8 @@ class TestOutputs:
         assert done.stderr.count("\n") == 1
         frames = int(done.stdout.split()[0])
         assert 5 < frames < 150
-        assert count_frames(video) == frames
+        # The estimate of what waiting pictures need may be too small: then some of them are lost, and only of them.
+        assert frames - CAPACITY <= count_frames(video) <= frames
         read_tracks(mot)
 
 
