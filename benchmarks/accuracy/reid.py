@@ -97,8 +97,9 @@ def record(
 
     Without `joint` nothing is detected jointly.
     """
-    detect, embed = open_detector(pack), open_embedder(pack, Wish())
-    follow = open_detector(joint) if joint is not None else None
+    wish = Wish("onnxruntime", "fp32")
+    detect, embed = open_detector(pack, backend="onnxruntime", variant="fp32"), open_embedder(pack, wish)
+    follow = open_detector(joint, backend="onnxruntime", variant="fp32") if joint is not None else None
     scene = Scene.from_url(f"demo://?people={people}&seed={seed}&frames={frames}&fps={fps:g}")
     truth, seen, jointly, count, spent_s = [], [], [], 0, 0.0
     for frame, people_there in scene:
