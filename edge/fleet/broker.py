@@ -5,17 +5,16 @@ acknowledged when its effects are committed, so one that a crash interrupts come
 """
 
 import logging
-import ssl
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge.errors import NotFoundError, UnavailableError
+from edge.errors import UnavailableError
 from edge.fleet.fleet import Message
 from edge.fleet.message import MOST_BYTES
 from edge.fleet.settings import Broker
-from edge.settings import credentials
+from edge.sinks.mqtt import secure
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -132,13 +131,7 @@ class Connection:
             clean_session=False,
             manual_ack=True,
         )
-        if settings.credentials is not None:
-            client.username_pw_set(*credentials.read(settings.credentials))
-        if settings.tls:
-            try:
-                client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
-            except (OSError, ssl.SSLError) as error:
-                raise NotFoundError(f"{settings.ca_file}: expected the broker's CA certificate: {error}") from error
+        secure(client, settings)
         client.will_set(self._topic("status"), "offline", qos=1, retain=True)
         client.reconnect_delay_set(1, 30)
         client.max_inflight_messages_set(RECEIVE_MAXIMUM)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from edge.settings import toml
-from edge.settings.config import _SECTION, Web
-from edge.settings.mistakes import rule
+from edge.settings.config import _SECTION, Connection, Web
 
 # isort: split
-from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat
 from pydantic.dataclasses import dataclass
 
 _CAMERA = r"[^+#/\s]{1,64}/[a-z0-9][a-z0-9_-]{0,31}"
@@ -26,11 +25,9 @@ CameraName = Annotated[str, AfterValidator(_camera)]
 
 
 @dataclass(frozen=True, config=_SECTION)
-class Broker:
+class Broker(Connection):
     """`[mqtt]`: the broker that all boards publish to."""
 
-    host: str = Field(description="Name or address of the broker.")
-    port: StrictInt = Field(default=1883, ge=1, le=65535, description="Where it listens; with TLS usually 8883.")
     prefix: str = Field(
         default="site", description="How all topics begin; the prefix of each board is this one, / and its name."
     )
@@ -38,32 +35,6 @@ class Broker:
     home_assistant: StrictBool = Field(
         default=False, description="Home Assistant finds cameras, people and identities by itself."
     )
-    credentials: str | None = Field(
-        default=None, description="File with user:password, by path or by the name of a systemd credential."
-    )
-    tls: StrictBool = Field(default=False, description="Encrypted, and the broker's certificate is checked.")
-    ca_file: str | None = Field(default=None, description="Who signed it (PEM); without it the system's authorities.")
-
-    @field_validator("host")
-    @classmethod
-    def _check_host(cls, host: str) -> str:
-        if not host or any(c in host for c in "/ @"):
-            raise ValueError(f"expected a name or an address, found {host!r}")
-        return host
-
-    @field_validator("prefix")
-    @classmethod
-    def _check_prefix(cls, prefix: str) -> str:
-        if not re.fullmatch(r"[^+#/\0\s$][^+#\0\s]{0,127}", prefix) or prefix.endswith("/"):
-            raise ValueError(f"expected the beginning of a topic, without + # or spaces, found {prefix!r}")
-        return prefix
-
-    @field_validator("ca_file")
-    @classmethod
-    def _check_ca_file(cls, ca_file: str | None, info: ValidationInfo) -> str | None:
-        if ca_file is not None and info.data.get("tls") is False:
-            raise rule("ca_file", "expected tls = true beside it")
-        return ca_file
 
 
 @dataclass(frozen=True, config=_SECTION)

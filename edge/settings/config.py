@@ -377,21 +377,12 @@ class Clips:
 
 
 @dataclass(frozen=True, config=_SECTION)
-class Mqtt:
-    """`[mqtt]`: a broker that gets all events; see `edge.sinks.mqtt`."""
+class Connection:
+    """How an MQTT broker is reached, and how topics begin: what the daemon and the fleet have in common."""
 
     host: str = Field(description="Name or address of the broker.")
     port: StrictInt = Field(default=1883, ge=1, le=65535, description="Where it listens; with TLS usually 8883.")
     prefix: str = Field(default="nanotrack", description="How every topic begins.")
-    update_s: StrictFloat = Field(
-        default=5.0, ge=0, le=3600, description="An event tells where each identity is, so many seconds apart; 0: none."
-    )
-    home_assistant: StrictBool = Field(
-        default=False, description="Home Assistant finds cameras, counts, zones, lines and snapshots by itself."
-    )
-    appearance: StrictBool = Field(
-        default=False, description="The embeddings of identities, for nanotrack fleet; they are personal data."
-    )
     credentials: str | None = Field(
         default=None, description="File with user:password, by path or by the name of a systemd credential."
     )
@@ -418,6 +409,21 @@ class Mqtt:
         if ca_file is not None and info.data.get("tls") is False:
             raise rule("ca_file", "expected tls = true beside it")
         return ca_file
+
+
+@dataclass(frozen=True, config=_SECTION)
+class Mqtt(Connection):
+    """`[mqtt]`: a broker that gets all events; see `edge.sinks.mqtt`."""
+
+    update_s: StrictFloat = Field(
+        default=5.0, ge=0, le=3600, description="An event tells where each identity is, so many seconds apart; 0: none."
+    )
+    home_assistant: StrictBool = Field(
+        default=False, description="Home Assistant finds cameras, counts, zones, lines and snapshots by itself."
+    )
+    appearance: StrictBool = Field(
+        default=False, description="The embeddings of identities, for nanotrack fleet; they are personal data."
+    )
 
 
 @dataclass(frozen=True, config=_SECTION)

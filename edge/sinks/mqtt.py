@@ -35,7 +35,7 @@ from edge.console.outgoing import redacted
 from edge.errors import NotFoundError, UnavailableError
 from edge.events import CameraChanged, Embedded, Ended, Event, FileSaved, LineCrossed, Observed, ZoneChanged
 from edge.settings import credentials
-from edge.settings.config import Mqtt
+from edge.settings.config import Connection, Mqtt
 from edge.sinks.discovery import entities_of
 from edge.sinks.hooks import CameraStates
 from edge.sinks.outbox import Message, Outbox
@@ -55,6 +55,17 @@ _RETRY_S = (1, 30)
 _CLOSE_S = 2.0
 _TCP_NOTSENT_LOWAT = 25  # of Linux's netinet/tcp.h; Python has no name for it
 _RECORD = "retained"
+
+
+def secure(client: "paho.Client", broker: Connection) -> None:
+    """Give the client the login and the TLS that its settings ask for. Raises NotFoundError, ConfigError."""
+    if broker.credentials is not None:
+        client.username_pw_set(*credentials.read(broker.credentials))
+    if broker.tls:
+        try:
+            client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise NotFoundError(f"{broker.ca_file}: expected the broker's CA certificate: {error}") from error
 
 
 class MqttOutput:
@@ -115,13 +126,7 @@ class MqttOutput:
             ) from error
         settings = self._settings
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=f"nanotrack-{secrets.token_hex(4)}")
-        if settings.credentials is not None:
-            client.username_pw_set(*credentials.read(settings.credentials))
-        if settings.tls:
-            try:
-                client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
-            except (OSError, ssl.SSLError) as error:
-                raise NotFoundError(f"{settings.ca_file}: expected the broker's CA certificate: {error}") from error
+        secure(client, settings)
         client.will_set(self._topic("status"), "offline", qos=1, retain=True)
         client.reconnect_delay_set(*_RETRY_S)
         client.on_socket_open = _keep_little
