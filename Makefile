@@ -65,7 +65,7 @@ package: $(VENV)/develop
 # The documentation, in out/docs; fails where a link leads nowhere or a command in it does not run.
 docs: $(VENV)/docs
 	$(RUN) -m mkdocs build --strict
-	$(RUN) -m pytest -q -m slow tests/docs
+	$(RUN) -m pytest -q -n auto -m slow tests/docs
 
 # The package on an emulated aarch64, as root; see the module for what it needs. Minutes to an hour.
 aarch64: $(VENV)/runtime

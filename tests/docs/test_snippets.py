@@ -114,6 +114,12 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_configuration_has_a_file_name_or_a_reason_not_to_run(page: Path) -> None:
+    for block in blocks(page):
+        assert block.kind != "toml" or block.title or block.reason, f"{page}: {block.text}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs_as_it_stands(page: Path, place: Path) -> None:
@@ -121,7 +127,6 @@ def test_a_page_runs_as_it_stands(page: Path, place: Path) -> None:
         if block.reason:
             continue
         if block.kind == "toml":
-            assert block.title, f"{page}: a toml block without a title"
             (place / block.title).write_text(block.text)
         elif block.kind == "python" and block.title:
             (place / block.title).write_text(block.text)
