@@ -206,7 +206,7 @@ anew for each set and rate. *Pooled* is over all sequences as if they were one, 
 *Every 3rd frame* keeps every third, with the frame rate and the times that this makes.{_noise_told(noise)}
 
 {table(columns, short)}
-![HOTA and MOTA over the frame rate, real detections](accuracy/{PICTURE.name})
+![HOTA and MOTA over the frame rate, real detections]({PICTURE.name})
 {still if rows else ""}
 ### Every rival at its best threshold
 

@@ -15,7 +15,9 @@ from edge.infer.child import Message, Report
 
 Shapes = Mapping[str, Sequence[int]]
 
-TIMEOUT_S = 120.0
+# Far more than a slow, busy board with its files on an SD card needs for a network of this size.
+LEAST_S = 40.0
+_S_PER_MB = 2.0
 # Optimisation and prepacking hold weights several times over; a small network still has activations.
 _LEAST_BYTES = 2 << 30
 _TIMES_THE_FILE = 8
@@ -50,15 +52,16 @@ def _call(path: Path, function: str, request: dict[str, Any]) -> list[Message]:
             size = file.seek(0, 2)
     except OSError as error:
         raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
-    memory_bytes = _LEAST_BYTES + _TIMES_THE_FILE * size
+    memory_bytes, timeout_s = _LEAST_BYTES + _TIMES_THE_FILE * size, LEAST_S + _S_PER_MB * size / 1e6
     request = {"path": native_name(path), **request}
-    done = child.call(f"edge.infer.onnxrt.trial:{function}", request, timeout_s=TIMEOUT_S, memory_bytes=memory_bytes)
+    done = child.call(f"edge.infer.onnxrt.trial:{function}", request, timeout_s=timeout_s, memory_bytes=memory_bytes)
     refusal = next((message["refused"] for message in done.messages if "refused" in message), None)
     if refusal is not None:
         raise DataError(f"{path}: {refusal}")
     if done.timed_out:
         raise DataError(
-            f"{path}: opening and running it took more than {TIMEOUT_S:g} s: given up; is it what it seems?"
+            f"{path}: opening and running it took more than {timeout_s:.0f} s for a file of {size / 1e6:.1f} MB:"
+            " given up; is it what it seems?"
         )
     if done.out_of_memory:
         raise DataError(
