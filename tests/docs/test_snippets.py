@@ -126,9 +126,7 @@ def test_a_page_runs_as_it_stands(page: Path, place: Path) -> None:
     for block in blocks(page):
         if block.reason:
             continue
-        if block.kind == "toml":
-            (place / block.title).write_text(block.text)
-        elif block.kind == "python" and block.title:
+        if block.title:
             (place / block.title).write_text(block.text)
         elif block.kind == "python":
             run([sys.executable, "-W", "error", "-c", block.text], place)

@@ -50,7 +50,7 @@ def test_a_loop_without_an_end_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "loop.onnx"
     path.write_bytes(_endless())
     for open_it in (adopted.detector, open_detector):
-        with pytest.raises(DataError, match=r"loop\.onnx: opening and running it took more than 6 s for a file of 0\.0 MB: given up"):
+        with pytest.raises(DataError, match=r"loop\.onnx: opening and running it took more than 6 s for a file of"):
             open_it(path)
 
 
