@@ -5,7 +5,9 @@ So every rung is compared with the float32 outputs, and the limit for INT8 comes
 was already off when it was exported.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +77,23 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
         outputs.setdefault(variant, {})[output] = array
     if tensor is None or REFERENCE not in outputs:
         return None
+    _require_alike(path, network, tensor, outputs)
     return Golden(tensor, dict(outputs))
+
+
+def _require_alike(path: Path, network: NetworkName, tensor: npt.NDArray[Any], outputs: Mapping[str, Arrays]) -> None:
+    """Raise DataError unless the input has rows, and every variant an output row for each, of the same shapes."""
+    if tensor.ndim < 2 or not tensor.size:
+        raise DataError(f"{path}: {network}.input: expected rows of numbers, found {list(tensor.shape)}; export anew")
+    expected = {name: (array.shape, array.dtype) for name, array in outputs[REFERENCE].items()}
+    for variant, arrays in outputs.items():
+        if {name: (array.shape, array.dtype) for name, array in arrays.items()} != expected:
+            raise DataError(f"{path}: {network}.{variant}: other outputs than {REFERENCE}'s; export the pack anew")
+    for name, (shape, _) in expected.items():
+        if len(tensor) > shape[0]:
+            raise DataError(
+                f"{path}: {network}.{REFERENCE}.{name}: expected {len(tensor)} rows, found {shape[0]}; export anew"
+            )
 
 
 def limit(golden: Golden, variant: str) -> float:

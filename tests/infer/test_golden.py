@@ -1,8 +1,10 @@
 """The self-test tells a right network from a dead one, with limits that come from the pack."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge.errors import DataError
@@ -114,4 +116,27 @@ def test_a_golden_file_that_is_none_is_a_data_error(tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "tiny.pack")
     (pack.folder / "golden.npz").write_bytes(b"PK nothing")
     with pytest.raises(DataError, match="export the pack anew"):
+        golden.read(pack, "detector")
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("detector.input", np.zeros((0, 16, 16, 3), np.uint8)),
+        ("detector.input", np.zeros(5, np.uint8)),
+        ("detector.input", np.zeros((3, 16, 16, 3), np.uint8)),  # more rows than outputs
+        ("detector.int8.distances", np.zeros((1, 2, 3), np.float32)),
+        ("detector.int8.distances", np.zeros((1, 2, 3), np.int64)),
+        ("detector.int8.other", np.zeros((1, 2), np.float32)),
+    ],
+)
+def test_golden_arrays_that_do_not_fit_each_other_are_a_data_error(
+    tmp_path: Path, name: str, array: npt.NDArray[Any]
+) -> None:
+    pack = write_pack(tmp_path / "tiny.pack")
+    path = pack.folder / "golden.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez_compressed(path, **{**arrays, name: array})
+    with pytest.raises(DataError, match=r"golden\.npz: detector\..*anew"):
         golden.read(pack, "detector")
