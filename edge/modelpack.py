@@ -47,7 +47,8 @@ class FileEntry:
     sha256: str
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file or self.file == ".." or len(self.file.encode("utf-8", "surrogatepass")) > 255:
+        long = len(self.file.encode("utf-8", "surrogatepass")) > 255  # the most that file systems take
+        if Path(self.file).name != self.file or self.file == ".." or long:
             raise ValueError(f"file {self.file[:60]!r} must be a plain name inside the pack")
 
 
