@@ -24,9 +24,10 @@ def run(args: argparse.Namespace) -> None:
     table = Table("network", "variant", "file", "difference", "verdict", box=None)
     problems: list[str] = []
     for verdict in verify.verify(modelpack.read(args.pack)):
-        difference = "not recorded" if verdict.error is None else f"{verdict.error:.1e}"
-        sound = "differs" if verdict.problems else "agrees"
-        table.add_row(verdict.network, verdict.variant, verdict.file, difference, sound)
+        difference = "not known" if verdict.error is None else f"{verdict.error:.1e}"
+        # Without golden arrays there is nothing to agree with.
+        word = "fails" if verdict.problems else "runs" if verdict.error is None else "agrees"
+        table.add_row(verdict.network, verdict.variant, verdict.file, difference, word)
         problems += verdict.problems
     Terminal().print(table)
     if problems:

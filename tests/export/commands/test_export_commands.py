@@ -258,3 +258,13 @@ def test_a_terminated_export_leaves_nothing_behind(tmp_path, detector, monkeypat
     assert len(seen) == 1
     assert list(tmp_path.iterdir()) == [detector]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_verify_says_that_there_is_nothing_to_agree_with(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = json.loads((packed / "pack.json").read_text())
+    del manifest["golden"]
+    (packed / "pack.json").write_text(json.dumps(manifest))
+    assert main(["verify", str(packed)]) == 0
+    told = capsys.readouterr().out
+    assert "agrees" not in told
+    assert told.count("not known") == told.count(" runs") == 2
