@@ -1,6 +1,7 @@
 """Reading is strict and keeps every number; what is written is read back."""
 
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge import motchallenge
 from edge.errors import DataError, NotFoundError
 from edge.motchallenge import format_rows, read_detections, read_ground_truth, read_seqinfo, read_tracks
 from edge.types import Tracks
@@ -188,3 +190,27 @@ def test_all_real_files_are_read(data: Path) -> None:
     for path in data.glob("*/gt*/*/gt/gt.txt"):
         frames = read_seqinfo(path.parent.parent / "seqinfo.ini").frame_count
         assert len(read_ground_truth(path, frames)) == rows(path)
+
+
+def test_a_small_gzip_that_unpacks_to_far_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(motchallenge, "_ALWAYS_BYTES", 1 << 20)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"1,1,1,2,3,4,.5\n" * 200_000))
+    for read in (read_detections, read_ground_truth):
+        with pytest.raises(DataError, match=r"a\.txt\.gz: it unpacks to more than 1 MiB"):
+            read(path)
+
+
+def test_hours_without_anybody_cost_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("1,-1,1,2,3,4,.5\n900000,-1,1,2,3,4,.5\n")
+    frames = read_detections(path)
+    assert len(frames) == 900_000
+    assert len({id(frame) for frame in frames}) == 3
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    os.mkfifo(path)
+    with pytest.raises(NotFoundError, match="expected a file, found a named pipe"):
+        read_detections(path)
