@@ -20,15 +20,19 @@ _OUTPUTS, _BIAS, _WEIGHTS, _INT8_TERM = "0", "5", "6", "8"  # of the parameters 
 _ACTIVATION_SCALE = 127 / 8
 
 
-def runs(published: Path, planes: Array, folder: Path) -> dict[str, Callable[[], object]]:
+def runs(published: Path, planes: Array, folder: Path, threads: int = 1) -> dict[str, Callable[[], object]]:
     """A run of each precision by its name, for input `planes` `[1, 3, H, W]`; empty unless ncnn and pnnx are there."""
     if not all(map(importlib.util.find_spec, ("ncnn", "pnnx"))):
         return {}
     import ncnn
 
-    float_files = _converted(published, planes, folder)
-    files = {"float32": float_files, "int8 (timing only)": _integer(*float_files, folder)}
-    return {f"ncnn {ncnn.__version__}, {name}": _run(param, model, planes) for name, (param, model) in files.items()}
+    files = _converted(published, planes, folder)
+    found = {
+        "float32": _run(*files, planes, threads),
+        "bfloat16": _run(*files, planes, threads, bfloat16=True),
+        "int8 (timing only)": _run(*_integer(*files, folder), planes, threads),
+    }
+    return {f"ncnn {ncnn.__version__}, {name}": run for name, run in found.items()}
 
 
 def _converted(published: Path, planes: Array, folder: Path) -> tuple[Path, Path]:
@@ -95,11 +99,12 @@ def _weights(raw: bytes, at: int, count: int) -> tuple[Array, int]:
     return values.astype(np.float32), at + 4 + size + (-size % 4)
 
 
-def _run(param: Path, model: Path, planes: Array) -> Callable[[], object]:
+def _run(param: Path, model: Path, planes: Array, threads: int, *, bfloat16: bool = False) -> Callable[[], object]:
     import ncnn
 
     net = ncnn.Net()
-    net.opt.num_threads = 1
+    net.opt.num_threads = threads
+    net.opt.use_bf16_storage = bfloat16
     if net.load_param(str(param)) or net.load_model(str(model)):
         raise SystemExit(f"ncnn cannot load {param.name}")
     image = ncnn.Mat(planes[0]).clone()

@@ -42,7 +42,7 @@ def remembered(pack: ModelPack, described: Detector | Reid, threads: int, folder
             stack.enter_context(contextlib.closing(OnnxRuntime(pack.path(variant), threads=threads)))
             for variant in (int8, fp32)
         ]
-        int8_ms, fp32_ms = turns.medians_ms(opened)
+        int8_ms, fp32_ms = turns.times_ms(opened, threads)
     timing = Timing(int8_ms, fp32_ms, machine)
     logger.info("%s: measured once: %s", pack.folder, timing)
     cache.store(path, timing)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Timing:
-    """Median milliseconds of one run of each variant on one machine."""
+    """Milliseconds of one run of each variant on one machine."""
 
     int8_ms: float
     fp32_ms: float

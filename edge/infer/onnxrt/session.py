@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from edge.errors import DataError, NotFoundError
 from edge.files import native_name, open_file
 from edge.infer.backend import Port, Running
+from edge.infer.ending import runs
 from edge.infer.onnxrt import shapes
 from edge.infer.onnxrt.available import CPU, has_vnni, require_provider
 from edge.infer.reasons import Reason, RungError
@@ -94,7 +95,8 @@ class OnnxRuntime:
             self._bindings[rows] = self._bind(rows)
         binding = self._bindings[rows]
         try:
-            self._session.run_with_iobinding(binding)
+            with runs:
+                self._session.run_with_iobinding(binding)
             if self._varying:
                 for name, found in zip(self.outputs, binding.get_outputs(), strict=True):
                     if name in self._varying:
@@ -154,13 +156,14 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     options.log_severity_level = 4  # errors are raised, so ONNX Runtime need not print them
     try:
         open_file(path).close()
-        session = onnxruntime.InferenceSession(
-            native_name(path),
-            options,
-            providers=list(dict.fromkeys([provider, CPU])),
-            disabled_optimizers=DISABLED,
-            enable_fallback=0,  # it would try again with all optimizers, and print so
-        )
+        with runs:
+            session = onnxruntime.InferenceSession(
+                native_name(path),
+                options,
+                providers=list(dict.fromkeys([provider, CPU])),
+                disabled_optimizers=DISABLED,
+                enable_fallback=0,  # it would try again with all optimizers, and print so
+            )
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     except ERRORS as error:

@@ -127,7 +127,8 @@ def hold_contest(job: Mapping[str, object], report: child.Report) -> None:
         except NanoTrackError as error:
             trials[rung] = Trial(rung, Reason.BACKEND_FAILED.value, str(error))
     report({"at": "the clock"})
-    for rung, ms in zip(opened, turns.medians_ms(list(opened.values())) if opened else (), strict=True):
+    threads = int(str(job["threads"]))
+    for rung, ms in zip(opened, turns.times_ms(list(opened.values()), threads) if opened else (), strict=True):
         trials[rung] = dataclasses.replace(trials[rung], ms=ms)
     for trial in trials.values():
         report({"trial": dataclasses.asdict(trial)})

@@ -22,7 +22,7 @@ _PASSING = {Reason.TIMEOUT.value, Reason.OUT_OF_MEMORY.value, Reason.OPENVINO_BR
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one rung: `reason` (the value of a `Reason`) with `detail` where it failed, else "" and the median
+    """What came of one rung: `reason` (the value of a `Reason`) with `detail` where it failed, else "" and the
     milliseconds of a run. `compiled_sha256` is the hash of the compiled network, "" where none was kept."""
 
     rung: str

@@ -12,6 +12,7 @@ import openvino
 from edge.errors import DataError, NotFoundError
 from edge.files import native_name, open_file
 from edge.infer.backend import Port, Running
+from edge.infer.ending import runs
 from edge.infer.openvino.available import Precision
 from edge.infer.reasons import Reason, RungError
 
@@ -80,7 +81,8 @@ class OpenVino:
                 for name in self._dynamic & self.inputs.keys():
                     self._bind(name, self.inputs[name][:rows])
                 self._rows = rows
-            self._request.infer(share_outputs=True)
+            with runs:
+                self._request.infer(share_outputs=True)
             for name in self._dynamic & self.outputs.keys():
                 self.outputs[name][:rows] = self._request.get_tensor(name).data
         except (RuntimeError, ValueError) as error:
@@ -108,10 +110,11 @@ def _settings(precision: Precision, threads: int) -> dict[str, Any]:
 
 def _compiled(path: Path, settings: dict[str, Any], compiled: bytes | None) -> openvino.CompiledModel:
     try:
-        if compiled is not None:
-            return _core().import_model(compiled, "CPU", settings)
-        open_file(path).close()
-        return _core().compile_model(_core().read_model(native_name(path)), "CPU", settings)
+        with runs:
+            if compiled is not None:
+                return _core().import_model(compiled, "CPU", settings)
+            open_file(path).close()
+            return _core().compile_model(_core().read_model(native_name(path)), "CPU", settings)
     except OSError as error:
         raise NotFoundError(f"{path}: cannot read it: {error.strerror}") from error
     except RuntimeError as error:
