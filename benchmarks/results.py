@@ -20,6 +20,7 @@ PAGES = {
         (
             "end_to_end",
             "engines",
+            "operators",
             "recording",
             "stages",
             "decoders",
