@@ -12,7 +12,7 @@ from benchmarks.speed.operators import Spent, Work
 
 
 def small() -> onnx.ModelProto:
-    """A convolution of 3x3 and stride 2, a depthwise one, and a matrix that is turned first; named as the exporter does:
+    """A convolution of 3x3 and stride 2, a depthwise one, and a matrix turned first; named as the exporter does:
     operators as what they write."""
     weights = {"full": (8, 3, 3, 3), "deep": (8, 1, 3, 3), "matrix.b": (8, 5), "bias": (5,), "shape": 2}
     constants = [
