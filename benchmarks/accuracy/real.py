@@ -238,7 +238,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
             values = [cell.ours[name][metric] for cell in cells]
             panel.plot(places, values, color="#d2452f", marker="o", linewidth=2.4, linestyle=style, label=name)
         panel.set_ylabel(f"{metric}, mean over sequences")
-        panel.set_xticks(places, [_rates(cell) for cell in cells])
+        panel.set_xticks(places, [_rates(cell) for cell in cells], fontsize=8)
         panel.set_xlabel("frames a second that are kept")
         panel.grid(axis="y", color="#dddddd", linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
@@ -257,7 +257,7 @@ def kept(every: int) -> str:
 
 def _rates(cell: Cell) -> str:
     rates = [sequence.frame_rate for sequence in cell.set.thinned(cell.every)]
-    return f"{min(rates):.2g} to {max(rates):.2g}\n({kept(cell.every)})"
+    return f"{min(rates):.2g} to {max(rates):.2g}\n{kept(cell.every).removesuffix(' frame')}"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def read(name: str) -> tuple[str, str]:
     is empty, holds neither user nor password, or all users of this machine may read it.
     """
     path = Path(name)
-    if not path.is_absolute():
+    if "/" not in name:
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if folder is None:
             raise NotFoundError(

@@ -21,6 +21,8 @@ def test_a_plain_name_is_one_of_systemd_and_a_path_a_path(tmp_path: Path, monkey
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert credentials.read("camera") == ("me", "s@c:ret/1")
     assert credentials.read(str(tmp_path / "camera")) == ("me", "s@c:ret/1")
+    monkeypatch.chdir(tmp_path)
+    assert credentials.read("./camera") == ("me", "s@c:ret/1")
     assert credentials.address_with("rtsp://host:554/x", "camera") == "rtsp://me:s%40c%3Aret%2F1@host:554/x"
     assert credentials.address_with("rtsp://host/x", None) == "rtsp://host/x"
 
