@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictu
 PAGES = {
     "accuracy": (
         "Accuracy",
-        ("real", "offline", "accuracy", "interval", "low_scores", "reid", "appearance", "bridging", "drops", "crowds"),
+        ("real", "offline", "accuracy", "interval", "reid", "appearance", "bridging", "drops", "crowds"),
     ),
     "speed": (
         "Speed",
@@ -35,7 +35,7 @@ PAGES = {
     ),
     "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
     "endurance": ("Endurance", ("soak", "fleet", "fleet_scale", "fleet_kills", "aarch64")),
-    "studies": ("Studies", ("low_scores_ablation", "low_scores_halves")),
+    "studies": ("Studies", ("ablation", "low_scores_halves")),
 }
 
 

@@ -110,7 +110,7 @@ def measured(wanted: Iterable[Set]) -> list[Cell]:
     ours = {OURS: Setting("nanotrack"), f"{OURS}, offline": Setting("nanotrack", offline=True)}
     settings = [*ours.values(), *(setting for rival in RIVALS for setting in rival.settings().values())]
     places = [(s, every) for s in wanted for every in s.every]
-    by_place = _figures(places, [Run(setting) for setting in settings])
+    by_place = figures_of(places, [Run(setting) for setting in settings])
     cells = []
     for (set_, every), figures in zip(places, by_place, strict=True):
         rest = iter(figures[len(ours) :])
@@ -125,7 +125,7 @@ def noises(wanted: Iterable[Set], draws: int) -> dict[tuple[str, int], Figures]:
     runs = [Run(Setting("nanotrack"), JITTER, seed) for seed in range(draws)]
     return {
         (set_.key, every): {name: float(np.std([f[name] for f in figures], ddof=1)) for name in SHOWN}
-        for (set_, every), figures in zip(places, _figures(places, runs), strict=True)
+        for (set_, every), figures in zip(places, figures_of(places, runs), strict=True)
     }
 
 
@@ -139,8 +139,8 @@ def standing(wanted: Iterable[Set]) -> dict[str, tuple[float, int]]:
     return found
 
 
-def _figures(places: Sequence[tuple[Set, int]], runs: list[Run]) -> list[list[Figures]]:
-    """For each set and rate the figures of every run."""
+def figures_of(places: Sequence[tuple[Set, int]], runs: list[Run]) -> list[list[Figures]]:
+    """For each set and rate the figures (`SHOWN`) of every run."""
     work = [(sequence, runs) for set_, every in places for sequence in set_.thinned(every)]
     with workers() as pool:
         rest = iter(counts(pool, work, _progress()))

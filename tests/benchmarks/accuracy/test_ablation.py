@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.low_scores import OFF, effect
+from benchmarks.accuracy.ablation import OFF, effect
 from edge.track.methods.nanotrack import Parameters
 
 
