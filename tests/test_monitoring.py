@@ -43,7 +43,7 @@ def test_the_dashboard_hangs_together() -> None:
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
     assert {variable["name"] for variable in DASHBOARD["templating"]["list"]} == {"datasource", "instance", "camera"}
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
         cells = {(place["x"] + i, place["y"] + j) for i in range(place["w"]) for j in range(place["h"])}
@@ -103,7 +103,7 @@ def test_the_rules_are_sound_and_fire_when_they_should(tmp_path: Path) -> None:
 class Prometheus:
     """Prometheus with the rules, asking the daemon on `port` every second."""
 
-    def __init__(self, folder: Path, port: int):
+    def __init__(self, folder: Path, port: int) -> None:
         self.port = free_port()
         config = folder / "prometheus.yml"
         config.write_text(

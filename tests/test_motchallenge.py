@@ -39,7 +39,10 @@ def test_detections_come_by_frame_whatever_the_order_of_rows(tmp_path: Path) -> 
     assert frames[0].boxes_xyxy.tolist() == [[1, 2, 4, 6]]
     assert frames[2].boxes_xyxy.tolist() == [[10, 20, 40, 60], [0, 0, 1, 1]]  # the file's order within a frame
     assert frames[2].scores.tolist() == [0.5, 1]
-    assert all(f.boxes_xyxy.dtype == f.scores.dtype == np.float32 and f.classes.dtype == np.int32 for f in frames)
+    for found in frames:
+        assert found.boxes_xyxy.dtype == found.scores.dtype == np.float32
+        assert found.classes is not None
+        assert found.classes.dtype == np.int32
 
 
 def test_gzip_is_read_by_its_name(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ GOOD = {
 }
 
 
-def test_a_good_mapping_becomes_the_dataclass_with_defaults_filled_in():
+def test_a_good_mapping_becomes_the_dataclass_with_defaults_filled_in() -> None:
     value, mistakes = build(Outer, GOOD)
     assert mistakes == []
     assert value == Outer("a", "fast", Inner((1, 2), 1.0), {"x": Inner((3, 4))}, ("b", "c"))
@@ -61,13 +61,13 @@ def test_a_good_mapping_becomes_the_dataclass_with_defaults_filled_in():
         ({"tags": [1]}, "tags[0]: expected text, found 1"),
     ],
 )
-def test_a_mistake_is_named_by_its_path(change, mistake):
+def test_a_mistake_is_named_by_its_path(change: dict[str, object], mistake: str) -> None:
     value, mistakes = build(Outer, GOOD | change)
     assert value is None
     assert mistakes == [mistake]
 
 
-def test_all_mistakes_are_reported_at_once():
+def test_all_mistakes_are_reported_at_once() -> None:
     _, mistakes = build(Outer, {"name": 1, "inner": {"size": [1, 2], "ratoi": 0.1}, "parts": {}})
     assert mistakes == [
         "name: expected text, found 1",
@@ -76,7 +76,7 @@ def test_all_mistakes_are_reported_at_once():
     ]
 
 
-def test_a_mapping_is_required_at_the_top():
+def test_a_mapping_is_required_at_the_top() -> None:
     assert build(Outer, [1]) == (None, ["top level: expected a table, found [1]"])
 
 

@@ -53,7 +53,7 @@ def test_an_error_is_measured_and_goes_on() -> None:
 class Clock:
     """Hands out times that make each span last as long as the next of `durations_ns`."""
 
-    def __init__(self, durations_ns: list[int]):
+    def __init__(self, durations_ns: list[int]) -> None:
         self._times = iter([time for d in durations_ns for time in (1_000, 1_000 + d)])
 
     def __call__(self) -> int:

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import edge.video.open
 from edge.batch import child, task
 from edge.types import Frame, Image
 from edge.video.source import Source
@@ -16,7 +17,7 @@ _MIB = 1 << 20
 class Endless:
     """A source whose first frames come again and again."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source) -> None:
         self._source, self._number = source, 0
         self.size, self.frame_rate, self.frame_count, self.is_live = source.size, source.frame_rate, None, False
 
@@ -35,7 +36,6 @@ class Endless:
 
 def main() -> None:
     """As `edge.batch.child.main`, with faults."""
-    opened = task.open_source
 
     def open_source(address: str, frame_rate: float | None) -> Source:
         name = Path(address).stem
@@ -58,8 +58,8 @@ def main() -> None:
         if once.exists():
             once.unlink()
             os.kill(os.getpid(), signal.SIGABRT)
-        source = opened(address, frame_rate)
+        source = edge.video.open.open_source(address, frame_rate)
         return Endless(source) if name == "endless" else source
 
-    task.open_source = open_source
+    task.open_source = open_source  # type: ignore[attr-defined, assignment]
     child.main()

@@ -54,7 +54,7 @@ class Killed:
     take turns at random times, `pause_s` apart on average, every second one only when frames are read.
     """
 
-    def __init__(self, command: Sequence[str], notes: Path):
+    def __init__(self, command: Sequence[str], notes: Path) -> None:
         notes.mkdir()
         hook = notes.with_suffix(".hook")
         hook.mkdir()

@@ -13,6 +13,7 @@ from calibration import lint, search
 from edge import modelpack
 from edge.infer.ladder import Ladder, Wish
 from edge.infer.reasons import Reason, RungError
+from edge.infer.tensorrt.available import Gpu
 from export import cli
 from tests import tiny
 from tests.calibration import toy
@@ -97,7 +98,7 @@ def test_what_fails_the_gate_is_never_automatic(folder: Path, tmp_path: Path, mo
     pack = modelpack.read(tmp_path / "strict.pack")
     assert not any(pack.detector.variants[variant].passed for variant in VARIANTS)
 
-    def no_gpu() -> None:
+    def no_gpu() -> Gpu:
         raise RungError(Reason.NO_DRIVER, "none here")
 
     backend = Ladder(Wish(backend="onnxruntime"), tmp_path, no_gpu).open(pack, "detector")

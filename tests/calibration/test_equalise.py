@@ -10,7 +10,7 @@ from tests.calibration import toy
 
 @pytest.mark.parametrize("products", [False, True])
 @pytest.mark.parametrize("strength", [Strength(1 / 3, 0.4), Strength(0.0, 1.0), Strength(1.0, 0.0)])
-def test_the_function_is_the_same_and_ranges_are_more_alike(strength, products):
+def test_the_function_is_the_same_and_ranges_are_more_alike(strength: Strength, products: bool) -> None:
     network = toy.network(unlike=300)
     network = with_matrix_outputs(network) if products else network
     images = toy.images(6)
@@ -29,7 +29,7 @@ def test_the_function_is_the_same_and_ranges_are_more_alike(strength, products):
             assert spread[1] < spread[0]
 
 
-def test_channels_follow_split_and_concat_and_are_tied_by_add():
+def test_channels_follow_split_and_concat_and_are_tied_by_add() -> None:
     channels = Channels(toy.network())
     of = channels.of
     assert np.array_equal(of["joined"], np.roll(of["body.0.out"], 8))
@@ -39,7 +39,7 @@ def test_channels_follow_split_and_concat_and_are_tied_by_add():
     assert not channels.pinned[of["body.0.in"]].any()
 
 
-def test_channels_that_are_always_zero_keep_their_scale():
+def test_channels_that_are_always_zero_keep_their_scale() -> None:
     network = toy.network()
     weight = network.weights["body.0.in.weight"].copy()
     bias = network.weights["body.0.in.bias"].copy()

@@ -13,6 +13,7 @@ from calibration.network import Network
 from edge import cli as nanotrack
 from edge import modelpack
 from edge.detect.open import open_detector
+from edge.video.images import read_image
 from export import cli
 from tests import tiny
 from tests.calibration import toy
@@ -60,7 +61,7 @@ def test_a_foreign_detector_in_integers_sees_what_it_saw(tmp_path: Path, picture
     counts = []
     for variant in ("fp32", "int8"):
         opened = open_detector(pack, backend="onnxruntime", variant=variant, classes=pack.detector.classes, floor=0.3)
-        counts.append(sum(len(opened(cv2.imread(str(path)))) for path in sorted(pictures.iterdir())))
+        counts.append(sum(len(opened(read_image(path))) for path in sorted(pictures.iterdir())))
     assert counts[0] > 10
     assert counts[1] == pytest.approx(counts[0], rel=0.3)
 

@@ -8,7 +8,7 @@ from calibration import frames
 from edge.errors import DataError, NotFoundError
 
 
-def _write(folder, count, alike=False, size=(40, 60)):
+def _write(folder: Path, count: int, alike: bool = False, size: tuple[int, int] = (40, 60)) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     picture = random.integers(0, 255, (*size, 3)).astype(np.uint8)
@@ -19,7 +19,7 @@ def _write(folder, count, alike=False, size=(40, 60)):
     return folder
 
 
-def test_the_choice_is_varied_and_always_the_same(tmp_path):
+def test_the_choice_is_varied_and_always_the_same(tmp_path: Path) -> None:
     folder = _write(tmp_path / "many" / "deeper", 40)
     _write(tmp_path / "many", 30, alike=True)
     found = frames.find(20, str(tmp_path / "many"))
@@ -31,14 +31,14 @@ def test_the_choice_is_varied_and_always_the_same(tmp_path):
     assert len(list(found.pictures())) == 20
 
 
-def test_another_picture_is_another_hash(tmp_path):
+def test_another_picture_is_another_hash(tmp_path: Path) -> None:
     folder = _write(tmp_path / "a", 16)
     first = frames.find(16, str(folder)).sha256
     cv2.imwrite(str(folder / "3.png"), np.full((40, 60, 3), 77, np.uint8))
     assert frames.find(16, str(folder)).sha256 != first
 
 
-def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path):
+def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path: Path) -> None:
     _write(tmp_path / "a", 10)
     _write(tmp_path / "b", 10, size=(30, 30))
     lines = [f"{folder}/{i}.png" for folder in "ab" for i in range(10)]
@@ -47,8 +47,8 @@ def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path):
     assert shapes == {(40, 60, 3), (30, 30, 3)}
 
 
-def test_a_video_is_sampled_over_its_whole_length(tmp_path):
-    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+def test_a_video_is_sampled_over_its_whole_length(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for i in range(60):
         writer.write(np.full((48, 64, 3), 4 * i, np.uint8))
     writer.release()
@@ -58,7 +58,7 @@ def test_a_video_is_sampled_over_its_whole_length(tmp_path):
     assert [p.shape for p in found.pictures()] == [(48, 64, 3)] * 16
 
 
-def test_too_few_and_all_alike_are_refused_with_the_number(tmp_path):
+def test_too_few_and_all_alike_are_refused_with_the_number(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"at least 16 pictures, found 5"):
         frames.find(100, str(_write(tmp_path / "few", 5)))
     with pytest.raises(DataError, match=r"found 20 that are all alike"):
@@ -70,7 +70,7 @@ def test_too_few_and_all_alike_are_refused_with_the_number(tmp_path):
         frames.find(100, str(tmp_path / "missing.txt"))
 
 
-def test_several_places_are_one_set(tmp_path):
+def test_several_places_are_one_set(tmp_path: Path) -> None:
     _write(tmp_path / "a", 10)
     _write(tmp_path / "b", 10, size=(30, 30))
     street = "demo://?people=2&size=320x180&fps=1&frames=2&seed="
@@ -80,32 +80,32 @@ def test_several_places_are_one_set(tmp_path):
     assert found == frames.find(24, str(tmp_path / "a"), f"{street}5", str(tmp_path / "b"), f"{street}6")
 
 
-def test_a_pattern_names_its_pictures(tmp_path):
+def test_a_pattern_names_its_pictures(tmp_path: Path) -> None:
     _write(tmp_path / "a", 20)
     found = frames.find(100, str(tmp_path / "a" / "*[0-7].png"))
     assert len(found.chosen) == len(list(found.pictures())) == 16
 
 
-def test_a_scene_without_end_is_no_calibration_set():
+def test_a_scene_without_end_is_no_calibration_set() -> None:
     with pytest.raises(DataError, match="expected a scene with an end"):
         frames.find(16, "demo://?people=2")
 
 
 @pytest.mark.parametrize("text", ["-", "0", "RTSP://me:secret@camera/x", "http://camera/x"])
-def test_what_cannot_be_read_twice_is_no_calibration_set(text):
+def test_what_cannot_be_read_twice_is_no_calibration_set(text: str) -> None:
     with pytest.raises(DataError, match="that can be read again and again") as caught:
         frames.find(16, text)
     assert "secret" not in str(caught.value)
 
 
-def test_halves_are_disjoint_and_whole():
+def test_halves_are_disjoint_and_whole() -> None:
     first, second = frames.halves(9)
     assert sorted(first + second) == list(range(9))
     assert abs(len(first) - len(second)) <= 1
 
 
-def test_pairs_of_a_video_are_neighbours(tmp_path):
-    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"FFV1"), 10, (64, 48))
+def test_pairs_of_a_video_are_neighbours(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"FFV1"), 10, (64, 48))
     for i in range(40):
         writer.write(np.full((48, 64, 3), 6 * i, np.uint8))
     writer.release()
@@ -113,10 +113,11 @@ def test_pairs_of_a_video_are_neighbours(tmp_path):
     assert len(found.chosen) == 16
     assert 0 not in found.chosen  # the first has none before it
     for picture, before in found.pairs():
+        assert before is not None
         assert int(picture[0, 0, 0]) - int(before[0, 0, 0]) == pytest.approx(6, abs=1)
 
 
-def test_pairs_of_files_are_neighbours_in_a_folder_that_show_one_scene(tmp_path):
+def test_pairs_of_files_are_neighbours_in_a_folder_that_show_one_scene(tmp_path: Path) -> None:
     for name in "abcd":
         grey = np.random.default_rng(ord(name)).integers(40, 200, (40, 60, 3))
         (tmp_path / name).mkdir()
@@ -128,7 +129,7 @@ def test_pairs_of_files_are_neighbours_in_a_folder_that_show_one_scene(tmp_path)
     assert all((difference == 3).all() for difference in differences)
 
 
-def test_what_lies_before_is_part_of_the_hash(tmp_path):
+def test_what_lies_before_is_part_of_the_hash(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
     grey = np.random.default_rng(0).integers(40, 200, (40, 60, 3)).astype(np.uint8)
@@ -140,7 +141,7 @@ def test_what_lies_before_is_part_of_the_hash(tmp_path):
     assert frames.find(40, str(folder), in_pairs=True).sha256 != first.sha256
 
 
-def test_unlike_pictures_are_taken_alone(tmp_path):
+def test_unlike_pictures_are_taken_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
     for i in range(20):

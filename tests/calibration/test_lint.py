@@ -1,6 +1,9 @@
 """Everything that NVIDIA's importer refuses is found, by the node's name."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -11,7 +14,18 @@ INT8, UINT8, INT32 = np.int8, np.uint8, np.int32
 SCALE = np.float32(0.1)
 
 
-def _model(*, opset=17, dtype=INT8, zero=0, scale=SCALE, bias=np.float32, axis=0, weights=True, batch=1, dims=8):
+def _model(
+    *,
+    opset: int = 17,
+    dtype: npt.DTypeLike = INT8,
+    zero: int = 0,
+    scale: npt.ArrayLike = SCALE,
+    bias: npt.DTypeLike = np.float32,
+    axis: int = 0,
+    weights: bool = True,
+    batch: int | str = 1,
+    dims: int = 8,
+) -> onnx.ModelProto:
     """A convolution with pairs before it; each argument breaks one rule."""
     constants = {
         "x.scale": np.asarray(scale),
@@ -44,7 +58,7 @@ def _model(*, opset=17, dtype=INT8, zero=0, scale=SCALE, bias=np.float32, axis=0
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-def test_a_legal_graph_has_no_problems():
+def test_a_legal_graph_has_no_problems() -> None:
     assert lint.problems(_model()) == []
     assert lint.problems(_model(batch="batch")) == []
     assert lint.problems(_model(opset=19, scale=np.float16(0.1))) == []
@@ -66,7 +80,7 @@ def test_a_legal_graph_has_no_problems():
         ({"dims": "height"}, "x", "dynamic"),
     ],
 )
-def test_each_rule_names_the_node(broken, node, told):
+def test_each_rule_names_the_node(broken: dict[str, Any], node: str, told: str) -> None:
     found = lint.problems(_model(**broken))
     assert any(node in problem and told in problem for problem in found), found
 
@@ -91,11 +105,11 @@ def _joined(operator: str, scales: tuple[float, float], maker: str) -> onnx.Mode
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
 
-def test_a_concat_of_different_scales_is_slow_and_one_of_equal_ones_is_not():
+def test_a_concat_of_different_scales_is_slow_and_one_of_equal_ones_is_not() -> None:
     assert any("Concat join" in p for p in lint.problems(_joined("Concat", (0.1, 0.2), "x")))
     assert lint.problems(_joined("Concat", (0.1, 0.1), "x")) == []
 
 
-def test_a_sum_behind_a_convolution_has_pairs_on_one_side_only():
+def test_a_sum_behind_a_convolution_has_pairs_on_one_side_only() -> None:
     assert any("Add join" in p for p in lint.problems(_joined("Add", (0.1, 0.2), "Conv")))
     assert lint.problems(_joined("Add", (0.1, 0.2), "x")) == []

@@ -1,5 +1,7 @@
 """Placement, grids and the files that come out, on a network with every kind of layer."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,8 @@ from calibration.placement import Placement
 from calibration.quantize import Family
 from calibration.ranges import Range
 from calibration.runtime import Runner
-from edge.infer.onnxrt.session import CPU, DISABLED
+from edge.infer.onnxrt.available import CPU
+from edge.infer.onnxrt.session import DISABLED
 from export.graph import Graph
 from tests.calibration import toy
 
@@ -32,7 +35,7 @@ def _quantized(network: Network, placed: Placement, family: Family) -> onnx.Mode
     return model
 
 
-def _kinds(model: onnx.ModelProto, tmp_path) -> list[str]:
+def _kinds(model: onnx.ModelProto, tmp_path: Path) -> list[str]:
     """The operators that ONNX Runtime really runs."""
     import onnxruntime
 
@@ -43,7 +46,7 @@ def _kinds(model: onnx.ModelProto, tmp_path) -> list[str]:
     return [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
 
 
-def test_on_a_cpu_everything_but_the_first_convolution_is_integer(tmp_path):
+def test_on_a_cpu_everything_but_the_first_convolution_is_integer(tmp_path: Path) -> None:
     network = with_matrix_outputs(toy.network())
     model = _quantized(network, placement.for_cpu(network), quantize.CPU)
     kinds = _kinds(model, tmp_path)
@@ -56,7 +59,7 @@ def test_on_a_cpu_everything_but_the_first_convolution_is_integer(tmp_path):
     assert toy.off(Runner(model.SerializeToString())(image)["rows"], Runner(network.content)(image)["rows"]) < 0.06
 
 
-def test_layers_named_float_are_float(tmp_path):
+def test_layers_named_float_are_float(tmp_path: Path) -> None:
     network = with_matrix_outputs(toy.network())
     floats = ["body.0.in", "body.0.deep", "body.0.out"]
     model = _quantized(network, placement.for_cpu(network, floats), quantize.CPU)
@@ -66,7 +69,7 @@ def test_layers_named_float_are_float(tmp_path):
     assert "body.1.in.weight" not in kept
 
 
-def test_a_float_layer_between_grids_is_not_quantized_by_the_runtime(tmp_path):
+def test_a_float_layer_between_grids_is_not_quantized_by_the_runtime(tmp_path: Path) -> None:
     """ONNX Runtime would round its weights itself; then what is measured of a layer in float is not true."""
     network = with_matrix_outputs(toy.network())
     model = _quantized(network, placement.for_cpu(network, ["body.0.deep"]), quantize.CPU)
@@ -91,7 +94,7 @@ def _summed() -> Network:
     return Network(graph.model("toy"))
 
 
-def test_a_sum_before_a_relu_needs_no_grid_of_its_own(tmp_path):
+def test_a_sum_before_a_relu_needs_no_grid_of_its_own(tmp_path: Path) -> None:
     network = _summed()
     placed = placement.for_cpu(network)
     assert "sum" in placed.integer
@@ -110,7 +113,7 @@ def test_a_sum_before_a_relu_needs_no_grid_of_its_own(tmp_path):
     assert toy.off(found, expected) < 0.03
 
 
-def test_float16_grids_take_a_newer_opset_and_reductions_with_them():
+def test_float16_grids_take_a_newer_opset_and_reductions_with_them() -> None:
     """Up to opset 17 their axes are an attribute, from 18 on an input."""
     network = _summed()
     image = np.random.default_rng(0).normal(0, 1, (1, 16, 16, 16)).astype(np.float32)
@@ -125,26 +128,26 @@ def test_float16_grids_take_a_newer_opset_and_reductions_with_them():
     assert toy.off(found, expected) < 0.05
 
 
-def test_without_a_product_at_the_end_the_last_convolution_stays_float():
+def test_without_a_product_at_the_end_the_last_convolution_stays_float() -> None:
     network = toy.network()
     assert "head.0.last" not in placement.candidates(network)
     assert "head.0.last" in placement.candidates(with_matrix_outputs(network))
 
 
-def test_a_concat_and_what_only_moves_values_share_a_grid():
+def test_a_concat_and_what_only_moves_values_share_a_grid() -> None:
     network = toy.network()
     grids = placement.grids(network, placement.for_cpu(network).gridded)
     assert len({grids[name] for name in ("body.0.out.act", "left", "right", "joined")}) == 1
     assert grids["body.0.in"] != grids["body.0.in.act"]
 
 
-def test_output_branches_are_the_unbranched_ends():
+def test_output_branches_are_the_unbranched_ends() -> None:
     branches = placement.output_branches(toy.network())
     assert {"head.0.deep", "head.0.deep.act", "head.0.last"} <= branches
     assert not {"total", "body.1.in", "joined"} & branches
 
 
-def test_the_tensorrt_form_is_legal_and_right_in_both_precisions():
+def test_the_tensorrt_form_is_legal_and_right_in_both_precisions() -> None:
     network = toy.network()
     model = _quantized(network, placement.for_tensorrt(network), quantize.TENSORRT)
     assert lint.problems(model) == []
@@ -160,7 +163,7 @@ def test_the_tensorrt_form_is_legal_and_right_in_both_precisions():
     assert toy.off(again, found) < 0.03
 
 
-def test_float16_alone_keeps_the_opset_and_is_near():
+def test_float16_alone_keeps_the_opset_and_is_near() -> None:
     network = toy.network()
     halved = float16.to_float16(network.model)
     assert opset_of(halved) == opset_of(network.model)
@@ -169,7 +172,7 @@ def test_float16_alone_keeps_the_opset_and_is_near():
     assert toy.off(Runner(halved.SerializeToString())(image)["rows"], Runner(network.content)(image)["rows"]) < 5e-3
 
 
-def test_the_end_as_matrix_products_is_exact():
+def test_the_end_as_matrix_products_is_exact() -> None:
     network = toy.network()
     image = toy.images(1)[0]
     changed = with_matrix_outputs(network)
@@ -178,14 +181,14 @@ def test_the_end_as_matrix_products_is_exact():
 
 
 @pytest.mark.parametrize("covered", [Range(-1, 3), Range(0, 2), Range(-5, 0)])
-def test_a_grid_holds_zero_exactly_and_covers_its_range(covered):
+def test_a_grid_holds_zero_exactly_and_covers_its_range(covered: Range) -> None:
     scale, zero = quantize.grid(covered, quantize.CPU)
     assert 0 <= zero <= 255
     assert -zero * scale == pytest.approx(covered.low, abs=scale)
     assert (255 - zero) * scale == pytest.approx(covered.high, abs=scale)
 
 
-def test_scales_for_tensorrt_are_float16_numbers():
+def test_scales_for_tensorrt_are_float16_numbers() -> None:
     for high in (1e-5, 0.37, 61.0):
         scale, zero = quantize.grid(Range(-high, high), quantize.TENSORRT)
         assert zero == 0

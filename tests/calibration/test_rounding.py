@@ -13,7 +13,7 @@ NOWHERE = np.empty((0, 2))
 @given(seed=st.integers(0, 10**6), size=st.integers(2, 24), one_each=st.booleans())
 @example(seed=526, size=15, one_each=True)  # here compensation is worse than nearest
 @settings(max_examples=25)
-def test_outputs_change_no_more_than_with_nearest_rounding(seed, size, one_each):
+def test_outputs_change_no_more_than_with_nearest_rounding(seed: int, size: int, one_each: bool) -> None:
     random = np.random.default_rng(seed)
     rows = random.normal(0, 40, (12, size))
     mixed = random.normal(0, 1, (12 if one_each else 1, 400, size)) @ random.normal(0, 1, (size, size))
@@ -22,14 +22,14 @@ def test_outputs_change_no_more_than_with_nearest_rounding(seed, size, one_each)
     assert np.array_equal(chosen, np.rint(chosen))
     assert np.abs(chosen).max() <= 127
 
-    def energy(rounded):
+    def energy(rounded: np.ndarray) -> np.ndarray:
         error = np.clip(rounded, -127, 127) - rows
         return np.array([e @ moments[min(row, len(moments) - 1)] @ e for row, e in enumerate(error)])
 
     assert (energy(chosen) <= energy(np.rint(rows)) * (1 + 1e-9)).all()
 
 
-def test_moments_are_those_of_what_the_kernel_sees():
+def test_moments_are_those_of_what_the_kernel_sees() -> None:
     network = toy.network()
     image = toy.images(1)[0]
     deep = next(n for n in network.nodes if n.output[0] == "body.0.deep")
@@ -43,7 +43,7 @@ def test_moments_are_those_of_what_the_kernel_sees():
     assert np.allclose(found, expected, atol=1e-4)
 
 
-def test_the_same_seed_gives_the_same_integers_and_every_layer_has_some():
+def test_the_same_seed_gives_the_same_integers_and_every_layer_has_some() -> None:
     network = with_matrix_outputs(toy.network())
     layers = [node.output[0] for node in network.weighted()]
     images, objects = toy.images(4), [NOWHERE, np.array([[0.5, 0.5]])] * 2

@@ -5,9 +5,10 @@ import pytest
 
 from calibration import activations, search
 from calibration.equalise import Strength
-from calibration.gate import Judge
+from calibration.gate import Judge, Verdict
 from calibration.matrix_outputs import with_matrix_outputs
 from calibration.ranges import BINS
+from calibration.runtime import Runner
 from calibration.search import Subject
 from tests.calibration import toy
 
@@ -15,9 +16,15 @@ from tests.calibration import toy
 class Nobody(Judge):
     """Compares nothing."""
 
+    def error(self, variant: Runner) -> float:
+        raise NotImplementedError
+
+    def verdict(self, variant: Runner, copies: int) -> Verdict:
+        raise NotImplementedError
+
 
 @pytest.mark.parametrize("strength", [None, Strength(1 / 3, 0.4), Strength(0.0, 1.0)])
-def test_the_histograms_of_an_equalised_network_need_no_second_look(strength):
+def test_the_histograms_of_an_equalised_network_need_no_second_look(strength: Strength | None) -> None:
     network = with_matrix_outputs(toy.network(unlike=300))
     images = toy.images(6)
     subject = Subject(network, images, [], Nobody())

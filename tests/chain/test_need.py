@@ -14,7 +14,11 @@ from edge.chain.need import Budget, Need, small
 
 RATE = 25.0
 NOBODY = Tracks(
-    np.empty(0, np.int64), np.empty((0, 4), np.float32), *(np.empty(0, t) for t in (np.float32, np.int32, np.int32))
+    np.empty(0, np.int64),
+    np.empty((0, 4), np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int32),
+    np.empty(0, np.int32),
 )
 PICTURE = np.zeros((360, 640, 3), np.uint8)
 

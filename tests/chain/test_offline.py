@@ -19,7 +19,9 @@ def person(frame: int, x: float = 100.0, speed: float = 4.0) -> list[float]:
     return [left, 50, left + 40, 170]
 
 
-def detections(boxes: Sequence[Sequence[float]], scores: Sequence[float], embeddings: object = None) -> Detections:
+def detections(
+    boxes: Sequence[Sequence[float] | np.ndarray], scores: Sequence[float], embeddings: object = None
+) -> Detections:
     return Detections(
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array(scores, np.float32),

@@ -16,13 +16,19 @@ from edge.video.ahead import Ahead
 from edge.video.open import open_source
 from tests.field import PATIENCE_S
 
-EMPTY = Tracks(*(np.empty(0) for _ in range(5)))
+EMPTY = Tracks(
+    np.empty(0, np.int64),
+    np.empty((0, 4), np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int32),
+    np.empty(0, np.int32),
+)
 
 
 class Chain:
     """A pipeline whose detectors say which frame they saw, the first ones the latest."""
 
-    def __init__(self, workers: int, broken: int = -1, opens: bool = True):
+    def __init__(self, workers: int, broken: int = -1, opens: bool = True) -> None:
         self.workers, self.broken, self.opens = workers, broken, opens
         self.detect_every = 1
         self.most = self.running = 0
@@ -58,7 +64,7 @@ class Chain:
 class Frames:
     """`count` frames that hold their number, then an error where there is one."""
 
-    def __init__(self, count: int, error: Exception | None = None):
+    def __init__(self, count: int, error: Exception | None = None) -> None:
         self.asked, self.count, self.error = 0, count, error
 
     def __iter__(self) -> Iterator[Frame]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import edge
-from edge.chain.pipeline import open_detector
+from edge.detect.open import open_detector
 from edge.errors import DataError, InputError, NotFoundError, UsageError
 from edge.types import Frame
 from edge.video.open import open_source

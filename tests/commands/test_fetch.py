@@ -1,11 +1,13 @@
 """`nanotrack fetch`: the list, the mirror and mistakes."""
 
+from pathlib import Path
+
 import pytest
 
 from edge.cli import main
 
 
-def test_the_list_names_everything(capsys):
+def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch"]) == 0
     out = capsys.readouterr().out
     assert "nanodet-plus-m-416" in out
@@ -14,12 +16,12 @@ def test_the_list_names_everything(capsys):
     assert "not published" in out
 
 
-def test_an_unknown_name_is_a_wrong_usage(capsys):
+def test_an_unknown_name_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "yolo"]) == 64
     assert "lists them all" in capsys.readouterr().err
 
 
-def test_a_mirror_is_copied_and_checked(data, tmp_path, capsys):
+def test_a_mirror_is_copied_and_checked(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["fetch", "nanodet-m-416-zoo", "-o", str(tmp_path), "--mirror", str(data / "models")]
     assert main(arguments) == 0
     assert "sha256 checked" in capsys.readouterr().out
@@ -27,7 +29,9 @@ def test_a_mirror_is_copied_and_checked(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"not the weights"])
-def test_wrong_content_leaves_nothing_behind(content, tmp_path, capsys):
+def test_wrong_content_leaves_nothing_behind(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "object_detection_nanodet_2022nov.onnx").write_bytes(content)

@@ -11,6 +11,7 @@ from edge.cli import main
 from edge.commands.published import translated
 from edge.errors import UsageError
 from edge.motchallenge import read_tracks
+from edge.video.images import read_image
 from export.cli import main as export
 from tests import joint_net, tiny
 from tests.toy import write_sequence
@@ -42,7 +43,7 @@ def test_nanotracks_val(tmp_path: Path, tiny_pack: Path, capsys: pytest.CaptureF
     tiny.write_images(sequence / "pictures", 12)
     (sequence / "img1").mkdir()
     for number in range(1, 13):
-        picture = cv2.imread(str(sequence / "pictures" / f"frame{number}.png"))
+        picture = read_image(sequence / "pictures" / f"frame{number}.png")
         cv2.imwrite(str(sequence / "img1" / f"{number:06d}.jpg"), picture)
     words = ["--demo", "image", "--config", "c.yml", "--model", str(tiny_pack), "--benchmark", "MOT16"]
     file = tmp_path / "o.json"

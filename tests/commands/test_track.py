@@ -406,7 +406,7 @@ def test_ctrl_c_finishes_the_files_and_prints_the_summary(
     number: signal.Signals, code: int, tiny_pack: Path, tmp_path: Path
 ) -> None:
     mot, jsonl, video = tmp_path / "o.txt", tmp_path / "o.jsonl", tmp_path / "o.mp4"
-    endless = ["--path", "demo://?people=3&size=128x128", "--model", tiny_pack, "--conf", "0.001"]
+    endless: list[str | Path] = ["--path", "demo://?people=3&size=128x128", "--model", tiny_pack, "--conf", "0.001"]
     with subprocess.Popen(
         [*COMMAND, *endless, "--mot", mot, "--jsonl", jsonl, "--save", video],
         stdout=subprocess.PIPE,

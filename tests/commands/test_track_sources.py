@@ -64,8 +64,8 @@ def test_demo_may_say_what_the_path_says(tiny_pack: Path, tiny_video: Path, tmp_
 
 def test_a_video_from_a_pipe_loses_no_frame(tiny_pack: Path, tmp_path: Path) -> None:
     stream = tiny.write_video(tmp_path / "stream.avi")
-    command = [*COMMAND, "--path", "-", "--model", tiny_pack, "--mot", tmp_path / "o.txt", "--jsonl", "-"]
-    done = subprocess.run(command, input=stream.read_bytes(), capture_output=True, timeout=PATIENCE_S)
+    flags = ["--path", "-", "--model", str(tiny_pack), "--mot", str(tmp_path / "o.txt"), "--jsonl", "-"]
+    done = subprocess.run([*COMMAND, *flags], input=stream.read_bytes(), capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert set(read_tracks(tmp_path / "o.txt").frames) == set(range(1, 31))
     assert {json.loads(line)["camera"] for line in done.stdout.splitlines()} == {"stdin"}

@@ -5,6 +5,7 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from edge.cli import main
 from edge.val import embeddings
+from edge.video.images import read_image
 from tests import tiny
 from tests.toy import rows, write_sequence
 
@@ -25,7 +27,7 @@ def benchmark(tmp_path: Path) -> Path:
     return tmp_path / "MOT"
 
 
-def val(benchmark: Path, *flags: str | Path) -> int:
+def val(benchmark: Path, *flags: object) -> int:
     return main(["val", "--benchmark", "MOT17", "--data", str(benchmark), *map(str, flags)])
 
 
@@ -102,7 +104,7 @@ def test_chosen_metrics_intervals_and_a_plot(
     assert document["fps"]["nanotrack"]["COMBINED"] > 0
     assert all(word in svg.read_text() for word in ("HOTA", "bytetrack"))
     assert val(benchmark, "--workers", 1, "--plot", png) == 0
-    assert cv2.imread(str(png)).std() > 10
+    assert read_image(png).std() > 10
 
 
 def test_a_submission_of_sequences_without_truth(
@@ -190,9 +192,14 @@ def test_methods_that_go_by_appearance_share_embeddings_that_are_computed_once(
 ) -> None:
     for name in "AB":
         write_pictures(benchmark / "train" / name, range(3, 31))
-    embedded = []
+    embedded: list[str] = []
     compute = embeddings.compute
-    monkeypatch.setattr(embeddings, "compute", lambda *a: embedded.append(a[1].name) or compute(*a))
+
+    def counted(*arguments: Any) -> Any:
+        embedded.append(arguments[1].name)
+        return compute(*arguments)
+
+    monkeypatch.setattr(embeddings, "compute", counted)
     file = tmp_path / "scores.json"
     flags = ["--reid-model", reid_model, "--workers", 1, "--json", file]
     assert val(benchmark, "--methods", "bytetrack,bytetrack:reference,qdtrack", *flags) == 0
@@ -215,7 +222,7 @@ def test_identities_follow_appearance_where_motion_is_misled(benchmark: Path, re
     (sequence / "gt" / "gt.txt").write_text("".join(f"{f},{p},{x},100,100,100,1,1,1\n" for f, p, x in rows_))
     (sequence / "det" / "det.txt").write_text("".join(f"{f},-1,{x},100,100,100,0.9,-1,-1,-1\n" for f, _, x in rows_))
     write_pictures(sequence, range(1, 13))
-    picture = cv2.flip(cv2.imread(str(sequence / "img1" / "000001.jpg")), 1)
+    picture = cv2.flip(read_image(sequence / "img1" / "000001.jpg"), 1)
     for number in range(13, 31):
         cv2.imwrite(str(sequence / "img1" / f"{number:06d}.jpg"), picture)
     file = tmp_path / "scores.json"

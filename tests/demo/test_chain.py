@@ -9,9 +9,10 @@ import pytest
 
 import edge.demo
 from edge import modelpack
-from edge.chain.pipeline import Pipeline, open_detector
+from edge.chain.pipeline import Pipeline
 from edge.cli import main as nanotrack
 from edge.demo.scene import Options, Scene
+from edge.detect.open import open_detector
 from edge.motchallenge import read_tracks
 from export.cli import main as nanotrack_export
 from export.train.score import average_precision, pictures
@@ -20,7 +21,7 @@ WEIGHTS = Path(edge.demo.__file__).with_name("weights")
 
 
 @pytest.fixture(scope="module")
-def pack(tmp_path_factory):
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in weights as a model pack, made as `make demo` makes it."""
     target = tmp_path_factory.mktemp("chain") / "builtin.pack"
     arguments = ["pack", "--detector", str(WEIGHTS / "detector.pth"), "--reid", str(WEIGHTS / "reid.pth")]
@@ -28,23 +29,23 @@ def pack(tmp_path_factory):
     return target
 
 
-def test_the_weights_are_small():
+def test_the_weights_are_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 3_500_000
 
 
-def test_the_pack_is_whole_and_verified(pack, capsys):
+def test_the_pack_is_whole_and_verified(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     description = modelpack.read(pack)
     assert description.detector.classes == ("person",)
     assert description.reid is not None
     assert nanotrack_export(["verify", str(pack)]) == 0
 
 
-def test_people_are_found_on_streets_never_trained_on(pack):
+def test_people_are_found_on_streets_never_trained_on(pack: Path) -> None:
     find = open_detector(pack, floor=0.05)
     assert average_precision(pictures(find, [901])) > 0.85
 
 
-def test_an_empty_street_has_no_people(pack):
+def test_an_empty_street_has_no_people(pack: Path) -> None:
     find = open_detector(pack)
     stage = Options(people=1, seed=902).stage()
     seen = [stage.shoot(1 / 30)]
@@ -56,7 +57,7 @@ def test_an_empty_street_has_no_people(pack):
     assert max((find(image).scores.max(initial=0) for image in empty[:3]), default=0) < 0.6
 
 
-def test_identities_are_kept(pack):
+def test_identities_are_kept(pack: Path) -> None:
     pipeline = Pipeline(pack, frame_rate=30)
     pairs: dict[int, set[int]] = {}
     for frame, truth in Scene(Options(people=8, seed=903, frames=60)):
@@ -78,7 +79,7 @@ def test_identities_are_kept(pack):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [910, 911])
-def test_people_who_wait_for_a_minute_are_shown_under_one_identity(pack, seed):
+def test_people_who_wait_for_a_minute_are_shown_under_one_identity(pack: Path, seed: int) -> None:
     pipeline = Pipeline(pack, frame_rate=5)
     seen: dict[int, list[int]] = {}
     for frame, truth in Scene(Options(people=12, waiting=4, seed=seed, frames=300, fps=5.0)):
@@ -96,7 +97,7 @@ def test_people_who_wait_for_a_minute_are_shown_under_one_identity(pack, seed):
         assert ids.count(usual) >= 0.98 * len(ids)
 
 
-def test_the_demo_leaves_everything_behind(pack, tmp_path, capsys):
+def test_the_demo_leaves_everything_behind(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("trackeval")
     scene = "demo://?people=12&seed=904&frames=40"
     assert nanotrack(["demo", "--model", str(pack), "--out", str(tmp_path), "--scene", scene]) == 0
@@ -117,7 +118,9 @@ def test_the_demo_leaves_everything_behind(pack, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_both_precisions_follow_the_same_frames(tmp_path, capsys, monkeypatch):
+def test_both_precisions_follow_the_same_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Calibrated on streets of training and shown another, as `make demo` does it, on small pictures."""
     pytest.importorskip("trackeval")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # which of the two is faster is measured anew
@@ -149,12 +152,16 @@ def test_both_precisions_follow_the_same_frames(tmp_path, capsys, monkeypatch):
         ([], "run make demo"),
     ],
 )
-def test_mistakes_are_wrong_usage(arguments, told, tmp_path, capsys):
+def test_mistakes_are_wrong_usage(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert nanotrack(["demo", "--out", str(tmp_path), *arguments]) == 64
     assert told in capsys.readouterr().err
 
 
-def test_without_trackeval_the_demo_says_so_and_still_tracks(pack, tmp_path, capsys, monkeypatch):
+def test_without_trackeval_the_demo_says_so_and_still_tracks(
+    pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "trackeval", None)

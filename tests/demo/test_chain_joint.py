@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import edge.demo
-from edge.chain.pipeline import Pipeline, open_detector
+from edge.chain.pipeline import Pipeline
 from edge.cli import main as nanotrack
 from edge.commands.demo import JOINT_PACK
 from edge.demo.scene import Options, Scene
 from edge.detect.joint import JointDetector
+from edge.detect.open import open_detector
 from edge.motchallenge import read_tracks
 from export.cli import main as nanotrack_export
 from export.train.score_joint import joint
@@ -21,26 +22,26 @@ WEIGHTS = Path(edge.demo.__file__).with_name("weights") / "joint.pth"
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's folder with the built-in joint network as a pack, as `make demo` leaves it."""
     folder = tmp_path_factory.mktemp("demo")
     assert nanotrack_export(["pack", "--detector", str(WEIGHTS), "-o", str(folder / JOINT_PACK)]) == 0
     return folder
 
 
-def test_the_pack_is_whole_and_verified(out):
+def test_the_pack_is_whole_and_verified(out: Path) -> None:
     assert nanotrack_export(["verify", str(out / JOINT_PACK)]) == 0
     assert isinstance(open_detector(out / JOINT_PACK), JointDetector)
 
 
-def test_people_of_streets_never_trained_on_are_found_told_apart_and_followed_back():
+def test_people_of_streets_never_trained_on_are_found_told_apart_and_followed_back() -> None:
     scores = joint(WEIGHTS, [901])
     assert scores.ap50 > 0.85
     assert scores.rank_one > 0.5
     assert scores.back_px < 6  # a cell is 8 pixels
 
 
-def test_the_way_back_tells_which_way_people_walk(out):
+def test_the_way_back_tells_which_way_people_walk(out: Path) -> None:
     """Against the same picture twice, in which nobody moves: the difference is the way of a tenth of a second."""
     find = open_detector(out / JOINT_PACK, floor=0.4)
     stage = Options(seed=907).stage()
@@ -52,6 +53,10 @@ def test_the_way_back_tells_which_way_people_walk(out):
         image, now = stage.shoot(1 / 30)
         find(before)
         walking, standing = find(image), find(image)
+        assert walking.centres is not None
+        assert walking.offsets is not None
+        assert standing.centres is not None
+        assert standing.offsets is not None
         was = dict(zip(earlier.ids.tolist(), _middles(earlier.boxes_xyxy), strict=True))
         clear = now.visibility > 0.6
         for person, middle in zip(now.ids[clear].tolist(), _middles(now.boxes_xyxy[clear]), strict=True):
@@ -59,18 +64,18 @@ def test_the_way_back_tells_which_way_people_walk(out):
             if np.linalg.norm(walking.centres[i] - middle) < 10 and (walking.centres[i] == standing.centres[j]).all():
                 told.append(walking.offsets[i, 0] - standing.offsets[j, 0])
                 true.append(was[person][0] - middle[0])
-    told, true = np.array(told), np.array(true)
-    walked = np.abs(true) > 3
+    back, walk = np.array(told), np.array(true)
+    walked = np.abs(walk) > 3
     assert walked.sum() >= 6
-    assert np.mean(np.sign(told[walked]) == np.sign(true[walked])) > 0.8
-    assert np.abs(told[walked]).mean() > 3 * np.abs(told[np.abs(true) < 1]).mean()
+    assert np.mean(np.sign(back[walked]) == np.sign(walk[walked])) > 0.8
+    assert np.abs(back[walked]).mean() > 3 * np.abs(back[np.abs(walk) < 1]).mean()
 
 
-def _middles(boxes):
+def _middles(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
-def test_the_demo_tracks_with_the_joint_network(out, capsys):
+def test_the_demo_tracks_with_the_joint_network(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("trackeval")
     scene = "demo://?people=12&seed=904&frames=30"
     assert nanotrack(["demo", "--tracking-method", "jointtrack", "--out", str(out), "--scene", scene]) == 0
@@ -82,7 +87,7 @@ def test_the_demo_tracks_with_the_joint_network(out, capsys):
     assert len(read_tracks(out / "tracks.txt", 30)) > 100
 
 
-def test_a_folder_a_video_and_frames_at_hand_give_the_same_tracks(out, tmp_path):
+def test_a_folder_a_video_and_frames_at_hand_give_the_same_tracks(out: Path, tmp_path: Path) -> None:
     frames = [frame.image for frame, _ in Scene(Options(people=8, seed=907, frames=8, size=(640, 360)))]
     (tmp_path / "frames").mkdir()
     video = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"FFV1"), 30, (640, 360))
@@ -102,6 +107,6 @@ def test_a_folder_a_video_and_frames_at_hand_give_the_same_tracks(out, tmp_path)
     assert sum(shown) == len(rows["frames"].splitlines())
 
 
-def test_without_its_pack_the_demo_says_what_to_do(tmp_path, capsys):
+def test_without_its_pack_the_demo_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert nanotrack(["demo", "--tracking-method", "jointtrack", "--out", str(tmp_path)]) == 64
     assert f"expected a model pack at {tmp_path / JOINT_PACK}, found none; run make demo" in capsys.readouterr().err

@@ -8,11 +8,12 @@ import pytest
 from edge.demo.camera import between
 from edge.demo.scene import Options, Scene, parse
 from edge.errors import UsageError
+from edge.types import Image
 
 SMALL = "demo://?people=12&seed=5&frames=4&size=480x270&fps=10"
 
 
-def test_an_address_says_everything():
+def test_an_address_says_everything() -> None:
     scene = Scene.from_url("demo://?people=7&seed=3&frames=5&size=320x200&fps=12.5&camera=moving")
     assert scene.options == Options(7, 3, 5, (320, 200), 12.5, "moving")
     assert (scene.size, scene.frame_rate, scene.frame_count) == ((320, 200), 12.5, 5)
@@ -34,24 +35,24 @@ def test_an_address_says_everything():
         ("camera=flying", "still or moving"),
     ],
 )
-def test_mistakes_in_an_address_are_named(query, told):
+def test_mistakes_in_an_address_are_named(query: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         parse(f"demo://?{query}")
 
 
-def test_a_path_in_an_address_is_refused():
+def test_a_path_in_an_address_is_refused() -> None:
     with pytest.raises(UsageError, match="after a question mark"):
         parse("demo://people=3")
 
 
-def test_frames_are_numbered_timed_and_of_the_size_asked_for():
+def test_frames_are_numbered_timed_and_of_the_size_asked_for() -> None:
     frames = [frame for frame, _ in Scene.from_url(SMALL)]
     assert [frame.number for frame in frames] == [1, 2, 3, 4]
     np.testing.assert_allclose([frame.time_s for frame in frames], [0, 0.1, 0.2, 0.3])
     assert all(frame.image.shape == (270, 480, 3) and frame.image.dtype == np.uint8 for frame in frames)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_one_does_not():
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not() -> None:
     first, again = list(Scene.from_url(SMALL)), list(Scene.from_url(SMALL))
     for (a, truth_a), (b, truth_b) in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.image, b.image)
@@ -61,7 +62,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not():
     assert np.abs(first[0][0].image.astype(int) - other.image).mean() > 5
 
 
-def test_the_frame_rate_does_not_change_what_happens():
+def test_the_frame_rate_does_not_change_what_happens() -> None:
     slow = list(Scene.from_url("demo://?people=10&seed=2&frames=3&size=320x180&fps=5"))
     fast = list(Scene.from_url("demo://?people=10&seed=2&frames=21&size=320x180&fps=50"))
     for (_, a), (_, b) in zip(slow, fast[::10], strict=True):
@@ -70,15 +71,15 @@ def test_the_frame_rate_does_not_change_what_happens():
 
 
 @pytest.mark.parametrize("camera", ["still", "moving"])
-def test_a_slow_frame_rate_does_not_blur(camera):
-    def at_one_second(fps):
+def test_a_slow_frame_rate_does_not_blur(camera: str) -> None:
+    def at_one_second(fps: int) -> Image:
         scene = Scene.from_url(f"demo://?people=20&seed=2&size=640x360&camera={camera}&fps={fps}")
         return next(frame.image for frame, _ in scene if frame.time_s >= 1 - 1e-9)
 
     np.testing.assert_array_equal(at_one_second(1), at_one_second(30))
 
 
-def test_truth_is_consistent():
+def test_truth_is_consistent() -> None:
     for _, truth in Scene.from_url("demo://?people=20&seed=8&frames=5&size=480x270&fps=1"):
         count = len(truth.ids)
         assert count > 5
@@ -93,11 +94,11 @@ def test_truth_is_consistent():
         assert truth.visibility.max() <= 1
 
 
-def test_boxes_hold_the_person_that_is_drawn():
+def test_boxes_hold_the_person_that_is_drawn() -> None:
     """One person alone: what changes between two pictures lies in the boxes or the shadows below them."""
     stage = Options(people=1, seed=4, size=(640, 360)).stage()
     stage._traffic.cars.clear()
-    stage._sensor.expose = lambda picture, time_s, motion: picture
+    stage._sensor.expose = lambda picture, time_s, motion: picture  # type: ignore[method-assign]
     for time_s in np.arange(0, 30, 1.0):
         stage.advance(float(time_s))
         image, truth = stage.shoot(1 / 30)
@@ -113,7 +114,7 @@ def test_boxes_hold_the_person_that_is_drawn():
     pytest.fail("nobody came")
 
 
-def test_people_hide_each_other_and_leave_and_come_back():
+def test_people_hide_each_other_and_leave_and_come_back() -> None:
     ids, lowest = [], 1.0
     for _, truth in Scene.from_url("demo://?people=20&seed=1&frames=60&size=320x180&fps=1"):
         ids.append(set(truth.ids.tolist()))
@@ -127,7 +128,7 @@ def test_people_hide_each_other_and_leave_and_come_back():
     assert len(back) >= 5
 
 
-def test_nearer_people_are_larger():
+def test_nearer_people_are_larger() -> None:
     stage = Options(people=30, seed=3, size=(640, 360)).stage()
     _, truth = stage.shoot(1 / 30)
     whole = truth.visibility > 0.9
@@ -139,9 +140,9 @@ def test_nearer_people_are_larger():
     assert heights.max() > 2.5 * heights.min()
 
 
-def test_an_endless_scene_remembers_no_more_cars_than_there_are():
+def test_an_endless_scene_remembers_no_more_cars_than_there_are() -> None:
     stage = parse("demo://?people=1&size=160x90").stage()
-    seen = set()
+    seen: set[object] = set()
     for second in range(0, 600, 10):
         stage.advance(float(second))
         stage.shoot(0.1)
@@ -149,7 +150,7 @@ def test_an_endless_scene_remembers_no_more_cars_than_there_are():
     assert len(stage._car_bodies) <= len(stage._traffic.cars) < len(seen)
 
 
-def test_a_moving_camera_says_how_it_moved():
+def test_a_moving_camera_says_how_it_moved() -> None:
     stage = Options(people=3, seed=1, size=(640, 360), camera="moving").stage()
     stage._traffic.cars.clear()
     point = np.array([320.0, 60.0])  # on a house
@@ -165,13 +166,13 @@ def test_a_moving_camera_says_how_it_moved():
     np.testing.assert_allclose(truth.motion[:, :2] @ seen_before + truth.motion[:, 2], seen_after, atol=1e-9)
 
 
-def test_motion_is_the_identity_for_a_still_camera():
+def test_motion_is_the_identity_for_a_still_camera() -> None:
     for _, truth in itertools.islice(iter(Scene.from_url(SMALL)), 2):
         np.testing.assert_array_equal(truth.motion, np.eye(2, 3))
     np.testing.assert_allclose(between(np.eye(2, 3), np.eye(2, 3)), np.eye(2, 3))
 
 
-def test_pictures_have_light_and_texture():
+def test_pictures_have_light_and_texture() -> None:
     frame, _ = next(iter(Scene.from_url("demo://?people=20&seed=0&frames=1&size=640x360")))
     assert 60 < frame.image.mean() < 190
     assert frame.image.std() > 25
@@ -184,7 +185,7 @@ def views(seed: int, **more: object) -> list[str]:
     return [f"demo://?people=30&seed={seed}&street=4&view={view}&size=320x180&fps=5{options}" for view in range(1, 5)]
 
 
-def test_a_street_shows_the_same_people_at_one_place_after_the_other():
+def test_a_street_shows_the_same_people_at_one_place_after_the_other() -> None:
     seen = []  # by view: the times at which each person is in the picture
     for url in views(7, frames=400):
         times: dict[int, list[float]] = {}
@@ -202,7 +203,7 @@ def test_a_street_shows_the_same_people_at_one_place_after_the_other():
     assert np.mean([count >= 2 for count in visits]) > 0.5
 
 
-def test_the_views_of_a_street_differ_in_light_and_colour():
+def test_the_views_of_a_street_differ_in_light_and_colour() -> None:
     means = []
     for url in views(3, frames=1):
         frame, _ = next(iter(Scene.from_url(url)))
@@ -212,12 +213,12 @@ def test_the_views_of_a_street_differ_in_light_and_colour():
     assert np.ptp(ratios, axis=0).max() > 0.02
 
 
-def test_a_street_gives_the_same_pictures_every_time():
+def test_a_street_gives_the_same_pictures_every_time() -> None:
     one, other = (next(iter(Scene.from_url(views(5, frames=1)[2])))[0] for _ in range(2))
     np.testing.assert_array_equal(one.image, other.image)
 
 
-def test_a_view_that_the_street_lacks_is_refused():
+def test_a_view_that_the_street_lacks_is_refused() -> None:
     with pytest.raises(UsageError, match="view=5: expected a camera of the street: street=5 or more"):
         Scene.from_url("demo://?street=4&view=5")
     with pytest.raises(UsageError, match="view=2: expected a camera"):

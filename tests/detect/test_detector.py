@@ -1,20 +1,21 @@
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
 import export.cli
 from edge import modelpack
-from edge.chain.pipeline import open_detector
 from edge.detect.detector import Detector
+from edge.detect.joint import JointDetector
+from edge.detect.open import open_detector
 from edge.errors import DataError, UsageError
 from edge.infer.backend import Backend
 from edge.infer.open import open_backend
 from edge.motchallenge import read_ground_truth
 from edge.types import Float32s
+from edge.video.images import read_image
 from tests import tiny
 
 
@@ -75,7 +76,7 @@ def test_a_network_that_puts_out_nan_is_an_error(tmp_path: Path) -> None:
         detector(tiny.picture(1))
 
 
-def recall_on_mot17_mini(data: Path, detector: Detector) -> float:
+def recall_on_mot17_mini(data: Path, detector: Detector | JointDetector) -> float:
     """Share of the pedestrians found with a score of .3 and an IoU of .5, one detection each."""
     found = labelled = 0
     for truth_file in sorted(data.glob("images/mot17_mini/*/gt/gt.txt")):
@@ -84,7 +85,7 @@ def recall_on_mot17_mini(data: Path, detector: Detector) -> float:
             rows = (truth.frames == int(path.stem)) & (truth.scores > 0) & (truth.classes == 1)
             people = truth.boxes_ltwh[rows].astype(np.float32)
             people[:, 2:] += people[:, :2]
-            detections = detector(cv2.imread(str(path)))
+            detections = detector(read_image(path))
             ious = iou_table(people, detections.boxes_xyxy[detections.scores >= 0.3])
             pairs = linear_sum_assignment(np.where(ious >= 0.5, -ious, 0))
             found += int((ious[pairs] >= 0.5).sum())

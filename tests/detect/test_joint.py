@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.chain.pipeline import open_detector
 from edge.detect.families import joint
 from edge.detect.joint import JointDetector, gaussian_radius
+from edge.detect.open import open_detector
 from edge.errors import DataError, UsageError
 from edge.infer.open import open_backend
 from edge.modelpack import ModelPack, read

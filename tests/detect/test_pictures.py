@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.chain.pipeline import open_detector
 from edge.detect.joint import JointDetector
+from edge.detect.open import open_detector
 from edge.detect.preprocess import Preprocess, bgr
 from edge.errors import InputError
 from edge.infer.ladder import Wish

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.detect.preprocess import Preprocess
-from edge.modelpack import ImageInput
+from edge.modelpack import Colour, ImageInput, Layout
 
 SPEC = ImageInput("x", 48, 32, "nchw-float32", "bgr", mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
 PICTURE = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
@@ -15,7 +15,7 @@ def test_normalised_planes_are_the_formula_on_the_resized_picture() -> None:
     tensor = np.zeros((1, 3, 32, 48), np.float32)
     scale = Preprocess(SPEC, tensor)(PICTURE)
     resized = cv2.resize(PICTURE, (48, 32), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    expected = (resized - np.float32(SPEC.mean)) / np.float32(SPEC.std)
+    expected = (resized - np.array(SPEC.mean, np.float32)) / np.array(SPEC.std, np.float32)
     np.testing.assert_array_equal(tensor[0], expected.transpose(2, 0, 1))
     assert scale == pytest.approx((160 / 48, 90 / 32, 0, 0))
 
@@ -28,7 +28,7 @@ def test_rgb_swaps_the_colours_and_mean_follows_them() -> None:
 
 
 @pytest.mark.parametrize("colour", ["bgr", "rgb"])
-def test_pixels_are_only_resized(colour: str) -> None:
+def test_pixels_are_only_resized(colour: Colour) -> None:
     tensor = np.zeros((1, 32, 48, 3), np.uint8)
     Preprocess(replace(SPEC, layout="nhwc-uint8", colour=colour), tensor)(PICTURE)
     expected = cv2.resize(PICTURE, (48, 32), interpolation=cv2.INTER_LINEAR)
@@ -37,7 +37,7 @@ def test_pixels_are_only_resized(colour: str) -> None:
 
 @pytest.mark.parametrize("layout", ["nhwc-uint8", "nchw-float32"])
 @pytest.mark.parametrize("size", [(160, 90), (90, 160), (48, 32), (1000, 2), (7, 5)])
-def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: str, size: tuple[int, int]) -> None:
+def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: Layout, size: tuple[int, int]) -> None:
     width, height = size
     white = np.full((height, width, 3), 255, np.uint8)
     spec = replace(SPEC, layout=layout, resize="letterbox", pad=114, mean=(0, 0, 0), std=(1, 1, 1))

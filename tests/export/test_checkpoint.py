@@ -43,7 +43,7 @@ forms = pytest.mark.parametrize("form", ["zip", "stream"])
         ("BoolStorage", "?"),
     ],
 )
-def test_every_dtype_of_a_storage(tmp_path, form, kind, dtype):
+def test_every_dtype_of_a_storage(tmp_path: Path, form: str, kind: str, dtype: str) -> None:
     values = np.array([0, 1, 3, 2, 1, 0]).astype(dtype)
     body = tf.mapping({"a": tf.tensor(kind, "0", 6, 0, (2, 3), (3, 1))})
     found = checkpoint.read(_write(tmp_path / "c.pth", form, body, values.tobytes(), 6)).tensors["a"]
@@ -52,7 +52,7 @@ def test_every_dtype_of_a_storage(tmp_path, form, kind, dtype):
 
 
 @forms
-def test_bfloat16_becomes_float32(tmp_path, form):
+def test_bfloat16_becomes_float32(tmp_path: Path, form: str) -> None:
     values = np.array([1.0, -2.5, 3.140625, 1e30], np.float32)
     upper = (values.view(np.uint32) >> 16).astype("<u2")
     body = tf.mapping({"a": tf.tensor("BFloat16Storage", "0", 4, 0, (4,), (1,))})
@@ -63,7 +63,7 @@ def test_bfloat16_becomes_float32(tmp_path, form):
 
 
 @forms
-def test_tensors_that_share_a_storage_with_offsets_and_strides(tmp_path, form):
+def test_tensors_that_share_a_storage_with_offsets_and_strides(tmp_path: Path, form: str) -> None:
     body = tf.mapping(
         {
             "whole": tf.tensor("FloatStorage", "0", 6, 0, (2, 3), (3, 1)),
@@ -85,7 +85,7 @@ def test_tensors_that_share_a_storage_with_offsets_and_strides(tmp_path, form):
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_an_archive_of_a_big_endian_machine(tmp_path):
+def test_an_archive_of_a_big_endian_machine(tmp_path: Path) -> None:
     path = tf.write_archive(tmp_path / "c.pth", MATRIX, {"0": FLOATS.astype(">f4").tobytes()}, "big")
     found = checkpoint.read(path).tensors["a.weight"]
     assert found.dtype == np.float32
@@ -130,7 +130,7 @@ TWO = tf.tensor("FloatStorage", "0", 6, 2, (), ())
         "ema.",
     ],
 )
-def test_where_published_checkpoints_keep_their_tensors(tmp_path, body):
+def test_where_published_checkpoints_keep_their_tensors(tmp_path: Path, body: bytes) -> None:
     found = checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()})).tensors
     assert found == {"fc.bias": 1.0}
 
@@ -139,7 +139,7 @@ def _with_meta(path: Path, **meta: bytes) -> Path:
     return tf.write_archive(path, tf.mapping({"state_dict": MATRIX, "meta": tf.mapping(meta)}), {"0": FLOATS.tobytes()})
 
 
-def test_what_a_checkpoint_says_of_its_network(tmp_path):
+def test_what_a_checkpoint_says_of_its_network(tmp_path: Path) -> None:
     said = {"input_size": tf.row(tf.number(640), tf.number(352)), "class_names": tf.row(tf.text("a"), tf.text("b"))}
     found = checkpoint.read(_with_meta(tmp_path / "c.pth", architecture=tf.text("x"), **said))
     assert found.meta == ((640, 352), ("a", "b"))
@@ -147,7 +147,7 @@ def test_what_a_checkpoint_says_of_its_network(tmp_path):
 
 
 @pytest.mark.parametrize("meta", [{}, {"CLASSES": tf.row(tf.text("car")), "epoch": tf.number(12)}])
-def test_what_other_tools_say_is_theirs(tmp_path, meta):
+def test_what_other_tools_say_is_theirs(tmp_path: Path, meta: dict[str, bytes]) -> None:
     assert checkpoint.read(_with_meta(tmp_path / "c.pth", **meta)).meta == (None, None)
 
 
@@ -163,7 +163,7 @@ def test_what_other_tools_say_is_theirs(tmp_path, meta):
         ("class_names", tf.row(tf.number(1))),
     ],
 )
-def test_nonsense_under_our_own_keys_is_named(tmp_path, key, value):
+def test_nonsense_under_our_own_keys_is_named(tmp_path: Path, key: str, value: bytes) -> None:
     with pytest.raises(DataError, match=rf"meta\.{key}: expected"):
         checkpoint.read(_with_meta(tmp_path / "c.pth", **{key: value}))
 
@@ -181,7 +181,9 @@ def test_nonsense_under_our_own_keys_is_named(tmp_path, key, value):
     ],
     ids=["call", "eval", "instance", "stack global", "nested load", "own code"],
 )
-def test_a_pickle_that_would_run_code_is_refused_by_name(tmp_path, monkeypatch, form, attack):
+def test_a_pickle_that_would_run_code_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, attack: bytes
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = _write(tmp_path / "c.pth", form, tf.mapping({"a": attack}), FLOATS.tobytes(), 6)
     with pytest.raises(DataError, match=r"wants [a-z_.]+\.(system|eval|_load_from_bytes|read), .* refused"):
@@ -190,7 +192,7 @@ def test_a_pickle_that_would_run_code_is_refused_by_name(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("state", [tf.mapping({"make": tf.number(1)}), tf.row(b"N", tf.mapping({"make": b"N"}))])
-def test_a_pickle_cannot_change_what_a_name_stands_for(tmp_path, state):
+def test_a_pickle_cannot_change_what_a_name_stands_for(tmp_path: Path, state: bytes) -> None:
     attack = tf.name("collections", "OrderedDict") + state + b"b"
     path = tf.write_archive(tmp_path / "c.pth", tf.mapping({"a": attack}), {})
     with pytest.raises(DataError):
@@ -210,14 +212,16 @@ def test_a_pickle_cannot_change_what_a_name_stands_for(tmp_path, state):
     ],
     ids=["too long", "starts too late", "negative size", "negative stride", "gigantic"],
 )
-def test_a_tensor_that_its_storage_cannot_hold_is_refused(tmp_path, shape, strides, offset):
+def test_a_tensor_that_its_storage_cannot_hold_is_refused(
+    tmp_path: Path, shape: tuple[int, int], strides: tuple[int, int], offset: int
+) -> None:
     body = tf.mapping({"a": tf.tensor("FloatStorage", "0", 6, offset, shape, strides)})
     with pytest.raises(DataError, match="truncated or damaged"):
         checkpoint.read(tf.write_archive(tmp_path / "c.pth", body, {"0": FLOATS.tobytes()}))
 
 
 @forms
-def test_a_number_that_is_wrong_takes_no_memory(tmp_path, form):
+def test_a_number_that_is_wrong_takes_no_memory(tmp_path: Path, form: str) -> None:
     """As a damaged file may say that it has two thousand million memos."""
     memo = pickle.EMPTY_DICT + pickle.LONG_BINPUT + (1 << 23).to_bytes(4, "little") + pickle.POP
     path = _write(tmp_path / "c.pth", form, memo + MATRIX, FLOATS.tobytes(), 6)
@@ -229,7 +233,7 @@ def test_a_number_that_is_wrong_takes_no_memory(tmp_path, form):
 
 
 @forms
-def test_a_file_cut_anywhere_is_one_clear_error(tmp_path, form):
+def test_a_file_cut_anywhere_is_one_clear_error(tmp_path: Path, form: str) -> None:
     path = _write(tmp_path / "c.pth", form, MATRIX, FLOATS.tobytes(), 6)
     content = path.read_bytes()
     for length in range(len(content)):
@@ -241,7 +245,9 @@ def test_a_file_cut_anywhere_is_one_clear_error(tmp_path, form):
 @forms
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
-def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, form, place, value):
+def test_a_changed_byte_is_read_or_refused_and_nothing_else(
+    tmp_path: Path, form: str, place: float, value: int
+) -> None:
     path = _write(tmp_path / "c.pth", form, MATRIX, FLOATS.tobytes(), 6)
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] = value
@@ -258,21 +264,21 @@ def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, form, plac
     [b"", b"not a checkpoint at all\n", b"\x89PNG\r\n\x1a\n" + bytes(64), pickle.dumps({"a": 1}), pickle.dumps(5)],
     ids=["empty", "text", "picture", "another pickle", "a number"],
 )
-def test_a_foreign_file_is_called_so(tmp_path, content):
+def test_a_foreign_file_is_called_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c.pth"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"expected a PyTorch checkpoint, a \.safetensors or"):
         checkpoint.read(path)
 
 
-def test_numbers_that_training_kept_beside_the_weights_do_not_disturb(tmp_path):
+def test_numbers_that_training_kept_beside_the_weights_do_not_disturb(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     kept = {"state_dict": {"a": torch.ones(2)}, "dtype": torch.float16, "scores": np.arange(3), "seen": {1, 2}}
     torch.save(kept, tmp_path / "c.pth")
     assert list(checkpoint.read(tmp_path / "c.pth").tensors) == ["a"]
 
 
-def test_a_zip_archive_of_something_else_is_called_so(tmp_path):
+def test_a_zip_archive_of_something_else_is_called_so(tmp_path: Path) -> None:
     import zipfile
 
     with zipfile.ZipFile(tmp_path / "c.pth", "w") as archive:
@@ -281,20 +287,20 @@ def test_a_zip_archive_of_something_else_is_called_so(tmp_path):
         checkpoint.read(tmp_path / "c.pth")
 
 
-def test_a_checkpoint_without_tensors_says_what_it_holds(tmp_path):
+def test_a_checkpoint_without_tensors_says_what_it_holds(tmp_path: Path) -> None:
     path = tf.write_archive(tmp_path / "c.pth", tf.mapping({"epoch": tf.number(3), "lr": tf.number(1)}), {})
     with pytest.raises(DataError, match="found a mapping with epoch, lr"):
         checkpoint.read(path)
 
 
 @pytest.mark.parametrize("path", ["missing.pth", "."])
-def test_what_cannot_be_opened_is_not_found(tmp_path, path):
+def test_what_cannot_be_opened_is_not_found(tmp_path: Path, path: str) -> None:
     with pytest.raises(NotFoundError, match="cannot be read"):
         checkpoint.read(tmp_path / path)
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
-def test_what_torch_save_writes(tmp_path, zipped):
+def test_what_torch_save_writes(tmp_path: Path, zipped: bool) -> None:
     torch = pytest.importorskip("torch")
     base = torch.randn(4, 6)
     state = OrderedDict(
@@ -321,7 +327,7 @@ def test_what_torch_save_writes(tmp_path, zipped):
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
-def test_what_training_leaves_behind_does_not_disturb(tmp_path, zipped):
+def test_what_training_leaves_behind_does_not_disturb(tmp_path: Path, zipped: bool) -> None:
     torch = pytest.importorskip("torch")
     module = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(module.parameters())
@@ -342,7 +348,7 @@ def test_what_training_leaves_behind_does_not_disturb(tmp_path, zipped):
 
 
 @pytest.mark.parametrize(("name", "count"), [("nanodet-plus-m_416.pth", 645), ("osnet_x0_25_msmt17.pth", 567)])
-def test_published_checkpoints_equal_what_torch_reads(data, name, count):
+def test_published_checkpoints_equal_what_torch_reads(data: Path, name: str, count: int) -> None:
     torch = pytest.importorskip("torch")
     found = checkpoint.read(data / "models" / name).tensors
     expected = torch.load(data / "models" / name, map_location="cpu", weights_only=True)

@@ -50,7 +50,7 @@ def _told(path: Path, most_megabytes: float = 100) -> str:
 
 
 @pytest.mark.parametrize("where", ["alone", "in the archive", "in the stream"])
-def test_an_announced_byte_array_takes_no_memory(tmp_path, where):
+def test_an_announced_byte_array_takes_no_memory(tmp_path: Path, where: str) -> None:
     path = tmp_path / "c.pth"
     if where == "alone":
         path.write_bytes(HUGE)
@@ -64,19 +64,19 @@ def test_an_announced_byte_array_takes_no_memory(tmp_path, where):
 
 
 @pytest.mark.parametrize("opcode", [b"B", b"X", b"T", b"\x8b"])
-def test_announced_texts_and_numbers_take_no_memory(tmp_path, opcode):
+def test_announced_texts_and_numbers_take_no_memory(tmp_path: Path, opcode: bytes) -> None:
     path = _zip(tmp_path / "c.pth", b"\x80\x02" + opcode + struct.pack("<i", 2**31 - 1))
     assert "truncated or damaged" in _told(path)
 
 
-def test_tensors_that_repeat_one_number_are_bounded_by_the_file(tmp_path):
+def test_tensors_that_repeat_one_number_are_bounded_by_the_file(tmp_path: Path) -> None:
     body = tf.mapping({f"w{i}": tf.tensor("DoubleStorage", "0", 3, 0, (1 << 14, 1 << 14), (0, 0)) for i in range(4)})
     assert "in a file of" in _told(_zip(tmp_path / "c.pth", tf.pickled(body)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", ["data/0", "byteorder"])
-def test_a_zip_bomb_is_not_unpacked(tmp_path, entry):
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, entry: str) -> None:
     elements = (5 << 30) // 4
     number = b"\x8a\x05" + elements.to_bytes(5, "little")
     body = tf.mapping({"a": tf.tensor("FloatStorage", "0", 0, 0, (1,), (1,))}).replace(
@@ -89,7 +89,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, entry):
     assert "compressed" in _told(tmp_path / "c.pth")
 
 
-def test_entries_that_overlap_are_not_read_over_and_over(tmp_path):
+def test_entries_that_overlap_are_not_read_over_and_over(tmp_path: Path) -> None:
     """A thousand storages that all lie in the same megabyte of the archive."""
     megabyte, count = 1 << 20, 1000
     tensors = {f"t{i}": tf.tensor("ByteStorage", str(i), megabyte, 0, (megabyte,), (1,)) for i in range(count)}
@@ -122,7 +122,7 @@ def test_entries_that_overlap_are_not_read_over_and_over(tmp_path):
     ],
     ids=["key", "reference", "storage", "pairs", "set", "frozen set", "long", "deep", "cyclic", "prefixes"],
 )
-def test_what_is_small_to_write_and_endless_to_look_at_ends_at_once(tmp_path, body):
+def test_what_is_small_to_write_and_endless_to_look_at_ends_at_once(tmp_path: Path, body: bytes) -> None:
     path = _zip(tmp_path / "c.pth", tf.pickled(body))
     start_s = time.monotonic()
     with contextlib.suppress(DataError):
@@ -130,14 +130,14 @@ def test_what_is_small_to_write_and_endless_to_look_at_ends_at_once(tmp_path, bo
     assert time.monotonic() - start_s < 20  # it would be the age of the universe
 
 
-def test_a_shape_of_a_million_dimensions_is_refused_at_once(tmp_path):
+def test_a_shape_of_a_million_dimensions_is_refused_at_once(tmp_path: Path) -> None:
     ones = (1,) * 1_000_000
     path = _zip(tmp_path / "c.pth", tf.pickled(tf.mapping({"a": tf.tensor("FloatStorage", "0", 6, 0, ones, ones)})))
     with pytest.raises(DataError, match="1000000 dimensions"):
         checkpoint.read(path)
 
 
-def test_a_pickle_cannot_replace_the_methods_of_a_mapping(tmp_path):
+def test_a_pickle_cannot_replace_the_methods_of_a_mapping(tmp_path: Path) -> None:
     replaced = tf.mapping({"get": tf.name("torch", "Size"), "items": tf.name("torch", "Size")})
     body = tf.call(tf.name("collections", "OrderedDict")) + replaced + b"b"
     whole = tf.mapping({"state_dict": body + b"(" + tf.text("a") + tf.number(1) + b"u"})
@@ -145,7 +145,7 @@ def test_a_pickle_cannot_replace_the_methods_of_a_mapping(tmp_path):
         checkpoint.read(_zip(tmp_path / "c.pth", tf.pickled(whole)))
 
 
-def test_the_state_that_torch_gives_an_ordered_dict_does_not_matter(tmp_path):
+def test_the_state_that_torch_gives_an_ordered_dict_does_not_matter(tmp_path: Path) -> None:
     body = tf.call(tf.name("collections", "OrderedDict")) + b"(" + GOOD[2:-1] + b"u"
     body += tf.mapping({"_metadata": tf.mapping({"version": tf.number(1)})}) + b"b"
     found = checkpoint.read(_zip(tmp_path / "c.pth", tf.pickled(body)))
@@ -153,7 +153,7 @@ def test_the_state_that_torch_gives_an_ordered_dict_does_not_matter(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../x/data.pkl", "/etc/x", "archive/../../y"])
-def test_a_path_in_an_archive_is_only_a_name(tmp_path, name):
+def test_a_path_in_an_archive_is_only_a_name(tmp_path: Path, name: str) -> None:
     path = _zip(tmp_path / "c.pth", tf.pickled(GOOD))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, b"1")
@@ -161,7 +161,7 @@ def test_a_path_in_an_archive_is_only_a_name(tmp_path, name):
     assert os.listdir(tmp_path) == ["c.pth"]
 
 
-def test_an_encrypted_or_oddly_compressed_archive_is_refused(tmp_path):
+def test_an_encrypted_or_oddly_compressed_archive_is_refused(tmp_path: Path) -> None:
     for place, value in ((6, b"\x01\x00"), (8, b"\x63\x00")):
         path = _zip(tmp_path / "c.pth", tf.pickled(GOOD))
         content = bytearray(path.read_bytes())
@@ -174,7 +174,7 @@ def test_an_encrypted_or_oddly_compressed_archive_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "c.pth"
     if kind == "pipe":
         os.mkfifo(path)
@@ -186,13 +186,13 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
         checkpoint.read(path)
 
 
-def test_a_name_that_is_no_text_of_utf_8_can_be_read(tmp_path):
+def test_a_name_that_is_no_text_of_utf_8_can_be_read(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.pth"))
     _zip(path, tf.pickled(GOOD))
     assert list(checkpoint.read(path).tensors) == ["a.weight"]
 
 
-def test_ten_thousand_views_of_one_storage_are_read(tmp_path):
+def test_ten_thousand_views_of_one_storage_are_read(tmp_path: Path) -> None:
     body = tf.mapping({f"t{i}": tf.tensor("FloatStorage", "0", 6, 0, (2, 3), (3, 1)) for i in range(10_000)})
     found = checkpoint.read(_zip(tmp_path / "c.pth", tf.pickled(body))).tensors
     assert len(found) == 10_000

@@ -55,7 +55,7 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_what_a_configuration_says(tmp_path):
+def test_what_a_configuration_says(tmp_path: Path) -> None:
     assert config.read(_written(tmp_path, PLUS)) == Config(
         Activations("SiLU", "LeakyReLU", "ReLU6"),
         (100.0, 110.0, 120.0),
@@ -66,7 +66,7 @@ def test_what_a_configuration_says(tmp_path):
     )
 
 
-def test_what_it_leaves_out_has_the_defaults_of_the_modules(tmp_path):
+def test_what_it_leaves_out_has_the_defaults_of_the_modules(tmp_path: Path) -> None:
     found = config.read(_written(tmp_path, "model:\n  arch:\n    name: NanoDetPlus\n"))
     assert found == Config(Activations("ReLU", "LeakyReLU", "LeakyReLU"))
     assert (found.mean_bgr, found.std_bgr) == (NANODET_MEAN_BGR, NANODET_STD_BGR)
@@ -92,7 +92,7 @@ def test_what_it_leaves_out_has_the_defaults_of_the_modules(tmp_path):
         ("x: " + "y" * (1 << 20), "larger than"),
     ],
 )
-def test_a_mistake_is_one_sentence(tmp_path, monkeypatch, text, complaint):
+def test_a_mistake_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises((DataError, NotFoundError), match=complaint) as caught:
         config.read(_written(tmp_path, text))
@@ -101,17 +101,17 @@ def test_a_mistake_is_one_sentence(tmp_path, monkeypatch, text, complaint):
     assert not (tmp_path / "HIT").exists()
 
 
-def test_aliases_that_multiply_do_no_harm(tmp_path):
+def test_aliases_that_multiply_do_no_harm(tmp_path: Path) -> None:
     levels = "\n".join(f"l{i}: &l{i} [*l{i - 1}, *l{i - 1}]" for i in range(1, 60))
     assert config.read(_written(tmp_path, f"l0: &l0 [x]\n{levels}\n{PLUS}")).keep_ratio is True
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_network_of_another_activation_agrees_with_its_pytorch_twin(activation):
+def test_a_network_of_another_activation_agrees_with_its_pytorch_twin(activation: str) -> None:
     _assert_agrees(Config(Activations(activation, activation, activation)))
 
 
-def test_each_part_has_its_own_activation_and_pictures_are_prepared_as_it_says():
+def test_each_part_has_its_own_activation_and_pictures_are_prepared_as_it_says() -> None:
     _assert_agrees(Config(Activations("SiLU", "HardSwish", "ReLU6"), (10.0, 20.0, 30.0), (40.0, 50.0, 60.0)))
 
 
@@ -151,7 +151,7 @@ def _assert_agrees(said: Config) -> None:
         ("nanodet", False, "squash"),
     ],
 )
-def test_whether_the_aspect_ratio_is_kept(kind, keep_ratio, resize):
+def test_whether_the_aspect_ratio_is_kept(kind: str, keep_ratio: bool | None, resize: str) -> None:
     pytest.importorskip("torch")
     from export.train.nets import NanoDetPlus
     from tests.export.twins import NanoDetV0, tensors
@@ -166,18 +166,18 @@ def test_whether_the_aspect_ratio_is_kept(kind, keep_ratio, resize):
 
 
 @pytest.fixture
-def plus(data) -> Path:
+def plus(data: Path) -> Path:
     return data / "models" / "nanodet-plus-m_416.pth"
 
 
-def test_a_checkpoint_follows_its_configuration(plus):
+def test_a_checkpoint_follows_its_configuration(plus: Path) -> None:
     names = tuple(f"class {i}" for i in range(80))
     found = networks.detector(plus, config=Config(keep_ratio=True, input_size=(96, 64), class_names=names)).description
     assert (found.input.width, found.input.height, found.input.resize) == (96, 64, "letterbox-centre")
     assert found.classes == names
 
 
-def test_what_is_assumed_is_said(plus, caplog):
+def test_what_is_assumed_is_said(plus: Path, caplog: pytest.LogCaptureFixture) -> None:
     networks.detector(plus, (64, 64))
     assert "weights do not tell activations" in caplog.text
     assert "--config nanodet.yml" in caplog.text
@@ -186,7 +186,7 @@ def test_what_is_assumed_is_said(plus, caplog):
     assert caplog.text == ""
 
 
-def test_a_configuration_is_for_nanodet_checkpoints(tmp_path, data):
+def test_a_configuration_is_for_nanodet_checkpoints(tmp_path: Path, data: Path) -> None:
     for file in ("nanodet-plus-m_416.onnx", "osnet_x0_25_msmt17.pth"):
         with pytest.raises(UsageError, match="for NanoDet checkpoints"):
             networks.detector(data / "models" / file, config=Config())

@@ -1,5 +1,7 @@
 """The builder writes checked models, the same bytes for the same calls, in operators that later opsets leave alone."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -19,18 +21,18 @@ def _doubler() -> onnx.ModelProto:
     return graph.model("doubler")
 
 
-def test_a_graph_is_written_top_to_bottom():
+def test_a_graph_is_written_top_to_bottom() -> None:
     model = _doubler()
     assert [node.name for node in model.graph.node] == ["twice", "twice.split", "y"]
     x = np.arange(8, dtype=np.float32).reshape(2, 4)
     np.testing.assert_array_equal(run(model, x=x)["y"], 2 * x[:, [1, 2, 3, 0]])
 
 
-def test_the_same_calls_give_the_same_bytes():
+def test_the_same_calls_give_the_same_bytes() -> None:
     assert _doubler().SerializeToString() == _doubler().SerializeToString()
 
 
-def test_weights_that_no_sum_can_feel_are_zero():
+def test_weights_that_no_sum_can_feel_are_zero() -> None:
     graph = Graph()
     graph.constant("w", [1.0, -1e-21, 1e-40, 2e-20, 0.0])
     graph.output(graph.add("Identity", ["w"], "out"), [5])
@@ -38,7 +40,7 @@ def test_weights_that_no_sum_can_feel_are_zero():
     assert onnx.numpy_helper.to_array(stored).tolist() == [1, 0, 0, np.float32(2e-20), 0]
 
 
-def test_a_graph_with_a_loose_end_is_not_finished():
+def test_a_graph_with_a_loose_end_is_not_finished() -> None:
     graph = Graph()
     graph.add("Relu", ["nowhere"], "y")
     graph.output("y", [1])
@@ -48,7 +50,7 @@ def test_a_graph_with_a_loose_end_is_not_finished():
 
 @pytest.mark.parametrize("opset", [19, 21])
 @pytest.mark.parametrize("network", ["detector", "reid"])
-def test_later_opsets_mean_the_same(data, network, opset):
+def test_later_opsets_mean_the_same(data: Path, network: str, opset: int) -> None:
     """float16 Q/DQ wants 19: raising the number must be all there is to it."""
     if network == "detector":
         tensors, _ = checkpoint.read(data / "models" / "nanodet-plus-m_416.pth")

@@ -1,5 +1,7 @@
 """The exported joint network computes what its PyTorch twin computes, at the peaks alone."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -18,23 +20,23 @@ from tests.export.twins import alive, tensors  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def twin():
+def twin() -> Any:
     return alive(JointNet(num_classes=2), seed=8)
 
 
-def built(twin, width=128, height=96, kept=None) -> onnx.ModelProto:
+def built(twin: Any, width: int = 128, height: int = 96, kept: list[int] | None = None) -> onnx.ModelProto:
     model, image, head = jointnet.build(Weights("joint.pth", tensors(twin)), width, height, kept)
     assert (image.name, image.width, image.height, image.layout) == ("image", width, height, "nhwc-uint8")
     assert (head.type, head.strides, head.outputs) == ("centernet-joint", (4,), JOINT_OUTPUTS)
     return model
 
 
-def pictures(width=128, height=96):
+def pictures(width: int = 128, height: int = 96) -> dict[str, np.ndarray]:
     image, before = np.random.default_rng(5).integers(0, 256, (2, 1, height, width, 3), np.uint8)
     return {"image": image, "pre_img": before}
 
 
-def seen_by(twin, feed):
+def seen_by(twin: Any, feed: dict[str, np.ndarray]) -> Any:
     both = torch.from_numpy(np.concatenate([feed["image"], feed["pre_img"]], 3)).double()
     both = (both - torch.tensor(NANODET_MEAN_BGR * 2)) / torch.tensor(NANODET_STD_BGR * 2)
     with torch.no_grad():
@@ -42,7 +44,7 @@ def seen_by(twin, feed):
 
 
 @pytest.mark.parametrize("size", [(128, 96), (64, 128)])
-def test_peaks_and_what_is_known_of_them_agree_with_pytorch(twin, size):
+def test_peaks_and_what_is_known_of_them_agree_with_pytorch(twin: Any, size: tuple[int, int]) -> None:
     feed = pictures(*size)
     found = run(built(twin, *size), **feed)
     assert tuple(found) == JOINT_OUTPUTS
@@ -63,7 +65,7 @@ def test_peaks_and_what_is_known_of_them_agree_with_pytorch(twin, size):
         assert found[name][0] == pytest.approx(expected.numpy(), abs=1e-3)
 
 
-def test_the_heads_are_convolutions_over_the_whole_picture_seen_at_the_peaks(twin):
+def test_the_heads_are_convolutions_over_the_whole_picture_seen_at_the_peaks(twin: Any) -> None:
     """On both levels of features, the coarse one doubled: every 3x3 there is one of 3x3 coarse cells."""
     seen = seen_by(twin, pictures())
     fine, coarse = (torch.nn.functional.pad(x, [1] * 4).unfold(2, 3, 1).unfold(3, 3, 1) for x in seen[1:])
@@ -77,7 +79,7 @@ def test_the_heads_are_convolutions_over_the_whole_picture_seen_at_the_peaks(twi
     torch.testing.assert_close(known.back, back.flatten(0, 1))
 
 
-def test_no_output_is_dense_but_the_heat_map(twin):
+def test_no_output_is_dense_but_the_heat_map(twin: Any) -> None:
     """At the built-in size: 57 KB of heat map and less than that of everything else."""
     model = built(twin, 640, 352)
     sizes = {o.name: np.prod([d.dim_value for d in o.type.tensor_type.shape.dim]) for o in model.graph.output}
@@ -88,14 +90,14 @@ def test_no_output_is_dense_but_the_heat_map(twin):
     )
 
 
-def test_one_class_can_be_kept(twin):
+def test_one_class_can_be_kept(twin: Any) -> None:
     feed = pictures()
     found = run(built(twin, kept=[1]), **feed)
     assert set(found["classes"][0].tolist()) == {0}
     assert found["heatmap"][0] == pytest.approx(seen_by(twin, feed).heat[0, 1].sigmoid().numpy(), abs=1e-4)
 
 
-def test_what_does_not_fit_is_named(twin):
+def test_what_does_not_fit_is_named(twin: Any) -> None:
     with pytest.raises(UsageError, match="--input-size 100x96: expected multiples of 32"):
         built(twin, 100, 96)
     weights = tensors(twin)

@@ -1,6 +1,7 @@
 """The exported detectors compute what the published networks compute."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from benchmarks.int8.lifted import nanodet_m
 from edge.detect.cells import cell_counts
 from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from edge.errors import DataError, UsageError
+from edge.video.images import read_image
 from export import checkpoint, nanodet
 from export.weights import Weights
 from tests.export.onnxrun import normalised, run, sigmoid
@@ -30,22 +32,26 @@ def images(data: Path) -> list[np.ndarray]:
     files = sorted((data / "images" / "mot17_mini").rglob("*.jpg"))[::10]
     files += sorted((data / "images" / "coco128").rglob("*.jpg"))[::32]
     assert len(files) == 8
-    return [cv2.resize(cv2.imread(str(file)), (416, 416))[None] for file in files]
+    return [cv2.resize(read_image(file), (416, 416))[None] for file in files]
 
 
 def _random_image(width: int, height: int) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 256, (1, height, width, 3), np.uint8)
 
 
-def _built(tensors: checkpoint.Tensors, width: int = 96, height: int = 160, **options) -> onnx.ModelProto:
+def _built(tensors: checkpoint.Tensors, width: int = 96, height: int = 160, **options: Any) -> onnx.ModelProto:
     weights = Weights("network.pth", dict(tensors))
-    model, image, head = nanodet.build(weights, nanodet.recognised(weights), width, height, **options)
+    architecture = nanodet.recognised(weights)
+    assert architecture is not None
+    model, image, head = nanodet.build(weights, architecture, width, height, **options)
     assert (image.width, image.height, image.layout) == (width, height, "nhwc-uint8")
     assert head.scores == "logits"
     return model
 
 
-def test_real_weights_agree_with_the_published_onnx_file_on_real_images(published, images, data):
+def test_real_weights_agree_with_the_published_onnx_file_on_real_images(
+    published: checkpoint.Tensors, images: list[np.ndarray], data: Path
+) -> None:
     model = _built(published, 416, 416)
     for image in images:
         blob = normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR).astype(np.float32)
@@ -55,7 +61,9 @@ def test_real_weights_agree_with_the_published_onnx_file_on_real_images(publishe
         assert np.abs(found["distances"] - expected[..., 80:]).max() < LOGITS
 
 
-def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(images, data):
+def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(
+    images: list[np.ndarray], data: Path
+) -> None:
     """No checkpoint of NanoDet v0.x is at hand; its ONNX file has the weights in the order of the layers."""
     file = data / "models" / "object_detection_nanodet_2022nov.onnx"
     model = _built(nanodet_m(file), 416, 416)
@@ -70,7 +78,9 @@ def test_the_zoos_nanodet_m_rebuilt_from_its_own_weights_agrees_with_the_file(im
 
 @pytest.mark.parametrize("width", ["0.5x", "1.0x", "1.5x"])
 @pytest.mark.parametrize("size", [(96, 160), (192, 64)])
-def test_nanodet_plus_agrees_with_its_pytorch_twin(width, size):
+def test_nanodet_plus_agrees_with_its_pytorch_twin(
+    width: Literal["0.5x", "1.0x", "1.5x"], size: tuple[int, int]
+) -> None:
     pytest.importorskip("torch")
     from export.train.nets import NanoDetPlus
 
@@ -79,14 +89,14 @@ def test_nanodet_plus_agrees_with_its_pytorch_twin(width, size):
 
 @pytest.mark.parametrize("width", ["0.5x", "1.0x", "1.5x"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_nanodet_v0_agrees_with_its_pytorch_twin(width, shared):
+def test_nanodet_v0_agrees_with_its_pytorch_twin(width: str, shared: bool) -> None:
     pytest.importorskip("torch")
     from tests.export.twins import NanoDetV0
 
     _assert_twin_agrees(NanoDetV0(width, num_classes=5, shared=shared), 5, (96, 160))
 
 
-def _assert_twin_agrees(twin, classes: int, size: tuple[int, int]) -> None:
+def _assert_twin_agrees(twin: Any, classes: int, size: tuple[int, int]) -> None:
     import torch
 
     from tests.export.twins import alive, tensors
@@ -101,21 +111,23 @@ def _assert_twin_agrees(twin, classes: int, size: tuple[int, int]) -> None:
     assert np.abs(found["distances"] - expected[..., classes:]).max() < LOGITS
 
 
-def test_padding_channels_changes_nothing(published):
+def test_padding_channels_changes_nothing(published: checkpoint.Tensors) -> None:
     image = _random_image(96, 160)
     padded, plain = (run(_built(published, align=align), image=image) for align in (16, 1))
     for name, expected in plain.items():
         np.testing.assert_allclose(padded[name], expected, atol=LOGITS)
 
 
-def test_kept_classes_are_the_rows_of_all_classes_in_the_order_asked_for(published):
+def test_kept_classes_are_the_rows_of_all_classes_in_the_order_asked_for(published: checkpoint.Tensors) -> None:
     image = _random_image(96, 160)
     every, some = run(_built(published), image=image), run(_built(published, kept=[2, 0]), image=image)
     np.testing.assert_allclose(some["class_logits"], every["class_logits"][..., [2, 0]], atol=LOGITS)
     np.testing.assert_allclose(some["distances"], every["distances"], atol=LOGITS)
 
 
-def test_the_graph_has_no_shuffle_left_and_its_nodes_bear_the_names_of_the_layers(published):
+def test_the_graph_has_no_shuffle_left_and_its_nodes_bear_the_names_of_the_layers(
+    published: checkpoint.Tensors,
+) -> None:
     nodes = _built(published).graph.node
     operators = [node.op_type for node in nodes]
     assert operators.count("Transpose") == 3  # one for the pixels, one for each output
@@ -129,7 +141,9 @@ def test_the_graph_has_no_shuffle_left_and_its_nodes_bear_the_names_of_the_layer
 
 
 @pytest.mark.parametrize(("width", "height", "cells"), [(416, 416, 3598), (320, 320, 2125), (640, 384, 5100)])
-def test_every_cell_of_every_level_has_a_row(published, width, height, cells):
+def test_every_cell_of_every_level_has_a_row(
+    published: checkpoint.Tensors, width: int, height: int, cells: int
+) -> None:
     model = _built(published, width, height)
     shape = [d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim]
     assert shape == [1, cells, 80]
@@ -137,7 +151,7 @@ def test_every_cell_of_every_level_has_a_row(published, width, height, cells):
 
 
 @pytest.mark.parametrize("size", [(400, 416), (416, 0), (-32, 32)])
-def test_a_size_that_is_no_multiple_of_32_is_refused(published, size):
+def test_a_size_that_is_no_multiple_of_32_is_refused(published: checkpoint.Tensors, size: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match=r"expected multiples of 32"):
         _built(published, *size)
 
@@ -146,24 +160,24 @@ def _without(tensors: checkpoint.Tensors, name: str) -> checkpoint.Tensors:
     return {key: value for key, value in tensors.items() if key != name}
 
 
-def test_a_missing_tensor_is_named(published):
+def test_a_missing_tensor_is_named(published: checkpoint.Tensors) -> None:
     name = "fpn.downsamples.1.pointwise.weight"
     with pytest.raises(DataError, match=name):
         _built(_without(published, name))
 
 
-def test_a_tensor_that_the_architecture_has_not_is_named(published):
+def test_a_tensor_that_the_architecture_has_not_is_named(published: checkpoint.Tensors) -> None:
     with pytest.raises(DataError, match=r"backbone\.stage2\.0\.attention\.weight"):
         _built({**published, "backbone.stage2.0.attention.weight": np.zeros(3)})
 
 
-def test_what_only_training_needs_is_dropped(published):
+def test_what_only_training_needs_is_dropped(published: checkpoint.Tensors) -> None:
     extra = {"aux_fpn.reduce_layers.0.conv.weight": np.zeros(3), "aux_head.gfl_reg.bias": np.zeros(3)}
     plain, training = _built(published), _built({**published, **extra})
     assert plain.SerializeToString() == training.SerializeToString()
 
 
-def test_layers_that_do_not_fit_together_are_named(published):
+def test_layers_that_do_not_fit_together_are_named(published: checkpoint.Tensors) -> None:
     """A channel less anywhere is noticed, and never silently dropped."""
     names = [name for name, array in published.items() if array.ndim and "project" not in name]
     for name in names[::23]:
@@ -176,20 +190,20 @@ def test_layers_that_do_not_fit_together_are_named(published):
 
 
 @pytest.mark.parametrize("shape", [(), (96,), (96, 96), (96, 96, 2, 2), (96, 96, 1, 1, 1)])
-def test_a_weight_that_is_no_convolution_is_named(published, shape):
+def test_a_weight_that_is_no_convolution_is_named(published: checkpoint.Tensors, shape: tuple[int, ...]) -> None:
     name = "fpn.downsamples.1.pointwise.weight"
     with pytest.raises(DataError, match=rf"{name}: expected shape \[outputs, inputs, height, width\]"):
         _built({**published, name: np.zeros(shape, np.float32)})
 
 
-def test_an_unknown_width_is_refused_with_those_that_are_known(published):
+def test_an_unknown_width_is_refused_with_those_that_are_known(published: checkpoint.Tensors) -> None:
     weight = np.zeros((30, 30, 1, 1), np.float32)
     with pytest.raises(DataError, match=r"60 channels in stage 2; supported are 48 \(0.5x\), 116 \(1.0x\)"):
         _built({**published, "backbone.stage2.0.branch2.5.weight": weight})
 
 
 @pytest.mark.parametrize(("value", "complaint"), [(-1, "expected variances >= 0"), (np.nan, "NaN or infinity")])
-def test_impossible_statistics_are_refused(published, value, complaint):
+def test_impossible_statistics_are_refused(published: checkpoint.Tensors, value: float, complaint: str) -> None:
     name = "backbone.conv1.1.running_var"
     with pytest.raises(DataError, match=f"{name}.*{complaint}"):
         _built({**published, name: np.full_like(published[name], value)})

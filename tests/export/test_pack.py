@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,17 +18,17 @@ from tests.export import foreign, small
 
 
 @pytest.fixture
-def detector(tmp_path):
+def detector(tmp_path: Path) -> networks.Network[Any]:
     return networks.detector(small.write_detector(tmp_path / "d.onnx"))
 
 
 @pytest.fixture
-def reid(tmp_path):
+def reid(tmp_path: Path) -> networks.Network[Any]:
     return networks.reid(small.write_reid(tmp_path / "r.onnx"))
 
 
 @pytest.fixture
-def out(tmp_path) -> Path:
+def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
@@ -37,7 +38,9 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_a_pack_holds_what_it_was_given(out, detector, reid):
+def test_a_pack_holds_what_it_was_given(
+    out: Path, detector: networks.Network[Any], reid: networks.Network[Any]
+) -> None:
     pack.write(out / "night.pack", detector, reid)
     found = modelpack.read(out / "night.pack")
     assert found.manifest.name == "night"
@@ -48,7 +51,9 @@ def test_a_pack_holds_what_it_was_given(out, detector, reid):
     assert sorted(_contents(out / "night.pack")) == ["detector.fp32.onnx", "golden.npz", "pack.json", "reid.fp32.onnx"]
 
 
-def test_the_golden_file_has_inputs_and_what_the_networks_make_of_them(out, detector, reid):
+def test_the_golden_file_has_inputs_and_what_the_networks_make_of_them(
+    out: Path, detector: networks.Network[Any], reid: networks.Network[Any]
+) -> None:
     pack.write(out / "a.pack", detector, reid)
     with np.load(out / "a.pack" / "golden.npz", allow_pickle=False) as arrays:
         shapes = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
@@ -66,13 +71,17 @@ def test_the_golden_file_has_inputs_and_what_the_networks_make_of_them(out, dete
     np.testing.assert_allclose(logits[0, :64, 0], means * 16 / 255 - 8, atol=1e-4)
 
 
-def test_the_same_input_gives_the_same_bytes(out, detector, reid):
+def test_the_same_input_gives_the_same_bytes(
+    out: Path, detector: networks.Network[Any], reid: networks.Network[Any]
+) -> None:
     for name in ("one", "two"):
         pack.write(out / name / "a.pack", detector, reid)
     assert _contents(out / "one" / "a.pack") == _contents(out / "two" / "a.pack")
 
 
-def test_an_existing_pack_is_replaced_only_by_force(out, detector, reid):
+def test_an_existing_pack_is_replaced_only_by_force(
+    out: Path, detector: networks.Network[Any], reid: networks.Network[Any]
+) -> None:
     target = out / "a.pack"
     pack.write(target, detector, reid)
     before = _contents(target)
@@ -85,7 +94,7 @@ def test_an_existing_pack_is_replaced_only_by_force(out, detector, reid):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_what_is_no_pack_is_never_replaced(out, detector, force):
+def test_what_is_no_pack_is_never_replaced(out: Path, detector: networks.Network[Any], force: bool) -> None:
     (out / "photos").mkdir()
     (out / "photos" / "1.jpg").write_text("dear")
     (out / "file.pack").write_text("dear")
@@ -97,13 +106,15 @@ def test_what_is_no_pack_is_never_replaced(out, detector, force):
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
 @pytest.mark.parametrize("existing", [False, True])
-def test_an_interruption_leaves_nothing_behind_and_the_old_pack_alone(out, detector, monkeypatch, trouble, existing):
+def test_an_interruption_leaves_nothing_behind_and_the_old_pack_alone(
+    out: Path, detector: networks.Network[Any], monkeypatch: pytest.MonkeyPatch, trouble: BaseException, existing: bool
+) -> None:
     target = out / "a.pack"
     if existing:
         pack.write(target, detector)
     before = _contents(target) if existing else None
 
-    def fail(*_):
+    def fail(*_: object) -> None:
         raise trouble
 
     monkeypatch.setattr(golden, "packed", fail)
@@ -116,13 +127,15 @@ def test_an_interruption_leaves_nothing_behind_and_the_old_pack_alone(out, detec
         assert "a.pack: cannot be written (No space left on device)" in str(caught.value)
 
 
-def test_a_replacement_that_fails_at_the_last_moment_puts_the_old_pack_back(out, detector, monkeypatch):
+def test_a_replacement_that_fails_at_the_last_moment_puts_the_old_pack_back(
+    out: Path, detector: networks.Network[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = out / "a.pack"
     pack.write(target, detector)
     before = _contents(target)
     rename = Path.rename
 
-    def fail_on_the_new_one(self, destination):
+    def fail_on_the_new_one(self: Path, destination: Path) -> Path:
         if destination == target and not self.name.endswith(".old"):
             raise OSError(errno.EIO, "Input/output error")
         return rename(self, destination)
@@ -134,14 +147,16 @@ def test_a_replacement_that_fails_at_the_last_moment_puts_the_old_pack_back(out,
     assert _contents(target) == before
 
 
-def test_a_place_that_cannot_hold_a_folder_is_an_output_error(out, detector):
+def test_a_place_that_cannot_hold_a_folder_is_an_output_error(out: Path, detector: networks.Network[Any]) -> None:
     (out / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         pack.write(out / "file" / "a.pack", detector)
 
 
 @pytest.mark.parametrize("batch", [1, 4, "n"])
-def test_a_reid_network_embeds_in_pieces_of_its_batch(out, detector, batch):
+def test_a_reid_network_embeds_in_pieces_of_its_batch(
+    out: Path, detector: networks.Network[Any], batch: int | str
+) -> None:
     """From the pack, as the tracker does it."""
     path = foreign.save(out / "reid.onnx", foreign.reid(batch=batch, size=(32, 16)))
     pack.write(out / "a.pack", detector, networks.reid(path, adopt.Overrides(mean=(0, 0, 0), std=(255, 255, 255))))
@@ -153,7 +168,7 @@ def test_a_reid_network_embeds_in_pieces_of_its_batch(out, detector, batch):
     np.testing.assert_allclose(embedder(picture, boxes), expected, atol=1e-4)
 
 
-def test_a_pack_can_be_read_by_others(out, detector):
+def test_a_pack_can_be_read_by_others(out: Path, detector: networks.Network[Any]) -> None:
     pack.write(out / "a.pack", detector)
     mask = os.umask(0)
     os.umask(mask)

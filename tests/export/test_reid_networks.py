@@ -1,10 +1,15 @@
 """Rebuilt appearance networks compute what their PyTorch twins compute, from weights with the projects' own names."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edge.detect.adopt import Overrides
 from edge.errors import DataError
+from edge.modelpack import Colour
 from edge.reid.adopt import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from export import mobilenet, networks, osnet, resnet
 from export.weights import Weights
@@ -17,7 +22,7 @@ from tests.export.twins import alive, tensors  # noqa: E402
 CROPS = np.random.default_rng(5).integers(0, 256, (2, 96, 64, 3), np.uint8)
 RELATIVE = 1e-4  # of an embedding's length
 
-TWINS = {
+TWINS: dict[str, tuple[Any, Callable[[], Any]]] = {
     "OSNet-AIN x0.25": (osnet, lambda: reidtwins.OSNet(ain=True)),
     "OSNet-IBN x0.25": (osnet, lambda: reidtwins.OSNet(ain=False)),
     "ResNet50 (torchreid)": (resnet, reidtwins.ResNet),
@@ -39,7 +44,7 @@ def _assert_close(found: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_an_appearance_network_agrees_with_its_pytorch_twin(name):
+def test_an_appearance_network_agrees_with_its_pytorch_twin(name: str) -> None:
     family, make = TWINS[name]
     twin = alive(make(), seed=3)
     weights = Weights("reid.pth", tensors(twin))
@@ -55,22 +60,23 @@ def test_an_appearance_network_agrees_with_its_pytorch_twin(name):
 
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])
-def test_crops_are_prepared_as_the_user_says(colour):
+def test_crops_are_prepared_as_the_user_says(colour: Colour) -> None:
     twin = alive(reidtwins.MobileNetV2(), seed=4)
     mean, std, scale = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), 1 / 255
     overrides = Overrides(colour=colour, scale=scale, mean=mean, std=std)
     model, image, _ = mobilenet.build(Weights("reid.pth", tensors(twin)), 64, 96, overrides)
     seen = CROPS[..., ::-1] if colour == "rgb" else CROPS
     with torch.no_grad():
-        expected = twin(torch.from_numpy(normalised(seen * scale, mean, std))).numpy()
+        planes = normalised(seen, tuple(v / scale for v in mean), tuple(v / scale for v in std))
+        expected = twin(torch.from_numpy(planes)).numpy()
     _assert_close(run(model, crops=CROPS)["embedding"], expected)
-    order = slice(None, None, -1 if colour == "rgb" else 1)
-    assert image.mean == pytest.approx([255 * v for v in mean[order]])
-    assert image.std == pytest.approx([255 * v for v in std[order]])
+    order = -1 if colour == "rgb" else 1
+    assert image.mean == pytest.approx([255 * v for v in mean][::order])
+    assert image.std == pytest.approx([255 * v for v in std][::order])
 
 
 @pytest.mark.parametrize("name", ["OSNet-AIN x0.25", "ResNet50 (fast-reid)", "MobileNetV2 x1 (torchreid)"])
-def test_a_tensor_too_many_or_too_few_is_named(name):
+def test_a_tensor_too_many_or_too_few_is_named(name: str) -> None:
     family, make = TWINS[name]
     weights = tensors(alive(make(), seed=3))
     with pytest.raises(DataError, match=r"attention\.weight"):
@@ -80,7 +86,7 @@ def test_a_tensor_too_many_or_too_few_is_named(name):
         family.build(Weights("r.pth", {k: v for k, v in weights.items() if k != last}), 64, 96)
 
 
-def test_a_checkpoint_becomes_a_reid_network(tmp_path):
+def test_a_checkpoint_becomes_a_reid_network(tmp_path: Path) -> None:
     """As torch.save writes it, with the prefix of a parallel wrapper."""
     twin = alive(reidtwins.OSNet(ain=True), seed=3).float()
     torch.save({"state_dict": {f"module.{k}": v for k, v in twin.state_dict().items()}}, tmp_path / "ain.pth.tar")

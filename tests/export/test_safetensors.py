@@ -27,7 +27,8 @@ def _file(header: object, data: bytes) -> bytes:
 
 
 def _of(values: dict[str, np.ndarray], prefix: str = "") -> bytes:
-    header, data = {"__metadata__": {"format": "pt"}}, b""
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    data = b""
     for name, array in values.items():
         end = len(data) + array.nbytes
         offsets = [len(data), end]
@@ -43,7 +44,7 @@ def _read(folder: Path, content: bytes) -> checkpoint.Tensors:
 
 
 @pytest.mark.parametrize("prefix", ["", "model.", "_orig_mod.model."])
-def test_every_tensor_with_its_type(tmp_path, prefix):
+def test_every_tensor_with_its_type(tmp_path: Path, prefix: str) -> None:
     found = _read(tmp_path, _of(VALUES, prefix))
     assert list(found) == list(VALUES)
     for name, expected in VALUES.items():
@@ -52,7 +53,7 @@ def test_every_tensor_with_its_type(tmp_path, prefix):
         assert found[name].shape == expected.shape
 
 
-def test_bfloat16_becomes_float32(tmp_path):
+def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
     header = {"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
     found = _read(tmp_path, _file(header, bytes([0x80, 0x3F, 0x00, 0xC0])))
     np.testing.assert_array_equal(found["a"], np.array([1.0, -2.0], np.float32))
@@ -85,14 +86,14 @@ def _entry(**changed: object) -> dict[str, object]:
         _file({"a": 3}, b""),
     ],
 )
-def test_a_file_that_announces_what_is_not_there_is_refused(tmp_path, content):
+def test_a_file_that_announces_what_is_not_there_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match=r"m\.safetensors: a checkpoint that is truncated or damaged"):
         _read(tmp_path, content)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
-def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, place, value):
+def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path: Path, place: float, value: int) -> None:
     content = bytearray(_of(VALUES))
     content[int(place * len(content))] = value
     try:
@@ -102,7 +103,7 @@ def test_a_changed_byte_is_read_or_refused_and_nothing_else(tmp_path, place, val
     assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
 
 
-def test_what_the_formats_own_library_writes(tmp_path):
+def test_what_the_formats_own_library_writes(tmp_path: Path) -> None:
     library = pytest.importorskip("safetensors.numpy")
     library.save_file({k: v for k, v in VALUES.items() if v.ndim}, tmp_path / "own.safetensors")
     found = checkpoint.read(tmp_path / "own.safetensors").tensors

@@ -27,7 +27,7 @@ def _published(half: int, blocks: int) -> list[np.ndarray]:
 
 
 @given(half=st.integers(1, 40), blocks=st.integers(1, 9), multiple=st.sampled_from([1, 4, 16]))
-def test_readings_follow_the_published_shuffle(half, blocks, multiple):
+def test_readings_follow_the_published_shuffle(half: int, blocks: int, multiple: int) -> None:
     found = readings(half, blocks, multiple)
     expected = _published(half, blocks)
     assert len(found) == len(expected) == blocks
@@ -36,7 +36,7 @@ def test_readings_follow_the_published_shuffle(half, blocks, multiple):
 
 
 @given(half=st.integers(1, 40), blocks=st.integers(1, 9))
-def test_every_channel_is_read_exactly_once(half, blocks):
+def test_every_channel_is_read_exactly_once(half: int, blocks: int) -> None:
     read = [channel for reading in readings(half, blocks, 1) for channel in reading.channels]
     made = [Channel(source, row) for source in range(blocks + 1) for row in range(half)]
     assert sorted(read) == made
@@ -45,7 +45,7 @@ def test_every_channel_is_read_exactly_once(half, blocks):
 @pytest.mark.parametrize(
     ("count", "multiple", "zeros"), [(58, 4, 2), (116, 16, 12), (232, 16, 8), (96, 16, 0), (5, 1, 0)]
 )
-def test_a_reader_asks_for_as_many_zero_channels_as_its_kernel_wants(count, multiple, zeros):
+def test_a_reader_asks_for_as_many_zero_channels_as_its_kernel_wants(count: int, multiple: int, zeros: int) -> None:
     from export.shufflenet import Reading
 
     assert Reading([Channel(0, i) for i in range(count)], multiple).padding() == zeros

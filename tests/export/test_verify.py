@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -15,14 +17,14 @@ from tests.export import foreign, small
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     detector = networks.detector(small.write_detector(tmp_path / "d.onnx"))
     reid = networks.reid(small.write_reid(tmp_path / "r.onnx"))
     pack.write(tmp_path / "a.pack", detector, reid)
     return tmp_path / "a.pack"
 
 
-def _edit(folder: Path, change) -> None:
+def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     manifest = json.loads((folder / "pack.json").read_text())
     change(manifest)
     (folder / "pack.json").write_text(json.dumps(manifest))
@@ -38,7 +40,7 @@ def _verdicts(folder: Path) -> dict[str, verify.Verdict]:
     return {verdict.network: verdict for verdict in verify.verify(modelpack.read(folder))}
 
 
-def test_a_sound_pack_has_no_problems(folder):
+def test_a_sound_pack_has_no_problems(folder: Path) -> None:
     verdicts = _verdicts(folder)
     assert list(verdicts) == ["detector", "reid"]
     for verdict in verdicts.values():
@@ -59,21 +61,23 @@ def test_a_sound_pack_has_no_problems(folder):
         (lambda m: m["detector"]["variants"]["fp32"].update(opset=17), "opset: manifest 17, file 13"),
     ],
 )
-def test_a_manifest_that_disagrees_with_the_file_is_found(folder, change, problem):
+def test_a_manifest_that_disagrees_with_the_file_is_found(
+    folder: Path, change: Callable[[dict[str, Any]], object], problem: str
+) -> None:
     _edit(folder, change)
     (found,) = _verdicts(folder)["detector"].problems
     assert found.startswith("detector.fp32.onnx: ")
     assert problem in found
 
 
-def test_a_wrong_embedding_length_is_found(folder):
+def test_a_wrong_embedding_length_is_found(folder: Path) -> None:
     _edit(folder, lambda m: m["reid"].update(embedding=512))
     assert _verdicts(folder)["reid"].problems == [
         "reid.fp32.onnx: output: manifest ('output', 512), file ('output', 3)"
     ]
 
 
-def test_a_network_with_other_weights_is_found_by_its_golden_outputs(folder):
+def test_a_network_with_other_weights_is_found_by_its_golden_outputs(folder: Path) -> None:
     path = folder / "detector.fp32.onnx"
     model = onnx.load(str(path))
     (scale,) = (tensor for tensor in model.graph.initializer if tensor.name == "scale")
@@ -86,13 +90,13 @@ def test_a_network_with_other_weights_is_found_by_its_golden_outputs(folder):
     assert "other outputs than at the export" in verdict.problems[0]
 
 
-def test_a_network_that_puts_out_nan_is_found(folder):
+def test_a_network_that_puts_out_nan_is_found(folder: Path) -> None:
     tiny.write_network(folder / "detector.fp32.onnx", dead=True)
     _rehash(folder, "detector")
     assert "other outputs than at the export" in _verdicts(folder)["detector"].problems[0]
 
 
-def test_a_file_that_is_no_network_is_found_even_if_its_hash_is_right(folder):
+def test_a_file_that_is_no_network_is_found_even_if_its_hash_is_right(folder: Path) -> None:
     (folder / "reid.fp32.onnx").write_bytes(b"not a network")
     _rehash(folder, "reid")
     verdicts = _verdicts(folder)
@@ -100,7 +104,7 @@ def test_a_file_that_is_no_network_is_found_even_if_its_hash_is_right(folder):
     assert verdicts["detector"].problems == []
 
 
-def test_a_reid_network_whose_batch_is_wired_does_not_pass(folder):
+def test_a_reid_network_whose_batch_is_wired_does_not_pass(folder: Path) -> None:
     """With or without golden outputs, which are of the very batch of 2 that exporters are given."""
     foreign.save(folder / "reid.fp32.onnx", foreign.reid(wired=2))
     _rehash(folder, "reid")
@@ -110,7 +114,7 @@ def test_a_reid_network_whose_batch_is_wired_does_not_pass(folder):
         assert "ONNX Runtime cannot run it" in problem
 
 
-def test_a_network_that_cannot_run_does_not_pass_without_golden_outputs(folder):
+def test_a_network_that_cannot_run_does_not_pass_without_golden_outputs(folder: Path) -> None:
     """Its shapes are right; a Reshape in it is not."""
     path = folder / "detector.fp32.onnx"
     model = onnx.load(str(path))
@@ -124,7 +128,7 @@ def test_a_network_that_cannot_run_does_not_pass_without_golden_outputs(folder):
     assert "ONNX Runtime" in problem
 
 
-def test_a_pack_without_golden_outputs_is_verified_as_far_as_it_goes(folder):
+def test_a_pack_without_golden_outputs_is_verified_as_far_as_it_goes(folder: Path) -> None:
     _edit(folder, lambda m: m.update(golden=None))
     verdict = _verdicts(folder)["detector"]
     assert (verdict.error, verdict.problems) == (None, [])
@@ -142,7 +146,9 @@ def test_a_pack_without_golden_outputs_is_verified_as_far_as_it_goes(folder):
         (lambda m: m["detector"]["head"].update(outputs=["scores"]), r"outputs: manifest \('scores',\), file"),
     ],
 )
-def test_a_joint_network_is_verified_too(tmp_path, change, problem):
+def test_a_joint_network_is_verified_too(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], problem: str | None
+) -> None:
     pack.write(tmp_path / "j.pack", networks.detector(joint_net.write(tmp_path / "joint.onnx")))
     if change is not None:
         _edit(tmp_path / "j.pack", change)

@@ -40,7 +40,7 @@ def association(window_s: float = 30.0, absence_s: float = 600.0) -> Association
 class Site:
     """Tracklets shown to an association one by one; `people` has the newest identity of each."""
 
-    def __init__(self, made: Association):
+    def __init__(self, made: Association) -> None:
         self.made = made
         self.people: dict[int, int] = {}
         self.decisions: list[Decision] = []
@@ -143,7 +143,7 @@ def test_a_tracklet_is_compared_with_what_was_remembered_of_a_person_by_then() -
     for k, cosine in enumerate(made.cosines(u, h).tolist()):
         person = rows["person"][h[k]]
         same = [i for i in range(15) if i == h[k] or (person and rows["person"][i] == person and i < h[k])][-MEMORY:]
-        memory = sum(unit(vectors[i].sum(0)) for i in same)
+        memory = np.sum([unit(vectors[i].sum(0)) for i in same], axis=0)
         assert cosine == pytest.approx(float(unit(memory) @ unit(vectors[u[k]].sum(0))), abs=1e-5)
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -75,7 +76,7 @@ def test_mosquitto_starts_with_the_configuration_and_keeps_boards_apart(tmp_path
     broker = Broker(tmp_path, text + "\nuser root\n")
     heard: list[str] = []
 
-    def client(user: str) -> "paho.Client":
+    def client(user: str) -> Any:
         made = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         made.username_pw_set(user, f"{user} secret")
         made.tls_set(str(tmp_path / "server.pem"))

@@ -168,7 +168,7 @@ def test_what_a_crash_interrupts_is_as_if_it_never_came(tmp_path: Path, said: li
     def crash(*rest: object) -> None:
         raise RuntimeError("power cut")
 
-    fleet.state.identify = crash  # type: ignore[method-assign]
+    fleet.state.identify = crash  # type: ignore[method-assign, assignment]
     with pytest.raises(RuntimeError, match="power cut"):
         fleet.take([message(each) for each in said[10:20]], said[19].time_s)
     fleet.state.close()

@@ -59,6 +59,7 @@ def test_what_a_board_writes_is_what_the_fleet_reads() -> None:
     assert (found.first_s, found.last_s, found.said_s) == (1_790_000_009.0, 1_790_000_011.5, 1_790_000_012.0)
     assert (found.is_end, found.class_name, found.entry, found.exit) == (False, "person", "left", "inside")
     assert found.embedding is not None
+    assert event.embedding is not None
     np.testing.assert_allclose(found.embedding, event.embedding, atol=1e-3)
     assert np.linalg.norm(found.embedding) == pytest.approx(1.0, abs=1e-6)
     assert found.network == NETWORK

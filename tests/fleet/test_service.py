@@ -55,7 +55,7 @@ def broker_with_logins(folder: Path) -> Broker:
 class Client:
     """A client of the broker that hears `topics` and may publish; `heard` are topics and texts in order."""
 
-    def __init__(self, port: int, user: str, topics: str = ""):
+    def __init__(self, port: int, user: str, topics: str = "") -> None:
         self.heard: list[tuple[str, str]] = []
         ready = threading.Event()
         self._client = paho.Client(
@@ -93,7 +93,7 @@ class Client:
 class Process:
     """`nanotrack fleet` in `folder`, with a page; `kill` is kill -9."""
 
-    def __init__(self, folder: Path, broker_port: int, more: str = ""):
+    def __init__(self, folder: Path, broker_port: int, more: str = "") -> None:
         self.port = free_port()
         self.path = folder / "fleet.db"
         secret = folder / "secret"

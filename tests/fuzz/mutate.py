@@ -27,7 +27,7 @@ _WORDS = (
 
 def mutated(corpus: Sequence[bytes], random: np.random.Generator) -> bytes:
     """One of `corpus` with one to eight changes."""
-    content = bytearray(corpus[random.integers(len(corpus))])
+    content = bytearray(corpus[int(random.integers(len(corpus)))])
     for _ in range(1 + int(random.integers(8))):
         _change(content, corpus, random)
     return bytes(content)
@@ -51,6 +51,6 @@ def _change(content: bytearray, corpus: Sequence[bytes], random: np.random.Gener
     elif kind == 5:
         content[start:start] = _WORDS[random.integers(len(_WORDS))]
     else:
-        other = corpus[random.integers(len(corpus))]
+        other = corpus[int(random.integers(len(corpus)))]
         place = int(random.integers(len(other) + 1))
         content[start:] = other[place:]

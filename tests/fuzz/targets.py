@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,8 @@ def _read_pack(path: Path) -> object:
 
 def _arrays(folder: Path) -> list[bytes]:
     file = io.BytesIO()
-    np.savez_compressed(file, **{"detector.input": np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3), "b": np.eye(3)})
+    arrays: dict[str, Any] = {"detector.input": np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3), "b": np.eye(3)}
+    np.savez_compressed(file, **arrays)
     return [file.getvalue()]
 
 

@@ -92,7 +92,7 @@ def write_pack(
             "embedding": 4,
             "variants": _variants(folder, "reid", "crops", {"embedding": 4}, "N", variants, failed, arrays),
         }
-    np.savez(folder / "golden.npz", **arrays)
+    np.savez(folder / "golden.npz", **arrays)  # type: ignore[arg-type]
     manifest["golden"] = {"file": "golden.npz", "sha256": modelpack.sha256_of(folder / "golden.npz")}
     (folder / modelpack.MANIFEST).write_text(json.dumps(manifest))
     return modelpack.read(folder)

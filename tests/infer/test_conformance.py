@@ -18,7 +18,7 @@ from tests.infer.wheels import BINDINGS, add_empty_libraries, environment, impor
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheels]
 
-FILES = [Path(module.__file__) for module in (available, builder, measure, session)]
+FILES = [Path(str(module.__file__)) for module in (available, builder, measure, session)]
 ROOT = Path(__file__).parents[2]
 
 DESCRIBE = """

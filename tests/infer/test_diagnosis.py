@@ -227,7 +227,7 @@ def test_a_terminal_without_colours_or_unicode_is_enough(monkeypatch: pytest.Mon
     raw = io.BytesIO()
     ascii_terminal = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", ascii_terminal)
-    findings = [Finding("a", "b", state, "text", "do this") for state in ("good", "note", "lacking", "broken")]  # type: ignore[arg-type]
+    findings = [Finding("a", "b", state, "text", "do this") for state in ("good", "note", "lacking", "broken")]
     doctor.show(Console(file=ascii_terminal, width=80), findings, [], "nanotrack")
     ascii_terminal.flush()
     assert all(mark in raw.getvalue().decode("ascii") for mark in ("ok", "--", "!", "X"))

@@ -1,5 +1,6 @@
 """The self-test tells a right network from a dead one, with limits that come from the pack."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from edge.errors import DataError
 from edge.infer import golden
-from edge.infer.backend import Port
-from edge.infer.golden import EXACT, Golden, check, limit, parity, relative_error
+from edge.infer.agreement import relative_error
+from edge.infer.backend import Port, Running
+from edge.infer.golden import EXACT, Golden, check, limit, parity
 from edge.infer.reasons import Reason, RungError
 from edge.modelpack import ModelPack
 from tests.infer.packs import write_pack
@@ -20,11 +22,14 @@ class Fixed:
     """A backend that puts out `answer` whatever it is fed."""
 
     def __init__(self, answer: np.ndarray, rows: int = 2) -> None:
-        self.input_ports = (Port("x", (rows, 3), "uint8"),)
-        self.output_ports = (Port("y", (rows, 4), "float32"),)
-        self.inputs = {"x": np.zeros((rows, 3), np.uint8)}
-        self.outputs = {"y": np.zeros((rows, *answer.shape[1:]), answer.dtype)}
+        self.input_ports: tuple[Port, ...] = (Port("x", (rows, 3), "uint8"),)
+        self.output_ports: tuple[Port, ...] = (Port("y", (rows, 4), "float32"),)
+        self.inputs: Mapping[str, np.ndarray] = {"x": np.zeros((rows, 3), np.uint8)}
+        self.outputs: Mapping[str, np.ndarray] = {"y": np.zeros((rows, *answer.shape[1:]), answer.dtype)}
         self._answer = answer
+
+    running = Running("fixed", "fp32", "test", "1")
+    stages_ms: Mapping[str, float] = {}
 
     def run(self, batch: int | None = None) -> None:
         rows = np.arange(len(self.outputs["y"])) % len(self._answer)

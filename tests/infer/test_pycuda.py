@@ -63,7 +63,7 @@ def pycuda(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no nvcc and gcc to build pycuda with")
     folder = tmp_path_factory.mktemp("pycuda")
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-    fetch = [*pip, "download", "--no-deps", "--no-binary", "pycuda", "-d", folder, "pycuda==2026.1"]
+    fetch = [*pip, "download", "--no-deps", "--no-binary", "pycuda", "-d", str(folder), "pycuda==2026.1"]
     if subprocess.run(fetch, capture_output=True, check=False).returncode:
         pytest.skip("pycuda: no source in the package index")
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
@@ -73,7 +73,7 @@ def pycuda(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configure = [sys.executable, "configure.py", f"--cuda-root={nvcc.parents[1]}", "--no-cuda-enable-curand"]
     subprocess.run(configure, cwd=source, check=True, capture_output=True)
     environ = {**os.environ, "LIBRARY_PATH": str(folder)}
-    install = [*pip, "install", "--no-deps", "--target", folder / "site", str(source)]
+    install = [*pip, "install", "--no-deps", "--target", str(folder / "site"), str(source)]
     subprocess.run(install, env=environ, check=True, capture_output=True)
     (extension,) = (folder / "site/pycuda").glob("_driver*.so")
     undefined = subprocess.run(["nm", "-D", "-u", extension], capture_output=True, text=True, check=True).stdout
@@ -87,8 +87,8 @@ def _libcuda(folder: Path, names: list[str]) -> None:
     source = (HERE / "host_cuda.c").read_text("utf-8")
     rest = folder / "rest.c"
     rest.write_text("".join(f"int {n}(void) {{ return 801; }}\n" for n in names if f" {n}(" not in source))
-    command = ["gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1"]
-    subprocess.run([*command, HERE / "host_cuda.c", rest], check=True)
+    command = ["gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", str(folder / "libcuda.so.1")]
+    subprocess.run([*command, str(HERE / "host_cuda.c"), str(rest)], check=True)
     link = folder / "libcuda.so"
     link.unlink(missing_ok=True)
     link.symlink_to("libcuda.so.1")

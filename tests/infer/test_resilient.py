@@ -1,6 +1,6 @@
 """Failures in mid-stream on a scripted backend: every transition of the ladder, with buffers that stay the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -16,11 +16,12 @@ class Scripted:
 
     def __init__(self, script: list[str], offset: int = 0, columns: int = 2) -> None:
         self.running = Running("a rung of its own", "fp32", "script", "1")
-        self.input_ports = (Port("x", (None, columns), "float32"),)
-        self.output_ports = (Port("y", (None, columns), "float32"),)
-        self.inputs = {"x": np.zeros((4, columns), np.float32)}
-        self.outputs = {"y": np.zeros((4, columns), np.float32)}
+        self.input_ports: tuple[Port, ...] = (Port("x", (None, columns), "float32"),)
+        self.output_ports: tuple[Port, ...] = (Port("y", (None, columns), "float32"),)
+        self.inputs: Mapping[str, np.ndarray] = {"x": np.zeros((4, columns), np.float32)}
+        self.outputs: Mapping[str, np.ndarray] = {"y": np.zeros((4, columns), np.float32)}
         self.closed = 0
+        self.stages_ms: Mapping[str, float] = {}
         self._script, self._offset = script, offset
 
     def run(self, batch: int | None = None) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,9 @@ def _flip(path: Path) -> None:
         ("*.sum", Path.unlink),
     ],
 )
-def test_damaged_code_is_deleted_said_once_and_compiled_anew(compiled: Path, place: Path, pattern: str, damage) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_code_is_deleted_said_once_and_compiled_anew(
+    compiled: Path, place: Path, pattern: str, damage: Callable[[Path], object]
+) -> None:
     (path,) = place.rglob(pattern)
     damage(path)
     shown, log = _run(compiled, place)

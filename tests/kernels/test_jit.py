@@ -23,7 +23,7 @@ def test_a_wrong_dtype_is_refused_and_numbas_own_setting_restored() -> None:
     before = config.CACHE_DIR
 
     @jit.entry(jit.given("f4"), jit.buffer("f8"))
-    def total(values, out):  # type: ignore[no-untyped-def]
+    def total(values: np.ndarray, out: np.ndarray) -> None:
         out[0] = values.sum()
 
     assert before == config.CACHE_DIR

@@ -14,8 +14,10 @@ LOOSE = Clock("cpu 0", 600, 600, 1500, "ondemand")
 def stage(
     name: str, mean_ms: float, *, thread: str = "main", medians: tuple[float, ...] = (), calls: int = 600
 ) -> Stage:
-    spread = [mean_ms * factor for factor in (1, 1.1, 1.3, 1.4, 1.5)]
-    return Stage(name, thread, calls, mean_ms, *spread, ((mean_ms, calls),), medians or (mean_ms,) * 20)
+    p50, p90, p99, p999, most = (mean_ms * factor for factor in (1, 1.1, 1.3, 1.4, 1.5))
+    return Stage(
+        name, thread, calls, mean_ms, p50, p90, p99, p999, most, ((mean_ms, calls),), medians or (mean_ms,) * 20
+    )
 
 
 def machine(*clocks: Clock) -> Machine:

@@ -14,7 +14,7 @@ from edge.video.loop import Looped
 
 
 class Broken(Blank):
-    def read(self, buffer: Image) -> Frame | None:
+    def read(self, buffer: Image | None) -> Frame | None:
         raise DataError("broken")
 
 

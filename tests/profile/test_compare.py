@@ -1,6 +1,7 @@
 """Which ways are compared."""
 
 from pathlib import Path
+from typing import Any
 
 import edge
 from edge.profile import compare
@@ -9,7 +10,7 @@ from export.cli import main as export
 from tests import joint_net, tiny
 
 
-def ways(model: Path, rungs: list[str], **values: int) -> list[tuple[str, int, bool, str, str | None]]:
+def ways(model: Path, rungs: list[str], **values: Any) -> list[tuple[str, int, bool, str, str | None]]:
     found = compare._candidates(Wishes(model, "demo://", **values), rungs)
     return [(e.rung, e.wishes.threads, e.wishes.side_by_side, e.wishes.method, e.wishes.reid) for e in found]
 

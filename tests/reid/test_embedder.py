@@ -8,6 +8,7 @@ from edge.infer.open import open_backend
 from edge.modelpack import sha256_of
 from edge.reid import adopt
 from edge.reid.embedder import Embedder
+from edge.video.images import read_image
 
 BOXES = np.array(
     [[600.4, 440.9, 690.7, 700.2], [10, 20, 60, 170], [-40, -30, 55, 90], [1900, 1000, 2100, 1400], [30, 30, 300, 900]],
@@ -22,7 +23,7 @@ def network(data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def image(data: Path) -> np.ndarray:
-    return cv2.imread(str(data / "images/mot17_mini/MOT17-09-FRCNN/img1/000001.jpg"))
+    return read_image(data / "images/mot17_mini/MOT17-09-FRCNN/img1/000001.jpg")
 
 
 def embedder(path: Path, max_batch: int) -> Embedder:

@@ -1,6 +1,7 @@
 """Embeddings under a policy and a budget: which are computed, what is counted."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from edge import Detections, Tracker
 from edge.errors import UsageError
 from edge.reid.stage import Policy, ReidStage
+from edge.track.methods import qdtrack
 from edge.types import Float32s, Image
 
 IMAGE = np.zeros((10, 10, 3), np.uint8)
@@ -94,8 +96,9 @@ def test_methods_that_need_all_embeddings_refuse_to_go_without() -> None:
 @pytest.mark.parametrize(
     ("preset", "given", "scale"), [("default", {}, 11.0), ("default", {"logit_scale": 3.0}, 3.0), ("mot17", {}, 1.0)]
 )
-def test_the_tracker_takes_over_the_scale_of_the_embeddings(preset: str, given: dict[str, float], scale: float) -> None:
+def test_the_tracker_takes_over_the_scale_of_the_embeddings(preset: str, given: dict[str, Any], scale: float) -> None:
     tracker = Tracker("qdtrack", preset=preset, **given)
     ReidStage(FakeEmbedder(), tracker)  # type: ignore[arg-type]
+    assert isinstance(tracker.parameters, qdtrack.Parameters)
     assert tracker.parameters.logit_scale == scale
     assert tracker._run["logit_scale"] == scale

@@ -28,7 +28,7 @@ def unit(*numbers: float) -> Float32s:
 def followed(appearances: Appearances, embeddings: list[Float32s], shown: Tracks | None = None) -> list[Embedded]:
     """What is told while identity 4 has one of `embeddings` in each frame."""
     shown = tracks(4) if shown is None else shown
-    told = []
+    told: list[Embedded] = []
     for second, embedding in enumerate(embeddings):
         told += appearances.observe(shown, embedding[None], moment(second), SIZE)
     return told
@@ -49,6 +49,8 @@ def test_an_identity_is_told_of_when_it_is_well_known_and_at_its_end() -> None:
     assert (end.stage, end.samples, end.last, end.at) == ("end", 3, moment(KNOWN_SAMPLES + 2), moment(20.0))
     assert end.quality == pytest.approx(0.75)
     # The two say different things: no embedding is in both.
+    assert known.embedding is not None
+    assert end.embedding is not None
     np.testing.assert_allclose(known.embedding, early, atol=1e-6)
     np.testing.assert_allclose(end.embedding, late, atol=1e-6)
 
@@ -60,6 +62,7 @@ def test_the_mean_has_length_one_and_each_sample_its_score() -> None:
     appearances_told += appearances.observe(unsure, unit(0, 1)[None], moment(1), SIZE)
     assert appearances_told == []
     (end,) = appearances.end(ended(9.0))
+    assert end.embedding is not None
     np.testing.assert_allclose(end.embedding, unit(0.9, 0.3), atol=1e-6)
 
 

@@ -1,7 +1,7 @@
 """Which events get a picture, what it is called, and what is hidden in it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from edge.settings.config import Clips, Snapshots
 from edge.sinks.pictures.clips import LONGEST_PX, RATE
 from tests.sinks.pictures.frames import NOON_S, ORIGIN, grey, pictured
 
-ALL = ("new", "line", "zone", "stay")
+ALL: tuple[Literal["new", "line", "zone", "stay"], ...] = ("new", "line", "zone", "stay")
 
 
 class Scene:
     """The pictures of one camera, and what was left for the outputs."""
 
-    def __init__(self, snapshots: Any = None, clips: Any = None, mask: Any = ()):
+    def __init__(self, snapshots: Any = None, clips: Any = None, mask: Any = ()) -> None:
         self.settings = snapshots, clips
         self.put: list[tuple[str, Event]] = []
         self.pictures = Pictures(

@@ -45,7 +45,7 @@ def picture_of(jpeg: bytes) -> Image:
 class Scene:
     """A view with its helpers; `back` are the pictures that came back."""
 
-    def __init__(self, camera: CameraConfig = CAMERA):
+    def __init__(self, camera: CameraConfig = CAMERA) -> None:
         self.back: list[Image] = []
         self.drawing = ThreadPoolExecutor(1)
         self.view = View(camera, (), self.back.append, self.drawing)

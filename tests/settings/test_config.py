@@ -15,8 +15,8 @@ from edge.errors import ConfigError
 from edge.settings import config
 from edge.settings.config import CameraConfig, Config, Jsonl, Model
 from edge.settings.mistakes import fields_of, sections_in
-from edge.settings.positions import tomllib
 from edge.track import registry
+from tests.settings import toml
 
 SHIPPED = Path(edge.__file__).with_name("deploy") / "nanotrack.toml"
 MASK = '[[camera.mask]]\nkind = "{}"\npoints = {}\n'
@@ -144,7 +144,8 @@ def test_the_trackers_take_the_parameters_of_the_shipped_file(tmp_path: Path) ->
     assert tracking.parameters
     for name, value in tracking.parameters.items():
         # One that differs from the default is taken, too, and the one that is shown is the default.
-        Tracker(tracking.method, **{name: value + 1})
+        changed: dict[str, Any] = {name: value + 1}
+        Tracker(tracking.method, **changed)
         assert getattr(registry.find(tracking.method).parameters(), name) == value
 
 
@@ -248,7 +249,7 @@ def test_the_schema_for_editors_takes_what_the_reader_takes(tmp_path: Path) -> N
     schema = config.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    validator.validate(tomllib.loads(uncommented(SHIPPED.read_text())))
+    validator.validate(toml.loads(uncommented(SHIPPED.read_text())))
     for text in (SMALL + "stall_s = 0", SMALL.replace("pack", "pak"), SMALL + ZONE.format("[[0, 0], [1, 1]]"), "a = 1"):
-        assert not validator.is_valid(tomllib.loads(text)), text
+        assert not validator.is_valid(toml.loads(text)), text
         mistakes_of(tmp_path, text)

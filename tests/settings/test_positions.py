@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.settings.positions import KeyPath, Positions, tomllib
+from edge.settings.positions import KeyPath, Positions
+from tests.settings import toml
 
 DOCUMENT = r'''# a comment with [brackets] and key = "value"
 title = "a # b \" ] }"   # behind
@@ -58,7 +59,7 @@ def text_at(text: str, positions: Positions, path: KeyPath) -> str:
 def test_every_key_and_item_has_its_place(newline: str) -> None:
     text = DOCUMENT.replace("\n", newline)
     positions = Positions(text)
-    for path in paths_of(tomllib.loads(text)):
+    for path in paths_of(toml.loads(text)):
         assert path in positions, path
 
 
@@ -113,7 +114,7 @@ def test_made_up_files_have_a_place_for_everything(top: dict[str, Any], tables: 
         lines += ['[["the list of tables"]]', *(f"{key_text(key)} = {written(value)}" for key, value in table.items())]
     text = "\n".join(lines)
     positions = Positions(text)
-    for path in paths_of(tomllib.loads(text)):
+    for path in paths_of(toml.loads(text)):
         assert path in positions
         if path and isinstance(path[-1], str) and path != ("the list of tables",):
             assert text_at(text, positions, path).startswith(key_text(path[-1]))

@@ -27,7 +27,7 @@ _OWNER = {"client_id": _CLIENT, "name": "T", "username": "t", "password": "t", "
 class HomeAssistant:
     """Home Assistant with its settings in `folder`, connected to the broker on `broker_port`."""
 
-    def __init__(self, folder: Path, broker_port: int):
+    def __init__(self, folder: Path, broker_port: int) -> None:
         port = free_port()
         self._address, self._headers = f"http://127.0.0.1:{port}", dict[str, str]()
         folder.mkdir()
@@ -61,7 +61,7 @@ class HomeAssistant:
     def ask(self, path: str, data: Any = None, *, form: bool = False) -> bytes:
         body = None if data is None else urllib.parse.urlencode(data) if form else json.dumps(data)
         headers = {**self._headers, **({} if form else {"Content-Type": "application/json"})}
-        request = urllib.request.Request(self._address + path, body and body.encode(), headers)
+        request = urllib.request.Request(self._address + path, body.encode() if body else None, headers)
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             found: bytes = answer.read()
         return found

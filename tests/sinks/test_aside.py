@@ -35,7 +35,7 @@ needs_ffmpeg = pytest.mark.skipif(not encoder.has_h264(), reason="no ffmpeg with
 class Recorded:
     """Keeps the mean of every picture; waits for `gate` before each write."""
 
-    def __init__(self, gate: threading.Event | None = None, fails_at: int = -1):
+    def __init__(self, gate: threading.Event | None = None, fails_at: int = -1) -> None:
         self.means: list[float] = []
         self.closed = 0
         self._gate, self._fails_at = gate, fails_at

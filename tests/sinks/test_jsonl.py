@@ -82,9 +82,10 @@ def test_an_output_that_fails_does_not_keep_others_open(tmp_path: Path) -> None:
 
     broken, path = Broken(), tmp_path / "o.jsonl"
     outputs = RecordingOutputs({"broken": broken, "jsonl": JsonLines(path)}, Origin("r", "c", ["person"]), 1.0, Spans())
-    for act in (lambda: outputs.write(frame(1), tracks(1)), outputs.close):
-        with pytest.raises(OutputError, match="no room"):
-            act()
+    with pytest.raises(OutputError, match="no room"):
+        outputs.write(frame(1), tracks(1))
+    with pytest.raises(OutputError, match="no room"):
+        outputs.close()
     assert broken.closed == 1
     assert [line["event"] for line in lines_of(path)] == ["end"]
 

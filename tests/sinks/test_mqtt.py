@@ -16,7 +16,8 @@ from edge.events import CameraChanged, Direction, Ended, FileSaved, LineCrossed,
 from edge.settings.config import Mqtt
 from edge.sinks.hooks import CameraStates
 from edge.sinks.mqtt import MqttOutput
-from edge.sinks.queued import LossError, Queued
+from edge.sinks.output import LossError
+from edge.sinks.queued import Queued
 from edge.sinks.topics import topic_level
 from tests.field import PATIENCE_S, Broker, needs_mosquitto, wait_for
 from tests.sinks.tracks import tracks
@@ -37,7 +38,7 @@ class Listener:
     With a `name` the broker keeps its subscription, and what has QoS 1, while it is away.
     """
 
-    def __init__(self, port: int, topics: str = "nanotrack/#", name: str = ""):
+    def __init__(self, port: int, topics: str = "nanotrack/#", name: str = "") -> None:
         self.messages: list[tuple[str, str]] = []
         self._ready = threading.Event()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=not name)
@@ -300,7 +301,7 @@ def test_a_broker_that_was_never_there_costs_frames_and_no_time() -> None:
 class SlowLink:
     """A proxy to a broker that passes `rate` bytes a second, and keeps little of what it was given."""
 
-    def __init__(self, port: int, rate: int):
+    def __init__(self, port: int, rate: int) -> None:
         self._rate, self._broker = rate, port
         self._sockets: list[socket.socket] = []
         self._server = socket.create_server(("127.0.0.1", 0))

@@ -40,7 +40,7 @@ class Library:
             self.outbox.acknowledged(self.pending.pop(0))
 
     def texts(self) -> list[str]:
-        return [message.text for message in self.taken]
+        return [str(message.text) for message in self.taken]
 
 
 @pytest.fixture

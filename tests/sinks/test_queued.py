@@ -26,7 +26,7 @@ def ended(id_: int) -> Ended:
 class Slow:
     """An output that writes nothing until `go` is set, and fails `failures` times."""
 
-    def __init__(self, failures: int = 0):
+    def __init__(self, failures: int = 0) -> None:
         self.events: list[Event] = []
         self.failures = failures
         self.asked, self.go, self.closed = threading.Event(), threading.Event(), threading.Event()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge.errors import OutputError
-from edge.sinks.video import AnnotatedVideo, encodable
+from edge.sinks.encoder import encodable
+from edge.sinks.video import AnnotatedVideo
 from edge.types import Frame
 from tests.sinks.tracks import frame, observed, tracks
 

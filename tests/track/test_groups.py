@@ -1,5 +1,7 @@
 """Groups of classes: what is of two groups is never matched, and everything else stays as it is."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,7 +34,8 @@ def _as(tracker: Tracker, number: int, score: float = 0.9) -> set[int]:
     [(None, PERSON, True), (VEHICLES, TRUCK, True), (VEHICLES, PERSON, False), ([], TRUCK, False), ([], CAR, True)],
 )
 def test_only_one_group_is_matched(method: str, class_groups: list[list[int]] | None, later: int, same: bool) -> None:
-    tracker = Tracker(method, class_groups=class_groups, **({"coast_s": 0} if method == "nanotrack" else {}))
+    parameters: dict[str, Any] = {"coast_s": 0} if method == "nanotrack" else {}
+    tracker = Tracker(method, class_groups=class_groups, **parameters)
     for _ in range(5):
         first = _as(tracker, CAR)
     found: set[int] = set()

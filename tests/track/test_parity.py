@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from edge import Detections, Tracker
 Rows = npt.NDArray[np.float64]
 
 # Tracker folder -> method, parameters, the score that all detections exceed, whether the output filter was on.
-SETTINGS = {
+SETTINGS: dict[str, tuple[str, dict[str, Any], float, bool]] = {
     "bytetrack_0.6_0.9": ("bytetrack", {"track_thresh": 0.6, "match_thresh": 0.9}, 0.1, True),
     "bytetrack_0.6_0.8": ("bytetrack", {"track_thresh": 0.6, "match_thresh": 0.8}, 0.1, True),
     "bytetrack_0.45_0.8": ("bytetrack", {"track_thresh": 0.45, "match_thresh": 0.8}, 0.1, True),

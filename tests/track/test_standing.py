@@ -14,13 +14,15 @@ from tests.track.scenes import ids
 SECONDS = 60
 
 
-def _scene(rate: float, person: float, thing: float, *, wobble: float = 0.0, pan: float = 0.0) -> dict[str, list]:
+def _scene(
+    rate: float, person: float, thing: float, *, wobble: float = 0.0, pan: float = 0.0
+) -> dict[str, list[int | None]]:
     """A minute: two people walk to and fro at score `person`, a third one stands, and a thing at score `thing`.
 
     What is shown of each by frame: the ids. `wobble` is the deviation of log-odds; the camera pans by `pan` h a second.
     """
     random, tracker = np.random.default_rng(5), Tracker(frame_rate=rate)
-    shown: dict[str, list] = {"walks": [], "stands": [], "thing": []}
+    shown: dict[str, list[int | None]] = {"walks": [], "stands": [], "thing": []}
     for frame in range(int(SECONDS * rate)):
         time_s = frame / rate
         swing = 250 * np.sin(2 * np.pi * time_s / 12)  # pixels, at most 1.3 body heights a second
@@ -36,7 +38,7 @@ def _scene(rate: float, person: float, thing: float, *, wobble: float = 0.0, pan
     return shown
 
 
-def _part(seen: list) -> float:
+def _part(seen: list[int | None]) -> float:
     return sum(track is not None for track in seen) / len(seen)
 
 

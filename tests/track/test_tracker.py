@@ -4,7 +4,9 @@ import gc
 import resource
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from edge.track.registry import BUILT_IN as METHODS
 from tests.track.scenes import crowd, detections, ids, outputs
 
 BY_MOTION = [m for m in METHODS if m not in ("qdtrack", "jointtrack")]  # the others want embeddings
+ONE_SECOND: dict[str, Any] = {"lost_s": 1.0}
+MANY = np.zeros((10_001, 4), np.float32)
 ALL = pytest.mark.parametrize("method", BY_MOTION)
 KINDS = pytest.mark.parametrize(("method", "preset"), [(m, p) for m in BY_MOTION for p in ("default", "reference")])
 
@@ -67,16 +71,16 @@ def test_wrong_settings_name_the_right_ones(arguments: dict[str, object], messag
     [
         (lambda b, s: Detections(b.astype(np.complex64), s), "boxes_xyxy"),
         (lambda b, s: Detections(b.astype(str), s), "boxes_xyxy"),
-        (lambda b, s: Detections([[0, 1], [2]], s), "boxes_xyxy"),
+        (lambda b, s: Detections([[0, 1], [2]], s), "boxes_xyxy"),  # type: ignore[arg-type]
         (lambda b, s: Detections(b.astype(np.float64) * 1e39, s), "boxes_xyxy"),
         (lambda b, s: Detections(b[:, :3], s), "boxes_xyxy"),
         (lambda b, s: Detections(b[:1], s), "boxes_xyxy"),
         (lambda b, s: Detections(b.ravel(), s), "boxes_xyxy"),
         (lambda b, s: Detections(b, s[:, None]), "scores"),
-        (lambda b, s: Detections(b, None), "scores"),
+        (lambda b, s: Detections(b, None), "scores"),  # type: ignore[arg-type]
         (lambda b, s: Detections(b, s, np.full(2, 2**40)), "classes"),
-        (lambda b, s: Detections(b, s, [0.5, 1]), "classes"),
-        (lambda b, s: Detections(np.zeros((10_001, 4)), np.zeros(10_001)), "at most 10000 in a frame, found 10001"),
+        (lambda b, s: Detections(b, s, [0.5, 1]), "classes"),  # type: ignore[arg-type]
+        (lambda b, s: Detections(MANY, MANY[:, 0]), "at most 10000 in a frame, found 10001"),
         (lambda b, s: Detections(b, s, np.zeros(3, np.int32)), "classes"),
         (lambda b, s: Detections(b * [1, 1, np.nan, 1], s), "boxes_xyxy"),
         (lambda b, s: Detections((b + np.float32("inf")), s), "row 0"),
@@ -84,7 +88,9 @@ def test_wrong_settings_name_the_right_ones(arguments: dict[str, object], messag
         (lambda b, s: Detections(b, s * np.float32(-1)), "scores: row 0"),
     ],
 )
-def test_wrong_input_names_the_argument_and_changes_nothing(wrong, argument: str) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_input_names_the_argument_and_changes_nothing(
+    wrong: Callable[[Any, Any], Detections], argument: str
+) -> None:
     tracker, untouched = Tracker(), Tracker()
     stream = crowd(5, 6)
     assert outputs(tracker, stream[:3]) == outputs(untouched, stream[:3])
@@ -106,13 +112,13 @@ def test_arrays_of_any_memory_layout_are_read() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        lambda b, s: Detections(b.tolist(), s.tolist(), [0, 1]),
+        lambda b, s: Detections(b.tolist(), s.tolist(), [0, 1]),  # type: ignore[arg-type]
         lambda b, s: Detections(b.astype(np.float64), s.astype(np.float64)),
         lambda b, s: Detections(b.astype(np.int64), s.astype(">f4"), np.array([0, 1], np.uint8)),
-        lambda b, s: Detections(b.astype(np.uint16), tuple(s), np.array([0.0, 1.0])),
+        lambda b, s: Detections(b.astype(np.uint16), tuple(s), np.array([0.0, 1.0])),  # type: ignore[arg-type]
     ],
 )
-def test_lists_and_other_numbers_are_converted(given) -> None:  # type: ignore[no-untyped-def]
+def test_lists_and_other_numbers_are_converted(given: Callable[[Any, Any], Detections]) -> None:
     boxes, scores = _two()
     plain, other = Tracker("bytetrack"), Tracker("bytetrack")
     expected, tracks = plain.update(Detections(boxes, scores)), other.update(given(boxes, scores))
@@ -123,7 +129,7 @@ def test_lists_and_other_numbers_are_converted(given) -> None:  # type: ignore[n
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("empty", [([], []), (np.zeros((0, 4)), np.zeros(0)), ((), (), ())])
-def test_nothing_is_nothing_however_it_is_given(method: str, empty) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_nothing_however_it_is_given(method: str, empty: tuple[Any, ...]) -> None:
     tracker = Tracker(method)
     assert len(tracker.update(Detections(*empty))) == 0
     assert tracker.comparable(Detections(*empty)).tolist() == tracker.doubtful(Detections(*empty)).tolist() == []
@@ -258,7 +264,7 @@ def test_a_longer_step_moves_tracks_further() -> None:
 def test_lost_buffer_is_in_seconds(method: str, rate: float) -> None:
     for pause_s, shown in ((0.9, {1}), (1.2, set())):
         for step_s in (pause_s, 1 / rate):  # one long step, or a call for every frame without detections
-            tracker = Tracker(method, rate, **({"lost_s": 1.0} if method == "nanotrack" else {}))
+            tracker = Tracker(method, rate, **(ONE_SECOND if method == "nanotrack" else {}))
             ids(tracker, (0.9,), time_s=0.0)
             for k in range(1, round(pause_s / step_s)):
                 ids(tracker, time_s=k * step_s)
@@ -293,7 +299,7 @@ def test_reset_is_a_fresh_tracker(method: str, preset: str) -> None:
 
 @ALL
 def test_empty_frames_expire_everything(method: str) -> None:
-    tracker = Tracker(method, **({"lost_s": 1.0, "coast_s": 0.0} if method == "nanotrack" else {}))
+    tracker = Tracker(method, **({**ONE_SECOND, "coast_s": 0.0} if method == "nanotrack" else {}))
     ids(tracker, (0.9,))
     for _ in range(40):
         assert ids(tracker) == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.chain.pipeline import open_detector
+from edge.detect.open import open_detector
 from edge.errors import DataError, UsageError
 from edge.motchallenge import format_rows, read_detections, read_tracks
 from edge.track.tracker import Tracker

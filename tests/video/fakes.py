@@ -15,7 +15,7 @@ from tests.field import PATIENCE_S
 class FakeClock:
     """A clock that stands still until `now_s` is changed."""
 
-    def __init__(self, now_s: float = 1000.0):
+    def __init__(self, now_s: float = 1000.0) -> None:
         self.now_s = now_s
 
     def __call__(self) -> float:
@@ -31,7 +31,7 @@ class FakeCamera:
 
     size, frame_rate, frame_count, is_live = (128, 128), 30.0, None, True
 
-    def __init__(self, sessions: Iterable[list[object] | None], clock: FakeClock):
+    def __init__(self, sessions: Iterable[list[object] | None], clock: FakeClock) -> None:
         self.sessions = list(sessions)
         self.clock = clock
         self.closed = self.number = 0

@@ -37,7 +37,7 @@ class Camera(BaseHTTPRequestHandler):
             self._answer(302, Location="/stream")
         elif not self._may():
             challenge = 'Basic realm="r"' if self.login == "basic" else 'Digest realm="r", nonce="abc", qop="auth"'
-            self._answer(401, **{"WWW-Authenticate": challenge})
+            self._answer(401, b"", **{"WWW-Authenticate": challenge})
         elif self.path == "/snapshot":
             self._answer(200, jpeg(len(self.requests), 128), **{"Content-Type": "image/jpeg"})
         elif self.path == "/page":

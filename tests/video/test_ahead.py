@@ -16,15 +16,17 @@ class Counting:
 
     size = (4, 2)
     frame_rate = 30.0
-    frame_count = None
+    frame_count: int | None = None
+    is_live = False
 
-    def __init__(self, good: int, error: Exception | None = None):
+    def __init__(self, good: int, error: Exception | None = None) -> None:
         self.good, self.error = good, error
         self.number = 0
         self.threads: set[str] = set()
         self.closed = False
 
-    def read(self, buffer: Image) -> Frame | None:
+    def read(self, buffer: Image | None) -> Frame | None:
+        assert buffer is not None
         self.threads.add(threading.current_thread().name)
         if self.number == self.good:
             if self.error:

@@ -56,7 +56,7 @@ def test_the_time_stamps_of_a_real_video_are_used(data: Path) -> None:
 class Script:
     """A capture of frames with the given time stamps."""
 
-    def __init__(self, times_ms: list[float]):
+    def __init__(self, times_ms: list[float]) -> None:
         self.times_ms, self.count = times_ms, 0
 
     def read(self, buffer: np.ndarray) -> tuple[bool, np.ndarray | None]:
@@ -75,7 +75,7 @@ class Script:
 
 def test_variable_rates_are_kept_and_broken_time_stamps_never_go_back(tiny_video: Path) -> None:
     video = VideoFile(tiny_video)  # 25 frames a second
-    video._capture = Script([0, 40, 200, 210, 210, 0, 0, 400] + [0] * 22)
+    video._capture = Script([0.0, 40, 200, 210, 210, 0, 0, 400] + [0.0] * 22)  # type: ignore[assignment]
     times = [frame.time_s for frame in read_all(video)]
     assert times[:8] == pytest.approx([0, 0.04, 0.2, 0.21, 0.25, 0.29, 0.33, 0.4])
     assert (np.diff(times) > 0).all()

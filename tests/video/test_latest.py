@@ -49,11 +49,16 @@ def test_pictures_circulate_and_none_is_overwritten_while_it_is_used() -> None:
     assert len(made) == 3
 
 
+def _put_all(slot: Latest, count: int) -> None:
+    for number in range(1, count + 1):
+        slot.put(frame(number))
+
+
 def test_a_recording_loses_nothing() -> None:
     slot = Latest(threading.Event(), waits=True)
-    producer = threading.Thread(target=lambda: [slot.put(frame(number)) for number in range(1, 101)])
+    producer = threading.Thread(target=_put_all, args=(slot, 100))
     producer.start()
-    numbers = []
+    numbers: list[int] = []
     while len(numbers) < 100:
         if (taken := slot.take()) is not None:
             numbers.append(taken.number)

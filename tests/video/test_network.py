@@ -23,7 +23,7 @@ DESCRIPTION = "v=0\r\nm=audio 0 RTP/AVP 0\r\na=control:sound\r\nm=video 0 RTP/AV
 
 
 def frames_of(source: Source, most: int = 1000) -> list[Frame]:
-    frames = []
+    frames: list[Frame] = []
     while len(frames) < most and (frame := source.read(None)) is not None:
         frames.append(frame)
     source.close()
@@ -176,7 +176,7 @@ def silent_port() -> Iterator[int]:
 class rtsp_server:
     """A server of RTSP that answers DESCRIBE and SETUP with these statuses and never sends a picture; its port."""
 
-    def __init__(self, describe: str, setup: str):
+    def __init__(self, describe: str, setup: str) -> None:
         self.statuses = {"OPTIONS": "200 OK", "DESCRIBE": describe, "SETUP": setup, "PLAY": "455 Not Now"}
 
     def __enter__(self) -> int:

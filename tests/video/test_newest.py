@@ -17,7 +17,7 @@ class Steps:
 
     size, frame_rate, frame_count, is_live = (4, 2), 30.0, None, True
 
-    def __init__(self, count: int, error: Exception | None = None):
+    def __init__(self, count: int, error: Exception | None = None) -> None:
         self.count, self.error = count, error
         self.number, self.closed = 0, False
         self.go, self.asked = threading.Semaphore(0), threading.Semaphore(0)

@@ -121,7 +121,7 @@ class Device:
 def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     made = Device()
     monkeypatch.setattr(camera_module, "check_device", lambda device: None)
-    monkeypatch.setattr(camera_module.cv2, "VideoCapture", lambda *ignored: made)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *ignored: made)
     return made
 
 

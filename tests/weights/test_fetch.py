@@ -8,7 +8,9 @@ import subprocess
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ SHA = hashlib.sha256(BODY).hexdigest()
 class Server:
     """A real HTTP server on this machine. `plan` says what each request in turn meets; after it all is well."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.plan: list[str] = []
         self.body = BODY
         self.ranges = True
@@ -36,10 +38,10 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
+            def do_GET(self) -> None:
                 outer.answer(self)
 
-            def log_message(self, *args):
+            def log_message(self, *args: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -47,7 +49,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}/weights.bin"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def answer(self, request):
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request as planned."""
         asked = request.headers.get("Range")
         self.requests.append(asked)
@@ -79,7 +81,7 @@ class Server:
         else:
             request.wfile.write(body)
 
-    def close(self):
+    def close(self) -> None:
         """Stop at once."""
         self.wake.set()
         self._server.shutdown()
@@ -87,7 +89,7 @@ class Server:
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
@@ -97,11 +99,11 @@ def weights(server: Server, sha256: str | None = SHA) -> Weights:
     return Weights("weights.bin", server.url, "test", "test", "test", sha256)
 
 
-def names(folder):
+def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_whole_file_arrives_and_progress_is_told(server, tmp_path):
+def test_a_whole_file_arrives_and_progress_is_told(server: Server, tmp_path: Path) -> None:
     told = []
     path = fetch(weights(server), tmp_path / "new", report=lambda done, total: told.append((done, total)))
     assert path.read_bytes() == BODY
@@ -111,13 +113,13 @@ def test_a_whole_file_arrives_and_progress_is_told(server, tmp_path):
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
-def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
+def test_a_file_that_is_there_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
     fetch(weights(server), tmp_path)
     fetch(weights(server), tmp_path)
     assert len(server.requests) == 1
 
 
-def test_a_wrong_file_that_is_there_is_an_error_and_stays(server, tmp_path):
+def test_a_wrong_file_that_is_there_is_an_error_and_stays(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"something of yours")
     with pytest.raises(DataError, match="move it away"):
         fetch(weights(server), tmp_path)
@@ -125,16 +127,19 @@ def test_a_wrong_file_that_is_there_is_an_error_and_stays(server, tmp_path):
     assert server.requests == []
 
 
-def test_an_interruption_in_the_body_is_taken_up_where_it_was(server, tmp_path):
+def test_an_interruption_in_the_body_is_taken_up_where_it_was(server: Server, tmp_path: Path) -> None:
     server.plan = ["cut"]
     assert fetch(weights(server), tmp_path).read_bytes() == BODY
     first, second = server.requests
     assert first is None
+    assert second is not None
     assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= 100_000
     assert names(tmp_path) == ["weights.bin"]
 
 
-def test_after_too_many_interruptions_the_part_is_kept_and_the_next_call_goes_on(server, tmp_path):
+def test_after_too_many_interruptions_the_part_is_kept_and_the_next_call_goes_on(
+    server: Server, tmp_path: Path
+) -> None:
     server.plan = ["cut", "500", "503"]
     with pytest.raises(UnavailableError, match="goes on from there"):
         fetch(weights(server), tmp_path)
@@ -144,38 +149,38 @@ def test_after_too_many_interruptions_the_part_is_kept_and_the_next_call_goes_on
     assert server.requests[-1] == f"bytes={have}-"
 
 
-def test_a_server_without_ranges_sends_it_all_again(server, tmp_path):
+def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Path) -> None:
     server.ranges = False
     server.plan = ["cut"]
     assert fetch(weights(server), tmp_path).read_bytes() == BODY
 
 
-def test_a_part_longer_than_the_file_is_thrown_away(server, tmp_path):
+def test_a_part_longer_than_the_file_is_thrown_away(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights.bin.part").write_bytes(b"x" * (len(BODY) + 5))
     assert fetch(weights(server), tmp_path).read_bytes() == BODY
 
 
-def test_wrong_content_is_one_clear_error_and_nothing_is_left(server, tmp_path):
+def test_wrong_content_is_one_clear_error_and_nothing_is_left(server: Server, tmp_path: Path) -> None:
     server.body = b"<html>please sign in</html>"
     with pytest.raises(DataError, match=rf"expected sha256 {SHA[:12]}…, found .*nothing was kept"):
         fetch(weights(server), tmp_path)
     assert names(tmp_path) == []
 
 
-def test_a_stale_part_does_not_survive_the_check(server, tmp_path):
+def test_a_stale_part_does_not_survive_the_check(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights.bin.part").write_bytes(b"y" * 1000)
     with pytest.raises(DataError, match="sha256"):
         fetch(weights(server), tmp_path)
     assert names(tmp_path) == []
 
 
-def test_without_a_published_hash_the_length_counts(server, tmp_path):
+def test_without_a_published_hash_the_length_counts(server: Server, tmp_path: Path) -> None:
     server.plan = ["cut"]
     assert fetch(weights(server, sha256=None), tmp_path).read_bytes() == BODY
     assert server.requests[1] is not None
 
 
-def test_without_a_published_hash_half_a_file_never_stays(server, tmp_path):
+def test_without_a_published_hash_half_a_file_never_stays(server: Server, tmp_path: Path) -> None:
     server.plan = ["cut", "cut", "cut"]
     server.ranges = False
     with pytest.raises(UnavailableError, match="broke off"):
@@ -183,7 +188,7 @@ def test_without_a_published_hash_half_a_file_never_stays(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_without_a_published_hash_a_body_without_a_known_end_is_refused(server, tmp_path):
+def test_without_a_published_hash_a_body_without_a_known_end_is_refused(server: Server, tmp_path: Path) -> None:
     server.says_length = False
     with pytest.raises(UnavailableError, match="broke off"):
         fetch(weights(server, sha256=None), tmp_path)
@@ -191,34 +196,34 @@ def test_without_a_published_hash_a_body_without_a_known_end_is_refused(server, 
     assert fetch(weights(server), tmp_path).read_bytes() == BODY  # the hash tells
 
 
-def test_two_versions_are_never_joined(server, tmp_path):
+def test_two_versions_are_never_joined(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights.bin.part").write_bytes(b"z" * 1000)  # of an earlier call, of whatever version
     server.plan = ["cut"]
     newer = bytes(reversed(BODY))
     real = server.answer
 
-    def answer(request):
+    def answer(request: BaseHTTPRequestHandler) -> None:
         real(request)
         server.body, server.tag = newer, '"two"'
 
-    server.answer = answer
+    server.answer = answer  # type: ignore[method-assign]
     assert fetch(weights(server, sha256=None), tmp_path).read_bytes() == newer
 
 
-def test_another_piece_than_the_one_asked_for_is_not_appended(server, tmp_path):
+def test_another_piece_than_the_one_asked_for_is_not_appended(server: Server, tmp_path: Path) -> None:
     server.plan = ["cut", "elsewhere"]
     assert fetch(weights(server), tmp_path).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("sha256", [None, SHA])
-def test_a_web_page_is_no_file(server, tmp_path, sha256):
+def test_a_web_page_is_no_file(server: Server, tmp_path: Path, sha256: str | None) -> None:
     server.kind, server.body = "text/html; charset=utf-8", b"<html>too many downloads</html>"
     with pytest.raises(DataError, match="web page"):
         fetch(weights(server, sha256), tmp_path)
     assert names(tmp_path) == []
 
 
-def test_without_a_published_hash_a_checkpoint_must_be_whole(server, tmp_path):
+def test_without_a_published_hash_a_checkpoint_must_be_whole(server: Server, tmp_path: Path) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("data.pkl", bytes(5000))
@@ -232,7 +237,7 @@ def test_without_a_published_hash_a_checkpoint_must_be_whole(server, tmp_path):
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_a_part_that_is_a_link_is_not_followed(server, tmp_path, mirrored):
+def test_a_part_that_is_a_link_is_not_followed(server: Server, tmp_path: Path, mirrored: bool) -> None:
     victim, mirror, out = tmp_path / "victim", tmp_path / "mirror", tmp_path / "out"
     victim.write_text("precious")
     for folder in (mirror, out):
@@ -244,7 +249,7 @@ def test_a_part_that_is_a_link_is_not_followed(server, tmp_path, mirrored):
     assert victim.read_text() == "precious"
 
 
-def test_no_redirect_leaves_encryption(server, tmp_path, monkeypatch):
+def test_no_redirect_leaves_encryption(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real TLS server that sends us to a plain one."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
@@ -254,13 +259,13 @@ def test_no_redirect_leaves_encryption(server, tmp_path, monkeypatch):
     subprocess.run(make, check=True, capture_output=True)
 
     class Redirect(BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             self.send_response(302)
             self.send_header("Location", server.url)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *args):
+        def log_message(self, *args: object) -> None:
             pass
 
     secure = ThreadingHTTPServer(("localhost", 0), Redirect)
@@ -279,7 +284,7 @@ def test_no_redirect_leaves_encryption(server, tmp_path, monkeypatch):
     assert server.requests == []
 
 
-def test_a_silent_server_is_given_up(server, tmp_path):
+def test_a_silent_server_is_given_up(server: Server, tmp_path: Path) -> None:
     server.plan = ["slow", "slow", "slow"]
     start_s = time.monotonic()
     with pytest.raises(UnavailableError, match=r"no answer within 0.2 s|timed out"):
@@ -287,7 +292,7 @@ def test_a_silent_server_is_given_up(server, tmp_path):
     assert time.monotonic() - start_s < PATIENCE_S / 2
 
 
-def test_a_missing_file_is_told_at_once(server, tmp_path):
+def test_a_missing_file_is_told_at_once(server: Server, tmp_path: Path) -> None:
     server.plan = ["404"]
     with pytest.raises(NotFoundError, match="404"):
         fetch(weights(server), tmp_path)
@@ -295,12 +300,12 @@ def test_a_missing_file_is_told_at_once(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_nobody_listening(tmp_path):
+def test_nobody_listening(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="refused"):
         fetch(Weights("w", "http://127.0.0.1:9/w", "", "", "", SHA), tmp_path, timeout_s=1)
 
 
-def test_a_mirror_folder_needs_no_network(tmp_path):
+def test_a_mirror_folder_needs_no_network(tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "weights.bin").write_bytes(BODY)
@@ -316,13 +321,13 @@ def test_a_mirror_folder_needs_no_network(tmp_path):
         fetch(entry, tmp_path / "out", mirror=mirror)
 
 
-def test_a_folder_that_cannot_be_made_is_an_output_error(server, tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_output_error(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         fetch(weights(server), tmp_path / "file" / "below")
 
 
-def test_the_catalogue_names_sources_and_licences():
+def test_the_catalogue_names_sources_and_licences() -> None:
     files = [entry.file for entry in CATALOGUE.values()]
     assert len(set(files)) == len(files)
     for entry in CATALOGUE.values():
@@ -334,6 +339,6 @@ def test_the_catalogue_names_sources_and_licences():
 
 
 @pytest.mark.parametrize("name", ["nanodet-m-416-zoo", "osnet-x0.25-msmt17"])
-def test_known_hashes_are_those_of_the_published_files(name, data, tmp_path):
+def test_known_hashes_are_those_of_the_published_files(name: str, data: Path, tmp_path: Path) -> None:
     entry = CATALOGUE[name]
     assert fetch(entry, tmp_path, mirror=data / "models").stat().st_size > 1_000_000

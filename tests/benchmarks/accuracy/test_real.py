@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import real
+from benchmarks.accuracy import real, trials
 from benchmarks.accuracy.sets import Set
-from benchmarks.accuracy.trials import Trial, total
+from benchmarks.accuracy.trials import Run, Trial, total
 from edge.motchallenge import SequenceInfo
 from edge.val.dataset import Sequence
 from edge.val.run import Setting
@@ -88,10 +88,10 @@ def test_the_same_figures_give_the_same_picture(cells: list[real.Cell], tmp_path
 
 def test_a_sequence_is_counted_once_for_all_its_runs_in_the_order_asked_for(tmp_path: Path) -> None:
     members = [_sequence(tmp_path, "a", 20, 0.9), _sequence(tmp_path, "b", 40, 0.5)]
-    runs = [real.Run(Setting("bytetrack")), real.Run(Setting("nanotrack"))]
+    runs = [Run(Setting("bytetrack")), Run(Setting("nanotrack"))]
     told: list[tuple[int, int]] = []
     with ThreadPoolExecutor(1) as pool:
-        found = real.counts(pool, [(member, runs) for member in members], lambda *done: told.append(done))
+        found = trials.counts(pool, [(member, runs) for member in members], lambda *done: told.append(done))
     assert told == [(1, 2), (2, 2)]
     for member, counted in zip(members, found, strict=True):
         for run, counts in zip(runs, counted, strict=True):

@@ -1,5 +1,7 @@
 """The decoder against a slow NumPy form of the same, on random outputs in every layout that a pack may declare."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,15 @@ from edge.detect.decode.candidates import BROKEN
 from edge.detect.decode.distributions import DistributionDecoder
 from edge.modelpack import Detector, Head, ImageInput, Source
 
+Scores = Literal["probabilities", "logits"]
+
 WIDTH, HEIGHT, CLASSES, REG_MAX = 96, 64, 5, 7
 STRIDES = (8, 16, 32, 64)
 CELLS = [(WIDTH + s - 1) // s * ((HEIGHT + s - 1) // s) for s in STRIDES]
 IMAGE = ImageInput("x", WIDTH, HEIGHT, "nchw-float32", "bgr", (0, 0, 0), (1, 1, 1))
 
 
-def description(outputs: tuple[str, ...], scores: str = "probabilities", offset: float = 0.0) -> Detector:
+def description(outputs: tuple[str, ...], scores: Scores = "probabilities", offset: float = 0.0) -> Detector:
     head = Head("nanodet-plus", outputs, STRIDES, REG_MAX, offset, scores)
     return Detector(Source("f", "0", "a"), IMAGE, head, tuple("abcde"), {})
 
@@ -141,7 +145,7 @@ def test_equals_the_obvious_form(seed: int, chosen: set[int], floor: float, offs
     wanted = sorted(chosen)
     scores = np.clip(scores, 1e-6, 1 - 1e-6)
     scores[np.abs(scores - floor) < 1e-5] = 1e-6  # rounding of logits would decide
-    kind = "logits" if logits else "probabilities"
+    kind: Scores = "logits" if logits else "probabilities"
     outputs = {"c": (np.log(scores / (1 - scores)) if logits else scores)[None], "d": sides[None]}
     found = decoded(DistributionDecoder(description(("c", "d"), kind, offset), outputs, wanted, floor))
     np.testing.assert_allclose(found, twin(scores, sides, wanted, floor, offset), atol=2e-4)

@@ -44,7 +44,9 @@ SEED, COUNT, CLASSES = st.integers(0, 2**32 - 1), st.integers(0, 40), st.integer
 
 @settings(max_examples=100, deadline=None)
 @given(SEED, COUNT, CLASSES, st.sampled_from(FORMS), st.booleans(), st.sampled_from([0.0, 0.125, 0.5]), st.data())
-def test_lists_equal_the_obvious_form(seed, count, classes, form, together, floor, data) -> None:  # type: ignore[no-untyped-def]
+def test_lists_equal_the_obvious_form(
+    seed: int, count: int, classes: int, form: str, together: bool, floor: float, data: st.DataObject
+) -> None:
     """In one table of six columns, or in three outputs; some rows are not in use."""
     random = np.random.default_rng(seed)
     wanted = sorted(data.draw(st.sets(st.integers(0, classes - 1), min_size=1)))
@@ -62,7 +64,9 @@ def test_lists_equal_the_obvious_form(seed, count, classes, form, together, floo
 
 @settings(max_examples=100, deadline=None)
 @given(SEED, COUNT, CLASSES, st.sampled_from(FORMS), st.booleans(), st.data())
-def test_queries_equal_the_obvious_form(seed, count, classes, form, logits, data) -> None:  # type: ignore[no-untyped-def]
+def test_queries_equal_the_obvious_form(
+    seed: int, count: int, classes: int, form: str, logits: bool, data: st.DataObject
+) -> None:
     random = np.random.default_rng(seed)
     wanted = sorted(data.draw(st.sets(st.integers(0, classes - 1), min_size=1)))
     boxes = random.normal(0.5, 0.4, (count, 4)).astype(np.float32) * np.float32(1 if form.endswith("share") else 60)

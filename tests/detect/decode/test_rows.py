@@ -71,7 +71,9 @@ LAYOUTS = [(True, False, False), (True, True, False), (False, False, False), (Fa
     st.sampled_from([0.0, 0.05, 0.125, 0.5, 1.0]),
     st.sampled_from([0.0, 0.5]),
 )
-def test_equals_the_obvious_form(seed, layout, classes, data, floor, offset) -> None:  # type: ignore[no-untyped-def]
+def test_equals_the_obvious_form(
+    seed: int, layout: tuple[bool, bool, bool], classes: int, data: st.DataObject, floor: float, offset: float
+) -> None:
     objectness, grid, upright = layout
     wanted = sorted(data.draw(st.sets(st.integers(0, classes - 1), min_size=1)))
     rows = table(seed, classes, objectness=objectness, grid=grid)
@@ -86,7 +88,9 @@ def test_equals_the_obvious_form(seed, layout, classes, data, floor, offset) -> 
 @pytest.mark.parametrize("wanted", [[0, 1, 2, 3], [0, 3]])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("column", [0, 3])
-def test_a_broken_network_is_told_from_an_empty_scene(objectness, upright, wanted, value, column) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_network_is_told_from_an_empty_scene(
+    objectness: bool, upright: bool, wanted: list[int], value: float, column: int
+) -> None:
     rows = table(3, 4, objectness=objectness, grid=False)
     rows[17, 4:] = 0.9
     for place, broken in ((column, value), (-1, np.nan)):  # a box that counts, and a score

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import cv2
 import numpy as np
 import onnxruntime
 import torch
+
+from edge.video.images import read_image
 
 FLOOR = 0.1
 SIZE = 416
@@ -253,7 +256,8 @@ def transformers(out: Path, kind: str) -> Callable[[np.ndarray], Detections]:
         logits, boxes = (torch.from_numpy(array) for array in network.run(None, {"pixel_values": tensor}))
 
         class Output:
-            pass
+            logits: torch.Tensor
+            pred_boxes: torch.Tensor
 
         output = Output()  # it takes as many pairs of query and class as there are queries: with blank ones, all
         output.logits = torch.cat([logits, torch.full((1, (CLASSES - 1) * logits.shape[1], CLASSES), -20.0)], 1)
@@ -294,7 +298,7 @@ def picodet(out: Path) -> Callable[[np.ndarray], Detections]:
 
     def detect(image: np.ndarray) -> Detections:
         tensor, _ = preprocess_numpy(np.ascontiguousarray(image[..., ::-1]), side)
-        maps = []
+        maps: list[torch.Tensor] = []
         for array, stride in zip(network.run(None, {"image": tensor[None]}), (8, 16, 32, 64) * 2, strict=True):
             cells = -(-side // stride)
             values = torch.from_numpy(array)[0].T.reshape(1, -1, cells, cells)
@@ -310,7 +314,7 @@ CASES: dict[str, Callable[[Path], Callable[[np.ndarray], Detections]]] = {
     "yolox": yolox,
     "yolox-decoded": lambda out: yolox(out, decoded=True),
     "yolox-legacy": lambda out: yolox(out, legacy=True),
-    **{name: lambda out, name=name: ultralytics(out, name) for name in
+    **{name: partial(ultralytics, name=name) for name in
        ("yolov5n", "yolov8n", "yolov9t", "yolo11n", "yolo12n", "yolov10n", "yolo26n", "yolov8n-pose", "yolov8n-seg",
         "yolov8n-obb", "yolov8n-cls")},
     "yolov10n-end2end": lambda out: ultralytics(out, "yolov10n", nms=False),
@@ -335,12 +339,12 @@ def main(case: str, pictures: Path, out: Path) -> None:
         if case.endswith(("-pose", "-seg", "-obb", "-cls")):
             return
         arrays = dict(_arrays(detect, sorted(pictures.glob("*.png"))))
-    np.savez(out / "expected.npz", **arrays)
+    np.savez(out / "expected.npz", **arrays)  # type: ignore[arg-type]
 
 
 def _arrays(detect: Callable[[np.ndarray], Detections], paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
     for i, path in enumerate(paths):
-        for name, values in zip(("boxes", "scores", "classes"), detect(cv2.imread(str(path))), strict=True):
+        for name, values in zip(("boxes", "scores", "classes"), detect(read_image(path)), strict=True):
             yield f"{name}_{i}", np.asarray(values)
 
 

@@ -28,7 +28,7 @@ class Net:
         half: bool = False,
         open_size: bool = False,
         activation: str = "LeakyRelu",
-    ):
+    ) -> None:
         self.random = np.random.default_rng(seed)
         self.size = size
         self.float = TensorProto.FLOAT16 if half else TensorProto.FLOAT

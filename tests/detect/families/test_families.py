@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edge.chain.pipeline import open_detector
 from edge.detect import adopt
 from edge.detect.adopt import Overrides
 from edge.detect.detector import Detector
+from edge.detect.open import open_detector
 from edge.detect.pictures import built_in
 from edge.errors import DataError, UsageError
 from tests.detect.families import networks
@@ -295,7 +295,7 @@ def test_masks_points_and_other_tasks_are_refused(tmp_path: Path) -> None:
         (networks.rfdetr, {"probabilities": True}),
     ):
         with pytest.raises(DataError, match="not a detector that is understood: found images "):
-            described(write(tmp_path / "a.onnx", **options))  # type: ignore[operator]
+            described(write(tmp_path / "a.onnx", **options))
     with pytest.raises(DataError, match="its task is 'pose'"):
         described(networks.yolov8(tmp_path / "a.onnx", task="pose"))
 

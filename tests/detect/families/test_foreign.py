@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.chain.pipeline import open_detector
 from edge.detect.adopt import Overrides
 from edge.detect.detector import Detector
+from edge.detect.open import open_detector
 from edge.detect.pictures import built_in
 from edge.errors import DataError
+from edge.video.images import read_image
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +99,7 @@ def test_boxes_are_those_of_the_packages_own_code(case: str, python: str, pictur
     assert detector.description.head.type == family
     expected = np.load(out / "expected.npz")
     for i, path in enumerate(sorted(pictures.glob("*.png"))):
-        picture = cv2.imread(str(path))
+        picture = read_image(path)
         if picture.shape[1::-1] not in BY_RATIO.get(case, SIZES):
             continue
         found = detector(picture)

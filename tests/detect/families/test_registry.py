@@ -1,6 +1,7 @@
 """Families from outside, packs of every family, and the whole chain with foreign detectors."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 import edge.cli
 import export.cli
 from edge import modelpack
-from edge.chain.pipeline import Pipeline, open_detector
+from edge.chain.pipeline import Pipeline
 from edge.detect.adopt import Overrides
 from edge.detect.families import registry
+from edge.detect.open import open_detector
 from edge.detect.pictures import built_in
 from edge.errors import DataError, UsageError
 from tests import tiny
@@ -92,7 +94,9 @@ def test_a_pack_of_each_family_verifies_and_detects_what_the_file_does(name: str
 
 
 @pytest.mark.parametrize(("write", "flags"), [(networks.yolox, ["--family", "yolox"]), (networks.yolov8, [])])
-def test_a_foreign_detector_tracks_a_video_with_bytetrack(write, flags, tmp_path: Path, capsys) -> None:
+def test_a_foreign_detector_tracks_a_video_with_bytetrack(
+    write: Callable[[Path], Path], flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video, mot = tiny.write_video(tmp_path / "a.mp4", frames=12), tmp_path / "a.txt"
     network = write(tmp_path / "a.onnx")
     pack = tmp_path / "a.pack"
@@ -106,7 +110,9 @@ def test_a_foreign_detector_tracks_a_video_with_bytetrack(write, flags, tmp_path
     assert lines[0] == lines[1]
 
 
-def test_a_bare_file_that_is_not_understood_ends_with_65_and_the_flag(tmp_path: Path, capsys) -> None:
+def test_a_bare_file_that_is_not_understood_ends_with_65_and_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video, network = tiny.write_video(tmp_path / "a.mp4", frames=3), networks.yolox(tmp_path / "a.onnx")
     run = ["track", "--path", str(video), "--model", str(network), "--mot", str(tmp_path / "a.txt")]
     assert edge.cli.main(run) == 65
@@ -140,7 +146,9 @@ def test_what_a_pack_says_of_itself_is_not_changed_by_flags(tiny_pack: Path) -> 
         (None, "constants", {"size": [float("nan")]}),
     ],
 )
-def test_numbers_of_a_pack_are_checked_before_anything_is_made_of_them(tmp_path: Path, part, key, value) -> None:
+def test_numbers_of_a_pack_are_checked_before_anything_is_made_of_them(
+    tmp_path: Path, part: str | None, key: str, value: object
+) -> None:
     folder = tiny.write_pack(tmp_path / "a.pack")
     manifest = json.loads((folder / "pack.json").read_text())
     (manifest["detector"][part] if part else manifest["detector"])[key] = value

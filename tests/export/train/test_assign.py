@@ -1,5 +1,7 @@
 """Which cell answers for which person."""
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,19 +12,19 @@ from export.train.detector import cells  # noqa: E402
 PRIORS, STRIDES = cells(128, 128)
 
 
-def alone(logits, boxes, truth):
+def alone(logits: Any, boxes: Any, truth: Any) -> Any:
     """The assignment of a single picture, in which all of `truth` are people."""
     found = assign(PRIORS, STRIDES, logits[None], boxes[None], truth[None], torch.ones(1, len(truth), dtype=torch.bool))
     return found.person[0], found.iou[0]
 
 
-def test_cells_are_ordered_as_the_network_puts_them_out():
+def test_cells_are_ordered_as_the_network_puts_them_out() -> None:
     assert len(PRIORS) == 16 * 16 + 8 * 8 + 4 * 4 + 2 * 2
     assert PRIORS[:3].tolist() == [[0, 0], [8, 0], [16, 0]]
     assert STRIDES.unique().tolist() == [8, 16, 32, 64]
 
 
-def test_nobody_there_means_no_cell_is_taken():
+def test_nobody_there_means_no_cell_is_taken() -> None:
     somewhere, nobody = torch.tensor([[[20.0, 30, 60, 110]]]), torch.tensor([[False]])
     logits, boxes = torch.zeros(1, len(PRIORS)), torch.zeros(1, len(PRIORS), 4)
     found = assign(PRIORS, STRIDES, logits, boxes, somewhere, nobody)
@@ -30,7 +32,7 @@ def test_nobody_there_means_no_cell_is_taken():
     assert (found.iou == 0).all()
 
 
-def test_a_cell_that_sees_the_person_is_taken_and_knows_how_well():
+def test_a_cell_that_sees_the_person_is_taken_and_knows_how_well() -> None:
     truth = torch.tensor([[20.0, 30, 60, 110]])
     boxes = torch.zeros(len(PRIORS), 4)
     cell = int(((PRIORS - torch.tensor([40.0, 64])).abs().sum(1) + STRIDES).argmin())
@@ -41,7 +43,7 @@ def test_a_cell_that_sees_the_person_is_taken_and_knows_how_well():
     assert (person >= 0).sum() == 1  # as many cells as the overlaps sum up to, and at least one
 
 
-def test_an_untrained_network_starts_near_the_middle_of_everybody():
+def test_an_untrained_network_starts_near_the_middle_of_everybody() -> None:
     truth = torch.tensor([[10.0, 10, 40, 90], [70, 40, 110, 120], [64, 20, 72, 38]])
     middle = (truth[:, :2] + truth[:, 2:]) / 2
     boxes = torch.cat([PRIORS - 2 * STRIDES[:, None], PRIORS + 2 * STRIDES[:, None]], 1)
@@ -52,7 +54,7 @@ def test_an_untrained_network_starts_near_the_middle_of_everybody():
         assert (PRIORS[mine] - middle[person]).norm(dim=1).max() < 45
 
 
-def test_pictures_of_a_batch_do_not_meet():
+def test_pictures_of_a_batch_do_not_meet() -> None:
     """Each picture alone, with its own number of people, gets what it gets beside another."""
     generator = torch.Generator().manual_seed(0)
     truths = [torch.tensor([[20.0, 30, 60, 110], [50, 20, 90, 100]]), torch.tensor([[70.0, 10, 100, 90]])]

@@ -2,16 +2,18 @@
 
 import json
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from edge.chain.pipeline import open_detector  # noqa: E402
 from edge.demo import scene  # noqa: E402
 from edge.demo.stage import Stage  # noqa: E402
-from edge.types import Detections  # noqa: E402
+from edge.demo.truth import Truth  # noqa: E402
+from edge.detect.open import open_detector  # noqa: E402
+from edge.types import Detections, Image  # noqa: E402
 from export import networks, pack  # noqa: E402
 from export.train import frames, joint, losses, pairs, progress, score_joint  # noqa: E402
 from export.train.jointnet import JointNet  # noqa: E402
@@ -22,13 +24,13 @@ RED = (30, 40, 220)
 
 
 @pytest.fixture
-def seeds(monkeypatch):
+def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of all streets that are built, small ones for speed."""
     seen = []
     stage = scene.Options.stage
     monkeypatch.setattr(frames, "SIZES", ((320, 180),))
 
-    def noted(options):
+    def noted(options: scene.Options) -> Stage:
         seen.append(options.seed)
         return stage(options)
 
@@ -36,7 +38,9 @@ def seeds(monkeypatch):
     return seen
 
 
-def pair(*people, size=(128, 96), ignored=False, moved=8):
+def pair(
+    *people: tuple[int, int, int], size: tuple[int, int] = (128, 96), ignored: bool = False, moved: int = 8
+) -> Pair:
     """A red block for each (x, y, identity), 24 x 48 pixels, that were `moved` pixels further left before."""
     width, height = size
     image, before = np.full((2, height, width, 3), 90, np.uint8)
@@ -46,16 +50,16 @@ def pair(*people, size=(128, 96), ignored=False, moved=8):
         before[y : y + 48, x - moved : x + 24 - moved] = RED
     flags = np.full(len(people), ignored)
     identities = np.array([identity for *_, identity in people], np.int64)
-    return Pair(image, before, boxes, boxes - np.float32([moved, 0, moved, 0]), identities, flags, ~flags)
+    return Pair(image, before, boxes, boxes - np.array([moved, 0, moved, 0], np.float32), identities, flags, ~flags)
 
 
-def batch(*windows, beside=0.0, monkeypatch=None):
+def batch(*windows: Pair, beside: float = 0.0, monkeypatch: pytest.MonkeyPatch | None = None) -> joint.Batch:
     if monkeypatch:
         monkeypatch.setattr(joint, "BESIDE", beside)
     return joint.batch(list(windows), np.random.default_rng(0))
 
 
-def test_couples_are_windows_of_training_streets_around_the_same_people(seeds):
+def test_couples_are_windows_of_training_streets_around_the_same_people(seeds: list[int]) -> None:
     served = list(islice(pairs.couples(0), pairs.PAIRS_PER_STREET * pairs.SERVED))
     assert len(set(seeds)) >= 2
     assert min(seeds) >= scene.TRAINING_SEEDS
@@ -70,22 +74,22 @@ def test_couples_are_windows_of_training_streets_around_the_same_people(seeds):
         assert (boxes <= np.array([width, height] * 2)).all()
         assert not (window.clear & window.ignored).any()
         moved.append(np.abs(window.before_xyxy - boxes).max(1))
-    moved = np.concatenate(moved)
-    known = np.isfinite(moved)
+    ways = np.concatenate(moved)
+    known = np.isfinite(ways)
     assert known.mean() > 0.9
-    assert 0.3 < np.median(moved[known]) < 8  # a walk of a tenth of a second at the most
+    assert 0.3 < np.median(ways[known]) < 8  # a walk of a tenth of a second at the most
     shared = [len(np.intersect1d(a.identities[a.clear], b.identities[b.clear])) for a, b in served]
     assert np.mean(np.array(shared) > 0) > 0.6
 
 
-def test_the_same_seed_draws_the_same_couples(seeds):
+def test_the_same_seed_draws_the_same_couples(seeds: list[int]) -> None:
     for a, b in zip(islice(pairs.couples(3), 4), islice(pairs.couples(3), 4), strict=True):
         np.testing.assert_array_equal(a[0].image, b[0].image)
         np.testing.assert_array_equal(a[1].before, b[1].before)
         np.testing.assert_array_equal(a[0].before_xyxy, b[0].before_xyxy)
 
 
-def test_a_cut_moves_both_frames_and_ignores_who_is_mostly_outside(monkeypatch):
+def test_a_cut_moves_both_frames_and_ignores_who_is_mostly_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "WINDOW", (64, 96))
     whole = pair((20, 20, 7), (76, 20, 8), (60, 20, 9))
     part = pairs.cut(whole, np.array([16, 0, 80, 96]))
@@ -96,7 +100,7 @@ def test_a_cut_moves_both_frames_and_ignores_who_is_mostly_outside(monkeypatch):
     np.testing.assert_array_equal(part.before, whole.before[:, 16:80])
 
 
-def test_mirrored_pairs_still_show_their_boxes(monkeypatch):
+def test_mirrored_pairs_still_show_their_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "WINDOW", (128, 96))
     monkeypatch.setattr(pairs, "INPUT", (128, 96))
     rng = np.random.default_rng(1)
@@ -113,7 +117,7 @@ def test_mirrored_pairs_still_show_their_boxes(monkeypatch):
     assert 3 < mirrored < 17
 
 
-def test_targets_are_those_of_centernet(monkeypatch):
+def test_targets_are_those_of_centernet(monkeypatch: pytest.MonkeyPatch) -> None:
     window, other = pair((60, 20, 7)), pair((20, 8, 5), (70, 40, 6), ignored=True)
     found = batch(window, other, monkeypatch=monkeypatch)
     assert found.picture.tolist() == [0]
@@ -129,7 +133,7 @@ def test_targets_are_those_of_centernet(monkeypatch):
     assert found.counted[1, 22, 2]
 
 
-def test_beside_the_peak_the_same_box_is_asked_for(monkeypatch):
+def test_beside_the_peak_the_same_box_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     found = batch(*[pair((60, 20, 7))] * 40, beside=1.0, monkeypatch=monkeypatch)
     cells = found.cells.float()
     assert len(set(map(tuple, found.cells.tolist()))) == 9
@@ -137,7 +141,7 @@ def test_beside_the_peak_the_same_box_is_asked_for(monkeypatch):
     assert (found.back + cells).unique(dim=0).tolist() == [[16, 11]]
 
 
-def test_the_loss_of_the_heat_map_spares_the_surroundings_of_a_peak():
+def test_the_loss_of_the_heat_map_spares_the_surroundings_of_a_peak() -> None:
     heat = torch.tensor([1.0, 0.9, 0.0])
     sure, near, wrong = losses.heatmap_focal(torch.tensor([4.0, 2.0, 2.0]), heat).tolist()
     assert sure < 1e-4  # right
@@ -146,7 +150,7 @@ def test_the_loss_of_the_heat_map_spares_the_surroundings_of_a_peak():
     assert wrong == pytest.approx(-np.log(1 - p) * p**2, rel=1e-4)
 
 
-def test_who_is_ignored_and_who_is_new_cost_nothing(monkeypatch):
+def test_who_is_ignored_and_who_is_new_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     net = JointNet().eval()
     nobody = joint.loss_of(net, batch(pair(), monkeypatch=monkeypatch))
@@ -163,7 +167,9 @@ def test_who_is_ignored_and_who_is_new_cost_nothing(monkeypatch):
     assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
-def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path, monkeypatch):
+def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     window = pair((60, 20, 7))
@@ -191,7 +197,9 @@ def test_the_network_learns_a_picture_by_heart_as_the_runtime_reads_it(tmp_path,
     np.testing.assert_allclose(found.boxes_xyxy[0], window.boxes_xyxy[0], atol=10)
 
 
-def test_training_goes_on_where_it_was_and_releases_what_is_scored(tmp_path, monkeypatch, seeds):
+def test_training_goes_on_where_it_was_and_releases_what_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: list[int]
+) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(joint, "COUPLES", 1)
     monkeypatch.setattr(progress, "LOG_EVERY", 1)
@@ -209,23 +217,23 @@ def test_training_goes_on_where_it_was_and_releases_what_is_scored(tmp_path, mon
     assert description.head.type == "centernet-joint"
 
 
-def test_perfect_detections_score_perfectly(tmp_path, monkeypatch):
+def test_perfect_detections_score_perfectly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finder that knows the truth, its embeddings the people's numbers."""
     truths = []
     shoot = Stage.shoot
 
-    def noted(stage, frame_s):
+    def noted(stage: Stage, frame_s: float) -> tuple[Image, Truth]:
         truths.append(shoot(stage, frame_s))
         return truths[-1]
 
-    def find(image):
+    def find(image: Image) -> Detections:
         boxes, ids = truths[-1][1].boxes_xyxy, truths[-1][1].ids
         before = dict(zip(truths[-2][1].ids.tolist(), truths[-2][1].boxes_xyxy, strict=True)) if truths[1:] else {}
         was = np.array([before.get(i, box) for i, box in zip(ids.tolist(), boxes, strict=True)], np.float32)
-        middles, were = (boxes[:, :2] + boxes[:, 2:]) / 2, (was[:, :2] + was[:, 2:]) / 2
-        looks = np.eye(40, dtype=np.float32)[ids]
-        n = len(ids)
-        return Detections(boxes, np.ones(n, np.float32), np.zeros(n, np.int32), looks, were - middles, middles)
+        middles, were = (boxes[:, :2] + boxes[:, 2:]) / np.float32(2), (was[:, :2] + was[:, 2:]) / np.float32(2)
+        n, embeddings = len(ids), np.eye(40, dtype=np.float32)[ids]
+        offsets = (were - middles).astype(np.float32)
+        return Detections(boxes, np.ones(n, np.float32), np.zeros(n, np.int32), embeddings, offsets, middles)
 
     monkeypatch.setattr(Stage, "shoot", noted)
     monkeypatch.setattr(score_joint, "open_detector", lambda *_, **__: find)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from export.train import losses  # noqa: E402
 
 
-def test_quality_focal_is_zero_only_at_the_wanted_quality():
+def test_quality_focal_is_zero_only_at_the_wanted_quality() -> None:
     quality = torch.tensor([0.0, 0.3, 0.8])
     wanted = torch.logit(quality.clamp(1e-4, 1 - 1e-4))
     assert losses.quality_focal(wanted, quality).max() < 1e-6
@@ -18,7 +18,7 @@ def test_quality_focal_is_zero_only_at_the_wanted_quality():
     assert logits.grad[0] > 0 > logits.grad[2]
 
 
-def test_distribution_focal_finds_distances_between_bins():
+def test_distribution_focal_finds_distances_between_bins() -> None:
     distances = torch.tensor([[0.0, 2.25, 3.5, 6.9]])
     logits = torch.zeros(1, 4, 8, requires_grad=True)
     optimiser = torch.optim.Adam([logits], 0.3)
@@ -30,7 +30,7 @@ def test_distribution_focal_finds_distances_between_bins():
     torch.testing.assert_close(expected, distances, atol=0.05, rtol=0)
 
 
-def test_overlaps_of_known_boxes():
+def test_overlaps_of_known_boxes() -> None:
     first = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 4, 4]])
     second = torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [3, 0, 4, 1], [1, 1, 2, 2]])
     iou, giou = losses.overlaps(first, second)
@@ -38,7 +38,7 @@ def test_overlaps_of_known_boxes():
     torch.testing.assert_close(giou, torch.tensor([1.0, 1 / 3, -0.5, 1 / 16]), atol=1e-5, rtol=0)
 
 
-def test_triplets_are_settled_when_people_are_apart():
+def test_triplets_are_settled_when_people_are_apart() -> None:
     labels = torch.tensor([0, 0, 1, 1])
     apart = torch.tensor([[1.0, 0], [1, 0.01], [-1, 0], [-1, 0.01]])
     assert losses.triplet(apart, labels) == 0
@@ -46,7 +46,7 @@ def test_triplets_are_settled_when_people_are_apart():
     assert losses.triplet(mixed, labels) > losses.MARGIN
 
 
-def test_contrast_is_each_pair_of_a_person_against_everybody_else():
+def test_contrast_is_each_pair_of_a_person_against_everybody_else() -> None:
     torch.manual_seed(0)
     embeddings, labels = torch.randn(7, 5), torch.tensor([0, 0, 1, 1, 1, 2, 2])
     unit = (embeddings / embeddings.norm(dim=1, keepdim=True)).numpy()
@@ -60,7 +60,7 @@ def test_contrast_is_each_pair_of_a_person_against_everybody_else():
     assert float(losses.contrast(embeddings, labels)) == pytest.approx(np.mean(losses_of_pairs), rel=1e-5)
 
 
-def test_contrast_brings_people_together_and_apart():
+def test_contrast_brings_people_together_and_apart() -> None:
     torch.manual_seed(0)
     labels = torch.arange(16) // 4
     embeddings = torch.randn(16, 8, requires_grad=True)
@@ -74,7 +74,7 @@ def test_contrast_brings_people_together_and_apart():
     assert alike[same].min() > alike[~same].max() + 0.3
 
 
-def test_contrast_of_people_seen_once_is_nothing():
+def test_contrast_of_people_seen_once_is_nothing() -> None:
     embeddings = torch.randn(3, 8, requires_grad=True)
     loss = losses.contrast(embeddings, torch.arange(3))
     loss.backward()

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.video.images import read_image
+
 torch = pytest.importorskip("torch")
 
 from export.train.nets import NanoDetPlus, OSNet  # noqa: E402
@@ -21,14 +23,15 @@ def _onnx(path: Path, image: np.ndarray) -> np.ndarray:
 
 
 def _picture(data: Path) -> np.ndarray:
-    return cv2.imread(str(min((data / "images" / "mot17_mini").rglob("*.jpg"))))
+    return read_image(min((data / "images" / "mot17_mini").rglob("*.jpg")))
 
 
 def _normalised(image: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    return ((image.astype(np.float32) - np.float32(mean)) / np.float32(std)).transpose(2, 0, 1)[None]
+    planes = (image.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return planes.transpose(2, 0, 1)[None]
 
 
-def test_nanodet_plus_is_the_published_network(data):
+def test_nanodet_plus_is_the_published_network(data: Path) -> None:
     net = NanoDetPlus().eval()
     checkpoint = torch.load(data / "models" / "nanodet-plus-m_416.pth", weights_only=True)
     net.load_state_dict(checkpoint["state_dict"], strict=True)
@@ -41,7 +44,7 @@ def test_nanodet_plus_is_the_published_network(data):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_osnet_is_the_published_network(data):
+def test_osnet_is_the_published_network(data: Path) -> None:
     net = OSNet(0.25, identities=1041).eval()
     checkpoint = torch.load(data / "models" / "osnet_x0_25_msmt17.pth", weights_only=True)
     state = {key.removeprefix("module."): value for key, value in checkpoint.get("state_dict", checkpoint).items()}
@@ -58,7 +61,7 @@ def test_osnet_is_the_published_network(data):
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 416), (416, 416), (320, 320)])
-def test_cells_follow_strides_8_to_64_and_classes_are_probabilities(height, width):
+def test_cells_follow_strides_8_to_64_and_classes_are_probabilities(height: int, width: int) -> None:
     net = NanoDetPlus("0.5x", num_classes=1).eval()
     with torch.no_grad():
         found = net(torch.randn(2, 3, height, width))
@@ -68,6 +71,6 @@ def test_cells_follow_strides_8_to_64_and_classes_are_probabilities(height, widt
 
 
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
-def test_every_width_of_osnet_gives_512_numbers(width):
+def test_every_width_of_osnet_gives_512_numbers(width: float) -> None:
     with torch.no_grad():
         assert OSNet(width).eval()(torch.zeros(1, 3, 256, 128)).shape == (1, 512)

@@ -1,6 +1,7 @@
 """The scorers against cases worked out by hand."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("torch")
@@ -10,7 +11,7 @@ from export.train.score import Found, Wanted, average_precision, rank_one
 PEOPLE = np.array([[0, 0, 10, 20], [30, 0, 40, 20]], np.float32)
 
 
-def found(boxes, scores):
+def found(boxes: npt.ArrayLike, scores: list[float]) -> Found:
     return Found(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
 
 
@@ -28,18 +29,18 @@ def found(boxes, scores):
         (found([[30, 0, 40, 9], PEOPLE[0]], [0.9, 0.8]), [True, False], 1.0),  # a part of one who does not count
     ],
 )
-def test_average_precision(detections, counts, expected):
+def test_average_precision(detections: Found, counts: list[bool], expected: float) -> None:
     result = average_precision([(detections, Wanted(PEOPLE, np.array(counts)))])
     assert result == pytest.approx(expected)
 
 
-def test_average_precision_ranks_over_all_pictures():
+def test_average_precision_ranks_over_all_pictures() -> None:
     wanted = Wanted(PEOPLE[:1], np.array([True]))
     good, bad = found(PEOPLE[:1], [0.6]), found([[60, 60, 70, 80]], [0.9])
     assert average_precision([(good, wanted), (bad, wanted)]) == pytest.approx(0.25)
 
 
-def test_rank_one_compares_with_other_times_and_distances_only():
+def test_rank_one_compares_with_other_times_and_distances_only() -> None:
     embeddings = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2]]
     identities = np.array([1, 1, 2, 2, 3])
     apart, near = np.array([0.0, 10, 0, 10, 0]), np.array([0.0, 1, 0, 10, 0])

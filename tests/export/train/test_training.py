@@ -2,9 +2,12 @@
 
 import json
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from edge.demo.stage import Stage
 
 torch = pytest.importorskip("torch")
 
@@ -16,12 +19,12 @@ from export.train.progress import Average, Compute, Log, learning_rate, release 
 
 
 @pytest.fixture
-def seeds(monkeypatch):
+def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of all streets that are built."""
     seen = []
     stage = scene.Options.stage
 
-    def noted(options):
+    def noted(options: scene.Options) -> Stage:
         seen.append(options.seed)
         return stage(options)
 
@@ -29,7 +32,7 @@ def seeds(monkeypatch):
     return seen
 
 
-def test_samples_are_pictures_of_training_streets(seeds, monkeypatch):
+def test_samples_are_pictures_of_training_streets(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "SIZES", ((320, 180),))
     samples = list(islice(frames.samples(0), 2 * frames.FRAMES_PER_STREET * frames.SERVED))
     assert len(set(seeds)) >= 2
@@ -44,7 +47,7 @@ def test_samples_are_pictures_of_training_streets(seeds, monkeypatch):
     assert np.mean([len(s.boxes_xyxy) - s.ignored.sum() for s in samples]) > 2
 
 
-def test_windows_show_people_as_large_as_the_network_will_see_them_or_nearer():
+def test_windows_show_people_as_large_as_the_network_will_see_them_or_nearer() -> None:
     rng = np.random.default_rng(0)
     image = np.zeros((720, 1280, 3), np.uint8)
     image[300:345, 600:618] = 255
@@ -65,17 +68,17 @@ def test_windows_show_people_as_large_as_the_network_will_see_them_or_nearer():
     assert 0.3 < np.mean(np.array(nearer) < 1.05) < 0.7
 
 
-def test_the_same_seed_draws_the_same_samples(monkeypatch):
+def test_the_same_seed_draws_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "SIZES", ((320, 180),))
     for a, b in zip(islice(frames.samples(3), 6), islice(frames.samples(3), 6), strict=True):
         np.testing.assert_array_equal(a.image, b.image)
         np.testing.assert_array_equal(a.boxes_xyxy, b.boxes_xyxy)
 
 
-def test_crops_show_the_same_people_at_several_times(seeds):
+def test_crops_show_the_same_people_at_several_times(seeds: list[int]) -> None:
     found = crops.collect([5], people=6, shots=4)
     assert seeds == [5]
-    times = {}
+    times: dict[int, set[float]] = {}
     for crop in found:
         times.setdefault(crop.identity, set()).add(crop.time_s)
         assert crop.image.ndim == 3
@@ -83,10 +86,11 @@ def test_crops_show_the_same_people_at_several_times(seeds):
     assert max(len(t) for t in times.values()) >= 3
 
 
-def test_people_and_things_hide_a_crop_now_and_then_and_never_half_of_it():
+def test_people_and_things_hide_a_crop_now_and_then_and_never_half_of_it() -> None:
     rng = np.random.default_rng(0)
     image, other = np.full((128, 64, 3), 100, np.uint8), np.full((128, 64, 3), (1, 2, 3), np.uint8)
-    by_people, by_things = [], []
+    by_people: list[float] = []
+    by_things: list[float] = []
     for _ in range(300):
         made = reid.augment(image, other, rng)
         assert made.shape == image.shape
@@ -99,7 +103,7 @@ def test_people_and_things_hide_a_crop_now_and_then_and_never_half_of_it():
     assert (image == 100).all()
 
 
-def test_the_detector_learns_a_picture_by_heart():
+def test_the_detector_learns_a_picture_by_heart() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     net = NanoDetPlus("0.5x", num_classes=1)
@@ -127,7 +131,7 @@ def test_the_detector_learns_a_picture_by_heart():
     torch.testing.assert_close(best, boxes[0], atol=8, rtol=0)
 
 
-def test_who_is_ignored_costs_nothing():
+def test_who_is_ignored_costs_nothing() -> None:
     torch.manual_seed(0)
     net = NanoDetPlus("0.5x", num_classes=1).eval()
     detector.prepare(net)
@@ -143,7 +147,7 @@ def test_who_is_ignored_costs_nothing():
     assert blamed["quality"] > 1
 
 
-def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
+def test_training_goes_on_where_it_was_and_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     found = crops.collect([scene.TRAINING_SEEDS], people=5, shots=6)
     monkeypatch.setattr(reid, "collect", lambda seeds, workers: found)
@@ -162,7 +166,7 @@ def test_training_goes_on_where_it_was_and_logs(tmp_path, monkeypatch):
     assert (description.input.width, description.input.height) == reid.INPUT
 
 
-def test_released_weights_are_halves_and_go_through_the_exporter(tmp_path):
+def test_released_weights_are_halves_and_go_through_the_exporter(tmp_path: Path) -> None:
     net = NanoDetPlus("0.5x", num_classes=1)
     release(net, tmp_path / "detector.pth", class_names=["person"], input_size=list(frames.INPUT))
     assert (tmp_path / "detector.pth").stat().st_size < 1_300_000
@@ -174,7 +178,7 @@ def test_released_weights_are_halves_and_go_through_the_exporter(tmp_path):
     assert (description.input.width, description.input.height) == frames.INPUT
 
 
-def test_learning_rate_warms_up_and_comes_down():
+def test_learning_rate_warms_up_and_comes_down() -> None:
     rates = [learning_rate(step, 1000, 1.0) for step in range(1000)]
     assert rates[0] < 0.02
     assert max(rates) == pytest.approx(1.0)
@@ -183,7 +187,7 @@ def test_learning_rate_warms_up_and_comes_down():
     assert rates[-1] == pytest.approx(0.01, abs=0.001)
 
 
-def test_the_average_follows_the_weights_and_counts():
+def test_the_average_follows_the_weights_and_counts() -> None:
     net = OSNet(0.25)
     average = Average(net)
     with torch.no_grad():
@@ -198,7 +202,7 @@ def test_the_average_follows_the_weights_and_counts():
     assert average.net.conv1.bn.num_batches_tracked == 7
 
 
-def test_the_log_can_be_read_and_drawn(tmp_path):
+def test_the_log_can_be_read_and_drawn(tmp_path: Path) -> None:
     log = Log(tmp_path / "new")
     for step in range(3):
         log.write(step=step, loss=1 / (step + 1))

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.video.images import read_image
+
 torch = pytest.importorskip("torch")
 
 from edge.demo.scene import Options  # noqa: E402
@@ -77,6 +79,7 @@ def test_windows_carry_boxes_and_classes_along() -> None:
         window = frames.augment(sample, rng, view)
         assert window.image.shape == (320, 320, 3)
         if len(window.boxes_xyxy) and not window.ignored[0]:
+            assert window.labels is not None
             assert window.labels.tolist() == [3]
             x0, y0, x1, y1 = (round(v) for v in window.boxes_xyxy[0].tolist())
             assert window.image[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2].min() > 150
@@ -94,7 +97,7 @@ def test_each_network_is_tuned_and_its_weights_make_a_pack(
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     checks = [line for line in lines if "loss" not in line]
     assert [line["step"] for line in checks] == [0, 3]
-    assert cv2.imread(str(out / "curves.png")).shape[1] == 640
+    assert read_image(out / "curves.png").shape[1] == 640
     weights = out / f"{network}.pth"
     found = networks.reid(weights) if network == "reid" else networks.detector(weights)
     assert found.description.input.width > 0
@@ -107,7 +110,7 @@ def test_ctrl_c_keeps_what_was_learned_and_the_same_command_goes_on(tmp_path: Pa
     command = [sys.executable, "-m", "export.cli", *words, "--threads", "1"]
     process = subprocess.Popen([*command, "--steps", "100000"], stdout=subprocess.PIPE, start_new_session=True)
     log = out / "log.jsonl"
-    wait_for(lambda: log.exists() and '"loss"' in log.read_text(), 4 * PATIENCE_S)
+    wait_for(lambda: log.exists() and '"loss"' in log.read_text(), "no loss is logged", 4 * PATIENCE_S)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the processes that draw as well
     said, _ = process.communicate(timeout=4 * PATIENCE_S)
     assert process.returncode == 130

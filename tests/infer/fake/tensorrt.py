@@ -10,21 +10,23 @@ import enum
 import json
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 __version__ = os.environ.get("FAKE_TENSORRT_VERSION", "10.3.0")
 
 
-def _scripted(what):
+def _scripted(what: str) -> bool:
     return what in os.environ.get("FAKE_TENSORRT", "").split(",")
 
 
 _WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_kept = []  # graphs call these again
+_kept: list[Any] = []  # graphs call these again
 
 
-def queue(work):
+def queue(work: Callable[[], None]) -> None:
     """Do `work` now, or have it recorded: the driver of host memory (host_cuda.c) decides where there is one."""
     try:
         give = ctypes.CDLL(os.environ.get("FAKE_CUDA_DRIVER", "libcuda.so.1")).host_cuda_queue
@@ -35,7 +37,7 @@ def queue(work):
     give(_kept[-1], None)
 
 
-def _crash():
+def _crash() -> None:
     os.kill(os.getpid(), 11)
 
 
@@ -44,8 +46,9 @@ class DataType(enum.Enum):
     FLOAT = "float32"
 
 
-def nptype(kind):
-    return {DataType.UINT8: np.uint8, DataType.FLOAT: np.float32}[kind]
+def nptype(kind: DataType) -> type[np.generic]:
+    kinds: dict[DataType, type[np.generic]] = {DataType.UINT8: np.uint8, DataType.FLOAT: np.float32}
+    return kinds[kind]
 
 
 class TensorIOMode(enum.Enum):
@@ -81,50 +84,52 @@ class ILogger:
         ERROR = 1
         WARNING = 2
 
-    def __init__(self):
+    def __init__(self) -> None:
         pass
 
 
 class Logger(ILogger):
     ERROR = ILogger.Severity.ERROR
 
-    def __init__(self, level):
+    def __init__(self, level: ILogger.Severity) -> None:
         super().__init__()
 
-    def log(self, severity, message):
+    def log(self, severity: ILogger.Severity, message: str) -> None:
         pass
 
 
 class _Tensor:
-    def __init__(self, name, shape):
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self.name, self.shape = name, shape
 
 
 class _Network:
-    def __init__(self, flags):
-        self.flags, self.content, self.inputs = flags, b"", []
+    def __init__(self, flags: int) -> None:
+        self.flags, self.content = flags, b""
+        self.inputs: list[_Tensor] = []
 
     @property
-    def num_inputs(self):
+    def num_inputs(self) -> int:
         return len(self.inputs)
 
-    def get_input(self, index):
+    def get_input(self, index: int) -> _Tensor:
         return self.inputs[index]
 
 
 class _ParserError:
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.text = text
 
-    def desc(self):
+    def desc(self) -> str:
         return self.text
 
 
 class OnnxParser:
-    def __init__(self, network, logger):
-        self.network, self.errors = network, []
+    def __init__(self, network: _Network, logger: Logger) -> None:
+        self.network = network
+        self.errors: list[_ParserError] = []
 
-    def parse_from_file(self, path):
+    def parse_from_file(self, path: str) -> bool:
         import onnx
 
         if os.path.getsize(path) < 100:
@@ -139,43 +144,44 @@ class OnnxParser:
         return True
 
     @property
-    def num_errors(self):
+    def num_errors(self) -> int:
         return len(self.errors)
 
-    def get_error(self, index):
+    def get_error(self, index: int) -> _ParserError:
         return self.errors[index]
 
 
 class _TimingCache:
-    def __init__(self, known):
+    def __init__(self, known: bytes) -> None:
         self.known = known
 
-    def serialize(self):
+    def serialize(self) -> bytes:
         return self.known + b"."
 
 
 class _Config:
-    def __init__(self):
-        self.flags, self.builder_optimization_level, self.profiling_verbosity = [], None, None
+    def __init__(self) -> None:
+        self.flags: list[str] = []
+        self.builder_optimization_level, self.profiling_verbosity = None, None
 
-    def set_memory_pool_limit(self, pool, size):
+    def set_memory_pool_limit(self, pool: MemoryPoolType, size: int) -> None:
         self.workspace = size
 
-    def set_flag(self, flag):
+    def set_flag(self, flag: BuilderFlag) -> None:
         self.flags.append(flag.name)
 
-    def create_timing_cache(self, known):
+    def create_timing_cache(self, known: bytes) -> _TimingCache:
         return _TimingCache(known)
 
-    def set_timing_cache(self, cache, ignore_mismatch):
+    def set_timing_cache(self, cache: _TimingCache, ignore_mismatch: bool) -> None:
         self.cache = cache
 
-    def get_timing_cache(self):
+    def get_timing_cache(self) -> _TimingCache:
         return self.cache
 
 
 class Builder:
-    def __init__(self, logger):
+    def __init__(self, logger: Logger) -> None:
         if _scripted("crash_builder"):
             _crash()
         if _scripted("hang_builder"):
@@ -184,13 +190,13 @@ class Builder:
             raise TypeError("pybind11::init(): factory function returned nullptr")
         self.logger = logger
 
-    def create_network(self, flags):
+    def create_network(self, flags: int) -> _Network:
         return _Network(flags)
 
-    def create_builder_config(self):
+    def create_builder_config(self) -> _Config:
         return _Config()
 
-    def build_serialized_network(self, network, config):
+    def build_serialized_network(self, network: _Network, config: _Config) -> bytes | None:
         if _scripted("no_plan"):
             self.logger.log(ILogger.Severity.ERROR, "could not find any implementation for node conv\nmore")
             return None
@@ -204,10 +210,10 @@ class Builder:
 
 
 class Runtime:
-    def __init__(self, logger):
+    def __init__(self, logger: Logger) -> None:
         self.logger = logger
 
-    def deserialize_cuda_engine(self, plan):
+    def deserialize_cuda_engine(self, plan: bytes) -> "_Engine | None":
         if _scripted("crash_engine"):
             _crash()
         if _scripted("no_engine") or b"\n" not in plan:
@@ -219,7 +225,7 @@ class Runtime:
 class _Engine:
     device_memory_size = device_memory_size_v2 = 4096
 
-    def __init__(self, plan):
+    def __init__(self, plan: bytes) -> None:
         import onnxruntime
 
         head, _, content = plan.partition(b"\n")
@@ -236,33 +242,33 @@ class _Engine:
             self.tensors[a.name] = (TensorIOMode.OUTPUT, (batch, *a.shape[1:]), a.type)
 
     @property
-    def num_io_tensors(self):
+    def num_io_tensors(self) -> int:
         return len(self.tensors)
 
-    def get_tensor_name(self, index):
+    def get_tensor_name(self, index: int) -> str:
         return list(self.tensors)[index]
 
-    def get_tensor_mode(self, name):
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
         return self.tensors[name][0]
 
-    def get_tensor_shape(self, name):
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         return self.tensors[name][1]
 
-    def get_tensor_dtype(self, name):
+    def get_tensor_dtype(self, name: str) -> DataType:
         return {"tensor(uint8)": DataType.UINT8, "tensor(float)": DataType.FLOAT}[self.tensors[name][2]]
 
-    def create_execution_context(self):
+    def create_execution_context(self) -> "_Context":
         return _Context(self)
 
-    def create_engine_inspector(self):
+    def create_engine_inspector(self) -> "_Inspector":
         return _Inspector(self)
 
 
 class _Inspector:
-    def __init__(self, engine):
+    def __init__(self, engine: _Engine) -> None:
         self.engine = engine
 
-    def get_engine_information(self, form):
+    def get_engine_information(self, form: LayerInformationFormat) -> str:
         kind = "Int8 NC/32HW32" if self.engine.is_int8 else "Row major linear FP16 format"
         layers = [
             {"Name": "Reformatting CopyNode for Input Tensor 0", "LayerType": "Reformat", "Inputs": [], "Outputs": []},
@@ -277,14 +283,15 @@ class _Inspector:
 
 
 class _Context:
-    def __init__(self, engine):
-        self.engine, self.addresses = engine, {}
+    def __init__(self, engine: _Engine) -> None:
+        self.engine = engine
+        self.addresses: dict[str, int] = {}
 
-    def set_tensor_address(self, name, address):
+    def set_tensor_address(self, name: str, address: int) -> bool:
         self.addresses[name] = address
         return name in self.engine.tensors
 
-    def execute_async_v3(self, handle):
+    def execute_async_v3(self, handle: int) -> bool:
         if _scripted("fail_run"):
             return False
         if _scripted("waits"):
@@ -292,7 +299,7 @@ class _Context:
         queue(self._run)
         return True
 
-    def _run(self):
+    def _run(self) -> None:
         feeds = {n: self._array(n) for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.INPUT}
         names = [n for n, (mode, *_) in self.engine.tensors.items() if mode is TensorIOMode.OUTPUT]
         if self.engine.is_int8 and _scripted("slow_int8"):
@@ -303,9 +310,9 @@ class _Context:
             if _scripted(f"nan_at_{len(value)}"):
                 self._array(name)[...] = np.nan
 
-    def _array(self, name):
+    def _array(self, name: str) -> np.ndarray:
         _, shape, _ = self.engine.tensors[name]
         dtype = np.dtype(nptype(self.engine.get_tensor_dtype(name)))
         size = int(np.prod(shape)) * dtype.itemsize
-        memory = (ctypes.c_char * size).from_address(self.addresses[name])
+        memory: Any = (ctypes.c_char * size).from_address(self.addresses[name])
         return np.frombuffer(memory, dtype).reshape(shape)

@@ -86,7 +86,7 @@ def test_a_stale_engine_is_named_with_its_field_and_both_values(folder: Path, fi
 def test_another_network_precision_or_shape_has_no_engine(folder: Path) -> None:
     cache.store(folder, KEY, b"plan")
     for change in ({"onnx_sha256": "b" * 64}, {"precision": "fp16"}, {"input_shapes": {"image": (1, 320, 320, 3)}}):
-        other = dataclasses.replace(KEY, **change)  # type: ignore[arg-type]
+        other = dataclasses.replace(KEY, **change)
         assert reason_of(folder, other)[0] is Reason.ENGINE_MISSING
 
 

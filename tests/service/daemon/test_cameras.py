@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import edge.service.daemon
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
 from edge.chain.pipeline import Pipeline
+from edge.detect.open import open_detector
 from edge.events import CameraChanged, Ended, Event, LineCrossed, Moment, Observed, Origin
 from edge.motchallenge import read_tracks
 from edge.service.build import tracker
@@ -44,8 +46,12 @@ def test_cameras_share_one_network_and_nothing_else(
     tiny_pack: Path, tiny_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    real = edge.service.build.open_detector
-    monkeypatch.setattr(edge.service.build, "open_detector", lambda *a, **k: opened.append(real(*a, **k)) or opened[-1])
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        opened.append(open_detector(*arguments, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(edge.service.build, "open_detector", counted)
     cameras = [camera("a", tiny_video), camera("b", tiny_video), camera("live", SCENE)]
     daemon = Daemon(config.load(write_config(tmp_path, tiny_pack, *cameras)))
     cycle_until(daemon, lambda: daemon.streams[0].is_finished and daemon.streams[1].is_finished)
@@ -113,7 +119,7 @@ def test_identities_survive_a_short_outage_and_end_after_a_long_one(tiny_pack: P
         clock=mono,
         connect=FakeCamera([], mono).connect,  # never started
     )
-    chain = Chain(Detecting(edge.service.build.open_detector(tiny_pack)), tracker(settings, 25.0))
+    chain = Chain(Detecting(open_detector(tiny_pack)), tracker(settings, 25.0))
     origin, clock = Origin("r", "door", ["person"]), Clock(mono, lambda: 0.0)
     stream = Stream(capture, chain, origin, events.append, clock)
 

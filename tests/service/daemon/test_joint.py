@@ -9,8 +9,8 @@ import pytest
 
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
-from edge.chain.pipeline import open_detector
 from edge.cli import main
+from edge.detect.open import open_detector
 from edge.errors import UsageError
 from edge.events import Origin
 from edge.service.build import tracker
@@ -112,7 +112,10 @@ def test_after_an_outage_a_frame_is_not_compared_with_the_one_before_it(
     mono.now_s += away_s
     stream.watch()
     assert stream.state == ("offline" if away_s > settings.camera[0].stall_s else "online")
-    afresh = np.array_equal(detector(there).offsets, detector.for_stream()(there).offsets)
+    found, alone = detector(there).offsets, detector.for_stream()(there).offsets
+    assert found is not None
+    assert alone is not None
+    afresh = np.array_equal(found, alone)
     assert afresh == (stream.state == "offline")
 
 

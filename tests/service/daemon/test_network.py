@@ -17,7 +17,7 @@ from tests.service.daemon.setups import SCENE, camera, cycle_until, lines, of, w
 class BrokenDetector:
     """The detector, except that calls in `failing` raise as a network that puts out NaN does."""
 
-    def __init__(self, detector: Detector, failing: Callable[[int], bool]):
+    def __init__(self, detector: Detector, failing: Callable[[int], bool]) -> None:
         self._detector, self._failing, self._calls = detector, failing, itertools.count()
 
     def __call__(self, image: Image) -> Detections:

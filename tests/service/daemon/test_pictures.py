@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from edge.cli import main
 from edge.service.daemon import Daemon
 from edge.settings import config
+from edge.video.images import read_image
 from tests import tiny
 from tests.field import SmallDisk
 from tests.service.daemon.setups import camera, cycle_until, lines, of, write_config
@@ -45,7 +45,7 @@ def test_every_picture_that_an_event_names_is_there(tiny_pack: Path, tmp_path: P
     assert told == named | clip_names
     assert told == {str(file.relative_to(pictures)) for file in pictures.glob("*/*")}
     for name in named:
-        assert cv2.imread(str(pictures / name)).shape == (128, 192, 3)
+        assert read_image(pictures / name).shape == (128, 192, 3)
     assert {event["snapshot"] for event in recent if event["event"] == "new"} <= named
     assert any(event["event"] == "new" for event in recent)
     assert all(event["event"] != "file" for event in recent)
@@ -82,6 +82,6 @@ def test_masks_keep_detections_away_and_eyes_out(tiny_pack: Path, tmp_path: Path
     boxes = [track["xyxy"] for line in of(lines(tmp_path), "a", "frame") for track in line["tracks"]]
     assert boxes
     assert max(box[3] for box in boxes) <= 65
-    picture = cv2.imread(str(next(pictures.glob("*/*.jpg"))))
+    picture = read_image(next(pictures.glob("*/*.jpg")))
     values = np.unique(picture[68:].reshape(-1, 3) // 24, axis=0)  # the lower half: squares of few greys
     assert len(values) < 40

@@ -92,7 +92,7 @@ def test_a_reload_waits_for_no_output_that_hangs_and_nothing_is_lost(
             go.wait(PATIENCE_S)
             super().write(events)
 
-    monkeypatch.setitem(edge.service.daemon.OUTPUTS, "jsonl", lambda settings, hooks: Slow(settings))
+    monkeypatch.setitem(edge.service.build.OUTPUTS, "jsonl", lambda settings, hooks: Slow(settings))
     path = write_config(tmp_path, tiny_pack, camera("a", SCENE))
     daemon = Daemon(config.load(path))
     stream = daemon.streams[0]

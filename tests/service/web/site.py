@@ -16,7 +16,7 @@ from tests.field import PATIENCE_S
 class Client:
     """Asks the pages at `address`. `login` is user:password."""
 
-    def __init__(self, address: str, login: str = ""):
+    def __init__(self, address: str, login: str = "") -> None:
         self.address = address
         self.login = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
 
@@ -45,7 +45,7 @@ class Client:
 class Site(Client):
     """The daemon of the configuration `path` and a client of it; what the page writes into the file is taken over."""
 
-    def __init__(self, path: Path, login: str = ""):
+    def __init__(self, path: Path, login: str = "") -> None:
         self._reload = threading.Event()
         self.daemon = Daemon(config.load(path), editor=Editor(path, self._reload.set))
         assert self.daemon.port is not None

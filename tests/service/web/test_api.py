@@ -23,7 +23,7 @@ DAY_S = 24 * 3600
 NOON_S = datetime.fromisoformat("2025-06-10T12:00").timestamp()
 
 
-def area(name: str = "till", **more: object) -> dict[str, object]:
+def area(name: object = "till", **more: object) -> dict[str, object]:
     return {"camera": "live", "kind": "zone", "name": name, "points": TRIANGLE, **more}
 
 

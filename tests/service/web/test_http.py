@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,7 +174,7 @@ def test_tls_is_spoken_where_there_is_a_certificate(
 def test_a_port_that_is_taken_and_keys_that_are_missing_are_said(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=f"cannot listen on 127.0.0.1 port {server.port}"):
         Server(Web(port=server.port), serve)  # type: ignore[arg-type]
-    missing = {"certificate": str(tmp_path / "none.pem"), "key": str(tmp_path / "none.key")}
+    missing: dict[str, Any] = {"certificate": str(tmp_path / "none.pem"), "key": str(tmp_path / "none.key")}
     for attempt in (lambda: serve(**missing), lambda: check(Web(**missing))):
         with pytest.raises(NotFoundError, match=r"none\.pem: expected a certificate and its key"):
             attempt()

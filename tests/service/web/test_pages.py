@@ -129,17 +129,17 @@ def test_status(site: Site) -> None:
 
 
 def test_however_many_ask_the_status_is_put_together_now_and_then(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge.service.web import pages
+    from edge.service.web import status
 
     calls = 0
-    real = pages.status.status
+    real = status.status
 
     def counted(*state: Any) -> dict[str, Any]:
         nonlocal calls
         calls += 1
         return real(*state)
 
-    monkeypatch.setattr(pages.status, "status", counted)
+    monkeypatch.setattr(status, "status", counted)
     began_s = time.monotonic()
     while calls < 3:
         site.status()

@@ -4,7 +4,6 @@ import json
 import sqlite3
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +14,7 @@ from edge.settings.config import History as Settings
 from edge.sinks.history import database, feet
 from edge.sinks.history.output import History
 from edge.types import Tracks
+from edge.video.images import read_image
 
 DOOR = Origin("r1", "door", ["person"])
 HOUR_S = 1_700_002_800 // 3600 * 3600
@@ -120,7 +120,7 @@ def test_the_command_writes_a_picture_or_the_numbers(tmp_path: Path, capsys: pyt
     command = ["history", "--database", str(path), "--camera", "door"]
     assert main([*command, "--heatmap", str(png)]) == 0
     assert capsys.readouterr().out == f"{png}: 10 person-seconds, at most 10 in one of 48 x 27 cells\n"
-    assert cv2.imread(str(png)).shape == (540, 960, 3)
+    assert read_image(png).shape == (540, 960, 3)
     assert main([*command, "--what", "feet", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"row": 13, "column": 12, "person_s": 10.0}
     assert main(["history", "--database", str(path), "--what", "feet"]) == 64

@@ -20,7 +20,7 @@ from edge.events import Direction, Ended, Event, LineCrossed, Moment, Observed, 
 from edge.settings.config import History as Settings
 from edge.sinks.history import database, query
 from edge.sinks.history.output import History
-from edge.sinks.queued import LossError
+from edge.sinks.output import LossError
 from edge.types import Tracks
 
 DOOR = Origin("r1", "door", ["person", "car"])

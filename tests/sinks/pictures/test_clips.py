@@ -17,7 +17,8 @@ NAME = "2026-09-21/door-135320.000-4.webm"
 
 def levels(path: Path) -> list[float]:
     """The grey in a corner without tracks, of every frame."""
-    video, found = cv2.VideoCapture(str(path)), []
+    video = cv2.VideoCapture(str(path))
+    found: list[float] = []
     assert video.get(cv2.CAP_PROP_FPS) == RATE
     while True:
         is_there, image = video.read()

@@ -1,5 +1,7 @@
 """Looks in the first stage of the trackers that go by motion, as published for BoT-SORT."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,7 @@ def test_looks_are_silent_where_boxes_are_apart_or_looks_differ(method: str) -> 
 
 @BY_IOU
 def test_limits_are_parameters(method: str) -> None:
-    def swapped(**parameters: float) -> bool:
+    def swapped(**parameters: Any) -> bool:
         tracker = Tracker(method, 30.0, "default", appearance="ema", **parameters)
         for _ in range(5):
             tracker.update(_frame((100, A), (120, B)))

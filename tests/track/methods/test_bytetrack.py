@@ -47,7 +47,7 @@ def test_of_two_tracks_in_one_place_the_longer_life_stays(
     tracker = Tracker("bytetrack", preset=preset)
     known: dict[int, str] = {}
     for call in range(1, 26):
-        rows = {"stander": (0.9,)} if stander_from <= call <= 20 else {}
+        rows: dict[str, tuple[float, ...]] = {"stander": (0.9,)} if stander_from <= call <= 20 else {}
         if call >= walker_from:
             rows["walker"] = (0.9, 3.0 + 6.0 * (25 - call))
         tracks = tracker.update(detections(*rows.values()))

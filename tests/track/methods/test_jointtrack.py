@@ -1,16 +1,19 @@
 """JointTrackNet's association against its twin, its gate, its smoothing and its life cycle."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edge import Detections, Tracker
 from edge.errors import InputError
 from edge.track.appearance.rules import Mean
+from edge.track.methods.jointtrack import Parameters
 from tests.track.jointtwin import JointTwin
 from tests.track.looks_scenes import gathering
 
 # Preset, parameters, misses survived, whether offsets decide, noise of the looks.
-STREAMS: list[tuple[str, dict[str, float], int, bool, float]] = [
+STREAMS: list[tuple[str, dict[str, Any], int, bool, float]] = [
     ("reference", {}, 150, False, 0.6),
     ("reference", {"match_thresh": 0.3}, 150, False, 0.6),
     ("video", {}, 50, False, 0.9),
@@ -28,6 +31,7 @@ def test_ids_equal_the_twins_on_random_streams(case: int) -> None:
     matched = born = 0
     for seed in range(3):
         tracker = Tracker("jointtrack", preset=preset, appearance=rule, **parameters)
+        assert isinstance(tracker.parameters, Parameters)
         twin = JointTwin(tracker.parameters, misses, strict=preset != "default", by_offsets=by_offsets)
         for number, frame in enumerate(gathering(22, 110, 100 * case + seed, noise=noise)):
             expected = twin.update(frame)

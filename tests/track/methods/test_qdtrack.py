@@ -7,11 +7,12 @@ import pytest
 
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
+from edge.track.methods.qdtrack import Parameters
 from tests.track.looks_scenes import gathering
 from tests.track.qdtwin import QdTwin
 
 # What differs, the length of the embeddings, their noise: vectors of heads with a raw product are long.
-STREAMS: list[tuple[str, dict[str, float], float, float]] = [
+STREAMS: list[tuple[str, dict[str, Any], float, float]] = [
     ("default", {}, 1.0, 0.5),
     ("default", {"same_class": 0, "least_cosine": -1.0}, 1.0, 0.6),
     ("default", {"capacity": 12, "backdrops": 3, "least_cosine": 0.5}, 1.0, 0.5),
@@ -36,6 +37,7 @@ def test_ids_equal_the_twins_on_random_streams(case: int) -> None:
     matched = born = 0
     for seed in range(4):
         tracker = Tracker("qdtrack", preset=preset, appearance=None, **parameters)
+        assert isinstance(tracker.parameters, Parameters)
         twin = QdTwin(tracker.parameters, np.floor(tracker.lost_s * 30 + 1e-9))
         for number, frame in enumerate(gathering(24, 150, 100 * case + seed, length=length, noise=noise)):
             expected = twin.update(frame)

@@ -1,6 +1,7 @@
 """The camera's motion: found in offsets that NumPy makes up, and carried on."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from edge.track.state import PREVIOUS, TRACKED, State, Work
 from tests.track.twins import iou_matrix
 
 
-def _walk(shift_x: float, shift_y: float, strays: int, **parameters: float) -> tuple[int, int]:
+def _walk(shift_x: float, shift_y: float, strays: int, **parameters: Any) -> tuple[int, int]:
     """How many of 30 standing people keep their id, and how many ids there are, when the camera pans all the time."""
     random = np.random.default_rng(1)
     corner = random.uniform(0, 1500, (30, 2))
