@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import supervision as sv
 
 import edge
 from edge import Detections, InputError, Tracker, Tracks
@@ -70,10 +71,15 @@ def test_results_of_torchvision_and_ultralytics() -> None:
     assert Detections.from_ultralytics(result).classes.tolist() == [0, 2]  # type: ignore[union-attr]
     with pytest.raises(InputError, match="expected boxes"):
         Detections.from_ultralytics(SimpleNamespace(boxes=None))
+    with pytest.raises(InputError, match="give its elements"):
+        Detections.from_ultralytics([result])
+    nothing = SimpleNamespace(xyxy=torch.zeros(0, 4), conf=torch.zeros(0), cls=torch.zeros(0))
+    assert len(Detections.from_ultralytics(SimpleNamespace(boxes=nothing))) == 0
+    on_host = SimpleNamespace(boxes=SimpleNamespace(xyxy=xyxy.detach().numpy(), conf=scores.numpy(), cls=np.zeros(2)))
+    assert Detections.from_ultralytics(on_host).boxes_xyxy.tolist() == boxes(2)
 
 
 def test_a_round_trip_through_supervision_keeps_everything_of_each_row() -> None:
-    sv = pytest.importorskip("supervision")
     rng = np.random.default_rng(3)
     order = np.array([2, 0, 1])
     given = sv.Detections(
@@ -81,7 +87,8 @@ def test_a_round_trip_through_supervision_keeps_everything_of_each_row() -> None
         confidence=np.array([0.9, 0.8, 0.05]),
         class_id=np.array([0, 1, 0]),
         mask=rng.random((3, 40, 60)) > 0.5,
-        data={"name": np.array(["c", "a", "b"]), "keypoints": rng.random((3, 17, 2))},
+        data={"name": np.array(["c", "a", "b"]), "keypoints": rng.random((3, 17, 2)), "speeds": [1.5, 2.5, 3.5]},
+        metadata={"camera": "door"},
     )
     tracks = Tracker("bytetrack").update(Detections.from_supervision(given))
     back = tracks.to_supervision(given)
@@ -92,6 +99,9 @@ def test_a_round_trip_through_supervision_keeps_everything_of_each_row() -> None
         np.testing.assert_array_equal(back.mask[row], given.mask[index])
         np.testing.assert_array_equal(back.data["keypoints"][row], given.data["keypoints"][index])
         assert back.data["name"][row] == given.data["name"][index]
+        assert back.data["speeds"][row] == given.data["speeds"][index]
+    assert back.metadata == {"camera": "door"}
+    assert (back.mask.dtype, back.data["keypoints"].dtype) == (bool, np.float64)
     with pytest.raises(InputError, match="of this frame"):
         tracks.to_supervision(given[:1])
     assert len(Tracks.to_supervision(Tracker("bytetrack").update(Detections.empty()), given)) == 0

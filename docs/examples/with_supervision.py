@@ -1,4 +1,4 @@
-"""Our tracks through supervision's annotators; `pip install supervision` brings a second OpenCV.
+"""Our tracks through supervision's annotators: `pip install 'supervision>=0.30'` (older ones bring a second OpenCV).
 
 python with_supervision.py street.mp4 person.pack tracked.mp4
 """

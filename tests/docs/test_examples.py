@@ -1,7 +1,6 @@
 """The notebook and the examples run as they stand in the documentation."""
 
 import csv
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -36,7 +35,6 @@ def test_the_examples_run(place: Path) -> None:  # noqa: F811
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("supervision") is None, reason="supervision is not installed")
 def test_supervisions_annotators_draw_our_tracks(place: Path) -> None:  # noqa: F811
     run([sys.executable, "with_supervision.py", "street.mp4", "person.pack", "drawn.mp4"], place)
     before, after = (cv2.VideoCapture(str(place / name)) for name in ("street.mp4", "drawn.mp4"))
