@@ -29,8 +29,8 @@ $(VENV)/docs: $(VENV)/develop
 
 WEIGHTS := edge/demo/weights
 METHOD  ?= nanotrack
-# Streets that the demo does not show, fourteen seconds of each, to calibrate on.
-STREETS := $(foreach seed,100000 100001,'demo://?people=20&fps=1&frames=14&seed=$(seed)')
+# Streets that the demo does not show, twelve seconds of each, to calibrate on.
+STREETS := $(foreach seed,100000 100001 100002,'demo://?people=20&fps=1&frames=12&seed=$(seed)')
 
 # The whole chain: the built-in weights become model packs, of which one tracks the built-in scene; for the joint network
 # `make demo METHOD=jointtrack`. One to two minutes on two cores, as the processor is.

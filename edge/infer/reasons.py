@@ -40,6 +40,11 @@ class Reason(Enum):
         """What the user can do about it, one sentence."""
         return _REMEDIES[self]
 
+    @property
+    def is_absence(self) -> bool:
+        """Whether the rung needs what this board or pack does not have, which is no news to whoever runs it."""
+        return self in _ABSENCES
+
     def remedy_for(self, pack: Path) -> str:
         """The remedy with the pack's folder where it says PACK, ready to be typed."""
         return self.remedy.replace("PACK", str(pack))
@@ -73,6 +78,16 @@ _REMEDIES = {
     Reason.OUT_OF_MEMORY: "stop other programs or add swap, then try again",
     Reason.BACKEND_FAILED: "look for GPU messages in dmesg; a restart comes back to this rung",
     Reason.NOT_ASKED: "nothing to do: --backend or --variant leaves it out",
+}
+
+_ABSENCES = {
+    Reason.NO_DRIVER,
+    Reason.NO_INT8_HARDWARE,
+    Reason.NO_BF16_HARDWARE,
+    Reason.NO_OPENVINO,
+    Reason.NO_PROVIDER,
+    Reason.VARIANT_MISSING,
+    Reason.NOT_ASKED,
 }
 
 

@@ -21,7 +21,8 @@ class Description(Protocol):
 
 
 def network_text(role: str, description: Description, backend: Backend) -> str:
-    """One network: what it is, the rung it runs on, and which rungs were passed over and why."""
+    """One network: what it is, the rung it runs on, and which rungs that this board and pack have were not taken, and
+    why."""
     running, size = backend.running, description.input
     variant = f", {running.variant}" if running.variant and running.variant not in running.rung else ""
     text = (
@@ -29,8 +30,9 @@ def network_text(role: str, description: Description, backend: Backend) -> str:
         f" {running.rung}{variant} ({running.library} {running.version})"
     )
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    if running.passed_over:
-        skips = ", ".join(f"{skip.rung} ({_why(skip)})" for skip in running.passed_over)
+    passed_over = [skip for skip in running.passed_over if not skip.reason.is_absence]
+    if passed_over:
+        skips = ", ".join(f"{skip.rung} ({_why(skip)})" for skip in passed_over)
         lines += textwrap.wrap(
             f"  passed over: {skips}; nanotrack doctor PACK says more",
             WIDTH,

@@ -172,9 +172,11 @@ def _calibration(
     frames = find(PICTURES, *args.calibrate, in_pairs=joint)
     if frames.distinct < 2 * FEWEST:
         logger.warning(
-            "--calibrate: %d of %d pictures differ from all others, which is few; other scenes want more of them",
+            "--calibrate: only %d different pictures, of %d; take %d or more, of every scene and time of day that the"
+            " cameras will see",
             frames.distinct,
             len(frames.chosen),
+            PICTURES,
         )
     look(args.detector, detector, islice(frames.pictures(), LOOKED_AT))
     truths = labels.read(args.labels, frames, detector.description) if args.labels else None
