@@ -95,8 +95,10 @@ class Detections:
 
     @classmethod
     def from_ultralytics(cls, result: Any) -> "Detections":
-        """Detections from one ultralytics `Results`, row by row. Raises InputError for one without boxes, and for a list
-        of them, as a model returns it."""
+        """Detections from one ultralytics `Results`, row by row.
+
+        Raises InputError for one without boxes, and for a list of them, as a model returns it.
+        """
         if isinstance(result, list):
             raise InputError("result: expected the Results of one picture, found a list of them; give its elements")
         boxes = result.boxes

@@ -14,10 +14,8 @@ from benchmarks.speed.operators import Spent, Work
 def small() -> onnx.ModelProto:
     """A convolution of 3x3 and stride 2, a depthwise one, and a matrix turned first; named as the exporter does:
     operators as what they write."""
-    weights = {"full": (8, 3, 3, 3), "deep": (8, 1, 3, 3), "matrix.b": (8, 5), "bias": (5,), "shape": 2}
-    constants = [
-        numpy_helper.from_array(np.zeros(shape, np.float32), name) for name, shape in weights.items() if name != "shape"
-    ]
+    weights = {"full": (8, 3, 3, 3), "deep": (8, 1, 3, 3), "matrix.b": (8, 5), "bias": (5,)}
+    constants = [numpy_helper.from_array(np.zeros(shape, np.float32), name) for name, shape in weights.items()]
     constants.append(numpy_helper.from_array(np.array([8, 16], np.int64), "shape"))
     nodes = [
         helper.make_node("Conv", ["x", "full"], ["first"], "first", strides=[2, 2], pads=[1] * 4, kernel_shape=[3, 3]),
