@@ -1,6 +1,8 @@
 """A window with the annotated pictures, for who sits at the board."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 from edge.drawing.painter import Painter, Underpaint
@@ -10,6 +12,8 @@ from edge.sinks.output import WindowClosed
 from edge.video.opencv import cv2
 
 _KEYS = (ord("q"), 27)  # 27: Esc
+_TRIAL = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
+_TRIAL_S = 30.0
 
 
 def require_window() -> None:
@@ -25,6 +29,21 @@ def require_window() -> None:
             "--show needs a desktop, and there is none (neither DISPLAY nor WAYLAND_DISPLAY is set): run it on one, or"
             " write a video with --save"
         )
+    # A process of its own tries it: Qt and GTK end the one they are in where the display does not answer.
+    try:
+        done = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, text=True, timeout=_TRIAL_S)
+    except subprocess.TimeoutExpired:
+        reason = f"no answer within {_TRIAL_S:.0f} s"
+    else:
+        if not done.returncode:
+            return
+        said = [line for line in done.stderr.splitlines() if "display" in line]
+        reason = said[0].strip() if said else f"a trial ended with {done.returncode}"
+    display = os.environ.get("WAYLAND_DISPLAY") or os.environ["DISPLAY"]
+    raise UnavailableError(
+        f"--show cannot open a window on the display {display} ({reason}): log in there and try again, or write a"
+        " video with --save"
+    )
 
 
 class Window:
@@ -45,7 +64,7 @@ class Window:
         self._title = title
         self._painter = Painter(frame_rate, classes, with_scores=with_scores)
         self._underpaint = underpaint
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         self._is_open = True
         self._sized = False
 
