@@ -55,8 +55,8 @@ def _environment(opencv: Path, display: str) -> dict[str, str]:
 
 
 def _screen(display: str, path: Path) -> Image:
-    grab = [str(FFMPEG), "-v", "error", "-y", "-f", "x11grab", "-draw_mouse", "0", "-i", display, "-frames:v", "1", str(path)]
-    subprocess.run(grab, check=True, timeout=PATIENCE_S)
+    grab = [str(FFMPEG), "-v", "error", "-y", "-f", "x11grab", "-draw_mouse", "0", "-i", display]
+    subprocess.run([*grab, "-frames:v", "1", str(path)], check=True, timeout=PATIENCE_S)
     return read_image(path)
 
 
