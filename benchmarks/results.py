@@ -21,6 +21,7 @@ PAGES = {
             "end_to_end",
             "engines",
             "operators",
+            "classes",
             "recording",
             "stages",
             "decoders",
