@@ -22,6 +22,7 @@ PAGES = {
             "engines",
             "operators",
             "classes",
+            "memory",
             "recording",
             "stages",
             "decoders",
