@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from edge.console.failure import explained
 from edge.console.outgoing import PublicFormatter, public
+from edge.console.wrapped import Formatter
 from edge.errors import UnavailableError, UsageError
 
 # Verb -> one line of help. The module `edge.commands.<verb>` is imported only when its verb is used.
@@ -101,7 +102,7 @@ def dispatch(
                 verb,
                 help=summary,
                 description=command.__doc__,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
+                formatter_class=Formatter,
             )
             sub.add_argument("-v", "--verbose", action="store_true", help="log more, and show tracebacks")
             command.add_arguments(sub)

@@ -1,7 +1,7 @@
 """Finds all mistakes in a configuration of the daemon, without starting it.
 
   nanotrack check --config nanotrack.toml
-  nanotrack check --schema > nanotrack.schema.json      for editors, see the reference of the configuration
+  nanotrack check --schema > nanotrack.schema.json    for editors
 
 Checked are the file itself, the model pack with its hashes, the tracker's parameters, recordings, credentials, folders
 with their permissions, ports and the extras that are needed; the model is opened as serve opens it, and serve begins

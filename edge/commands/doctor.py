@@ -1,8 +1,8 @@
 """Shows what this board can run, what it cannot and why, and the next command to type.
 
-  nanotrack doctor                 the board, its software, and which backends it could use
-  nanotrack doctor person.pack     the same, with every backend opened and checked on that pack
-  nanotrack doctor --warm          compiles all kernels into the cache, so that no later start waits for it
+  nanotrack doctor               the board, its software, usable backends
+  nanotrack doctor person.pack   the same, every backend tried on that pack
+  nanotrack doctor --warm        compiles all kernels, so that no start waits
 
 Warm the cache after installing, as the user who will run the tracker and with the same NUMBA_CACHE_DIR.
 """

@@ -1,6 +1,7 @@
 """Install the daemon as a systemd service of this machine, and start it.
 
-  sudo /opt/nanotrack/bin/nanotrack install-service --config nanotrack.toml --pack person.pack
+  sudo /opt/nanotrack/bin/nanotrack install-service \\
+    --config nanotrack.toml --pack person.pack
 
 Makes a user and its folders, copies configuration and pack to /etc/nanotrack, writes the unit, compiles all kernels and
 checks the configuration as that user, then starts the service, now and with the system. Every step is printed as the

@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--activation",
         choices=ACTIVATIONS,
-        help="of a NanoDet checkpoint without a configuration (default: LeakyReLU, as published)",
+        metavar="NAME",
+        help=f"of a NanoDet checkpoint without a configuration: {', '.join(ACTIVATIONS)} (default: LeakyReLU, as"
+        " published)",
     )
     parser.add_argument(
         "--calibrate",
