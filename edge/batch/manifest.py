@@ -101,7 +101,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a recording was set aside: `kind` in a word, `reason` in a sentence, after so many `tries`."""
+    """Why a recording was set aside: `kind` in a word, `reason` in a sentence, after so many `tries`.
+
+    Tries whose process somebody killed count only where that was the reason: the same recording, the same failure.
+    """
 
     kind: str
     reason: str

@@ -81,7 +81,7 @@ class Run:
                     self.watcher.again(task, outcome)
                     waiting.append(task)
                 else:
-                    self._set_aside(task, outcome, tries[recording.name] + kills[recording.name])
+                    self._set_aside(task, outcome, counter[recording.name])
             self.watcher.tick(self.engine, len(waiting))
 
     def _set_aside(self, task: Task, outcome: Outcome, tries: int) -> None:

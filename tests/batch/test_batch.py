@@ -189,7 +189,7 @@ def test_poisonous_recordings_are_tried_twice_and_never_stop_the_rest(
         shutil.copy(video, folder / f"{name}.mp4")
     (folder / "unlucky.once").touch()
     os.mkfifo(folder / "pipe.mp4")
-    limits = "--time-limit", 3, "--memory-limit", 1000
+    limits = "--time-limit", 10, "--memory-limit", 1000
     assert batch(folder, "--model", tiny_pack, "--out", out, "--workers", 2, *limits) == 65
     failures = {name: (kind, tries) for name, kind, tries in rows(out, "SELECT recording, kind, tries FROM failures")}
     assert failures == {
