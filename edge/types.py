@@ -121,7 +121,11 @@ class Detections:
 
     def __repr__(self) -> str:
         extra = [name for name in ("embeddings", "offsets") if getattr(self, name) is not None]
-        scores = f", scores {self.scores.min():.2f} to {self.scores.max():.2f}" if len(self.scores) else ""
+        scores = ""
+        if isinstance(self.scores, np.ndarray) and self.scores.size and self.scores.dtype.kind in "biuf":
+            scores = f", scores {self.scores.min():.2f} to {self.scores.max():.2f}"
+        elif not hasattr(self.scores, "__len__"):  # nothing that a tracker takes, and still it can be printed
+            return f"Detections(scores={self.scores!r})"
         return f"Detections({len(self)}{scores}{''.join(f', with {name}' for name in extra)})"
 
 

@@ -115,6 +115,8 @@ def test_tracks_are_walked_through_and_say_what_they_are() -> None:
     assert repr(tracks) == "Tracks(2, ids [1, 2])"
     assert repr(Detections.from_xyxy(boxes(2), [0.9, 0.8])) == "Detections(2, scores 0.80 to 0.90)"
     assert repr(Detections.empty()) == "Detections(0)"
+    assert repr(Detections([[1, 2, 3, 4]], [0.5])) == "Detections(1)"  # type: ignore[arg-type]
+    assert repr(Detections(None, None)) == "Detections(scores=None)"  # type: ignore[arg-type]
     tracks.detection_index[0] = -1
     assert next(iter(tracks)).detection_index is None
     assert "1 predicted" in repr(tracks)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from edge.errors import InputError
 from edge.types import Image, Tracks
 
 Colour = tuple[int, int, int]
@@ -72,8 +73,14 @@ class Painter:
 def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
     """A copy of `image` (uint8 `[H, W, 3]`, BGR) with the boxes and ids of `tracks`, with `classes` also their names.
 
-    A `Painter` draws trails as well, from frame to frame.
+    Raises InputError for another kind of picture and for what are no tracks. A `Painter` draws trails as well, from
+    frame to frame.
     """
+    if not isinstance(tracks, Tracks):
+        raise InputError(f"tracks: expected the Tracks of a tracker, found {type(tracks).__name__}")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image: expected uint8 [H, W, 3], BGR, found {found}")
     canvas: Image = image.copy()
     Painter(1.0, classes).paint(canvas, tracks)
     return canvas

@@ -20,6 +20,8 @@ def converted(detections: Detections) -> Detections:
     classes, and nothing that float32 cannot hold. Raises InputError that names the argument, and for more than
     MOST_DETECTIONS.
     """
+    if not isinstance(detections, Detections):
+        raise no_detections(detections)
     scores = real("detections.scores", detections.scores, np.float32)
     if scores.ndim != 1:
         raise _shape("detections.scores", scores, "one dimension")
@@ -61,6 +63,14 @@ def real(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> np
     if not fits:
         raise InputError(f"{expected} {given.dtype} with others")
     return converted
+
+
+def no_detections(found: object) -> InputError:
+    """That something else stands in the place of detections."""
+    return InputError(
+        f"detections: expected Detections, found {type(found).__name__}; make them with"
+        " Detections.from_xyxy(boxes, scores), and Detections.empty() where nothing was found"
+    )
 
 
 def too_many(n: int) -> InputError:

@@ -148,6 +148,8 @@ class Tracker:
         `edge.track.arrays`. Raises InputError, and changes nothing, if an argument has the wrong shape or values, there
         are more than `MOST_DETECTIONS`, or the time goes backwards; UsageError while another thread is in this tracker.
         """
+        if not isinstance(detections, Detections):
+            raise arrays.no_detections(detections)
         if not self._free.acquire(False):
             raise self._busy()
         try:

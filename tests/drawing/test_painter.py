@@ -3,7 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from edge.drawing.painter import Painter, colour_of
+from edge.drawing.painter import Painter, colour_of, draw
+from edge.errors import InputError
 from edge.types import Tracks
 from tests.sinks.tracks import tracks
 
@@ -56,3 +57,11 @@ def test_class_names_are_shown_where_given() -> None:
     Painter(30.0, ()).paint(plain, tracks(1))
     Painter(30.0, ("person",)).paint(named, tracks(1))
     assert (named[:20] > 0).sum() > (plain[:20] > 0).sum()
+
+
+def test_pictures_of_other_kinds_are_refused() -> None:
+    for image in (None, np.zeros((96, 128)), np.zeros((96, 128, 3)), "street.png"):
+        with pytest.raises(InputError, match="image: expected uint8"):
+            draw(image, tracks(5))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected the Tracks of a tracker, found list"):
+        draw(np.zeros((96, 128, 3), np.uint8), [])  # type: ignore[arg-type]

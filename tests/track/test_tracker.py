@@ -376,3 +376,12 @@ def _resident_kib() -> int:
     except FileNotFoundError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return pages * resource.getpagesize() // 1024
+
+
+@pytest.mark.parametrize("found", [None, [[1, 2, 3, 4]], np.zeros((2, 5), np.float32)])
+def test_what_are_no_detections_is_named(found: object) -> None:
+    tracker = Tracker()
+    for call in (tracker.update, tracker.comparable, tracker.doubtful):
+        with pytest.raises(InputError, match="expected Detections, found "):
+            call(found)  # type: ignore[arg-type]
+    assert len(tracker.update(Detections.empty())) == 0
