@@ -4,6 +4,7 @@ Without a name: the list of names, sources and licences. Without a network: --mi
 """
 
 import argparse
+import difflib
 from pathlib import Path
 
 from edge.console.outgoing import say
@@ -26,7 +27,9 @@ def run(args: argparse.Namespace) -> None:
         return
     weights = CATALOGUE.get(args.name)
     if weights is None:
-        raise UsageError(f"{args.name}: no such weights; nanotrack fetch without a name lists them all")
+        near = difflib.get_close_matches(args.name, CATALOGUE, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{args.name}: no such weights; {advice}nanotrack fetch without a name lists them all")
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from edge.console.terminal import Terminal

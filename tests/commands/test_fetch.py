@@ -1,10 +1,14 @@
 """`nanotrack fetch`: the list, the mirror and mistakes."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edge.cli import main
+from edge.weights.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +23,15 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_name_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch", "yolo"]) == 64
     assert "lists them all" in capsys.readouterr().err
+    assert main(["fetch", "nanodet-plus-m_416"]) == 64
+    assert "did you mean nanodet-plus-m-416?" in capsys.readouterr().err
+
+
+def test_the_documentation_fetches_what_there_is() -> None:
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))
+    named = set(re.findall(r"nanotrack fetch ([\w.-]*\w)", pages)) - {"without"}
+    assert named
+    assert named <= set(CATALOGUE)
 
 
 def test_a_mirror_is_copied_and_checked(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
