@@ -34,7 +34,7 @@ except ImportError as error:
         "the daemon's configuration needs pydantic; install it with pip install 'nanotrack-edge[service]'"
     ) from error
 
-from edge.settings import toml
+from edge.settings import polygon, toml
 from edge.settings.mistakes import rule
 
 # TOML has types of its own, so nothing is converted: numbers and switches are strict.
@@ -73,6 +73,7 @@ Point = Annotated[
         {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "minItems": 2, "maxItems": 2}
     ),
 ]
+Polygon = Annotated[tuple[Point, ...], AfterValidator(polygon.simple)]
 
 
 def _interval(every: Any) -> Any:
@@ -148,7 +149,7 @@ class Zone:
     """`[[camera.zone]]`: a polygon in which people are counted; see `edge.service.counting.zones`."""
 
     name: Name = Field(description="Small letters, digits, - and _.")
-    points: tuple[Point, ...] = Field(
+    points: Polygon = Field(
         min_length=3, description="In order around the zone: shares of width and height from the upper left corner."
     )
     stay_s: StrictFloat | None = Field(
@@ -163,7 +164,7 @@ class Mask:
     kind: Literal["exclude", "privacy"] = Field(
         description="exclude: no detections whose feet are there; privacy: hidden in every picture that leaves here."
     )
-    points: tuple[Point, ...] = Field(
+    points: Polygon = Field(
         min_length=3, description="In order around it: shares of width and height from the upper left corner."
     )
 

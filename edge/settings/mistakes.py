@@ -56,6 +56,8 @@ def described(error: ValidationError, schema: type, data: object) -> Iterator[tu
     """Each mistake of `data`, as the path of what is wrong and a sentence that begins with its key."""
     for detail in error.errors(include_url=False):
         path = detail["loc"]
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # an item is wrong, which is told by itself, and pydantic does not count it
         if detail["type"] == _RULE:
             path = (*path[:-1], detail["ctx"]["key"])
         is_of_section = detail["type"] in _OF_SECTION and len(path) > 1 and isinstance(path[-1], str)
@@ -111,6 +113,9 @@ def _sentence(detail: ErrorDetails, schema: type) -> str:
         return "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
     if kind == "missing":
         return "missing"
+    if kind == "tuple_type" and isinstance(detail["input"], Mapping):
+        name = ".".join(part for part in path if isinstance(part, str))
+        return f"expected a list of tables: write [[{name}]] in place of [{name}]"
     if kind in _KINDS:
         return f"expected {_KINDS[kind]}, found {found}"
     if kind == "literal_error":

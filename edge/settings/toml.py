@@ -107,7 +107,7 @@ class _WithoutNull(GenerateJsonSchema):
 
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = read_file(path, _MOST_BYTES).decode("utf-8")
+        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
         return text, tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: expected the configuration, cannot read it: {error.strerror}") from error

@@ -102,6 +102,9 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         (SMALL + '[[camera.line]]\nname = "a"\npoints = [[0, 0], [0, 0]]', "expected two different ones"),
         (SMALL + MASK.format("blur", "[[0, 0], [1, 1], [1, 0]]"), "expected 'exclude' or 'privacy', found 'blur'"),
         (SMALL + MASK.format("privacy", "[[0, 0], [1, 1]]"), "points: expected at least 3, found 2"),
+        (SMALL + MASK.format("exclude", "[[0, 0], [1, 1], [1, 0], [0, 1]]"), "sides from points 1 and 3 cross"),
+        (SMALL + ZONE.format("[[0, 0], [0.5, 0.5], [1, 1]]"), "expected a polygon with an area"),
+        (SMALL + "[camera.zone]\nname = 'a'\n", r"write \[\[camera.zone\]\] in place of \[camera.zone\]"),
         (SMALL + GROUND.format("[[0, 0], [4, 0], [4, 9]]"), "metres: expected at least 4, found 3"),
         (SMALL + GROUND.format("[[0, 0], [1, 0], [2, 0], [4, 9]]"), "four points of which no three are on one line"),
         (SMALL + '[snapshots]\nfolder = "f"\non = ["leave"]', "expected 'new' or 'line' or 'zone' or 'stay'"),
@@ -253,3 +256,12 @@ def test_the_schema_for_editors_takes_what_the_reader_takes(tmp_path: Path) -> N
     for text in (SMALL + "stall_s = 0", SMALL.replace("pack", "pak"), SMALL + ZONE.format("[[0, 0], [1, 1]]"), "a = 1"):
         assert not validator.is_valid(toml.loads(text)), text
         mistakes_of(tmp_path, text)
+
+
+def test_a_point_out_of_the_picture_is_one_mistake(tmp_path: Path) -> None:
+    (told,) = mistakes_of(tmp_path, SMALL + ZONE.format("[[0, 0], [0.5, 2.5], [1, 1]]"))
+    assert "expected shares of width and height from 0 to 1, found [0.5, 2.5]" in told
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff" + SMALL) == load(tmp_path, SMALL)
