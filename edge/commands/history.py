@@ -51,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the rows to stdout, or a heat map. Raises NotFoundError, DataError, OutputError or UsageError."""
+    if args.heatmap is not None and args.what not in ("people", "feet"):
+        raise UsageError(f"--heatmap: a picture of where people stood, which has nothing of --what {args.what}")
+    if args.heatmap is not None and args.heatmap.suffix.lower() != ".png":
+        raise UsageError(f"--heatmap {args.heatmap}: expected a name that ends in .png")
     with closing(open_to_read(args.database or _path_of(args.config))) as database:
+        _require_camera(database, args.camera)
         if args.heatmap is not None or args.what == "feet":
             _tell_feet(database, args)
             return
@@ -72,10 +77,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
     """Where people stood in the picture of one camera."""
-    known = feet.cameras(database)
-    if args.camera not in known:
-        asked = "none" if args.camera is None else args.camera
-        raise UsageError(f"--camera: expected one of {', '.join(known) or 'no camera at all'}, found {asked}")
+    if args.camera is None:
+        raise UsageError(f"--camera: expected {_one_of(query.cameras(database))}, found none")
     since_s, until_s = _seconds("--since", args.since), _seconds("--until", args.until)
     seconds = feet.seconds(database, args.camera, since_s, until_s)
     if args.heatmap is None:
@@ -93,6 +96,16 @@ def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
         raise OutputError(f"{args.heatmap}: cannot write it: {error.strerror}; choose another place") from error
     most = seconds.max()
     say(f"{args.heatmap}: {seconds.sum():.0f} person-seconds, at most {most:.0f} in one of 48 x 27 cells")
+
+
+def _require_camera(database: sqlite3.Connection, camera: str | None) -> None:
+    known = query.cameras(database)
+    if camera is not None and camera not in known:
+        raise UsageError(f"--camera {camera}: the history has nothing of it; expected {_one_of(known)}")
+
+
+def _one_of(names: list[str]) -> str:
+    return f"one of {', '.join(names)}" if names else "a history that is not empty"
 
 
 def _path_of(path: Path) -> Path:

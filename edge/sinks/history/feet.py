@@ -73,8 +73,3 @@ def seconds(
     except sqlite3.DatabaseError as error:
         raise DataError(f"history: the database is damaged: {error}") from error
     return found
-
-
-def cameras(database: sqlite3.Connection) -> list[str]:
-    """The cameras of which there is something."""
-    return [name for (name,) in database.execute("SELECT DISTINCT camera FROM cameras ORDER BY camera")]

@@ -76,6 +76,14 @@ def sums(
         raise DataError(f"history: the database is damaged: {error}") from error
 
 
+def cameras(database: sqlite3.Connection) -> list[str]:
+    """The cameras of which there is something, by name. Raises DataError for a damaged database."""
+    try:
+        return [n for (n,) in database.execute("SELECT camera FROM cameras UNION SELECT camera FROM totals ORDER BY 1")]
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"history: the database is damaged: {error}") from error
+
+
 def times(step: Step, since_s: float, until_s: float) -> list[str]:
     """Every minute, hour or day of local time from `since_s` to `until_s`, as in `time` of the rows; the last 1500."""
     step_s = _STEPS_S[step]

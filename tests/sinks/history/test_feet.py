@@ -126,3 +126,11 @@ def test_the_command_writes_a_picture_or_the_numbers(tmp_path: Path, capsys: pyt
     assert main(["history", "--database", str(path), "--what", "feet"]) == 64
     assert "--camera: expected one of door, found none" in capsys.readouterr().err
     assert main([*command, "--heatmap", str(tmp_path / "no" / "heat.png")]) == 73
+    capsys.readouterr()
+    for more, told in (
+        (["--camera", "dor"], "--camera dor: the history has nothing of it; expected one of door"),
+        (["--heatmap", str(tmp_path / "heat.jpg")], "expected a name that ends in .png"),
+        (["--heatmap", str(png), "--what", "zones"], "which has nothing of --what zones"),
+    ):
+        assert main([*command, *more]) == 64
+        assert told in capsys.readouterr().err
