@@ -32,7 +32,7 @@ ALIKE = 2.0  # grey levels of mean difference between thumbnails under which two
 
 
 _Thumbnail = npt.NDArray[np.float32]
-_Look = tuple[_Thumbnail, bytes]  # and the digest of the pixels
+_Seen = tuple[_Thumbnail, bytes]  # and the digest of the pixels
 
 
 class Pair(NamedTuple):
@@ -75,24 +75,24 @@ def find(count: int, *texts: str, in_pairs: bool = False) -> Frames:
     total = sum(map(_length, sources))
     considered = sorted({int(i) for i in np.linspace(0, total - 1, min(total, CONSIDERED)).round()}) if total else []
     if in_pairs:
-        considered, looks = _looks_of_pairs(sources, considered)
+        considered, seen = _seen_in_pairs(sources, considered)
     else:
-        looks = [(_thumbnail(picture), _digest(picture)) for picture in _numbered(sources, considered)]
+        seen = [(_thumbnail(picture), _digest(picture)) for picture in _numbered(sources, considered)]
     named = " ".join(texts)
-    if len(looks) < FEWEST:
+    if len(seen) < FEWEST:
         raise DataError(
-            f"--calibrate {named}: expected at least {FEWEST} pictures, found {len(looks)};"
+            f"--calibrate {named}: expected at least {FEWEST} pictures, found {len(seen)};"
             " name a folder or video with more, a few hundred are best (is the path or pattern right?)"
         )
-    order, distances = _farthest_first(np.stack([thumbnail for thumbnail, _ in looks]), count)
+    order, distances = _farthest_first(np.stack([thumbnail for thumbnail, _ in seen]), count)
     distinct = 1 + int(np.sum(distances[1:] > ALIKE))
     if distinct == 1:
         raise DataError(
-            f"--calibrate {named}: expected varied pictures, found {len(looks)} that are all alike; calibrate on"
+            f"--calibrate {named}: expected varied pictures, found {len(seen)} that are all alike; calibrate on"
             " what the camera will see over a day"
         )
     order = sorted(order)
-    digest = hashlib.sha256(b"".join(looks[i][1] for i in order)).hexdigest()
+    digest = hashlib.sha256(b"".join(seen[i][1] for i in order)).hexdigest()
     return Frames(tuple(sources), tuple(considered[i] for i in order), digest, distinct)
 
 
@@ -188,16 +188,16 @@ def _follows(picture: Image, before: Image) -> bool:
     return picture.shape == before.shape and _mean_difference(_thumbnail(picture), _thumbnail(before)) <= SAME_SCENE
 
 
-def _looks_of_pairs(sources: Sequence[str], numbers: Sequence[int]) -> tuple[list[int], list[_Look]]:
+def _seen_in_pairs(sources: Sequence[str], numbers: Sequence[int]) -> tuple[list[int], list[_Seen]]:
     """Of the pictures that follow another, or of all where those are too few: numbers, thumbnails and digests."""
     following: list[bool] = []
-    looks: list[_Look] = []
+    seen: list[_Seen] = []
     for picture, before in _paired(sources, numbers):
         following.append(before is not None)
-        looks.append((_thumbnail(picture), _digest(picture) + (_digest(before) if before is not None else b"")))
+        seen.append((_thumbnail(picture), _digest(picture) + (_digest(before) if before is not None else b"")))
     kept = [i for i, follows in enumerate(following) if follows]
-    kept = kept if len(kept) >= FEWEST else list(range(len(looks)))
-    return [numbers[i] for i in kept], [looks[i] for i in kept]
+    kept = kept if len(kept) >= FEWEST else list(range(len(seen)))
+    return [numbers[i] for i in kept], [seen[i] for i in kept]
 
 
 def _thumbnail(picture: Image) -> _Thumbnail:

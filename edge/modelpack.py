@@ -54,7 +54,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Variant(FileEntry):
-    """One ONNX rendering of a network. `passed` is the accuracy gate's verdict; one that failed is never automatic."""
+    """One variant of a network as ONNX. `passed` is the accuracy gate's verdict; one that failed is never automatic."""
 
     opset: int
     passed: bool = True
@@ -157,7 +157,7 @@ class Detector:
 
     @property
     def is_joint(self) -> bool:
-        """Whether it compares each frame with the one before, and gives offsets and looks as well."""
+        """Whether it compares each frame with the one before, and gives offsets and embeddings as well."""
         return self.head.type == JOINT
 
 

@@ -21,7 +21,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
-    return tiny.write_pack(tmp_path / "a.pack", looks=True)
+    return tiny.write_pack(tmp_path / "a.pack", reid=True)
 
 
 def _edit(pack: Path, change: Change) -> None:

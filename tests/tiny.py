@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR, OWN_OUTPUTS, PLUS
 from edge.infer.backend import Port
 from edge.modelpack import MANIFEST, Detector, Head, ImageInput, Manifest, Reid, Source, Variant, sha256_of
-from edge.reid.adopt import reid
+from edge.reid import adopt
 from edge.types import Image
 from edge.video.opencv import cv2
 
@@ -83,11 +83,11 @@ def _reid(network: Path) -> Reid:
     write_embedder(network)
     ports = [Port("crops", (None, 3, 32, 16), "float32")], [Port("embedding", (None, 12), "float32")]
     variant = Variant(network.name, sha256_of(network), opset=13)
-    return dataclasses.replace(reid(network.name, sha256_of(network), *ports), variants={"fp32": variant})
+    return dataclasses.replace(adopt.reid(network.name, sha256_of(network), *ports), variants={"fp32": variant})
 
 
-def write_pack(folder: Path, *, dead: bool = False, looks: bool = False) -> Path:
-    """A model pack around `write_network`, and `write_embedder` where it knows `looks`; its folder."""
+def write_pack(folder: Path, *, dead: bool = False, reid: bool = False) -> Path:
+    """A model pack around `write_network`, and `write_embedder` where it has `reid`; its folder."""
     folder.mkdir()
     network = folder / "detector.onnx"
     write_network(network, dead=dead)
@@ -99,7 +99,7 @@ def write_pack(folder: Path, *, dead: bool = False, looks: bool = False) -> Path
         ("person",),
         {"fp32": variant},
     )
-    manifest = Manifest(1, "tiny", "tests", described, _reid(folder / "reid.onnx") if looks else None)
+    manifest = Manifest(1, "tiny", "tests", described, _reid(folder / "reid.onnx") if reid else None)
     (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest)))
     return folder
 

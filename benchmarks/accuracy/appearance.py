@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.appearance [--reid PACK|FILE.onnx]
 
-People are the boxes of the ground truth; two looks at one person are from different frames of a sequence. A video
+People are the boxes of the ground truth; two crops of one person are from different frames of a sequence. A video
 without ground truth gives pairs by geometry: in two frames that follow each other boxes that overlap far more than any
 other are taken for one person, and two people seen in one frame are different.
 """
@@ -42,7 +42,7 @@ def auc(same: Values, different: Values) -> float:
 
 
 class Pairs:
-    """Cosines of pairs of looks: of one person, and of two people."""
+    """Cosines of pairs of crops: of one person, and of two people."""
 
     def __init__(self) -> None:
         self.same: list[float] = []
@@ -56,13 +56,13 @@ class Pairs:
             self.same += cosines[one].tolist()
         self.different += cosines[~one & np.triu(np.ones_like(one))].tolist() if gap_s == 0 else cosines[~one].tolist()
 
-    def row(self, name: str, people: int, looks: int) -> tuple[str, ...]:
+    def row(self, name: str, people: int, crops: int) -> tuple[str, ...]:
         """A row of the table."""
         same, different = np.array(self.same), np.array(self.different)
         limit = float(np.quantile(different, 0.99))
         return (
             name,
-            f"{people} people, {looks} looks",
+            f"{people} people, {crops} crops",
             f"{len(same)}",
             f"{len(different)}",
             f"{np.median(same):.2f}",
@@ -75,7 +75,7 @@ class Pairs:
 
 
 def labelled(embed: Embedder, folder: Path, pairs: Pairs) -> tuple[int, int]:
-    """Add the pairs of a sequence with ground truth; how many people and looks it has."""
+    """Add the pairs of a sequence with ground truth; how many people and crops it has."""
     truth, info = read_ground_truth(folder / "gt" / "gt.txt"), read_seqinfo(folder / "seqinfo.ini")
     frames = []
     for path in sorted((folder / info.image_folder).glob(f"*{info.image_suffix}")):
@@ -86,18 +86,18 @@ def labelled(embed: Embedder, folder: Path, pairs: Pairs) -> tuple[int, int]:
         if len(ltwh):
             boxes = np.concatenate([ltwh[:, :2], ltwh[:, :2] + ltwh[:, 2:]], 1).astype(np.float32)
             frames.append((number / info.frame_rate, truth.ids[wanted], embed(read_image(path), boxes)))
-    for i, (time_a, ids_a, looks_a) in enumerate(frames):
-        for time_b, ids_b, looks_b in frames[i:]:
-            pairs.add(looks_a, looks_b, ids_a, ids_b, time_b - time_a)
+    for i, (time_a, ids_a, vectors_a) in enumerate(frames):
+        for time_b, ids_b, vectors_b in frames[i:]:
+            pairs.add(vectors_a, vectors_b, ids_a, ids_b, time_b - time_a)
     return len(np.unique(np.concatenate([ids for _, ids, _ in frames]))), sum(len(ids) for _, ids, _ in frames)
 
 
 def unlabelled(embed: Embedder, video: Path, model: Path, pairs: Pairs) -> tuple[int, int]:
-    """Add the pairs of a video whose identities follow from boxes that stay in their places; people and looks."""
+    """Add the pairs of a video whose identities follow from boxes that stay in their places; people and crops."""
     detect, source = open_detector(model, floor=0.4), open_source(str(video))
     buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
     before: tuple[Values, Values] = np.zeros((0, 4)), np.zeros(0, np.int64)
-    born = looks_seen = 0
+    born = crops_seen = 0
     frames = []
     while (frame := source.read(buffer)) is not None:
         boxes = detect(frame.image).boxes_xyxy
@@ -113,15 +113,15 @@ def unlabelled(embed: Embedder, video: Path, model: Path, pairs: Pairs) -> tuple
                 born += 1
                 ids[i] = born
         before = boxes, ids
-        looks_seen += len(ids)
+        crops_seen += len(ids)
         frames.append((frame.time_s, ids, embed(frame.image, boxes)))
     source.close()
-    for i, (_, ids_a, looks_a) in enumerate(frames):
-        pairs.add(looks_a, looks_a, ids_a, ids_a, 0.0)  # two in one frame are two people; across frames that is open
-        for _, ids_b, looks_b in frames[i + 1 :]:
+    for i, (_, ids_a, vectors_a) in enumerate(frames):
+        pairs.add(vectors_a, vectors_a, ids_a, ids_a, 0.0)  # two in one frame are two people; across frames not
+        for _, ids_b, vectors_b in frames[i + 1 :]:
             one = ids_a[:, None] == ids_b[None]
-            pairs.same += (looks_a @ looks_b.T)[one].tolist()
-    return born, looks_seen
+            pairs.same += (vectors_a @ vectors_b.T)[one].tolist()
+    return born, crops_seen
 
 
 def _overlaps(a: Values, b: Values) -> Values:
@@ -184,7 +184,7 @@ from the same sequence: same light, same camera. In the video identities follow 
 and pairs of two are from one frame. A cosine of .5 is the limit of BoT-SORT's rule.
 
 {table(columns, rows)}
-![cosines of looks at one person and at two](appearance.svg)"""
+![cosines of two crops of one person, and of two people](appearance.svg)"""
     print(body)
     write_section(
         "appearance",

@@ -152,11 +152,11 @@ def _builtin() -> str:
     outcome = calibrate(
         {"detector": network.content}, described, None, frames.find(PICTURES, *streets), Settings(boards=boards), _quiet
     )
-    (rendering,) = outcome.outcomes["detector"].variants
-    verdict = cast(Agreement, rendering.verdict)
+    (variant,) = outcome.outcomes["detector"].variants
+    verdict = cast(Agreement, variant.verdict)
     size = described.input
     picture = np.random.default_rng(0).integers(0, 256, (1, size.height, size.width, 3)).astype(np.uint8)
-    runs = [Runner(network.content), Runner(rendering.content)]
+    runs = [Runner(network.content), Runner(variant.content)]
     float_ms, integer_ms = in_turns([lambda r=r: r(picture) for r in runs])  # type: ignore[misc]
     return (
         f"The built-in {described.source.architecture}, {size.width}x{size.height}, calibrated on 18 pictures of the"

@@ -71,7 +71,7 @@ def _joint(folder: Path) -> str:
     verdicts = {r.name: r.verdict for r in outcome.variants if isinstance(r.verdict, JointAgreement)}
     rows = [_figures(form, verdict) for form, verdict in verdicts.items()]
     rows += [_figures(f"fp32, noise {sigma:g}", judge.verdict(Noisy(reference, sigma), 1)) for sigma in NOISE]
-    columns = ["form", "AP .5", "AP .5:.95", "score bias", "way back", "moved", "cosine mean", "cosine 1st pct."]
+    columns = ["form", "AP .5", "AP .5:.95", "score bias", "offset error", "moved", "cosine mean", "cosine 1st pct."]
     speed = _speed(written, outcome.held_out[0])
     tracks = [row for seed in SEEDS for row in _tracks(written, seed, folder)]
     return (

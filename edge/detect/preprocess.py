@@ -123,7 +123,7 @@ class Preprocess:
 
 
 def kept_aspect(width: int, height: int, wanted: ImageInput) -> tuple[Place, Scale]:
-    """Where a picture of `width` x `height` lies in a letterbox, and the way back.
+    """Where a picture of `width` x `height` lies in a letterbox, and how its boxes become boxes of the picture.
 
     Rounded as the published code of each rule does. YOLOX cuts sides down, begins in the corner, and goes back by the
     one ratio. ultralytics rounds sides to the nearest, gives an odd row or column of the rest to the lower right, and

@@ -155,5 +155,5 @@ def _train(args: argparse.Namespace, compute: "Compute") -> None:
         result = f"rank-1 {score.reid(path):.3f}"
     else:
         scores = score_joint.joint(path)
-        result = f"AP50 {scores.ap50:.3f}, rank-1 {scores.rank_one:.3f}, ways back off by {scores.back_px:.1f} px"
+        result = f"AP50 {scores.ap50:.3f}, rank-1 {scores.rank_one:.3f}, offsets off by {scores.offset_px:.1f} px"
     say(f"{path}: {result} on unseen seeds {score.SEEDS.start} to {score.SEEDS.stop - 1}")

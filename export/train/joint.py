@@ -1,4 +1,4 @@
-"""Training of the built-in joint network: who is where, was where a frame ago, and looks how, from nothing."""
+"""Training of the built-in joint network: boxes, offsets to the previous frame and embeddings, from nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -55,7 +55,8 @@ class Seen(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Of N cells: edges `[N, 4]` and the way back `[N, 2]`, both from the cell and in cells; embeddings `[N, E]`."""
+    """Of N cells: edges `[N, 4]`, offsets to the previous frame `[N, 2]`, both in cells from the cell; embeddings
+    `[N, E]`."""
 
     edges: Tensor
     back: Tensor
@@ -98,9 +99,9 @@ class JointNet(nn.Module):
     def at(self, seen: Seen, picture: Tensor, cells: Tensor) -> Known:
         """What the heads say of N cells: `picture` `[N]` rows of the batch, `cells` `[N, 2]` column and row, int64."""
         patches = torch.cat([_patches(seen.fine, picture, cells), _patches(seen.coarse, picture, cells // 2)], 1)
-        geometry, looks = self.geometry(patches).relu(), self.looks(patches).relu()
+        geometry, appearance = self.geometry(patches).relu(), self.looks(patches).relu()
         return Known(
-            *(x.flatten(1) for x in (self.ltrb_amodal(geometry), self.tracking(geometry), self.embedding(looks)))
+            *(x.flatten(1) for x in (self.ltrb_amodal(geometry), self.tracking(geometry), self.embedding(appearance)))
         )
 
 

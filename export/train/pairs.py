@@ -18,7 +18,7 @@ from export.train.frames import MOST_PEOPLE, street
 
 INPUT = (640, 352)  # width and height of the network's pictures: 1280 x 720 by 2, and multiples of 32
 WINDOW = (320, 192)  # what a training step sees of a picture: more people a pixel than in whole ones
-WORLD = 450  # streets, visited again and again: looks are learned from people who come back
+WORLD = 450  # streets, visited again and again: appearance is learned from people who come back
 APART_FRAMES = (1, 1, 1, 2, 3)  # of a pair, at 30 frames a second, each as often as it stands here
 PAIRS_PER_STREET = 24
 STREETS = 28  # at hand

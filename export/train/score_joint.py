@@ -20,14 +20,15 @@ FRAME_S = 1 / 30
 
 
 class Scores(NamedTuple):
-    """`ap50` of the boxes, `rank_one` of the embeddings, and `back_px`, the mean error of the way back a frame."""
+    """`ap50` of the boxes, `rank_one` of the embeddings, and `offset_px`, the mean error of the offsets to the previous
+    frame."""
 
     ap50: float
     rank_one: float
-    back_px: float
+    offset_px: float
 
 
-class _Look(NamedTuple):
+class _Matched(NamedTuple):
     embedding: Float32s
     identity: int
     time_s: float
@@ -38,7 +39,7 @@ class _Look(NamedTuple):
 def joint(path: Path, seeds: Iterable[int] = SEEDS) -> Scores:
     """Scores of a joint checkpoint on 20 people at 720p; before each picture it sees the one of a frame ago."""
     results: list[tuple[Found, Wanted]] = []
-    looks: list[_Look] = []
+    matched: list[_Matched] = []
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "score.pack"
         pack.write(target, networks.detector(path))
@@ -54,12 +55,12 @@ def joint(path: Path, seeds: Iterable[int] = SEEDS) -> Scores:
                 found = find(image)
                 wanted = Wanted(now.boxes_xyxy, now.counts(image.shape[0]))
                 results.append((Found(found.boxes_xyxy, found.scores), wanted))
-                looks += _looks(found, now, before, 1000 * seed, shot * INTERVAL_S)
-    embeddings, identities, times, heights, errors = (np.array(column) for column in zip(*looks, strict=True))
+                matched += _matched(found, now, before, 1000 * seed, shot * INTERVAL_S)
+    embeddings, identities, times, heights, errors = (np.array(column) for column in zip(*matched, strict=True))
     return Scores(average_precision(results), rank_one(embeddings, identities, times, heights), float(errors.mean()))
 
 
-def _looks(found: Detections, now: Truth, before: Truth, first_identity: int, time_s: float) -> Iterator[_Look]:
+def _matched(found: Detections, now: Truth, before: Truth, first_identity: int, time_s: float) -> Iterator[_Matched]:
     """What was found of the people who are seen well in both pictures."""
     centres, offsets, embeddings = found.centres, found.offsets, found.embeddings
     if centres is None or offsets is None or embeddings is None:
@@ -72,7 +73,7 @@ def _looks(found: Detections, now: Truth, before: Truth, first_identity: int, ti
         if person in was and iou.max(initial=0) >= MATCH_IOU:
             k = int(iou.argmax())
             error = float(np.hypot(*(centres[k] + offsets[k] - was[person])))
-            yield _Look(embeddings[k], first_identity + person, time_s, float(tall[i]), error)
+            yield _Matched(embeddings[k], first_identity + person, time_s, float(tall[i]), error)
 
 
 def _middles(boxes: Float32s) -> Float32s:

@@ -120,7 +120,7 @@ def test_tracks_are_those_of_the_command_for_one_recording(recordings: Path, tin
 def test_the_same_bytes_whatever_the_workers(recordings: Path, tmp_path: Path, more: list[str]) -> None:
     if "parquet" in more:
         pytest.importorskip("pyarrow")
-    pack = tiny.write_pack(tmp_path / "looks.pack", looks=True)
+    pack = tiny.write_pack(tmp_path / "reid.pack", reid=True)
     flags = ["--model", pack, "--appearance", "ema", *more]
     for workers in (1, 3):
         assert batch(recordings, *flags, "--workers", workers, "--out", tmp_path / str(workers)) == 65
@@ -410,7 +410,7 @@ def test_a_model_that_is_replaced_meanwhile_stops_the_run(
     def replaced(*arguments: Any) -> Any:
         opened = found(*arguments)
         shutil.rmtree(pack)
-        tiny.write_pack(pack, looks=True)
+        tiny.write_pack(pack, reid=True)
         return opened
 
     monkeypatch.setattr(opening, "open_settings", replaced)

@@ -150,13 +150,13 @@ class Fixed(Runner):
 
 
 def _outputs(
-    cells: list[tuple[int, int]], scores: list[float], offsets: tuple[int, int] = (0, 0), looks: float = 1.0
+    cells: list[tuple[int, int]], scores: list[float], offsets: tuple[int, int] = (0, 0), cosine: float = 1.0
 ) -> dict[str, np.ndarray]:
     heat = np.zeros((1, 20, 20), np.float32)
     for (x, y), score in zip(cells, scores, strict=True):
         heat[0, y, x] = score
     count = len(cells)
-    rows = {"edges": [-2, -4, 2, 4], "offsets": offsets, "embeddings": [looks, 1]}
+    rows = {"edges": [-2, -4, 2, 4], "offsets": offsets, "embeddings": [cosine, 1]}
     return {
         "scores": np.array([scores], np.float32),
         "classes": np.zeros((1, count), np.float32),
@@ -177,8 +177,8 @@ CELLS, SCORES = [(4, 6), (14, 10)], [0.9, 0.6]
         (_outputs(CELLS[::-1], SCORES[::-1]), 0, {"ap50": 1, "way_back": 0, "moved": 0, "cosine_mean": 1}),
         # Boxes of 4 by 8 cells: a way of half their size, the root of 32.
         (_outputs(CELLS, SCORES, offsets=(np.sqrt(8), 0)), 0.5, {"ap50": 1, "way_back": 0.5, "cosine_mean": 1}),
-        (_outputs(CELLS, SCORES, looks=-1.0), 1, {"ap50": 1, "moved": 0, "cosine_mean": 0, "cosine_p1": 0}),
-        # One peak a cell to the side: only its heat, .6 of 1.5 in all, is missing; its looks are not compared.
+        (_outputs(CELLS, SCORES, cosine=-1.0), 1, {"ap50": 1, "moved": 0, "cosine_mean": 0, "cosine_p1": 0}),
+        # One peak a cell to the side: only its heat, .6 of 1.5 in all, is missing; its embedding is not compared.
         (_outputs([(4, 6), (15, 10)], SCORES), 0.6 * 0.6 / 1.5, {"ap50": 1, "moved": 0.5, "cosine_mean": 1}),
         # One is gone.
         (_outputs([(4, 6), (1, 18)], [0.9, 0.1]), 0.6 * 0.6 / 1.5, {"ap50": 51 / 101, "moved": 0}),

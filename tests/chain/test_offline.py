@@ -142,18 +142,18 @@ def test_methods_that_follow_appearance_have_one_too(method: str) -> None:
 class TestAppearance:
     """Two people who look different, one of whom is gone for so long that the tracker makes two tracks of them."""
 
-    LOOKS: Mapping[str, Sequence[float]] = {"red": [1, 0.1, 0, 0], "blue": [0, 0, 1, 0.1]}
+    EMBEDDINGS: Mapping[str, Sequence[float]] = {"red": [1, 0.1, 0, 0], "blue": [0, 0, 1, 0.1]}
 
     def frames(self, back_as: str, gone: int = 80, back_x: float = 120.0) -> Iterator[Detections]:
         for f in range(50 + gone + 50):
-            boxes, looks = [person(f, x=600, speed=0)], [self.LOOKS["blue"]]
+            boxes, embeddings = [person(f, x=600, speed=0)], [self.EMBEDDINGS["blue"]]
             if f < 50:
                 boxes.append(person(f, speed=1))
-                looks.append(self.LOOKS["red"])
+                embeddings.append(self.EMBEDDINGS["red"])
             elif f >= 50 + gone:
                 boxes.append(person(f - 50 - gone, x=back_x, speed=1))
-                looks.append(self.LOOKS[back_as])
-            yield detections(boxes, [0.9] * len(boxes), looks)
+                embeddings.append(self.EMBEDDINGS[back_as])
+            yield detections(boxes, [0.9] * len(boxes), embeddings)
 
     def identities(self, frames: Iterator[Detections]) -> tuple[int, int]:
         """How many each pass shows; the tracker compares no appearance itself."""

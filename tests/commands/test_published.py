@@ -31,7 +31,7 @@ def test_nanotracks_track(
 
 
 def test_nanotracks_track_with_an_appearance_network(tmp_path: Path, tiny_video: Path) -> None:
-    pack = tiny.write_pack(tmp_path / "looks.pack", looks=True)
+    pack = tiny.write_pack(tmp_path / "reid.pack", reid=True)
     words = ["--demo", "video", "--model", str(pack), "--reid-model", str(pack), "--path", str(tiny_video)]
     assert main(["track.py", *words, "--tracking-method", "nanotrack", "--mot", str(tmp_path / "o.txt")]) == 0
     assert len(read_tracks(tmp_path / "o.txt")) > 30

@@ -59,7 +59,7 @@ def test_what_may_be_one_object_keeps_its_identity_when_its_class_changes(
     assert len(set(rows[:, 1])) == identities
 
 
-def test_the_heat_map_and_the_way_back_are_drawn(pack: Path, pictures: Path, tmp_path: Path) -> None:
+def test_the_heat_map_and_the_offsets_are_drawn(pack: Path, pictures: Path, tmp_path: Path) -> None:
     videos = {}
     for views in ("", "heatmap", "offsets"):
         path = tmp_path / f"video-{views}.avi"

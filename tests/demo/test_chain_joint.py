@@ -38,10 +38,10 @@ def test_people_of_streets_never_trained_on_are_found_told_apart_and_followed_ba
     scores = joint(WEIGHTS, [901])
     assert scores.ap50 > 0.85
     assert scores.rank_one > 0.5
-    assert scores.back_px < 6  # a cell is 8 pixels
+    assert scores.offset_px < 6  # a cell is 8 pixels
 
 
-def test_the_way_back_tells_which_way_people_walk(out: Path) -> None:
+def test_offsets_tell_which_way_people_walk(out: Path) -> None:
     """Against the same picture twice, in which nobody moves: the difference is the way of a tenth of a second."""
     find = open_detector(out / JOINT_PACK, floor=0.4)
     stage = Options(seed=907).stage()

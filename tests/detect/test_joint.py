@@ -50,7 +50,7 @@ def normalised(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sized", [False, True])
-def test_peaks_become_boxes_centres_and_looks_in_source_pixels(tmp_path: Path, sized: bool) -> None:
+def test_peaks_become_boxes_centres_and_embeddings_in_source_pixels(tmp_path: Path, sized: bool) -> None:
     """The source is twice the input and lies 5 of its rows down: a cell is 8 pixels, row 0 begins at -10."""
     found = opened(packed(tmp_path, sized=sized))(picture((40, 30, PINK), (120, 70, WHITE)))
     assert found.centres is not None

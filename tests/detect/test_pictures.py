@@ -71,7 +71,7 @@ def test_detectors_and_embedders_refuse_what_is_no_picture(tiny_pack: Path, tmp_
     assert export(["pack", "--detector", str(network), "--class-names", "person,car", "-o", str(pack)]) == 0
     joint = open_detector(pack)
     assert isinstance(joint, JointDetector)
-    embedder = open_embedder(tiny.write_pack(tmp_path / "tiny.pack", looks=True), Wish())
+    embedder = open_embedder(tiny.write_pack(tmp_path / "tiny.pack", reid=True), Wish())
     box = np.array([[0, 0, 20, 20]], np.float32)
     for wrong in WRONG.values():
         for call in (open_detector(tiny_pack), joint, lambda image: embedder(image, box)):

@@ -55,7 +55,7 @@ def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: Layout, si
 
 @pytest.mark.parametrize("size", [(160, 90), (90, 160), (48, 32), (1000, 300), (1000, 2), (333, 517), (7, 5)])
 def test_letterbox_in_the_middle_leads_back_to_the_edges_of_the_picture(size: tuple[int, int]) -> None:
-    """A side of 14.4 is resized to 14: the way back is that of 14."""
+    """A side of 14.4 is resized to 14: boxes are scaled back by that of 14."""
     width, height = size
     white = np.full((height, width, 3), 255, np.uint8)
     tensor = np.zeros((1, 32, 48, 3), np.uint8)

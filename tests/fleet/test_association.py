@@ -248,7 +248,7 @@ def test_an_identity_is_revised_once_with_what_came_in_the_window_and_then_stays
 def walks(seed: int, people: int, noise: float) -> tuple[Site, dict[int, int]]:
     """People that walk along four cameras, with noisy embeddings; the site and who each tracklet shows."""
     rng = np.random.default_rng(seed)
-    looks = [unit(rng.standard_normal(SIZE)) for _ in range(people)]
+    embeddings = [unit(rng.standard_normal(SIZE)) for _ in range(people)]
     seen = []
     for person in range(people):
         time_s = 15.0 * person + float(rng.uniform(0, 10))
@@ -258,7 +258,7 @@ def walks(seed: int, people: int, noise: float) -> tuple[Site, dict[int, int]]:
             time_s += stay_s + float(rng.uniform(15, 25))
     site, owners = Site(association()), {}
     for number, (first, last, camera, person) in enumerate(sorted(seen), 1):
-        noisy = unit(looks[person] + noise * rng.standard_normal(SIZE) / math.sqrt(SIZE))
+        noisy = unit(embeddings[person] + noise * rng.standard_normal(SIZE) / math.sqrt(SIZE))
         site.see(number, camera, first, last, noisy)
         owners[number] = person
     site.decide(1e9)

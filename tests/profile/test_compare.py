@@ -36,7 +36,7 @@ def test_every_method_on_every_rung(tiny_pack: Path) -> None:
 
 
 def test_appearance_where_the_pack_has_a_network_for_it(tmp_path: Path) -> None:
-    found = ways(tiny.write_pack(tmp_path / "looks.pack", looks=True), ["onnxruntime-fp32"])
+    found = ways(tiny.write_pack(tmp_path / "reid.pack", reid=True), ["onnxruntime-fp32"])
     assert [way[4] for way in found if way[4]] == ["auto", "always"]
 
 

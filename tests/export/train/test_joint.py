@@ -242,4 +242,4 @@ def test_perfect_detections_score_perfectly(tmp_path: Path, monkeypatch: pytest.
     scores = score_joint.joint(tmp_path / "joint.pth", [3])
     assert scores.ap50 == pytest.approx(1.0)
     assert scores.rank_one == 1.0
-    assert scores.back_px < 0.01
+    assert scores.offset_px < 0.01

@@ -62,7 +62,7 @@ def seen(folder: Path, pack: Path, *videos: Path, more: str = JOINT) -> dict[str
     cameras = [camera(f"of-{video.stem}", video) for video in videos]
     daemon = Daemon(config.load(write_config(folder, pack, *cameras, more=more)))
     cycle_until(daemon, lambda: daemon.is_finished)
-    assert daemon.embedder is None  # the network gives looks itself
+    assert daemon.embedder is None  # the network gives embeddings itself
     daemon.close()
     return {video.stem: [line["tracks"] for line in of(lines(folder), f"of-{video.stem}", "frame")] for video in videos}
 

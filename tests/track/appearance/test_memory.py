@@ -8,7 +8,7 @@ import pytest
 from edge import Detections, Tracker
 from edge.errors import UsageError
 from edge.track.appearance.rules import Ema
-from tests.track.looks_scenes import gathering
+from tests.track.appearance_scenes import gathering
 from tests.track.scenes import crowd, outputs
 
 BY_IOU = pytest.mark.parametrize("method", ["bytetrack", "sparsetrack"])
@@ -18,7 +18,7 @@ A, B = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
 
 def _frame(*rows: tuple[float, tuple[float, ...]], score: float = 0.95) -> Detections:
-    """Boxes of 60 x 150 at x, with looks."""
+    """Boxes of 60 x 150 at x, with embeddings."""
     boxes = np.array([[x, 100, x + 60, 250] for x, _ in rows], np.float32).reshape(-1, 4)
     return Detections(
         boxes, np.full(len(rows), score, np.float32), embeddings=np.array([look for _, look in rows], np.float32)
@@ -27,7 +27,7 @@ def _frame(*rows: tuple[float, tuple[float, ...]], score: float = 0.95) -> Detec
 
 @METHODS
 @RULES
-def test_two_who_change_places_are_told_apart_by_their_looks(method: str, appearance: str) -> None:
+def test_two_who_change_places_are_told_apart_by_their_appearance(method: str, appearance: str) -> None:
     """They stand 15 px apart (IoU .6) and swap: motion alone says that nothing happened."""
     ids = {}
     for rule in ("none", appearance):
@@ -41,7 +41,7 @@ def test_two_who_change_places_are_told_apart_by_their_looks(method: str, appear
 
 @METHODS
 @RULES
-def test_looks_stay_with_their_tracks_when_another_track_expires(method: str, appearance: str) -> None:
+def test_embeddings_stay_with_their_tracks_when_another_track_expires(method: str, appearance: str) -> None:
     """An older track ends in the very frame in which the two change places."""
     tracker = Tracker(method, appearance=appearance)
     for _ in range(5):
@@ -54,12 +54,12 @@ def test_looks_stay_with_their_tracks_when_another_track_expires(method: str, ap
 
 
 @BY_IOU
-def test_looks_are_silent_where_boxes_are_apart_or_looks_differ(method: str) -> None:
+def test_appearance_is_silent_where_boxes_are_apart_or_embeddings_differ(method: str) -> None:
     """With IoU under .5 or half of 1 - cosine above .25 the costs are those of motion alone, and so are all results."""
     for shift, look in ((30.0, A), (2.0, B)):
         frames = [_frame((100, A)), _frame((100 + shift, look)), _frame((100 + shift, look))]
-        with_looks, without = Tracker(method, appearance="ema"), Tracker(method)
-        assert outputs(with_looks, frames) == outputs(without, frames)
+        with_embeddings, without = Tracker(method, appearance="ema"), Tracker(method)
+        assert outputs(with_embeddings, frames) == outputs(without, frames)
 
 
 @BY_IOU
@@ -107,8 +107,8 @@ def test_a_rule_may_be_given_and_wrong_ones_are_named() -> None:
         Tracker("bytetrack", preset="reference", appearance="ema")
 
 
-def test_nanotrack_gives_looks_the_weight_it_is_told() -> None:
-    """Motion says stay at similarity 1, looks say swap at an IoU of .6: a weight above .4 decides."""
+def test_nanotrack_gives_appearance_the_weight_it_is_told() -> None:
+    """Motion says stay at similarity 1, appearance says swap at an IoU of .6: a weight above .4 decides."""
     for weight, ids in ((0.3, [1, 2]), (0.5, [2, 1])):
         tracker = Tracker("nanotrack", appearance="ema", appearance_weight=weight)
         for _ in range(5):

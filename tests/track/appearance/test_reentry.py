@@ -1,4 +1,4 @@
-"""Who comes back keeps the identity: by looks, in time, at a walk, and never two at once."""
+"""Who comes back keeps the identity: by appearance, in time, at a walk, and never two at once."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,10 @@ RATE = 30.0
 
 
 def _frame(*rows: tuple[float, tuple[float, ...]]) -> Detections:
-    """People of 60 x 150 at x, with looks."""
+    """People of 60 x 150 at x, with embeddings."""
     boxes = np.array([[x, 100, x + 60, 250] for x, _ in rows], np.float32).reshape(-1, 4)
-    looks = np.array([look for _, look in rows], np.float32).reshape(len(rows), 3)
-    return Detections(boxes, np.full(len(rows), 0.95, np.float32), embeddings=looks)
+    embeddings = np.array([look for _, look in rows], np.float32).reshape(len(rows), 3)
+    return Detections(boxes, np.full(len(rows), 0.95, np.float32), embeddings=embeddings)
 
 
 def _ids(tracker: Tracker, seconds: float, *rows: tuple[float, tuple[float, ...]]) -> list[int]:
@@ -34,7 +34,7 @@ def _ids(tracker: Tracker, seconds: float, *rows: tuple[float, tuple[float, ...]
 
 @METHODS
 @pytest.mark.parametrize("appearance", ["ema", "sasm"])
-def test_who_was_away_longer_than_motion_bridges_keeps_the_identity_if_looks_are_known(
+def test_who_was_away_longer_than_motion_bridges_keeps_the_identity_if_embeddings_are_known(
     method: str, appearance: str
 ) -> None:
     ids = {}
@@ -123,14 +123,14 @@ def test_an_identity_is_never_in_two_places(method: str, frames: list[list[tuple
 def test_the_one_gone_for_longest_makes_room() -> None:
     """More leave than there is room for: the first is forgotten, a later one still known."""
     people = reentry.CAPACITY + 1
-    looks = np.eye(people, dtype=np.float32)
+    embeddings = np.eye(people, dtype=np.float32)
     follow = Reentry(0.75, 1e6, RATE)
     for person in range(people):
-        follow.identify(*_alone(person + 1, looks[person], now=10.0 * person))
+        follow.identify(*_alone(person + 1, embeddings[person], now=10.0 * person))
     now = 10.0 * people
     for again, (person, known) in enumerate(((0, False), (2, True))):
         number = people + 1 + again
-        shown = follow.identify(*_alone(number, looks[person], now=now + 10 * again))
+        shown = follow.identify(*_alone(number, embeddings[person], now=now + 10 * again))
         assert (shown[0] == person + 1) == known
 
 

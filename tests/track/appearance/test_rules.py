@@ -78,7 +78,7 @@ def test_without_unit_the_average_is_of_the_vectors_as_they_are() -> None:
 
 @pytest.mark.parametrize("rule", [Ema(), Mean(), Sasm()])
 def test_memories_follow_their_tracks_through_births_and_deaths(rule: Rule) -> None:
-    """Every track has looks of its own: whatever comes and goes around it, it keeps them."""
+    """Every track has an appearance of its own: whatever comes and goes around it, it keeps them."""
     random, stage = np.random.default_rng(1), Stage(rule, 256)
     alive: list[int] = []
     born = 0

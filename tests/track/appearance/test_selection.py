@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge import Detections, Tracker
 from edge.errors import InputError
 from edge.track.appearance import selection
-from tests.track.looks_scenes import gathering
+from tests.track.appearance_scenes import gathering
 from tests.track.scenes import outputs
 
 METHODS = pytest.mark.parametrize("method", ["bytetrack", "nanotrack", "sparsetrack"])
@@ -17,8 +17,8 @@ A, B = (1.0, 0.0), (0.0, 1.0)
 
 def _frame(*rows: tuple[float, tuple[float, float] | None], score: float = 0.9) -> Detections:
     boxes = np.array([[x, 100, x + 60, 250] for x, _ in rows], np.float32).reshape(-1, 4)
-    looks = np.array([(0, 0) if look is None else look for _, look in rows], np.float32).reshape(-1, 2)
-    return Detections(boxes, np.full(len(rows), score, np.float32), embeddings=looks)
+    embeddings = np.array([(0, 0) if look is None else look for _, look in rows], np.float32).reshape(-1, 2)
+    return Detections(boxes, np.full(len(rows), score, np.float32), embeddings=embeddings)
 
 
 def _settled(method: str, *places: float) -> Tracker:
@@ -42,7 +42,7 @@ def test_newcomers_and_rivals_are_in_doubt_and_people_alone_are_not(method: str)
 
 
 @METHODS
-def test_where_somebody_was_lost_looks_are_wanted(method: str) -> None:
+def test_where_somebody_was_lost_embeddings_are_wanted(method: str) -> None:
     tracker = _settled(method, 100, 400)
     tracker.update(_frame((400, A)))
     assert tracker.doubtful(_frame((100, None), (400, None))).tolist() == [0]
@@ -59,7 +59,7 @@ def test_a_look_is_taken_anew_after_half_a_second(method: str) -> None:
 
 
 @METHODS
-def test_low_detections_never_need_looks_and_without_appearance_none_do(method: str) -> None:
+def test_low_detections_never_need_embeddings_and_without_appearance_none_do(method: str) -> None:
     tracker = _settled(method, 100)
     low = _frame((100, None), (700, None), score=0.25)
     assert tracker.comparable(low).tolist() == tracker.doubtful(low).tolist() == []
@@ -94,7 +94,7 @@ def test_fewer_boxes_than_scores_are_refused_and_not_read_beyond(method: str, as
     assert asked(Detections(frame.boxes_xyxy.tolist(), [0.9])).tolist() == [0]  # type: ignore[arg-type]
 
 
-def test_methods_of_looks_alone_want_them_all() -> None:
+def test_methods_of_appearance_alone_want_them_all() -> None:
     frame = gathering(10, 1, 0)[0]
     for method, lowest in (("qdtrack", 0.0), ("jointtrack", 0.4)):
         rows = Tracker(method).doubtful(frame)
@@ -116,7 +116,7 @@ def test_who_is_hidden_is_who_has_too_little_left_beside_one_in_front(sizes: lis
 
 
 @METHODS
-def test_the_hidden_get_no_look_unless_looks_are_all_there_is(method: str) -> None:
+def test_the_hidden_get_no_embedding_unless_embeddings_are_all_there_is(method: str) -> None:
     boxes = np.array([[100, 100, 160, 250], [110, 110, 170, 260], [500, 100, 560, 250]], np.float32)
     frame = Detections(boxes, np.full(3, 0.9, np.float32))
     assert Tracker(method, appearance="ema").comparable(frame).tolist() == [1, 2]

@@ -9,10 +9,10 @@ from edge import Detections, Tracker
 from edge.errors import InputError
 from edge.track.appearance.rules import Mean
 from edge.track.methods.jointtrack import Parameters
+from tests.track.appearance_scenes import gathering
 from tests.track.jointtwin import JointTwin
-from tests.track.looks_scenes import gathering
 
-# Preset, parameters, misses survived, whether offsets decide, noise of the looks.
+# Preset, parameters, misses survived, whether offsets decide, noise of the embeddings.
 STREAMS: list[tuple[str, dict[str, Any], int, bool, float]] = [
     ("reference", {}, 150, False, 0.6),
     ("reference", {"match_thresh": 0.3}, 150, False, 0.6),
@@ -45,13 +45,15 @@ def test_ids_equal_the_twins_on_random_streams(case: int) -> None:
     assert born > 40
 
 
-def _one(x: float, looks: tuple[float, ...], *, offset: float = 0.0, score: float = 0.9, class_: int = 0) -> Detections:
+def _one(
+    x: float, embedding: tuple[float, ...], *, offset: float = 0.0, score: float = 0.9, class_: int = 0
+) -> Detections:
     """A body of 40 x 90 pixels, so within 60 of where it was."""
     return Detections(
         np.array([[x, 100, x + 40, 190]], np.float32),
         np.array([score], np.float32),
         np.array([class_], np.int32),
-        np.array([looks], np.float32),
+        np.array([embedding], np.float32),
         np.array([[offset, 0]], np.float32),
     )
 
@@ -75,7 +77,7 @@ def test_a_track_is_shown_from_its_second_sighting_on() -> None:
         (_one(100, (1, 0), score=0.39), []),
     ],
 )
-def test_the_offset_gates_and_the_looks_decide(second: Detections, ids: list[int]) -> None:
+def test_the_offset_gates_and_the_embeddings_decide(second: Detections, ids: list[int]) -> None:
     tracker = Tracker("jointtrack")
     tracker.update(_one(100, (1, 0)))
     assert tracker.update(second).ids.tolist() == ids
@@ -95,17 +97,17 @@ def test_the_history_is_a_mean_of_means() -> None:
     """1, 0, 0 gives the history 1, .5, .5: the third mean is .5, not 1/3; so the third look has cosine .5 / norm."""
     tracker = Tracker("jointtrack", match_thresh=2.0)
     a, b = (1.0, 0.0), (0.0, 1.0)
-    for looks in (a, b, b):
-        tracker.update(_one(100, looks))
+    for embedding in (a, b, b):
+        tracker.update(_one(100, embedding))
     assert tracker._memories is not None
     query = tracker._memories.queries()[0]
     assert query.tolist() == pytest.approx([np.sqrt(0.5)] * 2, abs=1e-6)
 
 
-def test_old_looks_fade_after_twenty() -> None:
+def test_old_embeddings_fade_after_twenty() -> None:
     tracker = Tracker("jointtrack", appearance=Mean(3), match_thresh=2.0)
-    for looks in [(1.0, 0.0)] * 5 + [(0.0, 1.0)] * 40:
-        tracker.update(_one(100, looks))
+    for embedding in [(1.0, 0.0)] * 5 + [(0.0, 1.0)] * 40:
+        tracker.update(_one(100, embedding))
     assert tracker._memories is not None
     assert tracker._memories.queries()[0].tolist() == pytest.approx([0, 1], abs=1e-3)
 

@@ -8,7 +8,7 @@ import pytest
 from edge import Detections, Tracker
 from edge.errors import InputError, UsageError
 from edge.track.methods.qdtrack import Parameters
-from tests.track.looks_scenes import gathering
+from tests.track.appearance_scenes import gathering
 from tests.track.qdtwin import QdTwin
 
 # What differs, the length of the embeddings, their noise: vectors of heads with a raw product are long.
@@ -98,14 +98,16 @@ def test_a_low_detection_keeps_no_track_and_a_backdrop_draws_away() -> None:
 
 
 def test_room_is_made_by_the_track_unseen_for_longest() -> None:
-    looks = np.eye(5).tolist()
+    embeddings = np.eye(5).tolist()
     tracker = Tracker("qdtrack", capacity=3)
-    tracker.update(_frame(looks[:3]))
-    tracker.update(_frame(looks[1:2]))
-    tracker.update(_frame(looks[:1]))
-    assert tracker.update(_frame(looks[3:4])).ids.tolist() == [4]  # in place of 3, the third, unseen since the start
-    assert tracker.update(_frame(looks[:2])).ids.tolist() == [1, 2]
-    assert len(tracker.update(_frame(looks))) == 3  # no more than fit, those of the best scores
+    tracker.update(_frame(embeddings[:3]))
+    tracker.update(_frame(embeddings[1:2]))
+    tracker.update(_frame(embeddings[:1]))
+    assert tracker.update(_frame(embeddings[3:4])).ids.tolist() == [
+        4
+    ]  # in place of 3, the third, unseen since the start
+    assert tracker.update(_frame(embeddings[:2])).ids.tolist() == [1, 2]
+    assert len(tracker.update(_frame(embeddings))) == 3  # no more than fit, those of the best scores
 
 
 def test_a_stream_without_embeddings_is_refused_and_reset_forgets_everything() -> None:

@@ -55,7 +55,7 @@ def test_tracks_are_where_the_objects_are(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_predicting_changes_nothing(method: str) -> None:
-    def with_looks(time_s: float) -> Detections:
+    def with_embeddings(time_s: float) -> Detections:
         found = walkers(time_s)
         found.embeddings = np.eye(3, 8, dtype=np.float32)
         return found
@@ -64,7 +64,7 @@ def test_predicting_changes_nothing(method: str) -> None:
     for n in range(40):
         time_s = n / RATE
         for tracker in (asked, other):
-            tracks = tracker.update(with_looks(time_s) if n % 7 else Detections.empty(), time_s)
+            tracks = tracker.update(with_embeddings(time_s) if n % 7 else Detections.empty(), time_s)
             if tracker is asked:
                 expected = tracks
         for name in Tracks.__slots__:

@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_said(
     assert message in capsys.readouterr().err
 
 
-def test_replayed_detections_with_pictures_get_looks_too(
+def test_replayed_detections_with_pictures_get_embeddings_too(
     tiny_video: Path, reid_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     detections = tmp_path / "det.txt"

@@ -1,4 +1,4 @@
-"""Streams with looks: bodies of several classes that walk, vanish, return and are detected twice now and then."""
+"""Streams with embeddings: bodies of several classes that walk, vanish, return and are detected twice now and then."""
 
 import numpy as np
 
@@ -19,8 +19,8 @@ def gathering(
     random = np.random.default_rng(seed)
     centre, step = random.uniform(0, 500, (bodies, 2)), random.normal(0, 3, (bodies, 2))
     extent = random.uniform(20, 70, (bodies, 1)) * np.array([1.0, 2.2])
-    looks = random.normal(size=(bodies, size))
-    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    means = random.normal(size=(bodies, size))
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
     kind = random.integers(0, classes, bodies)
     away = np.zeros(bodies, int)
     stream = []
@@ -32,7 +32,7 @@ def gathering(
         who = random.permutation(np.concatenate([who, who[random.random(len(who)) < 0.2]]))  # some twice
         n = len(who)
         corner = centre[who] - extent[who] / 2 + random.normal(0, 3, (n, 2))
-        vectors = length * (looks[who] + noise * random.normal(size=(n, size)) / np.sqrt(size) * 2)
+        vectors = length * (means[who] + noise * random.normal(size=(n, size)) / np.sqrt(size) * 2)
         confused = np.where(random.random(n) < 0.03, random.integers(0, classes, n), kind[who])
         stream.append(
             Detections(

@@ -1,4 +1,4 @@
-"""The daemon follows looks where its configuration asks for it and the pack can."""
+"""The daemon goes by appearance where its configuration asks for it and the pack can."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ EMA = '[tracking]\nmethod = "bytetrack"\nappearance = "ema"\n'
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pack with an appearance network."""
-    return tiny.write_pack(tmp_path_factory.mktemp("packs") / "looks.pack", looks=True)
+    return tiny.write_pack(tmp_path_factory.mktemp("packs") / "reid.pack", reid=True)
 
 
 def shares(path: Path) -> list[float]:
@@ -37,7 +37,7 @@ def shares(path: Path) -> list[float]:
 
 
 @pytest.mark.parametrize(("reid", "least", "most"), [("always", 1, 1), ("auto", 0.01, 0.3), ("never", 0, 0)])
-def test_looks_are_computed_as_the_policy_says(
+def test_embeddings_are_computed_as_the_policy_says(
     pack: Path, tiny_video: Path, tmp_path: Path, reid: str, least: float, most: float
 ) -> None:
     cameras = [camera("a", tiny_video), camera("b", tiny_video)]
@@ -64,7 +64,7 @@ def test_methods_see_what_they_see_outside_of_the_daemon(
     assert [len(tracks) > 2 for tracks in outside] == [True] * 30
 
 
-def test_without_being_asked_for_looks_cost_nothing(pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+def test_without_being_asked_for_appearance_costs_nothing(pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     daemon = Daemon(config.load(write_config(tmp_path, pack, camera("a", tiny_video))))
     daemon.close()
     assert daemon.embedder is None
