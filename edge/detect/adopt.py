@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edge.detect.classes import names_in
 from edge.detect.facts import Facts, listed
 from edge.detect.families import registry
 from edge.detect.families.family import Reading
@@ -67,7 +68,23 @@ def readings(facts: Facts, family: str | None = None) -> list[Reading]:
             f"{facts.file}: its metadata says that its task is {task!r}; expected a network that detects objects"
         )
     asked = [registry.find(family)] if family else registry.families()
-    return [reading for one in asked for reading in one.read(facts)]
+    found = [reading for one in asked for reading in one.read(facts)]
+    return [replace(r, doubt=r.doubt or _common_doubt(facts, r)) for r in found if _knows_inputs(facts, r.detector)]
+
+
+def _knows_inputs(facts: Facts, description: Detector) -> bool:
+    """Whether a reading says what every input gets; a joint network's own do."""
+    return description.is_joint or set(facts.inputs) <= {description.input.name, *description.constants}
+
+
+def _common_doubt(facts: Facts, reading: Reading) -> str:
+    """What speaks against a reading of any family."""
+    image, names = reading.detector.input, names_in(facts.metadata)
+    if names is not None and reading.counted and len(names) != len(reading.detector.classes):
+        return f"how {len(reading.detector.classes)} classes go with the {len(names)} names in its metadata"
+    if facts.prepares and image.layout != "nhwc-uint8" and not reading.prepares:
+        return f"how pictures are prepared: it changes them itself first ({facts.prepares})"
+    return ""
 
 
 def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detector:
@@ -89,7 +106,9 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
             " --class-names A,B,... in order, or --class-names coco for COCO's 80"
         )
     if chosen.doubt:
-        logger.warning("%s: a %s as asked; the file does not show %s", facts.file, overrides.family, chosen.doubt)
+        logger.warning(
+            "%s: read as %s, as asked; the file does not show %s", facts.file, overrides.family, chosen.doubt
+        )
     said = overrides.resize, overrides.colour, overrides.scale, overrides.mean, overrides.std
     if chosen.assumed and said == (None,) * len(said):
         logger.warning(

@@ -19,9 +19,14 @@ STRIDE_SETS = (
 )
 
 
+def cell_shapes(width: int, height: int, strides: Sequence[int]) -> list[tuple[int, int]]:
+    """The rows and columns of cells of each level for an input of `width` x `height` pixels."""
+    return [(-(-height // stride), -(-width // stride)) for stride in strides]
+
+
 def cell_counts(width: int, height: int, strides: Sequence[int]) -> list[int]:
     """The number of cells of each level for an input of `width` x `height` pixels."""
-    return [-(-width // stride) * -(-height // stride) for stride in strides]
+    return [rows * columns for rows, columns in cell_shapes(width, height, strides)]
 
 
 def strides_of(width: int, height: int, rows: int, anchors: int = 1) -> list[tuple[int, ...]]:

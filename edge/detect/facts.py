@@ -4,7 +4,7 @@ Families read it (`edge.detect.families`). Values are evidence that no shape giv
 probabilities, others are not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge.detect import part
 from edge.detect.classes import class_names, names_in
 from edge.detect.pictures import built_in
 from edge.infer import graph
@@ -19,7 +20,10 @@ from edge.infer.backend import Backend
 from edge.modelpack import Colour, ImageInput, Layout, Resize, Source, sha256_of
 
 _SEEDS = (1, 2)
+_LARGEST = (1.0, 255.0)  # value of each of the two pictures
 _TOLERANCE = 1e-3  # of probabilities in half precision
+# Operators that change the numbers of pixels or the order of colours.
+_PREPARES = frozenset(("Add", "BatchNormalization", "Div", "Gather", "InstanceNormalization", "Mul", "Split", "Sub"))
 
 
 class Tensor(NamedTuple):
@@ -116,11 +120,52 @@ class Facts:
         if self.picture is None:
             return []
         found = []
-        for seed, largest in zip(_SEEDS, (1.0, 255.0), strict=True):
+        for seed, largest in zip(_SEEDS, _LARGEST, strict=True):
             self._fill(seed, largest)
             self._network.run()
             found.append({name: np.array(array, np.float32) for name, array in self._network.outputs.items()})
         return found
+
+    @cached_property
+    def prepares(self) -> str:
+        """The operators in the file that change pixels before its first layer sees them, listed; empty without any."""
+        if self.picture is None:
+            return ""
+        return ", ".join(sorted(self.graph.before_layers(self.picture.name) & _PREPARES))
+
+    @cached_property
+    def _moved(self) -> list[dict[str, npt.NDArray[np.float32]]]:
+        """How far outputs are from `samples` where a part of the picture is changed, for the same two pictures."""
+        found = []
+        for seed, largest, before in zip(_SEEDS, _LARGEST, self.samples, strict=False):
+            self._fill(seed, largest)
+            self._change_part(largest)
+            self._network.run()
+            with np.errstate(invalid="ignore"):  # infinities of half precision
+                found.append({name: np.abs(array - before[name]) for name, array in self._network.outputs.items()})
+        return found
+
+    def follows(
+        self, strides: Sequence[int], outputs: Sequence[str], columns: slice, *, upright: bool = False, anchors: int = 1
+    ) -> bool | None:
+        """Whether rows of cells lie where they are thought to: those that a changed part of the picture moves most lie
+        there. The levels of `strides` are all in one output or each in its own of `outputs`, of which `columns` are
+        looked at; see `part.is_followed`, also for None.
+        """
+        assert self.picture is not None
+        found = []
+        for moved in self._moved:
+            tables = [moved[name].reshape(moved[name].shape[-2:]) for name in outputs]
+            changes = np.concatenate([(table.T if upright else table)[:, columns].sum(1) for table in tables])
+            found.append(part.is_followed(changes, self.picture.width, self.picture.height, strides, anchors))
+        return None if all(one is None for one in found) else True in found
+
+    def with_constant(self, name: str, values: Sequence[float]) -> dict[str, npt.NDArray[np.float32]]:
+        """All outputs for the second built-in picture where input `name` holds `values`."""
+        self._fill(_SEEDS[1], _LARGEST[1])
+        self._network.inputs[name][...] = values
+        self._network.run()
+        return {name: np.array(array, np.float32) for name, array in self._network.outputs.items()}
 
     def columns(self, *outputs: str) -> Columns:
         """The columns of outputs of the same width, their rows taken together."""
@@ -139,6 +184,15 @@ class Facts:
                 array[...] = wanted.width, wanted.height
             else:
                 array[...] = 0
+
+    def _change_part(self, largest: float) -> None:
+        wanted = self.picture
+        assert wanted is not None
+        picture = self._network.inputs[wanted.name].reshape(self.inputs[wanted.name].shape[-3:])
+        if wanted.layout == "nhwc-uint8":
+            part.invert(picture.transpose(2, 0, 1), 255)
+        else:
+            part.invert(picture, largest)
 
 
 def _run(flags: npt.NDArray[np.bool_]) -> int:

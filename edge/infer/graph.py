@@ -30,6 +30,20 @@ MOVES = frozenset(
         "Unsqueeze",
     )
 )
+# Operators with weights: layers.
+LAYERS = frozenset(
+    (
+        "Conv",
+        "ConvInteger",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "MatMulInteger",
+        "QLinearConv",
+        "QLinearMatMul",
+    )
+)
+_NOT_VALUES = frozenset(("Shape", "Size"))  # what they put out does not depend on the values that they read
 _LARGEST_CONSTANT_BYTES = 8
 _NUMBERS = {1: "<f", 6: "<i", 7: "<q", 11: "<d"}  # TensorProto.DataType: float, int32, int64, double
 
@@ -116,6 +130,20 @@ class Graph:
             if node is not None:
                 found.add(node.op)
                 fresh = [name for name in node.inputs if name not in seen]
+                seen.update(fresh)
+                waiting += fresh
+        return frozenset(found)
+
+    def before_layers(self, tensor: str) -> frozenset[str]:
+        """The kinds of operators, those of `MOVES` apart, that the values of an input pass before the first layers."""
+        found: set[str] = set()
+        waiting, seen = [tensor], {tensor}
+        while waiting:
+            for node in self._real_readers(waiting.pop()):
+                if node.op in LAYERS or node.op in _NOT_VALUES:
+                    continue
+                found.add(node.op)
+                fresh = [name for name in node.outputs if name not in seen]
                 seen.update(fresh)
                 waiting += fresh
         return frozenset(found)

@@ -19,7 +19,7 @@ _MIDDLE = {"cxcywh": True, "cxcywh-share": True, "xyxy": False, "yxyx-share": Fa
 
 
 class Column(NamedTuple):
-    """A column of an output: the rows as a table, and its number."""
+    """A column of an output: the rows as a table, and its number; of boxes the first of their four."""
 
     table: Float32s
     number: int
@@ -35,24 +35,23 @@ def table(array: npt.NDArray[Any]) -> Float32s:
 class ListDecoder:
     """Decodes a list of boxes with one score and one class number each.
 
-    `boxes` are the rows whose columns 0 to 3 are a box, `scores` and `labels` where those are. Rows of classes that the
-    description has no name for are `UNNAMED`. See `edge.detect.families.family.Family.decoder` for the others.
+    `boxes`, `scores` and `labels` are where those are. Rows of classes that the description has no name for are
+    `UNNAMED`. See `edge.detect.families.family.Family.decoder` for the others.
     """
 
     def __init__(
-        self, detector: Detector, boxes: Float32s, scores: Column, labels: Column, classes: Sequence[int], floor: float
+        self, detector: Detector, boxes: Column, scores: Column, labels: Column, classes: Sequence[int], floor: float
     ):
-        self._boxes = boxes
-        self._columns = *scores, *labels
+        self._columns = *boxes, *scores, *labels
         self._form = _form(detector)
         self._wanted = np.zeros(len(detector.classes), np.bool_)
         self._wanted[list(classes)] = True
         self._floor = floor
-        self.candidates = Candidates.room(len(boxes))
+        self.candidates = Candidates.room(len(boxes.table))
 
     def __call__(self) -> int:
         """Fill the first rows of `candidates` and return how many; `BROKEN` if NaN is met, `UNNAMED`."""
-        return int(_decode_list(self._boxes, *self._columns, self._wanted, self._floor, *self._form, *self.candidates))
+        return int(_decode_list(*self._columns, self._wanted, self._floor, *self._form, *self.candidates))
 
 
 class QueryDecoder:
@@ -112,12 +111,12 @@ def _put_box(
 
 
 @entry(
-    buffer(np.float32, 2), buffer(np.float32, 2), int64, buffer(np.float32, 2), int64,
+    buffer(np.float32, 2), int64, buffer(np.float32, 2), int64, buffer(np.float32, 2), int64,
     buffer(np.bool_), float32, boolean, boolean, float32, float32,
     buffer(np.float32, 2), buffer(np.float32), buffer(np.int32),
 )  # fmt: skip
 def _decode_list(
-    boxes: Float32s, scores: Float32s, score_column: int, labels: Float32s, label_column: int,
+    boxes: Float32s, box_column: int, scores: Float32s, score_column: int, labels: Float32s, label_column: int,
     wanted: npt.NDArray[np.bool_], floor: float, middle: bool, y_first: bool, width: float, height: float,
     boxes_out: Float32s, scores_out: Float32s, classes_out: Int32s,
 ) -> int:  # fmt: skip
@@ -132,7 +131,7 @@ def _decode_list(
         if not 0 <= label < wanted.shape[0]:
             return -2
         if wanted[int64(label)]:
-            if not _put_box(boxes[i], middle, y_first, width, height, count, boxes_out):
+            if not _put_box(boxes[i, box_column : box_column + 4], middle, y_first, width, height, count, boxes_out):
                 return -1
             scores_out[count], classes_out[count] = score, int64(label)
             count += 1

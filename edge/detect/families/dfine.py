@@ -7,10 +7,12 @@ write them, boxes are shares of the picture and scores are logits.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
-from edge.detect.families import queries, rfdetr
+from edge.detect.families import listed, queries, rfdetr
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
@@ -18,6 +20,7 @@ NAME = "dfine"
 OUTPUTS = ("labels", "boxes", "scores")
 _SIZE = "orig_target_sizes"
 _VIT_PATCH = (16, 16)
+_TOLERANCE = 1e-3  # of boxes in half precision
 _TITLE = "D-FINE, RT-DETR or DEIM"
 _ASSUMED = "RGB of 0..1, the aspect ratio not kept"
 
@@ -35,7 +38,13 @@ def _read_queries(facts: Facts) -> list[Reading]:
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
     head = Head(NAME, found.outputs, scores="logits", boxes="cxcywh-share")
     detector = Detector(facts.source(_TITLE), image, head, facts.classes(found.classes), {}, nms_iou=1.0)
-    return [Reading(detector, "how pictures are prepared" if found.shown else "that labels are logits", _ASSUMED)]
+    return [
+        Reading(
+            detector,
+            "how pictures are prepared" if found.shown else "that boxes are middles and sizes, and labels logits",
+            _ASSUMED,
+        )
+    ]
 
 
 def _read_lists(facts: Facts) -> list[Reading]:
@@ -47,19 +56,33 @@ def _read_lists(facts: Facts) -> list[Reading]:
         return []
     if len(sizes) != 1 or facts.inputs[sizes[0]].shape != (1, 2):
         return []
+    names = names_in(facts.metadata)
+    count = _class_count(facts)
+    classes = names or facts.classes(count or 1)
+    found = [listed.Rows(s["boxes"][0], s["scores"][0], s["labels"][0]) for s in facts.samples]
+    shown = listed.shown(found, classes=len(classes) if names or count else None)
+    if shown is False:
+        return []
     doubt = ""
     if sizes[0] != _SIZE:
         doubt = f"that {sizes[0]} is the size in which boxes are wanted, width first"
     elif _sees_patches(facts):
         doubt = "whether ImageNet's mean and std are subtracted, as for DEIMv2's larger backbones"
-    names = names_in(facts.metadata)
-    count = _class_count(facts)
-    classes = names or facts.classes(count or 1)
+    elif not shown or not _is_width_first(facts, sizes[0]):
+        doubt = f"that boxes are x1, y1, x2, y2 in the size that {sizes[0]} names, width first"
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
     head = Head(NAME, OUTPUTS, boxes="xyxy")
     size: dict[str, tuple[float, ...]] = {sizes[0]: (float(image.width), float(image.height))}
     detector = Detector(facts.source(_TITLE), image, head, classes, {}, nms_iou=1.0, constants=size)
     return [Reading(detector, doubt, _ASSUMED, counted=bool(names or count))]
+
+
+def _is_width_first(facts: Facts, size: str) -> bool:
+    """Whether boxes become twice as wide and no higher where the first number of input `size` is doubled."""
+    assert facts.picture is not None
+    width, height = facts.picture.width, facts.picture.height
+    before, after = (facts.with_constant(size, (w, height))["boxes"][0] for w in (width, 2 * width))
+    return bool(np.allclose(after, before * (2, 1, 2, 1), rtol=_TOLERANCE, atol=_TOLERANCE * width))
 
 
 def _sees_patches(facts: Facts) -> bool:
@@ -93,7 +116,7 @@ def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: f
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
 
     labels, boxes, scores = of_outputs(arrays, detector.head.outputs)
-    return ListDecoder(detector, boxes, Column(scores, 0), Column(labels, 0), classes, floor)
+    return ListDecoder(detector, Column(boxes, 0), Column(scores, 0), Column(labels, 0), classes, floor)
 
 
 DFINE = Family(NAME, "D-FINE, RT-DETR, DEIM: RGB of 0..1, squashed", read, outputs, decoder)

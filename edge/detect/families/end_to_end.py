@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
-from edge.detect.families import yolo
+from edge.detect.families import listed, yolo
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
@@ -24,24 +22,18 @@ def read(facts: Facts) -> list[Reading]:
         return []
     (name,) = facts.outputs
     names = names_in(facts.metadata)
+    tables = [sample[name][0] for sample in facts.samples]
+    rows = [listed.Rows(table[:, :4], table[:, 4], table[:, 5]) for table in tables]
+    shown = listed.shown(rows, classes=None if names is None else len(names))
+    if shown is False:
+        return []
     doubt = "" if names is not None else "how pictures are prepared, and its classes"
-    if not all(_is_list(sample[name][0]) for sample in facts.samples):
-        if facts.columns(name).say_something:
-            return []
+    if shown is None:
         doubt = "that rows are x1, y1, x2, y2, score and class"
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)
     head = Head(NAME, (name,), boxes="xyxy")
     detector = Detector(facts.source("end-to-end YOLO"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
     return [Reading(detector, doubt, yolo.ASSUMED, counted=names is not None)]
-
-
-def _is_list(rows: np.ndarray) -> bool:
-    """Whether rows that are in use are boxes, scores and class numbers, and there are some."""
-    used = rows[rows[:, 4] > 0]
-    scores, classes = used[:, 4], used[:, 5]
-    ordered = (used[:, 2] >= used[:, 0]).all() and (used[:, 3] >= used[:, 1]).all()
-    numbers = (classes == np.round(classes)).all() and (classes >= 0).all()
-    return bool(len(used) and np.ptp(rows[:, :4]) > 0 and ordered and numbers and (scores <= 1).all())
 
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
@@ -54,7 +46,7 @@ def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: f
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
 
     (rows,) = of_outputs(arrays, detector.head.outputs)
-    return ListDecoder(detector, rows, Column(rows, 4), Column(rows, 5), classes, floor)
+    return ListDecoder(detector, Column(rows, 0), Column(rows, 4), Column(rows, 5), classes, floor)
 
 
 END_TO_END = Family(

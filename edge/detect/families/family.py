@@ -19,13 +19,15 @@ class Reading:
 
     `doubt` is empty where the file itself shows that the reading is right, and else says what it does not show.
     `assumed` says what no file of the family shows, though all published networks of it agree. Where the file does not
-    show how many classes there are, they are not `counted`: their names must be given.
+    show how many classes there are, they are not `counted`: their names must be given. `prepares`: networks of the
+    family subtract mean and divide by std themselves; of another family's, one that does is asked about.
     """
 
     detector: Detector
     doubt: str = ""
     assumed: str = ""
     counted: bool = True
+    prepares: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,18 @@ def layouts(facts: Facts) -> list[Layout]:
         return []
     if tuple(facts.outputs) == OWN_OUTPUTS:
         return _own(facts)
-    return _one_output(facts) if len(shapes) == 1 else per_level(facts)
+    found = _one_output(facts) if len(shapes) == 1 else per_level(facts)
+    return [layout if layout.doubt else layout._replace(doubt=_place(facts, layout)) for layout in found]
+
+
+def _place(facts: Facts, layout: Layout) -> str:
+    """What speaks against the order of cells, of classes or of distributions."""
+    half = len(layout.outputs) // 2
+    scores, sides = (layout.outputs[:half], layout.outputs[half:]) if half else (layout.outputs,) * 2
+    first = 0 if half else layout.classes
+    parts = ((scores, slice(layout.classes)), (sides, slice(first, None)))
+    wrong = any(facts.follows(layout.strides, outputs, columns) is False for outputs, columns in parts)
+    return "that its cells lie row by row, the finest level first" if wrong else ""
 
 
 def _own(facts: Facts) -> list[Layout]:
@@ -74,7 +85,8 @@ def _one_output(facts: Facts) -> list[Layout]:
     columns = facts.columns(name)
     if columns.say_something:
         fitting = [count for count in range(columns.leading, 0, -1) if width - count >= 8 and (width - count) % 4 == 0]
-        classes, doubt = fitting[0] if fitting else 0, ""
+        classes = fitting[0] if fitting else 0
+        doubt = "" if classes == columns.leading else "where classes end and distributions begin"
         if columns.unit[classes:].mean() > MOST_BY_CHANCE:
             return []
         if not facts.graph.is_joined(name):

@@ -26,7 +26,14 @@ def queries(facts: Facts, *names: tuple[str, str]) -> Queries | None:
         if len(boxes) != 3 or boxes[2] != 4 or len(labels) != 3 or labels[:2] != boxes[:2]:
             continue
         shares, logits = facts.columns(pair[0]), facts.columns(pair[1])
-        shown = bool(shares.unit.all() and shares.say_something and not logits.unit.all())
+        shown = bool(
+            shares.unit.all() and shares.say_something and not logits.unit.all() and not _corners(facts, pair[0])
+        )
         if shown or not logits.say_something:
             return Queries(pair, labels[2], shown)
     return None
+
+
+def _corners(facts: Facts, output: str) -> bool:
+    """Whether all boxes could be two corners: of middles and sizes, many are smaller than they are far out."""
+    return all((sample[output][..., 2:] >= sample[output][..., :2]).all() for sample in facts.samples)

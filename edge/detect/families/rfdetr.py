@@ -23,7 +23,7 @@ def read(facts: Facts) -> list[Reading]:
     detector = Detector(facts.source("RF-DETR"), image, head, facts.classes(found.classes), {}, nms_iou=1.0)
     doubt = "" if found.outputs == queries.RFDETR else "how pictures are prepared"
     if not found.shown:
-        doubt = "that boxes are shares of the picture and labels are logits"
+        doubt = "that boxes are middles and sizes in shares of the picture, and labels logits"
     return [Reading(detector, doubt, "RGB with ImageNet's mean and std, the aspect ratio not kept")]
 
 

@@ -1,6 +1,8 @@
 """RTMDet as MMDeploy writes it, NMS in the graph: boxes with scores, and class numbers.
 
-MMDeploy writes all detectors of MMDetection like this, and each has its own way to prepare pictures, so it is asked.
+MMDeploy writes all detectors of MMDetection like this, and each has its own way to prepare pictures. RTMDet is the only
+one of them on CSPNeXt, whose blocks have depthwise convolutions of 5x5 (Lyu et al. 2022, arXiv 2212.07784, section 3.2)
+and a gate on channels by a hard sigmoid; a network without them is asked about.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
-from edge.detect.families import yolo
+from edge.detect.families import listed, yolo
 from edge.detect.families.family import Arrays, Family, Reading
+from edge.infer.graph import Graph
 from edge.modelpack import Detector, Head
 
 NAME = "rtmdet"
@@ -17,6 +20,7 @@ OUTPUTS = ("dets", "labels")
 # Of RTMDet's configurations, in pixel values.
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
+_ASSUMED = "BGR with RTMDet's mean and std, letterbox with the picture in the corner"
 
 
 def read(facts: Facts) -> list[Reading]:
@@ -27,10 +31,27 @@ def read(facts: Facts) -> list[Reading]:
     if len(boxes) != 3 or boxes[0] != 1 or boxes[2] != 5 or labels != boxes[:2]:
         return []
     names = names_in(facts.metadata)
+    rows = [listed.Rows(s["dets"][0, :, :4], s["dets"][0, :, 4], s["labels"][0]) for s in facts.samples]
+    shown = listed.shown(rows, classes=None if names is None else len(names))
+    if shown is False:
+        return []
+    doubt = "" if shown else "that dets are x1, y1, x2, y2 and score"
+    if not _is_cspnext(facts.graph):
+        doubt = "that it is an RTMDet, not another detector of MMDeploy"
     image = facts.picture.wants("bgr", MEAN_BGR, STD_BGR, "letterbox", yolo.PAD)
     head = Head(NAME, OUTPUTS, boxes="xyxy")
     detector = Detector(facts.source("RTMDet"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
-    return [Reading(detector, "that it is an RTMDet, not another detector of MMDeploy", counted=names is not None)]
+    return [Reading(detector, doubt, _ASSUMED, counted=names is not None)]
+
+
+def _is_cspnext(graph: Graph) -> bool:
+    """Whether there are depthwise convolutions of 5x5 with SiLU behind them, and gates by a hard sigmoid."""
+    large = any(
+        node.op == "Conv" and node.numbers.get("kernel_shape") == (5, 5) and node.numbers.get("group", (1,)) > (1,)
+        for node in graph.nodes
+    )
+    is_silu = "Mul" in graph.feeds("Sigmoid") and "HardSwish" not in graph.operators
+    return large and is_silu and "HardSigmoid" in graph.operators
 
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
@@ -43,7 +64,7 @@ def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: f
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
 
     boxes, labels = of_outputs(arrays, detector.head.outputs)
-    return ListDecoder(detector, boxes, Column(boxes, 4), Column(labels, 0), classes, floor)
+    return ListDecoder(detector, Column(boxes, 0), Column(boxes, 4), Column(labels, 0), classes, floor)
 
 
 RTMDET = Family(NAME, "RTMDet of MMDeploy: BGR with its mean and std, letterbox in the corner", read, outputs, decoder)

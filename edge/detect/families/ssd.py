@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
+from edge.detect.families import listed
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
@@ -24,7 +25,13 @@ def read_ssd(facts: Facts) -> list[Reading]:
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "squash")
     head = Head(SSD, OUTPUTS, boxes="yxyx-share")
     detector = Detector(facts.source("SSD"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    rows = [listed.Rows(*(sample[name][0] for name in OUTPUTS)) for sample in facts.samples]
+    shown = listed.shown(rows, shares=True, classes=None if names is None else len(names))
+    if shown is False:
+        return []
     doubt = "" if image.layout == "nhwc-uint8" else "how pictures are prepared"
+    if shown is None:
+        doubt = "that boxes are shares of the picture, y first"
     return [Reading(detector, doubt, "RGB, the aspect ratio not kept", counted=names is not None)]
 
 
@@ -39,9 +46,16 @@ def read_torchvision(facts: Facts) -> list[Reading]:
         return []
     names = names_in(facts.metadata)
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
-    head = Head(TORCHVISION, (boxes[0], scores[0], labels[0]), boxes="xyxy")
+    wanted = boxes[0], scores[0], labels[0]
+    rows = [listed.Rows(*(sample[name] for name in wanted)) for sample in facts.samples]
+    shown = listed.shown(rows, classes=None if names is None else len(names))
+    if shown is False:
+        return []
+    head = Head(TORCHVISION, wanted, boxes="xyxy")
     detector = Detector(facts.source("torchvision"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
-    return [Reading(detector, "", "RGB of 0..1, the aspect ratio not kept", counted=names is not None)]
+    doubt = "" if shown else "that boxes are x1, y1, x2, y2 in pixels"
+    assumed = "RGB of 0..1, the aspect ratio not kept"
+    return [Reading(detector, doubt, assumed, counted=names is not None, prepares=True)]
 
 
 def outputs_ssd(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
@@ -59,7 +73,7 @@ def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: f
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without
 
     boxes, scores, labels = of_outputs(arrays, detector.head.outputs)
-    return ListDecoder(detector, boxes, Column(scores, 0), Column(labels, 0), classes, floor)
+    return ListDecoder(detector, Column(boxes, 0), Column(scores, 0), Column(labels, 0), classes, floor)
 
 
 SSD_FAMILY = Family(SSD, "SSD, EfficientDet of TensorFlow: RGB of 0..255, squashed", read_ssd, outputs_ssd, decoder)

@@ -6,6 +6,7 @@ import numpy as np
 
 from edge.detect.cells import centres, strides_of
 from edge.detect.facts import Columns, Facts
+from edge.types import Float32s
 
 # Of letterboxes in all of them.
 PAD = 114
@@ -29,7 +30,7 @@ def rows_of(facts: Facts, anchors: int = 1) -> list[Rows]:
     """The ways to read the only output, or the first one beside raw heads `[1, A, h, w, ...]`, as rows of cells.
 
     `boxes` is None where the values are neither near their cells nor those of a raw grid: rows in another order, other
-    strides, or nothing that varies.
+    strides, corners in place of middles, or nothing that varies.
     """
     if facts.picture is None or not facts.outputs:
         return []
@@ -52,6 +53,17 @@ def columns(facts: Facts, rows: Rows) -> Columns:
     return Columns.over(table, axis=1)
 
 
+def is_out_of_place(facts: Facts, rows: Rows, anchors: int = 1) -> bool:
+    """Whether the scores are seen to be of other cells than those of their rows."""
+    follows = facts.follows(rows.strides, [rows.output], slice(4, None), upright=rows.upright, anchors=anchors)
+    return follows is False
+
+
+def is_sure_of_objects(facts: Facts, rows: Rows) -> bool:
+    """Whether the objectness, in column 4, is 1 in all rows: there is none."""
+    return all((sample[rows.output][0][:, 4] == 1).all() for sample in facts.samples)
+
+
 def _boxes(
     facts: Facts, name: str, strides: tuple[int, ...], upright: bool, anchors: int
 ) -> Literal["grid", "cxcywh"] | None:
@@ -64,9 +76,15 @@ def _boxes(
         table = sample[name][0].T if upright else sample[name][0]
         if not np.isfinite(table[:, :4]).all() or np.ptp(table[:, :2]) == 0:
             continue
-        away, others = (np.median(np.abs(table[:, :2] - p) / sizes, axis=0).max() for p in (points, elsewhere))
-        if away <= min(_NEAR, _NEARER * others) and (table[:, 2:4] >= 0).all():
+        middles, of_corners = table[:, :2], (table[:, :2] + table[:, 2:4]) / 2
+        near = min(_NEAR, _NEARER * _away(middles, elsewhere, sizes), _away(of_corners, points, sizes))
+        if _away(middles, points, sizes) <= near and (table[:, 2:4] >= 0).all():
             forms.add("cxcywh")
         elif np.median(np.abs(table[:, :4])) <= 2 * _NEAR and anchors == 1:
             forms.add("grid")
     return "cxcywh" if "cxcywh" in forms else "grid" if forms else None
+
+
+def _away(middles: Float32s, points: Float32s, strides: Float32s) -> float:
+    """How many strides half of the middles are at least away from their points, in x or in y."""
+    return float(np.median(np.abs(middles - points) / strides, axis=0).max())

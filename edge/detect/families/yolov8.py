@@ -11,6 +11,7 @@ from edge.modelpack import Detector, Head
 
 NAME = "yolov8"
 NMS_IOU = 0.7  # the default of ultralytics
+_WITH_OBJECTNESS = 4 + 1 + 80
 
 
 def read(facts: Facts) -> list[Reading]:
@@ -38,12 +39,14 @@ def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:
         return "that nothing changes its values behind the head"
     if not rows.upright:  # not as ultralytics writes it, whose pictures are known
         return "how pictures are prepared" if named else "that there is no objectness"
+    if yolo.is_out_of_place(facts, rows):
+        return "that scores are in the order of the boxes"
     if named:
         return ""
     parts = facts.graph.parts(rows.output)
     if parts[-1] != "Sigmoid" or "Sigmoid" in parts[:-1]:
         return "that all behind the boxes are classes, not an angle or points"
-    return ""
+    return "that there is no objectness before COCO's 80 classes" if rows.width == _WITH_OBJECTNESS else ""
 
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:

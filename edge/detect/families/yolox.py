@@ -29,7 +29,7 @@ def _family(name: str, about: str, colour: Colour, mean: Triple, std: Triple) ->
             classes = rows.width - 5
             seen = yolo.columns(facts, rows)
             shown = rows.boxes is not None and seen.trailing >= classes + 1 and not seen.unit[:4].all()
-            if seen.say_something and not shown:
+            if seen.say_something and (not shown or yolo.is_sure_of_objects(facts, rows)):
                 continue
             doubt = "how pictures are prepared" if shown else "that boxes, objectness and classes are in this order"
             image = facts.picture.wants(colour, mean, std, "letterbox", yolo.PAD)

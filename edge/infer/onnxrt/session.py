@@ -94,6 +94,9 @@ class OnnxRuntime:
         if rows not in self._bindings:
             self._bindings[rows] = self._bind(rows)
         binding = self._bindings[rows]
+        if self._varying:  # else the arrays of the run before would be written into, whose sizes were other ones
+            binding.clear_binding_outputs()
+            self._bind_outputs(binding, rows)
         try:
             with runs:
                 self._session.run_with_iobinding(binding)
@@ -134,14 +137,20 @@ class OnnxRuntime:
         if not 1 <= rows <= self._max_batch:
             raise ValueError(f"batch {rows}: expected 1 to {self._max_batch}")
         binding = self._session.io_binding()
-        for bind, buffers in ((binding.bind_input, self.inputs), (binding.bind_output, self.outputs)):
-            for name, buffer in buffers.items():
-                if name in self._varying:
-                    bind(name, "cpu")
-                    continue
-                used = buffer[:rows] if name in self._dynamic else buffer
-                bind(name, "cpu", 0, used.dtype.type, used.shape, used.ctypes.data)
+        for name, buffer in self.inputs.items():
+            used = buffer[:rows] if name in self._dynamic else buffer
+            binding.bind_input(name, "cpu", 0, used.dtype.type, used.shape, used.ctypes.data)
+        if not self._varying:
+            self._bind_outputs(binding, rows)
         return binding
+
+    def _bind_outputs(self, binding: Any, rows: int) -> None:
+        for name, buffer in self.outputs.items():
+            if name in self._varying:
+                binding.bind_output(name, "cpu")
+                continue
+            used = buffer[:rows] if name in self._dynamic else buffer
+            binding.bind_output(name, "cpu", 0, used.dtype.type, used.shape, used.ctypes.data)
 
 
 def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSession:

@@ -54,9 +54,9 @@ def test_lists_equal_the_obvious_form(
     rows[:, :4] = random.normal(0.5, 0.4, (count, 4)) * (1 if form.endswith("share") else 60)
     rows[:, 4] = random.integers(-1, 9, count) / 8
     rows[:, 5] = random.integers(0, classes, count)
-    boxes, scores, labels = rows, Column(rows, 4), Column(rows, 5)
+    boxes, scores, labels = Column(rows, 0), Column(rows, 4), Column(rows, 5)
     if not together:
-        boxes = np.ascontiguousarray(rows[:, :4])
+        boxes = Column(np.ascontiguousarray(rows[:, :4]), 0)
         scores, labels = (Column(np.ascontiguousarray(rows[:, i : i + 1]), 0) for i in (4, 5))
     expected = [[*corners(row[:4], form), *row[4:]] for row in rows if row[4] >= floor and int(row[5]) in wanted]
     compare(ListDecoder(description(classes, form), boxes, scores, labels, wanted, floor), expected)
@@ -106,7 +106,10 @@ def test_queries_beyond_the_room_for_logits() -> None:
 def test_what_cannot_be_is_told(column: int, value: float, found: int) -> None:
     rows = np.array([[1, 2, 3, 4, 0.9, 0], [1, 2, 3, 4, 0.9, 1]], np.float32)
     rows[1, column] = value
-    assert ListDecoder(description(3, "xyxy"), rows, Column(rows, 4), Column(rows, 5), [0, 1, 2], 0.1)() == found
+    assert (
+        ListDecoder(description(3, "xyxy"), Column(rows, 0), Column(rows, 4), Column(rows, 5), [0, 1, 2], 0.1)()
+        == found
+    )
 
 
 @pytest.mark.parametrize("broken", ["box", "score"])

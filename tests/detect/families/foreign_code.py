@@ -204,9 +204,11 @@ def torchvision(out: Path) -> Callable[[np.ndarray], Detections]:
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
     torch.manual_seed(0)
-    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, score_thresh=FLOOR)
+    # All that it finds: of many with the same score, PyTorch and ONNX Runtime would cut off others.
+    everything = {"score_thresh": FLOOR, "topk_candidates": 100_000, "detections_per_img": 100_000}
+    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, **everything)
     model = model.eval()
-    spread(model.head, (6 * CLASSES,), 0.0)
+    spread(model, (6 * CLASSES,), 0.0)
     names = {"input_names": ["image"], "output_names": ["boxes", "scores", "labels"]}
     example = [torch.rand(3, 320, 320)]
     torch.onnx.export(model, (example,), str(out / "model.onnx"), opset_version=16, dynamo=False, **names)
@@ -216,6 +218,140 @@ def torchvision(out: Path) -> Callable[[np.ndarray], Detections]:
         (found,) = model([torch.from_numpy(np.ascontiguousarray(pixels, np.float32)) / 255])
         scale = torch.tensor([image.shape[1], image.shape[0]] * 2) / 320
         return found["boxes"] * scale, found["scores"], found["labels"]
+
+    return detect
+
+
+def rtmdet(out: Path) -> Callable[[np.ndarray], Detections]:
+    """rtmdet: RTMDet-tiny, decoded by the package, NMS in the graph, its outputs under MMDeploy's names; pictures as
+    MMDetection's configuration of RTMDet prepares them."""
+    from rtmdet import RTMDet
+    from torchvision.ops import nms
+
+    torch.manual_seed(0)
+    model = RTMDet.from_preset("tiny", img_size=SIZE, num_classes=CLASSES, pretrained=False).eval()
+    spread(model, (CLASSES,), -1.0)
+    for last in model.bbox_head.rtm_reg:
+        last.bias.data += 40.0
+
+    class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixels: torch.Tensor) -> Any:
+            (boxes,), (scores,), (classes,) = self.model(pixels)
+            # Of 4096 pixels: coordinates of other classes are moved so far away, in float32.
+            kept = nms(boxes + 4096.0 * classes[:, None], scores[:, 0], 0.65)
+            return torch.cat([boxes, scores], 1)[kept][None], classes[kept][None]
+
+    names = {"input_names": ["input"], "output_names": ["dets", "labels"], "opset_version": 17, "dynamo": False}
+    torch.onnx.export(Exported(), torch.rand(1, 3, SIZE, SIZE), str(out / "model.onnx"), **names)
+    mean, std = (np.array(v, np.float32) for v in ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395)))
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        height, width = image.shape[:2]
+        ratio = min(SIZE / height, SIZE / width)
+        resized = cv2.resize(image, (round(width * ratio), round(height * ratio)), interpolation=cv2.INTER_LINEAR)
+        padded = np.full((SIZE, SIZE, 3), 114, np.uint8)
+        padded[: resized.shape[0], : resized.shape[1]] = resized
+        tensor = np.ascontiguousarray(((padded - mean) / std).transpose(2, 0, 1)[None])
+        dets, labels = network.run(None, {"input": tensor})
+        kept = dets[0, :, 4] >= FLOOR
+        scale = [width / resized.shape[1], height / resized.shape[0]] * 2
+        return dets[0, kept, :4] * scale, dets[0, kept, 4], labels[0, kept]
+
+    return detect
+
+
+def yolov6(out: Path, end_to_end: bool = False) -> Callable[[np.ndarray], Detections]:
+    """yolov6detect: YOLOv6-nano of Meituan, with ONNX Runtime's NMS in the graph or without."""
+    import yolov6
+    from yolov6.data.data_augment import letterbox
+    from yolov6.models.end2end import ONNX_ORT
+    from yolov6.models.yolo import build_model
+    from yolov6.utils.config import Config
+    from yolov6.utils.nms import non_max_suppression
+
+    torch.manual_seed(0)
+    settings = Config.fromfile(str(Path(yolov6.__file__).parent / "configs/yolov6n.py"))
+    settings.training_mode = "repvgg"
+    model = build_model(settings, CLASSES, "cpu").eval()
+    spread(model, (CLASSES,), -1.0)
+
+    class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.finish = ONNX_ORT(100_000, 0.45, FLOOR) if end_to_end else None
+
+        def forward(self, pixels: torch.Tensor) -> Any:
+            found = self.model(pixels)[0]
+            return found if self.finish is None else self.finish(found)
+
+    outputs = ["num_dets", "det_boxes", "det_scores", "det_classes"] if end_to_end else ["outputs"]
+    names = {"input_names": ["images"], "output_names": outputs, "opset_version": 13, "dynamo": False}
+    torch.onnx.export(Exported(), torch.rand(1, 3, SIZE, SIZE), str(out / "model.onnx"), **names)
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels, ratio, (left, top) = letterbox(image, SIZE, auto=False)
+        tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
+        raw = network.run(None, {"images": tensor})
+        if end_to_end:
+            (count,), boxes, scores, classes = (torch.from_numpy(array[0]) for array in raw)
+            found = torch.cat([boxes, scores[:, None], classes[:, None].float()], 1)[:count]
+        else:
+            (found,) = non_max_suppression(torch.from_numpy(raw[0]), FLOOR, 0.45, max_det=100_000)
+        boxes = (found[:, :4] - torch.tensor([left, top] * 2)) / ratio
+        return boxes, found[:, 4], found[:, 5]
+
+    return detect
+
+
+def yolov7(out: Path, end_to_end: bool = False, maps: bool = False) -> Callable[[np.ndarray], Detections]:
+    """yolov7_package: a small YOLOv7 of its blocks and head, as its --grid exports it, with --end2end --max-wh, or with
+    neither (`maps`)."""
+    from yolov7_package.models.experimental import ONNX_ORT
+    from yolov7_package.models.yolo import Model
+    from yolov7_package.utils.datasets import letterbox
+    from yolov7_package.utils.general import non_max_suppression
+
+    torch.manual_seed(0)
+    anchors = [[12, 16, 19, 36, 40, 28], [36, 75, 76, 55, 72, 146], [142, 110, 192, 243, 459, 401]]
+    body = [[-1, 1, "Conv", [8 << i, 3, 2]] for i in range(5)]
+    head = [[[2, 3, 4], 1, "IDetect", ["nc", "anchors"]]]
+    model = Model({"nc": CLASSES, "depth_multiple": 1.0, "width_multiple": 1.0, "anchors": anchors, "backbone": body,
+                   "head": head}).eval().fuse()  # fmt: skip
+    spread(model, (3 * (5 + CLASSES),))
+    model.model[-1].concat, model.model[-1].export = not maps, maps
+
+    class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.finish = ONNX_ORT(100_000, 0.45, FLOOR, 7680) if end_to_end else None
+
+        def forward(self, pixels: torch.Tensor) -> Any:
+            found = self.model(pixels)
+            return found if self.finish is None else self.finish(found)
+
+    names = {"input_names": ["images"], "output_names": ["output"], "opset_version": 13, "dynamo": False}
+    torch.onnx.export(Exported(), torch.rand(1, 3, SIZE, SIZE), str(out / "model.onnx"), **names)
+    network = session(out / "model.onnx")
+
+    def detect(image: np.ndarray) -> Detections:
+        pixels, (ratio, _), (left, top) = letterbox(image, SIZE, auto=False)
+        tensor = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1), np.float32)[None] / 255
+        (raw,) = network.run(None, {"images": tensor})
+        if end_to_end:
+            found = torch.from_numpy(raw[:, [1, 2, 3, 4, 6, 5]])
+        else:
+            (found,) = non_max_suppression(torch.from_numpy(raw), FLOOR, 0.45)
+            assert len(found) < 300  # where it cuts off
+        boxes = (found[:, :4] - torch.tensor([left, top] * 2)) / ratio
+        return boxes, found[:, 4], found[:, 5]
 
     return detect
 
@@ -322,6 +458,12 @@ CASES: dict[str, Callable[[Path], Callable[[np.ndarray], Detections]]] = {
     "yolo11n-nms": lambda out: ultralytics(out, "yolo11n", nms=True, conf=FLOOR, iou=0.7),
     "yolov5n-anchors": yolov5,
     "torchvision": torchvision,
+    "rtmdet": rtmdet,
+    "yolov6": yolov6,
+    "yolov6-end2end": lambda out: yolov6(out, end_to_end=True),
+    "yolov7": yolov7,
+    "yolov7-end2end": lambda out: yolov7(out, end_to_end=True),
+    "yolov7-maps": lambda out: yolov7(out, maps=True),
     "rt-detr": lambda out: transformers(out, "RTDetr"),
     "rt-detrv2": lambda out: transformers(out, "RTDetrV2"),
     "d-fine": lambda out: transformers(out, "DFine"),
@@ -336,7 +478,7 @@ def main(case: str, pictures: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         detect = CASES[case](out)
-        if case.endswith(("-pose", "-seg", "-obb", "-cls")):
+        if case.endswith(("-pose", "-seg", "-obb", "-cls", "-maps")):
             return
         arrays = dict(_arrays(detect, sorted(pictures.glob("*.png"))))
     np.savez(out / "expected.npz", **arrays)  # type: ignore[arg-type]

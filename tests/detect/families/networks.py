@@ -133,9 +133,17 @@ def per_level(path: Path, *, how: str = "Concat", classes: int = COCO, shuffled:
     return net.write(path)
 
 
-def yolox(path: Path, *, classes: int = COCO, decoded: bool = False, bias: float = -1.0, **options: Any) -> Path:
-    """`[1, N, 5 + C]`: offsets and logarithms in grid units, or `decoded` to pixels; objectness, classes, whose logits
-    have a `bias`."""
+def yolox(
+    path: Path,
+    *,
+    classes: int = COCO,
+    decoded: bool = False,
+    sure: bool = False,
+    bias: float = -1.0,
+    **options: Any,
+) -> Path:
+    """`[1, N, 5 + C]`: offsets and logarithms in grid units, or `decoded` to pixels; objectness, or ones in its place
+    (`sure`, as in YOLOv6); classes, whose logits have a `bias`."""
     net = Net(**options)
     rows = []
     for x in net.features:
@@ -150,7 +158,8 @@ def yolox(path: Path, *, classes: int = COCO, decoded: bool = False, bias: float
         cells, _ = net.grid()
         xy = net.add("Mul", [net.add("Add", [_rows(net, table, 0, 2), net.constant(cells[None])]), _strides(net)])
         wh = net.add("Mul", [net.add("Exp", [_rows(net, table, 2, 4)]), _strides(net)])
-        table = net.add("Concat", [xy, wh, _rows(net, table, 4, 5 + classes)], axis=1)
+        objects = net.constant(np.ones((1, 1, net.cells))) if sure else _rows(net, table, 4, 5)
+        table = net.add("Concat", [xy, wh, objects, _rows(net, table, 5, 5 + classes)], axis=1)
     net.add("Transpose", [table], "output", perm=[0, 2, 1])
     net.output("output", [net.batch, net.cells, 5 + classes])
     return net.write(path)
@@ -241,7 +250,7 @@ def dfine(path: Path, *, classes: int = COCO, patches: bool = False, size_input:
             0, helper.make_node("Conv", ["images", weight, bias], ["patches"], strides=[16, 16], kernel_shape=[16, 16])
         )
     net.inputs.append(helper.make_tensor_value_info(size_input, TensorProto.INT64, [1, 2]))
-    x, rows, cells = net.features[0], 12, (net.size // 8) ** 2
+    x, rows, cells = net.features[0], 48, (net.size // 8) ** 2
     logits = net.flat(net.conv(x, classes, 8, bias=-1.0), classes)
     by_query = net.add("Transpose", [net.add("Sigmoid", [logits])], perm=[0, 2, 1])
     flat = net.add("Reshape", [by_query, net.constant([1, cells * classes], np.int64)])
@@ -290,9 +299,17 @@ def queries(path: Path, *, logits: str = "logits", **options: Any) -> Path:
     return path
 
 
-def rtmdet(path: Path) -> Path:
-    """`dets` with scores and `labels` behind a non-maximum suppression: as many rows as survive."""
+def rtmdet(path: Path, *, cspnext: bool = False) -> Path:
+    """`dets` with scores and `labels` behind a non-maximum suppression: as many rows as survive. `cspnext`: behind a
+    block as in RTMDet's backbone."""
     net = Net()
+    if cspnext:
+        x = net.features[0]
+        weight, bias = net.constant(net.random.normal(0, 0.1, (8, 1, 5, 5))), net.constant(np.zeros(8))
+        wide = net.add("Conv", [x, weight, bias], kernel_shape=[5, 5], group=8, pads=[2, 2, 2, 2])
+        silu = net.add("Mul", [wide, net.add("Sigmoid", [wide])])
+        gate = net.add("HardSigmoid", [net.conv(net.add("GlobalAveragePool", [silu]), 8, 8)])
+        net.features[0] = net.add("Add", [x, net.add("Mul", [silu, gate])])
     table = _list(net, 32, classes=3)
     boxes, score = net.add("Slice", [table, *_range(net, 0, 4, 2)]), net.add("Slice", [table, *_range(net, 4, 5, 2)])
     by_class = net.add("Transpose", [score], perm=[0, 2, 1])
@@ -305,6 +322,30 @@ def rtmdet(path: Path) -> Path:
     net.add("Cast", [flat], "labels", to=TensorProto.INT64)
     net.output("dets", [1, "found", 5])
     net.output("labels", [1, "found"], TensorProto.INT64)
+    return net.write(path)
+
+
+def yolo_nms(path: Path, *, together: bool = True) -> Path:
+    """Lists as YOLOv7 writes them, number in the batch, corners, class and score `together`, or as YOLOv6 does."""
+    net = Net()
+    table = _list(net, 16, classes=3)
+    if together:
+        batch = net.constant(np.zeros((1, 16, 1)))
+        ordered = net.add("Gather", [table, net.constant([0, 1, 2, 3, 5, 4], np.int64)], axis=2)
+        rows = net.add("Concat", [batch, ordered], axis=2)
+        net.add("Reshape", [rows, net.constant([16, 7], np.int64)], "output")
+        net.output("output", [16, 7])
+        return net.write(path)
+    net.add("Slice", [table, *_range(net, 0, 4, 2)], "det_boxes")
+    for name, column in (("det_scores", 4), ("classes", 5)):
+        part = net.add("Slice", [table, *_range(net, column, column + 1, 2)])
+        net.add("Reshape", [part, net.constant([1, -1], np.int64)], name)
+    net.add("Cast", ["classes"], "det_classes", to=TensorProto.INT64)
+    net.add("Identity", [net.constant([[16]], np.int64)], "num_dets")
+    net.output("num_dets", [1, 1], TensorProto.INT64)
+    net.output("det_boxes", [1, 16, 4])
+    net.output("det_scores", [1, 16])
+    net.output("det_classes", [1, 16], TensorProto.INT64)
     return net.write(path)
 
 

@@ -68,6 +68,12 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, Any], dict[str, Any], tupl
     "yolov5": (networks.yolov5, {}, {}, ("yolov5", 80, "letterbox-centre", "rgb", 0, 255, "cxcywh")),
     "yolov6": (
         networks.yolox,
+        {"decoded": True, "sure": True},
+        {},
+        ("yolov5", 80, "letterbox-centre", "rgb", 0, 255, "cxcywh"),
+    ),
+    "yolov6 before 2.0": (
+        networks.yolox,
         {"decoded": True},
         {"family": "yolov5"},
         ("yolov5", 80, "letterbox-centre", "rgb", 0, 255, "cxcywh"),
@@ -117,6 +123,24 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, Any], dict[str, Any], tupl
         {},
         {"family": "rtmdet", "class_names": THREE},
         ("rtmdet", 3, "letterbox", "bgr", 103.53, 57.375, "xyxy"),
+    ),
+    "rtmdet, its blocks": (
+        networks.rtmdet,
+        {"cspnext": True},
+        {"class_names": THREE},
+        ("rtmdet", 3, "letterbox", "bgr", 103.53, 57.375, "xyxy"),
+    ),
+    "yolov7 with nms": (
+        networks.yolo_nms,
+        {},
+        {"class_names": THREE},
+        ("yolo-nms", 3, "letterbox-centre", "rgb", 0, 255, "xyxy"),
+    ),
+    "yolov6 with nms": (
+        networks.yolo_nms,
+        {"together": False},
+        {"family": "yolo-nms", "class_names": THREE},
+        ("yolo-nms", 3, "letterbox-centre", "rgb", 0, 255, "xyxy"),
     ),
     "ssd": (networks.ssd, {}, {"class_names": THREE}, ("ssd", 3, "squash", "rgb", 0, 1, "yxyx-share")),
     "torchvision": (
@@ -184,7 +208,7 @@ def twin(description: Any, raw: dict[str, np.ndarray], floor: float) -> tuple[np
     tables = [raw[name].astype(np.float64) for name in head.outputs]
     if head.boxes == "distributions":
         boxes, table = distances(description, tables)
-    elif len(tables) == 3 or head.type in ("rtmdet", "yolo-end2end"):
+    elif len(tables) == 3 or head.type in ("rtmdet", "yolo-end2end", "yolo-nms"):
         boxes, scores, classes = lists(head.type, tables)
         kept = scores >= floor
         return boxes[kept] * (SIZE if head.type == "ssd" else 1), scores[kept], classes[kept].astype(int)
@@ -239,13 +263,15 @@ def corners(boxes: np.ndarray) -> np.ndarray:
 def lists(kind: str, tables: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if kind == "yolo-end2end":
         return tables[0][0][:, :4], tables[0][0][:, 4], tables[0][0][:, 5]
+    if kind == "yolo-nms" and len(tables) == 1:
+        return tables[0][:, 1:5], tables[0][:, 6], tables[0][:, 5]
     if kind == "rtmdet":
         return tables[0][0][:, :4], tables[0][0][:, 4], tables[1][0]
     if kind == "dfine":
         return tables[1][0], tables[2][0], tables[0][0]
     if kind == "ssd":
         return tables[0][0][:, [1, 0, 3, 2]], tables[1][0], tables[2][0]
-    return tables[0], tables[1], tables[2]
+    return tuple(table[0] for table in tables) if kind == "yolo-nms" else tables  # type: ignore[return-value]
 
 
 def suppressed(
@@ -275,6 +301,7 @@ QUESTIONS: dict[str, tuple[Callable[..., Path], dict[str, Any], str]] = {
     "a transformer's patches": (networks.dfine, {"patches": True}, r"--family dfine .*DEIMv2"),
     "another second input": (networks.dfine, {"size_input": "other"}, r"--family dfine .*that other is the size"),
     "queries": (networks.queries, {}, r"--family dfine .*--family rfdetr .*how pictures are prepared"),
+    "nms of whom": (networks.yolo_nms, {"together": False}, r"--family yolo-nms .*how pictures are prepared"),
     "mmdeploy": (networks.rtmdet, {}, r"--family rtmdet .*another detector of MMDeploy"),
 }
 

@@ -59,6 +59,8 @@ def made(python: str, case: str, pictures: Path, out: Path) -> Path:
     return out
 
 
+FIVE = ("zero", "one", "two", "three", "four")
+
 # What must be said, and what the network is then understood as.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "yolox": ({"family": "yolox"}, "yolox"),
@@ -81,11 +83,17 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "picodet": ({}, "picodet"),
     "dfine": ({}, "dfine"),
     "rfdetr": ({}, "rfdetr"),
+    "rtmdet": ({"class_names": FIVE}, "rtmdet"),
+    "yolov6": ({}, "yolov5"),
+    "yolov6-end2end": ({"family": "yolo-nms", "class_names": FIVE}, "yolo-nms"),
+    "yolov7": ({}, "yolov5"),
+    "yolov7-end2end": ({"class_names": FIVE}, "yolo-nms"),
+    "torchvision": ({"class_names": FIVE}, "torchvision"),
 }
 
 
 # Code that goes back by the ratio of the letterbox as if no side had been rounded: only sides that are not.
-BY_RATIO = {"yolov5n-anchors": SIZES[:4]}
+BY_RATIO = dict.fromkeys(("yolov5n-anchors", "yolov6", "yolov6-end2end", "yolov7", "yolov7-end2end"), SIZES[:4])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -131,4 +139,10 @@ def compare(found: Any, theirs: list[np.ndarray], size: tuple[int, int]) -> None
 def test_networks_for_other_tasks_are_refused(case: str, python: str, pictures: Path, tmp_path: Path) -> None:
     out = made(python, case, pictures, tmp_path / case)
     with pytest.raises(DataError, match="its task is"):
+        open_detector(out / "model.onnx")
+
+
+def test_maps_without_anchors_are_refused_with_how_to_export(python: str, pictures: Path, tmp_path: Path) -> None:
+    out = made(python, "yolov7-maps", pictures, tmp_path / "maps")
+    with pytest.raises(DataError, match=r"without the anchors that this takes; export it with decoded boxes"):
         open_detector(out / "model.onnx")
