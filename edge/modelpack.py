@@ -265,6 +265,11 @@ def _manifest(folder: Path) -> Manifest:
         raise NotFoundError(
             f"{folder}: expected a model pack (a folder with {MANIFEST}), found none; nanotrack-export pack makes one"
         ) from None
+    except NotADirectoryError:
+        raise NotFoundError(
+            f"{folder}: a file; expected a model pack, which is a folder; of a detector in an ONNX file make one: run"
+            f" nanotrack-export pack --detector {folder} -o {folder.stem}.pack"
+        ) from None
     except OSError as error:
         raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

@@ -44,6 +44,7 @@ from typing import Any
 
 from edge.chain.appearance import appearance_of
 from edge.console.outgoing import printable, say
+from edge.detect import flags
 from edge.errors import OutputError, UsageError
 from edge.val import bootstrap, plot, submission, table
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
@@ -113,6 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to FILE")
     parser.add_argument("--plot", type=Path, metavar="OUT.svg|png", help="draw the comparison")
     parser.add_argument("--submit", type=Path, metavar="OUT.zip", help="score nothing; write what the server takes")
+    flags.add(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -155,7 +157,8 @@ def _prepared(
     """The sequences with detections, and what is to be run of them, with embeddings where they are compared."""
     out = args.out or temporary
     if args.model:
-        model = Model(args.model, tuple(args.classes.split(",")), args.conf, args.backend, args.variant)
+        classes, overrides = tuple(args.classes.split(",")), flags.overrides(args)
+        model = Model(args.model, classes, args.conf, args.backend, args.variant, overrides)
         with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
             sequences = detect(sequences, model, out / "detections", workers, progress)
     settings = {} if args.tracks else _settings(args)
@@ -184,6 +187,8 @@ def _check(args: argparse.Namespace) -> None:
     sources = [f"--{name}" for name in ("model", "detections", "tracks") if getattr(args, name)]
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other: expected one source of boxes")
+    if flags.overrides(args) and not args.model:
+        raise UsageError("--family and the like say how --model is read; add that, or leave them out")
     for name in ("methods", "reid_model", "appearance", "offline"):
         if args.tracks and getattr(args, name):
             raise UsageError(f"--tracks scores existing results: leave out --{name.replace('_', '-')}")

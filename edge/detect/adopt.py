@@ -47,6 +47,7 @@ class Overrides:
 
 
 NONE = Overrides()
+_KEEPS = "; nanotrack-export pack takes the flags too and keeps the answer in the pack"
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
     if not chosen.counted and overrides.class_names is None:
         raise DataError(
             f"{path}: {chosen.detector.source.architecture} does not show how many classes it tells apart; name them:"
-            " --class-names A,B,... in order, or --class-names coco for COCO's 80"
+            f" --class-names A,B,... in order, or --class-names coco for COCO's 80{_KEEPS}"
         )
     if chosen.doubt:
         logger.warning(
@@ -171,10 +172,7 @@ def _proven(readings: Sequence[Reading]) -> Reading | None:
 def _question(path: Path, facts: Facts, readings: Sequence[Reading]) -> str:
     ways = "; ".join(f"--family {reading.detector.head.type} ({_way(reading)})" for reading in readings)
     fit = "one reading fits, but nothing proves it" if len(readings) == 1 else "more than one reading fits"
-    return (
-        f"{path}: {listed(facts.outputs)}: {fit}: {ways}; say which it is; nanotrack-export pack takes the flags too"
-        " and keeps the answer in the pack"
-    )
+    return f"{path}: {listed(facts.outputs)}: {fit}: {ways}; say which it is{_KEEPS}"
 
 
 def _way(reading: Reading) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.detect.adopt import NONE, Overrides
 from edge.errors import OutputError, UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.motchallenge import format_detections, format_rows, read_detections
@@ -79,6 +80,7 @@ class Model:
     floor: float | None = None
     backend: BackendName = "auto"
     variant: VariantName = "auto"
+    overrides: Overrides = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,12 @@ def _detect(model: Model, folder: Path, sequence: Sequence, report: Report) -> P
     from edge.video.images import read_image
 
     detector = open_detector(
-        model.path, classes=model.classes, floor=model.floor, backend=model.backend, variant=model.variant
+        model.path,
+        classes=model.classes,
+        floor=model.floor,
+        backend=model.backend,
+        variant=model.variant,
+        overrides=model.overrides,
     )
     rows, images = [], sequence.images_by_frame()
     for done, number in enumerate(sequence.frames.tolist()):

@@ -27,7 +27,10 @@ def of_input(path: Path, port: Port, max_batch: int, size: tuple[int, int] | Non
     places = _picture_places(port)
     if places is not None and open_places & set(places):
         if size is None:
-            raise DataError(f"{path}: the file leaves the size of {port} open; say it: --input-size WxH")
+            raise DataError(
+                f"{path}: the file leaves the size of {port} open; say it: --input-size WxH; nanotrack-export pack"
+                " takes it too and fixes it"
+            )
         for place, length in zip(places, (size[1], size[0]), strict=True):
             shape[place] = length
     if size is not None and places is not None and tuple(shape[place] for place in places) != (size[1], size[0]):
@@ -49,8 +52,10 @@ def rows_vary(path: Path, ports: Sequence[Port]) -> frozenset[str]:
 
 
 def roomy(shape: Sequence[int | None], seen: Shape) -> Shape:
-    """Room for an output whose rows vary: `seen` is what one run gave; its first open dimension is that of the rows."""
-    rows = next(i for i, length in enumerate(shape) if length is None)
+    """Room for an output whose rows vary: `seen` is what one run gave. The open dimension is that of the rows; of
+    several, the first that was not 1, as an open batch is."""
+    places = [i for i, length in enumerate(shape) if length is None]
+    rows = next((i for i in places if seen[i] != 1), places[-1])
     return tuple(max(MOST_ROWS, length) if i == rows else length for i, length in enumerate(seen))
 
 

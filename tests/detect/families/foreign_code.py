@@ -200,24 +200,27 @@ def yolov5(out: Path) -> Callable[[np.ndarray], Detections]:
 
 
 def torchvision(out: Path) -> Callable[[np.ndarray], Detections]:
-    """torchvision: SSDlite on MobileNetV3, everything in the graph but the resizing to the size of the export."""
+    """torchvision: SSDlite on MobileNetV3, everything in the graph but the resizing to the size of the export.
+
+    What the exported network finds is expected, not what PyTorch does: of boxes whose overlap is the limit to the last
+    bit, as anchors' are, theirs keeps others than ONNX Runtime's suppression.
+    """
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
     torch.manual_seed(0)
-    # All that it finds: of many with the same score, PyTorch and ONNX Runtime would cut off others.
-    everything = {"score_thresh": FLOOR, "topk_candidates": 100_000, "detections_per_img": 100_000}
-    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, **everything)
+    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, score_thresh=FLOOR)
     model = model.eval()
     spread(model, (6 * CLASSES,), 0.0)
     names = {"input_names": ["image"], "output_names": ["boxes", "scores", "labels"]}
     example = [torch.rand(3, 320, 320)]
     torch.onnx.export(model, (example,), str(out / "model.onnx"), opset_version=16, dynamo=False, **names)
+    network = session(out / "model.onnx")
 
     def detect(image: np.ndarray) -> Detections:
         pixels = cv2.resize(image, (320, 320), interpolation=cv2.INTER_LINEAR)[..., ::-1].transpose(2, 0, 1)
-        (found,) = model([torch.from_numpy(np.ascontiguousarray(pixels, np.float32)) / 255])
-        scale = torch.tensor([image.shape[1], image.shape[0]] * 2) / 320
-        return found["boxes"] * scale, found["scores"], found["labels"]
+        tensor = np.ascontiguousarray(pixels, np.float32) / 255
+        boxes, scores, labels = network.run(["boxes", "scores", "labels"], {"image": tensor})
+        return boxes * (np.array([image.shape[1], image.shape[0]] * 2) / 320), scores, labels
 
     return detect
 
@@ -279,6 +282,7 @@ def yolov6(out: Path, end_to_end: bool = False) -> Callable[[np.ndarray], Detect
     settings.training_mode = "repvgg"
     model = build_model(settings, CLASSES, "cpu").eval()
     spread(model, (CLASSES,), -1.0)
+    model.export = True
 
     class Exported(torch.nn.Module):
         def __init__(self) -> None:
@@ -287,7 +291,7 @@ def yolov6(out: Path, end_to_end: bool = False) -> Callable[[np.ndarray], Detect
             self.finish = ONNX_ORT(100_000, 0.45, FLOOR) if end_to_end else None
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            found = self.model(pixels)[0]
+            found = self.model(pixels)
             return found if self.finish is None else self.finish(found)
 
     outputs = ["num_dets", "det_boxes", "det_scores", "det_classes"] if end_to_end else ["outputs"]
@@ -323,8 +327,9 @@ def yolov7(out: Path, end_to_end: bool = False, maps: bool = False) -> Callable[
     body = [[-1, 1, "Conv", [8 << i, 3, 2]] for i in range(5)]
     head = [[[2, 3, 4], 1, "IDetect", ["nc", "anchors"]]]
     model = Model({"nc": CLASSES, "depth_multiple": 1.0, "width_multiple": 1.0, "anchors": anchors, "backbone": body,
-                   "head": head}).eval().fuse()  # fmt: skip
-    spread(model, (3 * (5 + CLASSES),))
+                   "head": head}).eval()  # fmt: skip
+    spread(model, (3 * (5 + CLASSES),), -0.8)
+    model.fuse()
     model.model[-1].concat, model.model[-1].export = not maps, maps
 
     class Exported(torch.nn.Module):
