@@ -6,6 +6,8 @@ behind the pooling), "Two at Once" (Pan et al. 2018: IBN-a, half of the channels
 the parameter names of the checkpoints of KaiyangZhou/deep-person-reid and JDAI-CV/fast-reid.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 
@@ -18,7 +20,9 @@ from export.weights import Weights
 
 _STAGES = (1, 2, 3, 4)
 _FAST = "backbone."  # fast-reid's prefix of the trunk; its head is called `heads.`
-_NECK = "heads.bottleneck.0"
+_NECK = "heads.bottleneck.0"  # a batch norm, or a layer that shortens the embedding with the norm behind it
+_OLD_NECK = "heads.bnneck"  # its name before fast-reid 1.0
+_PIXELS = ("pixel_mean", "pixel_std")  # in values of 0..255, RGB; in checkpoints until fast-reid 1.0
 _GEM = "heads.pool_layer.p"  # the exponent of a generalised mean
 _LEAST = 1e-6  # what its pixels are clipped to
 
@@ -47,7 +51,7 @@ def build(
     name, prefix = architecture(weights), _prefix(weights) or ""
     graph = Graph()
     layers = Layers(graph, weights)
-    x, std, wanted = crops(graph, width, height, overrides)
+    x, std, wanted = crops(graph, width, height, _own_pixels(weights, overrides))
     x = layers.relu(layers.max_pool(layers.first(x, f"{prefix}conv1", f"{prefix}bn1", std)))
     has_layer = "fc.0.weight" in weights
     for stage in _STAGES:
@@ -55,10 +59,7 @@ def build(
         for block in range(weights.count(rf"{prefix}layer{stage}\.(\d+)\.")):
             x = _block(layers, x, f"{prefix}layer{stage}.{block}", 2 if halves and block == 0 else 1)
     x = _generalised_mean(layers, x) if _GEM in weights else layers.mean(x)
-    if has_layer:
-        embedding = connected_vector(graph, weights, x)
-    else:
-        embedding = vector(graph, _neck(layers, x) if _NECK + ".weight" in weights else x)
+    embedding = connected_vector(graph, weights, x) if has_layer else vector(graph, _neck(layers, x))
     weights.finish(name, [r"^classifier\.", r"^heads\.(weight|classifier|cls_layer)"])
     return graph.model(name), wanted, embedding
 
@@ -108,10 +109,28 @@ def _generalised_mean(layers: Layers, x: Features) -> Features:
     return Features(graph.add("Pow", [pooled, graph.constant("gem.root", 1 / power)], f"{x.name}.mean"), x.order)
 
 
+def _own_pixels(weights: Weights, overrides: adopt.Overrides) -> adopt.Overrides:
+    """`overrides`, and where they say nothing of it the mean and std that the checkpoint holds."""
+    if not all(name in weights for name in _PIXELS):
+        return overrides
+    mean, std = (tuple(map(float, weights.take(name).reshape(-1))) for name in _PIXELS)
+    if (overrides.scale, overrides.mean, overrides.std) != (None, None, None) or len(mean) != 3 or len(std) != 3:
+        return overrides
+    return replace(overrides, mean=mean, std=std)
+
+
 def _neck(layers: Layers, x: Features) -> Features:
-    """The batch norm behind the pooling, as a factor and a shift."""
-    scale, shift = layers.weights.batch_norm(_NECK, x.count)
+    """What is behind the pooling: a batch norm, as a factor and a shift, a layer with or without one, or nothing."""
+    weights = layers.weights
+    if f"{_NECK}.weight" in weights and len(weights.shape(f"{_NECK}.weight")) == 4:
+        norm = "heads.bottleneck.1"
+        weight, bias = weights.layer(_NECK, norm if f"{norm}.weight" in weights else None, inputs=x.count)
+        return layers.matrix(x, _NECK, weight[:, :, 0, 0], bias)
+    neck = next((name for name in (_NECK, _OLD_NECK) if f"{name}.weight" in weights), None)
+    if neck is None:
+        return x
+    scale, shift = weights.batch_norm(neck, x.count)
     graph, shape = layers.graph, (1, -1, 1, 1)
-    by = graph.constant(f"{_NECK}.factor", picked(scale, x.order).reshape(shape))
-    plus = graph.constant(f"{_NECK}.shift", picked(shift, x.order).reshape(shape))
-    return Features(graph.add("Add", [graph.add("Mul", [x.name, by], f"{_NECK}.scaled"), plus], _NECK), x.order)
+    by = graph.constant(f"{neck}.factor", picked(scale, x.order).reshape(shape))
+    plus = graph.constant(f"{neck}.shift", picked(shift, x.order).reshape(shape))
+    return Features(graph.add("Add", [graph.add("Mul", [x.name, by], f"{neck}.scaled"), plus], neck), x.order)

@@ -219,21 +219,32 @@ class _Power(nn.Module):
 
 
 class _Heads(nn.Module):
-    def __init__(self, channels: int, *, gem: bool) -> None:
+    def __init__(self, channels: int, *, gem: bool, short: bool, old: bool) -> None:
         super().__init__()
         if gem:
             self.pool_layer = _Power()
-        self.bottleneck = nn.Sequential(nn.BatchNorm2d(channels))
-        self.weight = nn.Parameter(torch.zeros(7, channels))
+        if old:
+            self.bnneck = nn.BatchNorm2d(channels)
+        elif short:
+            self.bottleneck = nn.Sequential(nn.Conv2d(channels, 24, 1, bias=False), nn.BatchNorm2d(24))
+        else:
+            self.bottleneck = nn.Sequential(nn.BatchNorm2d(channels))
+        self.weight = nn.Parameter(torch.zeros(7, 24 if short else channels))
 
 
 class FastReid(nn.Module):
-    """fast-reid's strong baseline: a last stage that keeps the map, a batch norm behind the pooling."""
+    """fast-reid's strong baseline: a last stage that keeps the map, a batch norm behind the pooling.
 
-    def __init__(self, *, ibn: bool = False, gem: bool = False) -> None:
+    `short`: behind a layer that shortens the embedding. `old`: by its name before 1.0, with the mean and std of pixels.
+    """
+
+    def __init__(self, *, ibn: bool = False, gem: bool = False, short: bool = False, old: bool = False) -> None:
         super().__init__()
         self.backbone = ResNet(1, ibn=ibn)
-        self.heads = _Heads(32 * WIDTH, gem=gem)
+        self.heads = _Heads(32 * WIDTH, gem=gem, short=short, old=old)
+        if old:
+            self.register_buffer("pixel_mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
+            self.register_buffer("pixel_std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.backbone.features(x)
@@ -242,7 +253,7 @@ class FastReid(nn.Module):
             x = x.clamp(min=1e-6).pow(power).mean((2, 3), keepdim=True).pow(1 / power)
         else:
             x = x.mean((2, 3), keepdim=True)
-        return self.heads.bottleneck(x).flatten(1)
+        return (self.heads.bnneck if hasattr(self.heads, "bnneck") else self.heads.bottleneck)(x).flatten(1)
 
 
 class _Active6(nn.Module):

@@ -30,6 +30,8 @@ TWINS: dict[str, tuple[Any, Callable[[], Any]]] = {
     "ResNet50 (fast-reid)": (resnet, reidtwins.FastReid),
     "ResNet50-IBN (fast-reid)": (resnet, lambda: reidtwins.FastReid(ibn=True)),
     "ResNet50 (fast-reid), GeM": (resnet, lambda: reidtwins.FastReid(gem=True)),
+    "ResNet50 (fast-reid), short": (resnet, lambda: reidtwins.FastReid(short=True)),
+    "ResNet50 (fast-reid), before 1.0": (resnet, lambda: reidtwins.FastReid(old=True)),
     "MobileNetV2 x1 (torchreid)": (mobilenet, reidtwins.MobileNetV2),
     "MobileNetV2 x1 (torchreid), fc": (mobilenet, lambda: reidtwins.MobileNetV2(layer=True)),
 }
@@ -73,6 +75,20 @@ def test_crops_are_prepared_as_the_user_says(colour: Colour) -> None:
     order = -1 if colour == "rgb" else 1
     assert image.mean == pytest.approx([255 * v for v in mean][::order])
     assert image.std == pytest.approx([255 * v for v in std][::order])
+
+
+def test_mean_and_std_of_a_checkpoint_come_before_the_usual_and_after_the_users():
+    twin = alive(reidtwins.FastReid(old=True), seed=4)
+    twin.pixel_mean[:], twin.pixel_std[:] = (
+        torch.tensor([1.0, 2, 3]).view(3, 1, 1),
+        torch.tensor([4.0, 5, 6]).view(3, 1, 1),
+    )
+    for overrides, mean, std in (
+        (Overrides(), (3, 2, 1), (6, 5, 4)),
+        (Overrides(mean=(7.0, 8.0, 9.0), std=(1.0, 2.0, 3.0)), (9, 8, 7), (3, 2, 1)),
+    ):
+        _, image, _ = resnet.build(Weights("reid.pth", tensors(twin)), 64, 96, overrides)
+        assert (image.colour, image.mean, image.std) == ("bgr", pytest.approx(mean), pytest.approx(std))
 
 
 @pytest.mark.parametrize("name", ["OSNet-AIN x0.25", "ResNet50 (fast-reid)", "MobileNetV2 x1 (torchreid)"])
