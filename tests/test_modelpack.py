@@ -164,5 +164,5 @@ def test_a_folder_that_is_no_pack_is_not_found(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_is_expected_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "a.pack").write_text("no folder")
-    with pytest.raises(NotFoundError, match=r"pack\.json: cannot be read \(Not a directory\)"):
+    with pytest.raises(NotFoundError, match=r"a\.pack: a file; expected a model pack, which is a folder"):
         modelpack.read(tmp_path / "a.pack")
