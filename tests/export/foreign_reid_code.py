@@ -7,6 +7,7 @@ OUT go the checkpoint `model.pth` and, in `expected.npy`, the embeddings that th
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def fastreid(**options: object) -> Network:
 
 
 CASES: dict[str, Callable[[], Network]] = {
-    **{name: lambda name=name: torchreid(name) for name in
+    **{name: partial(torchreid, name) for name in
        ("resnet50", "resnet50_fc512", "mobilenetv2_x1_0", "osnet_x0_25", "osnet_ain_x1_0", "osnet_ibn_x1_0",
         "hacnn")},
     "bagtricks": fastreid,

@@ -77,7 +77,7 @@ def test_crops_are_prepared_as_the_user_says(colour: Colour) -> None:
     assert image.std == pytest.approx([255 * v for v in std][::order])
 
 
-def test_mean_and_std_of_a_checkpoint_come_before_the_usual_and_after_the_users():
+def test_mean_and_std_of_a_checkpoint_come_before_the_usual_and_after_the_users() -> None:
     twin = alive(reidtwins.FastReid(old=True), seed=4)
     twin.pixel_mean[:], twin.pixel_std[:] = (
         torch.tensor([1.0, 2, 3]).view(3, 1, 1),

@@ -1,6 +1,7 @@
 """What is read of an ONNX file without a library for it is what the library reads; damaged files are refused."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests import tiny
 from tests.detect.families import networks
 from tests.export import foreign
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Path], Path]] = {
     "nanodet": networks.nanodet,
     "yolov8, half": lambda path: networks.yolov8(path, half=True, names=("a", "b"), classes=2),
     "dfine": networks.dfine,
@@ -28,7 +29,7 @@ WRITERS = {
 
 @pytest.fixture(params=WRITERS)
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return WRITERS[request.param](tmp_path / "a.onnx")  # type: ignore[no-any-return]
+    return WRITERS[request.param](tmp_path / "a.onnx")
 
 
 def compare(path: Path) -> None:

@@ -1,8 +1,8 @@
 """RTMDet as MMDeploy writes it, NMS in the graph: boxes with scores, and class numbers.
 
 MMDeploy writes all detectors of MMDetection like this, and each has its own way to prepare pictures. RTMDet is the only
-one of them on CSPNeXt, whose blocks have depthwise convolutions of 5x5 (Lyu et al. 2022, arXiv 2212.07784, section 3.2)
-and a gate on channels by a hard sigmoid; a network without them is asked about.
+one of them on CSPNeXt, whose depthwise convolutions are of 5x5 (Lyu et al. 2022, arXiv 2212.07784, section 3.2), all of
+them; a network without them is asked about.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,13 +45,10 @@ def read(facts: Facts) -> list[Reading]:
 
 
 def _is_cspnext(graph: Graph) -> bool:
-    """Whether there are depthwise convolutions of 5x5 with SiLU behind them, and gates by a hard sigmoid."""
-    large = any(
-        node.op == "Conv" and node.numbers.get("kernel_shape") == (5, 5) and node.numbers.get("group", (1,)) > (1,)
-        for node in graph.nodes
-    )
-    is_silu = "Mul" in graph.feeds("Sigmoid") and "HardSwish" not in graph.operators
-    return large and is_silu and "HardSigmoid" in graph.operators
+    """Whether all depthwise convolutions are of 5x5, and activations SiLU. (EfficientNet's are of 3x3 too.)"""
+    grouped = [node for node in graph.nodes if node.op == "Conv" and node.numbers.get("group", (1,)) > (1,)]
+    large = [node.numbers.get("kernel_shape") == (5, 5) for node in grouped]
+    return bool(large) and all(large) and "Mul" in graph.feeds("Sigmoid") and "HardSwish" not in graph.operators
 
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:

@@ -328,7 +328,7 @@ def yolov7(out: Path, end_to_end: bool = False, maps: bool = False) -> Callable[
     head = [[[2, 3, 4], 1, "IDetect", ["nc", "anchors"]]]
     model = Model({"nc": CLASSES, "depth_multiple": 1.0, "width_multiple": 1.0, "anchors": anchors, "backbone": body,
                    "head": head}).eval()  # fmt: skip
-    spread(model, (3 * (5 + CLASSES),), -0.8)
+    spread(model, (3 * (5 + CLASSES),), -2.0)
     model.fuse()
     model.model[-1].concat, model.model[-1].export = not maps, maps
 

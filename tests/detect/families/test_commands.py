@@ -16,8 +16,9 @@ from tests.service.daemon.setups import camera, cycle_until, lines, of, write_co
 from tests.toy import write_sequence
 
 FRAMES = 6
-YOLOX, YOLOV8 = (networks.yolox, ["--family", "yolox"]), (networks.yolov8, [])
-BOTH = pytest.mark.parametrize(("write", "flags"), [YOLOX, YOLOV8], ids=["yolox", "yolov8"])
+BOTH = pytest.mark.parametrize(
+    ("write", "flags"), [(networks.yolox, ["--family", "yolox"]), (networks.yolov8, [])], ids=["yolox", "yolov8"]
+)
 DECIDES = "--family yolox (YOLOX, 80 classes, BGR, letterbox; not shown: how pictures are prepared)"
 KEEPS = "nanotrack-export pack takes the flags too and keeps the answer in the pack"
 

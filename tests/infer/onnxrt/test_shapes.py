@@ -33,7 +33,9 @@ def port(*shape: int | None, dtype: str = "float32") -> Port:
         ((None, 2), 5, None, (5, 2)),
     ],
 )
-def test_an_input_has_the_size_that_is_said(shape, batch, size, expected) -> None:
+def test_an_input_has_the_size_that_is_said(
+    shape: tuple[int | None, ...], batch: int, size: tuple[int, int] | None, expected: tuple[int, ...]
+) -> None:
     assert shapes.of_input(FILE, port(*shape), batch, size) == expected
 
 
@@ -46,7 +48,9 @@ def test_an_input_has_the_size_that_is_said(shape, batch, size, expected) -> Non
         ((1, None), None, "expected fixed sizes"),
     ],
 )
-def test_sizes_that_nobody_said_are_refused(shape, size, complaint) -> None:
+def test_sizes_that_nobody_said_are_refused(
+    shape: tuple[int | None, ...], size: tuple[int, int] | None, complaint: str
+) -> None:
     with pytest.raises(DataError, match=complaint):
         shapes.of_input(FILE, port(*shape), 1, size)
 
@@ -68,7 +72,9 @@ def test_the_first_dimension_of_an_output_is_the_batch_of_a_network_with_one() -
         ((None, None), (1, 1), (1, 1000)),
     ],
 )
-def test_there_is_room_for_more_rows_than_were_seen(shape, seen, expected) -> None:
+def test_there_is_room_for_more_rows_than_were_seen(
+    shape: tuple[int | None, ...], seen: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
     assert shapes.roomy(shape, seen) == expected
 
 
