@@ -89,12 +89,12 @@ def address_of(web: "Web", port: int | None) -> str:
 
 
 def _leave() -> None:
-    """End the process now, successfully, everything being finished and closed.
+    """End the process now, successfully, everything else being finished and closed.
 
-    A thread that comes back from a driver into an interpreter that is being taken apart would abort the process, and
+    A thread that comes back from a library into an interpreter that is being taken apart would abort the process, and
     one that never comes back would keep it.
     """
-    logger.warning("a camera's driver does not return; the process ends without it")
+    logger.warning("a camera or an output does not come to an end; the process ends without it")
     logging.shutdown()
     os._exit(0)
 

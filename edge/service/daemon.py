@@ -49,8 +49,7 @@ from edge.service.web.recent_events import RecentEvents
 from edge.settings.config import CameraConfig, Config, Web
 from edge.sinks.history.query import past_totals
 from edge.sinks.hooks import CameraStates, Hooks
-from edge.sinks.queued import STOP_S as OUTPUT_STOP_S
-from edge.sinks.queued import Queued
+from edge.sinks.queued import Queued, close_all
 from edge.video.capture import STOP_S as CAPTURE_STOP_S
 from edge.video.capture import Capture
 
@@ -131,8 +130,10 @@ class Daemon:
 
     @property
     def hangs(self) -> bool:
-        """Whether the thread of a camera that was let go still waits for its driver."""
-        return not all(capture.join(0) for capture in self._gone_captures)
+        """Whether the thread of a camera or an output that was let go does not come to an end."""
+        outputs = (*self.outputs.values(), *self._gone_outputs)
+        is_writing = self.is_stopping and not all(output.is_finished for output in outputs)
+        return is_writing or not all(capture.join(0) for capture in self._gone_captures)
 
     def cycle(self) -> None:
         """Track at most one frame of every camera, so that each waits for no more than one frame of each other.
@@ -199,8 +200,8 @@ class Daemon:
         for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
             capture.join(left_s)
         outputs = (*self.outputs.values(), *self._gone_outputs)
-        for output, left_s in zip(outputs, countdown(OUTPUT_STOP_S), strict=False):
-            output.close(left_s)
+        pictures = [output for output in outputs if output.name in OF_PICTURES]  # they tell the others of their files
+        close_all(pictures, [output for output in outputs if output.name not in OF_PICTURES])
         self.temperature.close()
         if self._server is not None:
             self._server.close()

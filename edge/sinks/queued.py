@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 # About half a minute of one camera.
 CAPACITY = 1024
 STOP_S = 5.0  # the longest wait for an output to finish
+_OTHERS_S = 1.0  # of it, for those that finish last
 _RETRY_S = 1.0
 _CALM_S = 10.0  # without a loss, until an output is said to be well again
 
@@ -134,3 +135,16 @@ class Queued:
             logger.exception("output %s failed", self.name)
             return f"{type(error).__name__}: {error}", None
         return "", 0
+
+
+def close_all(first: Sequence[Queued], others: Sequence[Queued]) -> None:
+    """Write what is left and finish all outputs, within `STOP_S`: `first` what leaves events in `others`.
+
+    Those of a group finish at the same time, and `first` may not use all of it: a slow output costs no other its end.
+    """
+    left_s = countdown(STOP_S)
+    for outputs, kept_s in ((first, _OTHERS_S if others else 0.0), (others, 0.0)):
+        for output in outputs:
+            output.finish()
+        for output in outputs:
+            output.close(max(0.0, next(left_s) - kept_s))

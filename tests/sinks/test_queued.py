@@ -8,7 +8,7 @@ import pytest
 from edge.errors import OutputError
 from edge.events import Ended, Event, Moment, Observed, Origin
 from edge.sinks import queued
-from edge.sinks.queued import CAPACITY, Queued
+from edge.sinks.queued import CAPACITY, Queued, close_all
 from tests.field import PATIENCE_S
 from tests.sinks.tracks import tracks
 
@@ -117,3 +117,24 @@ def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixt
     assert output.close(PATIENCE_S)
     assert (output.dropped, output.trouble) == (1, "ZeroDivisionError: a bug")
     assert "output buggy failed" in caplog.text
+
+
+@pytest.mark.parametrize("slow_first", [True, False])
+def test_one_that_does_not_finish_costs_no_other_its_end(
+    slow_first: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(queued, "STOP_S", 2.0)
+    hanging, sound = Slow(), [Slow(), Slow()]
+    outputs = [Queued("hanging", hanging), *(Queued(f"sound{i}", output) for i, output in enumerate(sound))]
+    for output in outputs:
+        output.start()
+        output.put(seen(1))
+    hanging.asked.wait(PATIENCE_S)
+    for each in sound:
+        each.go.set()
+    close_all(outputs[:1] if slow_first else [], outputs[1:] if slow_first else outputs)
+    assert [record.getMessage() for record in caplog.records] == ["output hanging does not finish; 0 events are lost"]
+    assert [output.is_finished for output in outputs] == [False, True, True]
+    assert all(each.closed.is_set() for each in sound)
+    hanging.go.set()
+    assert outputs[0].close(PATIENCE_S)
