@@ -25,7 +25,7 @@ def forever():
         is_running.set()
 
 threading.Thread(target=forever, daemon=True).start()
-assert is_running.wait(60)
+assert is_running.wait(120)
 print("done")
 """
 
@@ -36,5 +36,5 @@ def test_at_exit_a_running_network_is_waited_for(tmp_path: Path, rung: str) -> N
     pack = write_pack(tmp_path / "tiny.pack", ("fp32",), reid=False)
     command = [sys.executable, "-c", PROGRAM, rung, str(pack.folder), str(tmp_path / "cache")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr
