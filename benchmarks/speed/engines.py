@@ -8,6 +8,7 @@ clock for more. `auto` marks what the ladder takes by itself. Agreement wants th
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -158,11 +159,22 @@ def text(rows: Sequence[Row]) -> str:
     columns = ("network", "engine", "threads", "ms", "beside the published file", "AP .5 / .5:.95")
     return (
         f"Up to {ROUNDS} runs of each in turns, lower quartile: CPU time with one thread, wall clock with two."
-        " Agreement: people on mot17_mini against float32 detections of at least .3.\n\n"
+        f" Agreement: people on mot17_mini against float32 detections of at least .3.{_busy()}\n\n"
         + "\n".join(lines)
         + "\n\n"
         + table(columns, shown)
         + _on_ncnn(rows)
+    )
+
+
+def _busy() -> str:
+    """What other programs did meanwhile, where it matters."""
+    load, cores = os.getloadavg()[2], len(os.sched_getaffinity(0))
+    if load <= cores:
+        return ""
+    return (
+        f" Other programs ran meanwhile (load {load:.0f} on {cores} cores): threads that wait for each other lost their"
+        " cores, so with two the times are not those of an idle machine and change from run to run."
     )
 
 
