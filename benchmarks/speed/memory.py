@@ -8,8 +8,10 @@ nothing compiled for this board yet and with all of it kept from before.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -38,7 +40,7 @@ def main() -> None:
         for name, resident, own in steps(args.pack, args.video, args.steps_of):
             print(json.dumps([name, resident, own]), flush=True)
         return
-    body = "\n\n".join([*memory(args.pack, args.video), starts(args.pack, args.video)])
+    body = "\n".join([memory(args.pack, args.video), starts(args.pack, args.video)])
     print(body)
     if not args.dry_run:
         write_section(
@@ -68,6 +70,10 @@ def steps(pack: Path, video: Path, rung: str) -> Iterator[tuple[str, int, int]]:
     else:
         import openvino  # noqa: F401
     yield rung.partition("-")[0], *resident_kb()
+    with contextlib.suppress(ImportError):
+        import scipy.linalg.cython_blas  # noqa: F401
+
+        yield "SciPy, which Numba loads where it is installed", *resident_kb()
     import edge.track.tracker  # noqa: F401
 
     yield "the compiled kernels of the tracker", *resident_kb()
@@ -100,8 +106,9 @@ def resident_kb() -> tuple[int, int]:
     return fields["Rss"], fields["Anonymous"]
 
 
-def memory(pack: Path, video: Path) -> Iterator[str]:
-    """A table for each rung that runs here."""
+def memory(pack: Path, video: Path) -> str:
+    """The steps of each rung that runs here."""
+    rows = []
     for rung in RUNGS:
         command = [
             sys.executable,
@@ -118,36 +125,36 @@ def memory(pack: Path, video: Path) -> Iterator[str]:
         if done.returncode:
             print(f"{rung}: {done.stderr.strip().splitlines()[-1:]}")
             continue
-        found = [json.loads(line) for line in done.stdout.splitlines()]
-        rows, before = [], (0, 0)
-        for name, *after in found:
+        before = (0, 0)
+        for name, *after in map(json.loads, done.stdout.splitlines()):
             added = [(b - a) / _MIB for a, b in zip(before, after, strict=True)]
-            rows.append((name, "", f"{added[0]:.0f}", f"{added[1]:.0f}", f"{after[0] / _MIB:.0f}"))
+            rows.append((rung, name, *(f"{mib:.0f}" for mib in (*added, after[0] / _MIB))))
             before = (after[0], after[1])
-        columns = ("step", "", "MiB more", "of it its own", "MiB resident")
-        yield f"**{rung}**\n\n{table(columns, rows)}"
+    return table(("rung", "step", "MiB more", "of it its own", "MiB resident"), rows)
 
 
 def starts(pack: Path, video: Path) -> str:
-    """Seconds from the start of `nanotrack track` to its first line, for each rung, cold and warm."""
+    """How long each rung takes from the start of `nanotrack track` to its first line, cold and warm."""
     rows = []
     for rung in RUNGS:
         with tempfile.TemporaryDirectory() as folder:
             kept = {"NUMBA_CACHE_DIR": f"{folder}/numba", "NANOTRACK_CACHE_DIR": f"{folder}/boards"}
-            cold_s = first_line_s(pack, video, rung, kept)
-            if cold_s is None:
+            cold = first_line_s(pack, video, rung, kept)
+            if cold is None:
                 continue
-            warm_s = min(first_line_s(pack, video, rung, kept) or cold_s for _ in range(STARTS))
-        rows.append((rung, "", f"{cold_s:.1f}", f"{warm_s:.2f}"))
-    columns = ("first result on", "", "nothing compiled, s", f"all kept, best of {STARTS}, s")
+            warm = min((first_line_s(pack, video, rung, kept) or cold for _ in range(STARTS)), key=lambda took: took[0])
+        for what, took in (("nothing kept", cold), (f"all kept, best of {STARTS}", warm)):
+            rows.append((rung, what, *(f"{seconds:.2f}" for seconds in took)))
+    columns = ("first result on", "compiled before", "wall clock, s", "CPU time, s")
     return f"From the start of the process to the first line of results:\n\n{table(columns, rows)}"
 
 
-def first_line_s(pack: Path, video: Path, rung: str, kept: Mapping[str, str]) -> float | None:
-    """Seconds until `nanotrack track` writes its first line; None where the rung does not run here."""
+def first_line_s(pack: Path, video: Path, rung: str, kept: Mapping[str, str]) -> tuple[float, float] | None:
+    """Seconds until `nanotrack track` writes its first line, by the clock and of CPU time with all that it started;
+    None where the rung does not run here."""
     command = [sys.executable, "-m", "edge.cli", "track", "--path", str(video), "--model", str(pack)]
     command += ["--require", rung, "--jsonl", "-"]
-    start_s = time.perf_counter()
+    start_s, cpu_s = time.perf_counter(), _cpu_of_children_s()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **kept}
     ) as child:
@@ -155,7 +162,12 @@ def first_line_s(pack: Path, video: Path, rung: str, kept: Mapping[str, str]) ->
         line = child.stdout.readline()
         took_s = time.perf_counter() - start_s
         child.kill()
-    return took_s if line else None
+    return (took_s, _cpu_of_children_s() - cpu_s) if line else None
+
+
+def _cpu_of_children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Runs of the libraries that compute end before the interpreter does.
 
 Python stops a daemon thread that comes back from a library while the interpreter shuts down, in the middle of the
-library's C++, which then ends the process with SIGABRT (status 134). So at exit the runs in progress are waited for,
-and daemon threads begin no more.
+library's C++, which then ends the process with SIGABRT (status 134). So at exit the runs of daemon threads are waited
+for, and they begin no more. Other threads have ended by then.
 """
 
 import atexit
@@ -20,16 +20,19 @@ class Runs:
         self._is_over = False
 
     def __enter__(self) -> None:
+        if not threading.current_thread().daemon:
+            return
         with self._changed:
-            waits = self._is_over and threading.current_thread().daemon
-            self._in_progress += not waits
-        if waits:
+            is_over = self._is_over
+            self._in_progress += not is_over
+        if is_over:
             threading.Event().wait()  # until the process is gone
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._in_progress -= 1
-            self._changed.notify_all()
+        if threading.current_thread().daemon:
+            with self._changed:
+                self._in_progress -= 1
+                self._changed.notify_all()
 
     def end(self) -> None:
         """Wait for the runs in progress; daemon threads that begin one later wait for ever."""

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from edge.infer.ending import Runs
 from tests.infer.packs import write_pack
 
 PROGRAM = """
@@ -38,3 +40,29 @@ def test_at_exit_a_running_network_is_waited_for(tmp_path: Path, rung: str) -> N
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr
+
+
+def test_the_end_waits_for_runs_in_progress_and_none_begins_later() -> None:
+    runs = Runs()
+    entered, leave, over, late = (threading.Event() for _ in range(4))
+
+    def run() -> None:
+        with runs:
+            entered.set()
+            leave.wait()
+
+    def begin_late() -> None:
+        with runs:
+            late.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert entered.wait(60)
+    ender = threading.Thread(target=lambda: (runs.end(), over.set()))
+    ender.start()
+    assert not over.wait(0.2)
+    leave.set()
+    assert over.wait(60)
+    threading.Thread(target=begin_late, daemon=True).start()
+    assert not late.wait(0.2)
+    with runs:  # the main thread still may: it is nothing that the end stops
+        pass
