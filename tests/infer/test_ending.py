@@ -55,10 +55,13 @@ def test_the_end_waits_for_runs_in_progress_and_none_begins_later() -> None:
         with runs:
             late.set()
 
+    def end() -> None:
+        runs.end()
+        over.set()
+
     threading.Thread(target=run, daemon=True).start()
     assert entered.wait(60)
-    ender = threading.Thread(target=lambda: (runs.end(), over.set()))
-    ender.start()
+    threading.Thread(target=end).start()
     assert not over.wait(0.2)
     leave.set()
     assert over.wait(60)
