@@ -12,11 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 from edge.errors import DataError, NotFoundError, OutputError
+from edge.files import open_file
 
 logger = logging.getLogger(__name__)
 
 APPLICATION = 0x4E544842  # marks the file as ours, see PRAGMA application_id
 VERSION = 2
+_HEAD = b"SQLite format 3\0"  # of every database file (sqlite.org/fileformat.html)
 _BUSY_MS = 2000
 _MINUTES_A_DAY = 24 * 60
 
@@ -54,6 +56,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
+            _require_remains(path)
             aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
             path.rename(aside)
             for suffix in ("-wal", "-shm"):
@@ -78,7 +81,19 @@ def check_writable(path: Path) -> None:
             if file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 _require_ours(file, path)
     except sqlite3.Error:
-        return  # a damaged one is set aside
+        _require_remains(path)  # a damaged one is set aside
+
+
+def _require_remains(path: Path) -> None:
+    """Return where the file may be what is left of a database. Raises OutputError for a file of another kind.
+
+    A database that was in use when the power was cut has its log beside it.
+    """
+    with open_file(path) as file:
+        head = file.read(len(_HEAD))
+    was_in_use = path.with_name(path.name + "-wal").exists()
+    if not was_in_use and head.strip(b"\0") and not _HEAD.startswith(head):
+        raise OutputError(f"history {path}: expected a history database or no file, found one of another kind")
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:

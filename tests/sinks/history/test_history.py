@@ -1,7 +1,6 @@
 """The history keeps what happened through restarts, kill -9, full disks and damaged files."""
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -119,13 +118,24 @@ def _days(path: Path) -> list[dict[str, query.Value]]:
 
 def test_a_damaged_file_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "history.db"
-    path.write_bytes(os.urandom(20_000))
+    path.write_bytes(b"\1" * 20_000)
+    (tmp_path / "history.db-wal").touch()  # it was in use when the power was cut
+    database.check_writable(path)
     history = opened(path)
     history.write([crossed(0.0, 1)])
     history.close()
     assert rows(path, "crossings") == [("door", "gate", "person", "in", 1)]
     assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
     assert "is damaged" in caplog.text
+
+
+def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "street.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(1000))
+    for open_it in (database.check_writable, database.open_to_write):
+        with pytest.raises(OutputError, match="expected a history database or no file, found one of another kind"):
+            open_it(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["street.mp4"]
 
 
 def test_half_a_database_is_set_aside(tmp_path: Path) -> None:
