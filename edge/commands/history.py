@@ -17,7 +17,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import get_args
@@ -90,9 +90,13 @@ def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
     from edge.drawing.heat import heat_map
     from edge.video.opencv import cv2
 
+    unfinished = args.heatmap.with_name(f".{args.heatmap.name}.part")  # a full disk must not cost the last one
     try:
-        args.heatmap.write_bytes(cv2.imencode(".png", heat_map(seconds))[1].tobytes())
+        unfinished.write_bytes(cv2.imencode(".png", heat_map(seconds))[1].tobytes())
+        unfinished.replace(args.heatmap)
     except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink()
         raise OutputError(f"{args.heatmap}: cannot write it: {error.strerror}; choose another place") from error
     most = seconds.max()
     say(f"{args.heatmap}: {seconds.sum():.0f} person-seconds, at most {most:.0f} in one of 48 x 27 cells")

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edge.service.snapshot import Snapshot
+from edge.service.snapshot import CameraSnapshot, Snapshot
 from edge.service.view import DEFAULT, SIZES, View
 from edge.service.web import status
 from edge.service.web.live import Live
@@ -87,19 +87,21 @@ class Pages:
         return Response(self._metrics.text(), media_type=self._metrics.kind)
 
     async def _stream(self, request: Request) -> Response:
-        return Live(
-            f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", _parts(self._view(request), _size(request))
-        )
+        parts = _parts(self._camera(request)[1], _size(request))
+        return Live(f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}", parts)
 
     async def _picture(self, request: Request) -> Response:
-        return Live("image/jpeg", _first(self._view(request), _size(request)))
+        camera, view = self._camera(request)
+        if camera.state != "online":
+            raise HTTPException(503, f"the camera is {camera.state}: there is no newest picture")
+        return Live("image/jpeg", _first(view, _size(request)))
 
-    def _view(self, request: Request) -> View:
+    def _camera(self, request: Request) -> tuple[CameraSnapshot, View]:
         name = request.path_params["name"]
-        view = next((camera.view for camera in self._snapshot().cameras if camera.name == name), None)
-        if view is None:
-            raise HTTPException(404)
-        return view
+        for camera in self._snapshot().cameras:
+            if camera.name == name and camera.view is not None:
+                return camera, camera.view
+        raise HTTPException(404)
 
 
 def _page() -> Response:

@@ -59,7 +59,7 @@ class PictureFolder:
         found = []
         try:
             for path in self._folder.glob("????-??-??/*"):
-                if path.name.endswith(f".{self._suffix}{_UNFINISHED}"):
+                if f".{self._suffix}{_UNFINISHED}" in path.name:
                     path.unlink()  # of a process that was killed
                 elif (name := self._named(path)) is not None:
                     found.append((name, path.stat().st_size))

@@ -182,6 +182,12 @@ def test_one_picture(site: Site) -> None:
     wait_for(lambda: site.stream("live").view._watchers == 0, "it is still drawn for somebody")
 
 
+def test_a_camera_that_is_not_there_has_no_newest_picture(site: Site) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+        site.get("/camera/gone.jpg")
+    assert b"the camera is offline: there is no newest picture" in caught.value.read()
+
+
 def test_the_parts_of_a_stream_are_whole_pictures(site: Site) -> None:
     with urllib.request.urlopen(f"{site.address}/camera/live.mjpeg", timeout=PATIENCE_S) as answer:
         assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=picture"

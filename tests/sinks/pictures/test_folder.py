@@ -66,7 +66,13 @@ def test_of_cameras_whose_names_sort_differently_the_oldest_goes(tmp_path: Path)
 def test_other_files_are_left_alone_and_unfinished_ones_removed(tmp_path: Path) -> None:
     day = tmp_path / "2020-01-01"
     day.mkdir()
-    for name in ("holiday.jpg", "a-000000.000-1.webm", "a-000000.000-2.jpg", "a-000000.000-3.jpg.part"):
+    for name in (
+        "holiday.jpg",
+        "a-000000.000-1.webm",
+        "a-000000.000-2.jpg",
+        "a-000000.000-3.jpg.part",
+        ".a-000000.000-4.jpg.part.jpg",
+    ):
         (day / name).write_bytes(b"x")
     opened(tmp_path, keep_days=1)
     assert files(tmp_path) == ["2020-01-01/a-000000.000-1.webm", "2020-01-01/holiday.jpg"]
