@@ -30,7 +30,7 @@ VERBS = {
     "serve": "track several cameras continuously, as a service",
     "fleet": "give people the same number on the cameras of many boards",
     "history": "export what the service counted, by minute, hour or day",
-    "check": "find all mistakes in a configuration of the daemon",
+    "check": "find all mistakes in a configuration of daemon or fleet",
     "install-service": "install the daemon as a systemd service",
     "uninstall-service": "stop the daemon's systemd service and remove it",
     "selftest": "check on this board that a pack computes the right results",

@@ -1,8 +1,9 @@
 """The events of a stream: frames with their tracks, identities that end, cameras that come and go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from edge.types import Float32s, Image, Tracks
 
@@ -69,8 +70,26 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """An identity that has not been shown for a while, and still may be: the tracker remembers it."""
+
+    origin: Origin
+    at: Moment
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An identity that was `Lost` and is shown again."""
+
+    origin: Origin
+    at: Moment
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """An identity that motion alone will not bring back, shown in `frames` frames; its appearance still may."""
+    """An identity that was shown in `frames` frames and never will be again."""
 
     origin: Origin
     at: Moment
@@ -172,10 +191,10 @@ class Embedded:
     """The appearance of identity `id`: personal data, which only goes to outputs that ask for it.
 
     `embedding` float32 `[E]` has length 1 and is the mean of `samples` embeddings of the network with sha256 `network`.
-    `stage` "known" comes after the first ones, "end" when the identity has ended, with those since "known"; None where
-    there are none. `stay` counts from 0 how often the identity had ended before. It was seen from `first` to `last`,
-    then in `box_xyxy` of a picture of `size` (width, height) with detection scores of `quality` on average. `entry` and
-    `exit` are the sides of the picture at which it was seen first and last.
+    `stage` "known" comes after the first ones, "end" when the identity is lost or has ended, with those since "known";
+    None where there are none. `stay` counts from 0 how often the identity had been lost before. It was seen from
+    `first` to `last`, then in `box_xyxy` of a picture of `size` (width, height) with detection scores of `quality` on
+    average. `entry` and `exit` are the sides of the picture at which it was seen first and last.
     """
 
     origin: Origin
@@ -197,13 +216,45 @@ class Embedded:
 
 
 Event = (
-    Observed | Ended | CameraChanged | ClockStepped | IntervalChanged | ZoneChanged | LineCrossed | FileSaved | Embedded
+    Observed
+    | Lost
+    | Found
+    | Ended
+    | CameraChanged
+    | ClockStepped
+    | IntervalChanged
+    | ZoneChanged
+    | LineCrossed
+    | FileSaved
+    | Embedded
 )
 
 
 def in_order(event: Event, followers: Sequence[Event]) -> list[Event]:
-    """`event` and what follows from it: nothing comes of an identity after its end."""
-    return [*followers, event] if isinstance(event, Ended) else [event, *followers]
+    """`event` and what follows from it: nothing comes of an identity that is lost or has ended."""
+    return [*followers, event] if isinstance(event, Lost | Ended) else [event, *followers]
+
+
+class Memory(Protocol):
+    """Who knows which identities may be shown again: a tracker, an `edge.track.tracker.Tracker`."""
+
+    @property
+    def lost_s(self) -> float:
+        """For how long an identity may be unseen until it is lost, in seconds."""
+
+    def retained(self, ids: Collection[int]) -> AbstractSet[int]:
+        """Those of `ids` that may be shown again."""
+
+
+@dataclass(frozen=True, slots=True)
+class UntilTheEnd:
+    """The memory of a second pass over a recording: any identity may be shown again until the recording is over."""
+
+    lost_s: float
+
+    def retained(self, ids: Collection[int]) -> AbstractSet[int]:
+        """All of them."""
+        return set(ids)
 
 
 @dataclass(slots=True)
@@ -211,32 +262,52 @@ class _Lifetime:
     first_frame: int
     last_s: float
     frames: int
+    is_lost: bool = False
 
 
 class Lives:
-    """The identities of one stream, from the first time they are shown until `lost_s` seconds after the last."""
+    """The identities of one stream. Each begins in the first frame that shows it and has one end.
 
-    def __init__(self, origin: Origin, lost_s: float):
+    Unseen for `memory.lost_s` it has ended; where `memory` retains it, it is lost until it is found again or no longer
+    retained.
+    """
+
+    def __init__(self, origin: Origin, memory: Memory):
         self.origin = origin
-        self._lost_s = lost_s
+        self._memory = memory
         self._lives: dict[int, _Lifetime] = {}
 
     def observe(
         self, number: int, size: tuple[int, int], tracks: Tracks, at: Moment, image: Image | None = None
     ) -> list[Event]:
-        """The frame, then the identities that are found to have ended by then."""
+        """The identities that are found again, the frame, then those that are lost or have ended by then."""
         ages = []
+        events: list[Event] = []
         for id_ in tracks.ids.tolist():
             life = self._lives.setdefault(id_, _Lifetime(number, at.time_s, 0))
             life.last_s = at.time_s
             life.frames += 1
             ages.append(number - life.first_frame)
-        return [Observed(self.origin, at, number, size, tracks, ages, image), *self.expire(at)]
+            if life.is_lost:
+                life.is_lost = False
+                events.append(Found(self.origin, at, id_))
+        return [*events, Observed(self.origin, at, number, size, tracks, ages, image), *self.expire(at)]
 
     def expire(self, at: Moment) -> list[Event]:
-        """The identities that have ended by `at`; for times without frames."""
-        limit_s = at.time_s - self._lost_s
-        return [self._end(id_, at, "lost") for id_, life in list(self._lives.items()) if life.last_s < limit_s]
+        """The identities that are lost or have ended by `at`; for times without frames."""
+        limit_s = at.time_s - self._memory.lost_s
+        unseen = {id_: life for id_, life in self._lives.items() if life.last_s < limit_s}
+        if not unseen:
+            return []
+        retained = self._memory.retained(unseen)
+        events: list[Event] = []
+        for id_, life in unseen.items():
+            if id_ not in retained:
+                events.append(self._end(id_, at, "lost"))
+            elif not life.is_lost:
+                life.is_lost = True
+                events.append(Lost(self.origin, at, id_))
+        return events
 
     def stop(self, at: Moment) -> list[Event]:
         """The end of all that are left."""

@@ -30,7 +30,7 @@ from benchmarks.field import Broker, wait_for
 from benchmarks.results import table, write_section
 from edge.chain.pipeline import Pipeline
 from edge.demo.scene import Options, Scene
-from edge.events import Embedded, Ended, Lives, Moment, Origin
+from edge.events import Embedded, Ended, Lives, Lost, Moment, Origin
 from edge.motchallenge import SequenceInfo, format_rows
 from edge.service.appearance import Appearances
 from edge.settings.config import Mqtt
@@ -66,7 +66,7 @@ def watched(options: Options, pack: Path, folder: Path, view: int) -> View:
     pipeline = Pipeline(pack, frame_rate=options.fps, appearance="ema")
     assert pipeline.reid is not None
     origin = Origin(f"run{view}", f"cam{view}", pipeline.detector.description.classes)
-    lives = Lives(origin, pipeline.tracker.lost_s)
+    lives = Lives(origin, pipeline.tracker)
     appearances = Appearances(origin, pipeline.reid.embedder.description.source.sha256)
     found = View([], [], [], [])
     ended: dict[int, int] = {}
@@ -79,7 +79,7 @@ def watched(options: Options, pack: Path, folder: Path, view: int) -> View:
         found.stays.append([ended.get(id_, 0) for id_ in tracks.ids.tolist()])
         found.truth.append(truth.rows(frame.number, scene.size[1]))
         for event in lives.observe(frame.number, scene.size, tracks, at):
-            if isinstance(event, Ended):
+            if isinstance(event, Lost | Ended):
                 said += appearances.end(event)
                 ended[event.id] = ended.get(event.id, 0) + 1
         found.said += [(at.time_s, each) for each in said]

@@ -81,7 +81,7 @@ def _video(pack: Path, path: Path, frames: int, folder: Path) -> list[list[str]]
             name: RecordingOutputs(
                 {"mot": MotText(folder / f"{name}.txt")},
                 Origin(name, path.stem, pipeline.classes),
-                pipeline.tracker.lost_s,
+                pipeline.tracker,
                 pipeline.spans,
             )
             for name, pipeline in pipelines.items()

@@ -54,7 +54,7 @@ def ours(job: Job) -> Iterator[int]:
     )
     ahead = Ahead(source, spans, pipeline.workers + 1)
     origin = Origin("speed", job.video.stem, pipeline.classes)
-    outputs = RecordingOutputs({"mot": MotText(job.out)}, origin, pipeline.tracker.lost_s, spans)
+    outputs = RecordingOutputs({"mot": MotText(job.out)}, origin, pipeline.tracker, spans)
     with contextlib.closing(ahead), contextlib.closing(outputs):
         frames = iter(ahead)
         results = overlapped(pipeline, frames) if pipeline.workers else ((f, pipeline(f)) for f in frames)

@@ -85,7 +85,7 @@ def _part(video: Path, model: Path, frames: int, folder: Path) -> str:
             "jsonl": JsonLines(folder / "o.jsonl"),
             "video": AnnotatedVideo(folder / "o.mp4", source.size, source.frame_rate, ()),
         }
-        outputs = RecordingOutputs(files, Origin("r", "c", pipeline.classes), pipeline.tracker.lost_s, spans)
+        outputs = RecordingOutputs(files, Origin("r", "c", pipeline.classes), pipeline.tracker, spans)
         stack.callback(outputs.close)
         width, height = source.size
         source.close()

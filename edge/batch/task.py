@@ -16,7 +16,7 @@ from edge.chain.chain import Chain
 from edge.chain.offline import Recording as SecondPass
 from edge.chain.overlap import tracked
 from edge.chain.pipeline import Pipeline
-from edge.events import Event, Lives, Moment, Origin, in_order
+from edge.events import Event, Lives, Moment, Origin, UntilTheEnd, in_order
 from edge.modelpack import sha256_of
 from edge.service.counting.areas import Areas
 from edge.types import Frame, Tracks
@@ -101,7 +101,8 @@ def _write(
         source = stack.enter_context(contextlib.closing(open_source(here, recording.frame_rate)))
         pipeline.begin(source.frame_rate)
         progress.expect(source.frame_count, passes=1 + offline)
-        lives = Lives(origin, pipeline.tracker.lost_s)
+        memory = UntilTheEnd(pipeline.tracker.lost_s) if offline else pipeline.tracker
+        lives = Lives(origin, memory)
         outputs = [stack.enter_context(contextlib.closing(open_output(path))) for path in paths]
         in_use = pipeline.workers * pipeline.detect_every + 1
         frames = stack.enter_context(contextlib.closing(Ahead(source, pipeline.spans, in_use)))

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         outputs = stack.enter_context(contextlib.closing(_outputs(args.out, source, pipeline, spans)))
         files: dict[str, Output] = {"mot": MotText(args.out / OTHER_TRACKS)} if other else {}
-        others = RecordingOutputs(files, _origin(pipeline), pipeline.tracker.lost_s, Spans())
+        others = RecordingOutputs(files, _origin(pipeline), pipeline.tracker, Spans())
         stack.callback(others.close)
         frames = stack.enter_context(contextlib.closing(Ahead(source, spans)))
         progress = stack.enter_context(Progress(source.frame_count))
@@ -133,7 +133,7 @@ def _outputs(out: Path, source: DemoScene, pipeline: Pipeline, spans: Spans) -> 
         "jsonl": JsonLines(out / "tracks.jsonl"),
         "video": AnnotatedVideo(out / "tracks.mp4", source.size, source.frame_rate, ()),
     }
-    return RecordingOutputs(outputs, _origin(pipeline), pipeline.tracker.lost_s, spans)
+    return RecordingOutputs(outputs, _origin(pipeline), pipeline.tracker, spans)
 
 
 def _origin(pipeline: Pipeline) -> Origin:

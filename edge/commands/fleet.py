@@ -5,14 +5,16 @@
 
 Boards send the appearance of identities with [mqtt] appearance = true. The fleet publishes global identities at
 PREFIX/fleet/ and serves a page with who is where. SIGTERM or Ctrl-C ends it with 0; everything that it knows is in one
-SQLite file, and the broker keeps what comes meanwhile. --check finds mistakes without starting. edge/deploy has a
-commented fleet.toml, a unit for systemd and examples for brokers.
+SQLite file, and the broker keeps what comes meanwhile. --check finds mistakes without starting, as nanotrack check
+does, and the fleet begins with the same check. edge/deploy has a commented fleet.toml, a unit for systemd and examples
+for brokers.
 """
 
 import argparse
 from pathlib import Path
 
 from edge.console.outgoing import say
+from edge.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve until told to stop. Raises ConfigError, and what `Service` raises."""
     from edge.fleet import settings
+    from edge.fleet.check import look
 
-    config = settings.load(args.config)
+    reading = settings.read(args.config)
+    found = look(reading)
+    if reading.value is None or found.mistakes:
+        text = reading.listed(found.mistakes)
+        raise ConfigError(text) if args.check else found.error(text)
+    config = reading.value
     if args.check:
-        from edge.fleet.check import check
-
-        check(config, args.config)
         say(f"{args.config}: ready to serve {config.mqtt.prefix}")
         return
     from edge.console.running import StopRequest

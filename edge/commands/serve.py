@@ -58,12 +58,12 @@ def run(args: argparse.Namespace) -> None:
     reading = config.read(args.config)
     with StopRequest() as stop:
         with announced():
-            from edge.service.check import survey
+            from edge.service.check import look
             from edge.service.daemon import Daemon
             from edge.service.notify import notify
             from edge.service.web.editor import Editor
 
-            found = survey(reading)
+            found = look(reading)
         if reading.value is None or found.mistakes:
             raise found.error(reading.listed(found.mistakes))
         editor = Editor(args.config, reload.note)

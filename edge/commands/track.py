@@ -40,7 +40,7 @@ from edge.chain import flags
 from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import NanoTrackError, UsageError
-from edge.events import Origin
+from edge.events import Origin, UntilTheEnd
 from edge.infer.summary import network_text
 from edge.motchallenge import read_detections
 from edge.sinks.lines import STANDARD_OUTPUT
@@ -341,7 +341,8 @@ def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Sp
             outputs["window"] = Window(title, source.frame_rate, named, view, with_scores="score" in labels)
         stack.pop_all()
     origin = Origin(secrets.token_hex(4), _camera(args.path or str(args.detections)), chain.classes)
-    return RecordingOutputs(outputs, origin, chain.tracker.lost_s, spans)
+    memory = UntilTheEnd(chain.tracker.lost_s) if args.offline else chain.tracker
+    return RecordingOutputs(outputs, origin, memory, spans)
 
 
 def _underpaint(args: argparse.Namespace, chain: "Chain") -> "Underpaint | None":

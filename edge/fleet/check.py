@@ -1,37 +1,29 @@
-"""Every mistake in what a configuration of the fleet refers to, found at once and before anything runs."""
+"""Whether the fleet would start with a configuration: the one answer for `nanotrack check` and `nanotrack fleet`."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-from edge.errors import ConfigError, NanoTrackError, OutputError
 from edge.fleet.broker import Connection
 from edge.fleet.settings import FleetConfig
+from edge.fleet.state import check_writable
 from edge.service.web import http
+from edge.service.web.neighbour import check_port
+from edge.settings.survey import Check, Survey, survey
+from edge.settings.toml import Reading
 
 
-def check(config: FleetConfig, path: Path) -> None:
-    """Raise ConfigError with what would stop `nanotrack fleet`. Nothing is sent over the network."""
-    checks: list[tuple[str, Callable[[], object]]] = [
-        ("mqtt", lambda: Connection(config.mqtt)),
-        ("state.path", lambda: _check_writable(Path(config.state.path))),
-    ]
-    web = config.web
-    if web is not None:
-        checks += [("web", http.require_extra), ("web", lambda: http.check(web))]
-    mistakes = []
-    for key, act in checks:
-        try:
-            act()
-        except NanoTrackError as error:
-            mistakes.append(f"{key}: {error}")
-    if mistakes:
-        raise ConfigError("\n  ".join([f"{path}: {len(mistakes)} to correct:", *mistakes]))
+def look(reading: Reading[FleetConfig]) -> Survey:
+    """All mistakes at once: those of the file, and of everything that it refers to. Nothing is sent or written."""
+    return survey(reading, _checks(reading))
 
 
-def _check_writable(path: Path) -> None:
-    folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(f"{folder}: expected a folder, found none; make it or name another")
-    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise OutputError(f"{path}: this user may not write there; change its owner or name another")
+def _checks(reading: Reading[FleetConfig]) -> Iterator[Check]:
+    """Sections with mistakes are left out."""
+    sound = reading.sound
+    if mqtt := sound.get("mqtt"):
+        yield Check(("mqtt",), "credentials", lambda: Connection(mqtt))
+    if state := sound.get("state"):
+        yield Check(("state", "path"), "", lambda: check_writable(Path(state.path)))
+    if web := sound.get("web"):
+        yield Check(("web",), "credentials", lambda: http.check(web))
+        yield Check(("web",), "port", lambda: check_port(web))

@@ -28,8 +28,9 @@ _EMBEDDING = range(8, 4097)
 class Sighting:
     """A board's identity in one camera, as an appearance message tells of it.
 
-    `camera` is BOARD/CAMERA, `run` and `id` are the board's, `stay` counts how often it had ended before. It was seen
-    from `first_s` to `last_s`, seconds since 1970 on the board's clock, which showed `said_s`. `is_end`: it has ended.
+    `camera` is BOARD/CAMERA, `run` and `id` are the board's, `stay` counts how often it had been lost before. It was
+    seen from `first_s` to `last_s`, seconds since 1970 on the board's clock, which showed `said_s`. `is_end`: it is
+    lost or has ended.
     `embedding` float32 `[E]` has length 1; None where an end brings nothing new.
     """
 

@@ -1,11 +1,13 @@
 """The fleet's settings: what `fleet.toml` may hold, with types, limits, defaults and what each key means."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from edge.settings import toml
-from edge.settings.config import _SECTION, Connection, Web
+from edge.settings.config import _SECTION, Config, Connection, Web
+from edge.settings.mistakes import fields_of
 
 # isort: split
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat
@@ -94,6 +96,12 @@ class FleetConfig:
     web: Web | None = None
 
 
-def load(path: Path) -> FleetConfig:
-    """The settings in `path`. Raises ConfigError with every mistake."""
-    return toml.load(FleetConfig, path)
+def is_fleet(data: Mapping[str, Any]) -> bool:
+    """Whether a file with these sections is the fleet's: some are the fleet's own, and none is the daemon's."""
+    ours, theirs = fields_of(FleetConfig).keys(), fields_of(Config).keys()
+    return bool(data.keys() & (ours - theirs)) and not data.keys() & (theirs - ours)
+
+
+def read(path: Path) -> toml.Reading[FleetConfig]:
+    """The settings in `path`, or their mistakes. Raises ConfigError for what is no TOML."""
+    return toml.read(FleetConfig, path)

@@ -4,8 +4,10 @@ What a batch of messages changes is committed in one transaction, with the messa
 the broker is told that they were received. Every commit is flushed (write-ahead log, synchronous = FULL).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -230,12 +232,33 @@ class State:
             )
             path.chmod(0o600)
             return
-        application = self.database.execute("PRAGMA application_id").fetchone()[0]
-        version = self.database.execute("PRAGMA user_version").fetchone()[0]
-        if application != APPLICATION:
-            raise OutputError(f"fleet state {path}: found a database of another program; name another file")
-        if version != VERSION:
-            raise OutputError(f"fleet state {path}: found version {version}, expected {VERSION}; name another file")
+        _require_ours(self.database, path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError where `State` would, and leave everything as it is."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise OutputError(f"fleet state {path}: this user cannot write in {folder}; change its owner or name another")
+    if not path.exists():
+        return
+    if not (path.is_file() and os.access(path, os.W_OK)):
+        raise OutputError(f"fleet state {path}: expected a file that this user can write, found something else")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)) as file:
+            if file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                _require_ours(file, path)
+    except sqlite3.Error as error:
+        raise OutputError(f"fleet state {path}: cannot be written: {error}") from error
+
+
+def _require_ours(database: sqlite3.Connection, path: Path) -> None:
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION:
+        raise OutputError(f"fleet state {path}: found a database of another program; name another file")
+    if version != VERSION:
+        raise OutputError(f"fleet state {path}: found version {version}, expected {VERSION}; name another file")
 
 
 def _packed(vectors: Float32s) -> bytes:

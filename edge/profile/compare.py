@@ -154,7 +154,7 @@ def _run(candidate: _Candidate, source: Looped, seconds: float, out: Path) -> No
     with contextlib.ExitStack() as stack:
         ahead = stack.enter_context(contextlib.closing(Ahead(source, spans, pipeline.workers + 1)))
         origin = Origin("compare", "compare", pipeline.classes)
-        outputs = RecordingOutputs({"mot": MotText(out)}, origin, pipeline.tracker.lost_s, spans)
+        outputs = RecordingOutputs({"mot": MotText(out)}, origin, pipeline.tracker, spans)
         stack.callback(outputs.close)
         results = stack.enter_context(contextlib.closing(tracked(pipeline, _stamped(ahead, taken_s))))
         for frame, tracks in results:

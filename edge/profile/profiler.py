@@ -95,7 +95,7 @@ def profile(wishes: Wishes, plan: Plan, live_s: float, say: Callable[[str], None
         pipeline = wishes.pipeline(source.frame_rate, spans)
         files = _outputs(folder)
         origin = Origin("profile", "profile", pipeline.classes)
-        outputs = RecordingOutputs(files, origin, pipeline.tracker.lost_s, spans)
+        outputs = RecordingOutputs(files, origin, pipeline.tracker, spans)
         chain = Chain(pipeline, stack.enter_context(contextlib.closing(outputs)), spans)
         say(f"as fast as possible, {plan.frames} frames" if plan.frames else f"as fast as possible, {plan.seconds:g} s")
         watch = Watch()

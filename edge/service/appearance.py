@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.events import AppearanceStage, Embedded, Ended, Moment, Origin, Side
+from edge.events import AppearanceStage, Embedded, Ended, Lost, Moment, Origin, Side
 from edge.types import Float32s, Tracks
 
 # So many embeddings are "well known". Where only doubtful detections get one, a quiet track has two a second.
@@ -17,8 +17,6 @@ KNOWN_SAMPLES = 4
 BORDER = 0.03
 # Weight of an embedding whose box may be cut off: better than nothing.
 _CUT_WEIGHT = 0.05
-# Identities that have ended and may come back, by appearance, with the same number: far more than trackers remember.
-_REMEMBERED = 1024
 
 
 @dataclass(slots=True)
@@ -43,7 +41,7 @@ class _Sum:
 
 @dataclass(slots=True)
 class _Stay:
-    """One identity from its first frame to its end."""
+    """One identity from the first frame that shows it until it is lost or ends."""
 
     first: Moment
     last: Moment
@@ -63,7 +61,7 @@ class Appearances:
         self._origin = origin
         self._network = network
         self._stays: dict[int, _Stay] = {}
-        self._ended: dict[int, int] = {}  # how often each identity has ended, of those that may come back
+        self._lost: dict[int, int] = {}  # how often each identity has been lost, of those that may be found again
 
     def observe(
         self, tracks: Tracks, embeddings: Float32s | None, at: Moment, size: tuple[int, int]
@@ -78,7 +76,7 @@ class Appearances:
         ):
             stay = self._stays.get(id_)
             if stay is None:
-                stay = self._stays[id_] = _Stay(at, at, side_of(box, size), self._ended.get(id_, 0))
+                stay = self._stays[id_] = _Stay(at, at, side_of(box, size), self._lost.get(id_, 0))
             stay.last, stay.class_number, stay.size = at, class_number, size
             stay.box_xyxy = (box[0], box[1], box[2], box[3])
             if embeddings is None or detection < 0 or not embeddings[detection].any():
@@ -89,15 +87,15 @@ class Appearances:
                 yield self._event(id_, stay, "known", at)
                 stay.sum = _Sum()
 
-    def end(self, event: Ended) -> Iterable[Embedded]:
-        """What is told at the end of an identity; nothing where it never had an embedding."""
+    def end(self, event: Lost | Ended) -> Iterable[Embedded]:
+        """What is told at the end of a stay; nothing where it never had an embedding."""
         stay = self._stays.pop(event.id, None)
+        if isinstance(event, Ended):
+            self._lost.pop(event.id, None)
         if stay is None:
             return
-        if event.reason == "lost":
-            self._ended[event.id] = stay.number + 1
-            while len(self._ended) > _REMEMBERED:
-                del self._ended[next(iter(self._ended))]
+        if isinstance(event, Lost):
+            self._lost[event.id] = stay.number + 1
         if stay.is_known or stay.sum.samples:
             yield self._event(event.id, stay, "end", event.at)
 

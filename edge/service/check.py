@@ -1,15 +1,16 @@
 """Whether the daemon would start with a configuration: the one answer for `nanotrack check` and `nanotrack serve`."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from edge import modelpack
 from edge.chain.interval import check_interval
 from edge.console.outgoing import redacted
-from edge.errors import ConfigError, NanoTrackError, NotFoundError, OutputError, UsageError
+from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
 from edge.service.build import (
     OF_PICTURES,
@@ -24,8 +25,8 @@ from edge.service.web import http
 from edge.service.web.neighbour import check_port
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config, Model
-from edge.settings.positions import KeyPath
-from edge.settings.toml import Mistake, Reading
+from edge.settings.survey import Check, Survey, WaitError, survey
+from edge.settings.toml import Reading
 from edge.sinks.history.database import check_writable
 from edge.sinks.mqtt import MqttOutput
 from edge.sinks.rotating import NEWEST
@@ -40,82 +41,52 @@ from edge.video.options import require_fit
 _CHECK_S = 5.0  # the longest check of one camera's file or device
 
 
-class Survey(NamedTuple):
-    """Whether `nanotrack serve` would start: it does where there are no `mistakes`.
+@dataclass
+class DaemonSurvey(Survey):
+    """Whether `nanotrack serve` would start. `networks` are open where they could be opened."""
 
-    `errors` are what was raised for those that a look at files and devices found. `waits` says which cameras would be
-    waited for, and why. `networks` are open where they could be opened.
-    """
-
-    mistakes: list[Mistake]
-    errors: list[NanoTrackError]
-    waits: list[Mistake]
     networks: Networks | None
 
-    def error(self, text: str) -> NanoTrackError:
-        """The error to end with: of one kind where all are, such as a missing device, else of the configuration."""
-        kinds = {type(error) for error in self.errors}
-        is_one = len(kinds) == 1 and len(self.errors) == len(self.mistakes)
-        return (kinds.pop() if is_one else ConfigError)(text)
 
-
-class _WaitError(NanoTrackError):
-    """A camera that is not there now; `serve` connects it when it comes."""
-
-
-def survey(reading: Reading[Config]) -> Survey:
+def look(reading: Reading[Config]) -> DaemonSurvey:
     """All mistakes of a configuration at once: those of the file, and of everything that it refers to.
 
     The networks are opened as `serve` opens them. Nothing is sent to cameras or brokers, and nothing is written.
     """
-    sound = reading.sound
     sections: dict[str, Any] = {"model": Model("none"), "camera": (CameraConfig("none", "demo://"),)}
-    sections |= {name: section for name, section in sound.items() if section}
+    sections |= {name: section for name, section in reading.sound.items() if section}
     config = reading.value or Config(**sections)
     networks: list[Networks] = []
-    found = Survey(list(reading.mistakes), [], [], None)
-    for path, at, check in _checks(reading, config, networks):
-        try:
-            check()
-        except _WaitError as error:
-            found.waits.append(reading.mistake(path, str(error), at))
-        except NanoTrackError as error:
-            found.errors.append(error)
-            found.mistakes.append(reading.mistake(path, str(error), at))
-    return found._replace(networks=networks[0] if networks else None)
+    found = survey(reading, _checks(reading, config, networks))
+    return DaemonSurvey(found.mistakes, found.errors, found.waits, networks[0] if networks else None)
 
 
-def _checks(
-    reading: Reading[Config], config: Config, networks: list[Networks]
-) -> Iterator[tuple[KeyPath, str, Callable[[], object]]]:
-    """What to look at: its name, its key, and a function that raises where something is wrong.
-
-    Sections with mistakes are left out.
-    """
+def _checks(reading: Reading[Config], config: Config, networks: list[Networks]) -> Iterator[Check]:
+    """What to look at. Sections with mistakes are left out."""
     sound = reading.sound
     if "model" in sound:
-        yield ("model",), "pack", lambda: networks.append(_check_model(config))
+        yield Check(("model",), "pack", lambda: networks.append(_check_model(config)))
     if "tracking" in sound:
-        yield ("tracking",), "parameters", lambda: _check_tracking(config)
+        yield Check(("tracking",), "parameters", lambda: _check_tracking(config))
     names = [camera.get("name") for camera in reading.data.get("camera", []) if isinstance(camera, dict)]
     for camera in sound.get("camera", ()):
         path = ("camera", names.index(camera.name))
-        yield path, "credentials", partial(_check_credentials, camera)
-        yield path, "source", partial(_check_source, camera)
+        yield Check(path, "credentials", partial(_check_credentials, camera))
+        yield Check(path, "source", partial(_check_source, camera))
     if jsonl := sound.get("jsonl"):
-        yield ("jsonl", "folder"), "", lambda: _check_writable(Path(jsonl.folder), NEWEST)
+        yield Check(("jsonl", "folder"), "", lambda: _check_writable(Path(jsonl.folder), NEWEST))
     if mot := sound.get("mot"):
-        yield ("mot", "folder"), "", lambda: _check_writable(Path(mot.folder))
+        yield Check(("mot", "folder"), "", lambda: _check_writable(Path(mot.folder)))
     for name in OF_PICTURES:
         if pictures := sound.get(name):  # this folder is made at the start
-            yield (name, "folder"), "", partial(_check_writable, _nearest(Path(pictures.folder)))
+            yield Check((name, "folder"), "", partial(_check_writable, _nearest(Path(pictures.folder))))
     if history := sound.get("history"):
-        yield ("history", "path"), "", lambda: check_writable(Path(history.path))
+        yield Check(("history", "path"), "", lambda: check_writable(Path(history.path)))
     if mqtt := sound.get("mqtt"):
-        yield ("mqtt",), "credentials", lambda: MqttOutput(mqtt)
+        yield Check(("mqtt",), "credentials", lambda: MqttOutput(mqtt))
     if web := sound.get("web"):
-        yield ("web",), "credentials", lambda: http.check(web)
-        yield ("web",), "port", lambda: check_port(web)
+        yield Check(("web",), "credentials", lambda: http.check(web))
+        yield Check(("web",), "port", lambda: check_port(web))
 
 
 def _check_model(config: Config) -> Networks:
@@ -168,9 +139,9 @@ def _check_source(camera: CameraConfig) -> None:
         try:
             check_device(device_of(camera.source))
         except NanoTrackError as error:
-            raise _WaitError(f"is waited for: {error}") from None
+            raise WaitError(f"is waited for: {error}") from None
     elif (kind == "demo" or kind == "path") and not Opening(lambda: _open_and_close(camera)).wait(_CHECK_S):
-        raise _WaitError(
+        raise WaitError(
             f"is waited for: {redacted(camera.source)}: not found out within {_CHECK_S:g} s; is it in a file system"
             " that is away?"
         )

@@ -17,6 +17,7 @@ from edge.events import (
     Event,
     IntervalChanged,
     Lives,
+    Lost,
     Moment,
     Observed,
     Origin,
@@ -83,7 +84,7 @@ class Stream:
         self.view = view
         self._pictures = pictures
         self._appearances = appearances
-        self._lives = Lives(origin, chain.tracker.lost_s)
+        self._lives = Lives(origin, chain.tracker)
         camera = capture.camera
         ground = None if camera.ground is None else Ground(camera.ground.points, camera.ground.metres)
         stays_s = {zone.name: zone.stay_s for zone in camera.zone if zone.stay_s is not None}
@@ -183,7 +184,7 @@ class Stream:
         followers = self.areas.note(event)
         if self._pictures is not None and isinstance(event, Observed):
             event, followers = self._pictures.named(event, followers)
-        if self._appearances is not None and isinstance(event, Ended):
+        if self._appearances is not None and isinstance(event, Lost | Ended):
             followers = [*followers, *self._appearances.end(event)]
         for each in in_order(event, followers):
             self.tallies.note(each)

@@ -3,21 +3,21 @@
 import contextlib
 from collections.abc import Mapping
 
-from edge.events import Lives, Moment, Origin
+from edge.events import Lives, Memory, Moment, Origin
 from edge.sinks.output import Output
 from edge.spans import Spans
 from edge.types import Frame, Tracks
 
 
 class RecordingOutputs:
-    """`outputs` by the names of their spans, started; `origin` and `lost_s` are those of `edge.events.Lives`.
+    """`outputs` by the names of their spans, started; `origin` and `memory` are those of `edge.events.Lives`.
 
     A recording has no wall clock, so its events have no UTC time.
     """
 
-    def __init__(self, outputs: Mapping[str, Output], origin: Origin, lost_s: float, spans: Spans):
+    def __init__(self, outputs: Mapping[str, Output], origin: Origin, memory: Memory, spans: Spans):
         self._outputs = [(spans[name], output) for name, output in outputs.items()]
-        self._lives = Lives(origin, lost_s)
+        self._lives = Lives(origin, memory)
         self._at = Moment(0.0, None)
         for output in outputs.values():
             output.start()

@@ -19,8 +19,10 @@ from edge.events import (
     Event,
     Files,
     FileSaved,
+    Found,
     IntervalChanged,
     LineCrossed,
+    Lost,
     Moment,
     Observed,
     ZoneChanged,
@@ -42,6 +44,9 @@ def line_of(event: Event) -> str:
     if isinstance(event, Ended):
         rest = f'"frames":{event.frames},"reason":"{event.reason}"'
         return f'{head},"event":"end","id":{event.id}{clock},{rest}}}\n'
+    if isinstance(event, Lost | Found):
+        kind = "lost" if isinstance(event, Lost) else "found"
+        return f'{head},"event":"{kind}","id":{event.id}{clock}}}\n'
     if isinstance(event, ClockStepped):
         return f'{head},"event":"clock_step"{clock},"seconds":{event.seconds:.3f}}}\n'
     if isinstance(event, IntervalChanged):

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from edge.track.appearance.reentry import Reentry
 from edge.track.matching.boxes import MOST_PAIRS
 from edge.track.method import Method
 from edge.track.sightings import Sightings, sightings
-from edge.track.state import LOST, State
+from edge.track.state import LOST, REMOVED, State
 from edge.types import Detections, Float32s, Tracks
 
 _BUFFER_RATE = 30.0  # frames a second in which the published `track_buffer` is counted
@@ -139,6 +139,15 @@ class Tracker:
     def lost_s(self) -> float:
         """How long a track that is not seen is kept, in seconds."""
         return float(self._run["lost_frames"][0]) / self.frame_rate
+
+    def retained(self, ids: Collection[int]) -> set[int]:
+        """Those of `ids` that may be shown again: still followed though hidden, lost, or gone and brought back by
+        appearance."""
+        with self._alone():
+            if self._reentry is not None:
+                return self._reentry.retained().intersection(ids)
+            table = self._state.table[: self._alive]
+            return set(table[self._method.shown_id][table["status"] != REMOVED].tolist()).intersection(ids)
 
     def update(self, detections: Detections, time_s: float | None = None) -> Tracks:
         """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.

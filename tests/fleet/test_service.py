@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -228,17 +230,48 @@ def test_nothing_is_lost_or_doubled_when_the_fleet_is_killed(broker: Broker, fle
     watch.close()
 
 
-def test_check_finds_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [["fleet", "--check"], ["check"]])
+def test_check_finds_every_mistake(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "fleet.toml"
+    command += ["--config", str(path)]
+    (tmp_path / "file").touch()
     path.write_text(
-        '[mqtt]\nhost = "127.0.0.1"\ncredentials = "/nowhere/secret"\n[state]\npath = "/nowhere/fleet.db"\n'
-        '[web]\naddress = "127.0.0.1"\ncredentials = "/nowhere/web"\n'
+        '[mqtt]\nhost = "127.0.0.1"\ncredentials = "/nowhere/secret"\n[state]\n'
+        f'path = "{tmp_path}/file/fleet.db"\n[web]\naddress = "127.0.0.1"\ncredentials = "/nowhere/web"\n'
+        "[association]\nwindow = 3\n"
     )
-    assert main(["fleet", "--config", str(path), "--check"]) == 78
+    assert main(command) == 78
     said = capsys.readouterr().err
-    assert "3 to correct" in said
-    for part in ("mqtt: /nowhere/secret", "state.path: /nowhere", "web: /nowhere/web"):
-        assert part in said
+    assert "4 to correct" in said
+    for line, part in (
+        (3, "mqtt: /nowhere/secret"),
+        (5, f"state.path: fleet state {tmp_path}/file/fleet.db"),
+        (8, "web: /nowhere/web"),
+        (10, "association.window: unknown key"),
+    ):
+        assert re.search(rf"^  {path}:{line}:\d+: {part}", said, re.MULTILINE), said
     path.write_text(f'[mqtt]\nhost = "127.0.0.1"\n[state]\npath = "{tmp_path}/fleet.db"\n')
-    assert main(["fleet", "--config", str(path), "--check"]) == 0
+    assert main(command) == 0
     assert capsys.readouterr().out == f"{path}: ready to serve site\n"
+    assert not (tmp_path / "fleet.db").exists()
+
+
+def test_check_is_ready_exactly_when_the_fleet_would_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another program's database, another program at the port; a folder that the fleet makes is no mistake."""
+    path, port = tmp_path / "fleet.toml", free_port()
+    path.write_text(
+        f'[mqtt]\nhost = "127.0.0.1"\n[state]\npath = "{tmp_path}/made/later/fleet.db"\n[web]\nport = {port}\n'
+    )
+    assert main(["check", "--config", str(path)]) == 0
+    foreign = tmp_path / "foreign.db"
+    with contextlib.closing(sqlite3.connect(foreign)) as database:
+        database.execute("CREATE TABLE a (b)")
+    path.write_text(f'[mqtt]\nhost = "127.0.0.1"\n[state]\npath = "{foreign}"\n[web]\nport = {port}\n')
+    with socket.create_server(("127.0.0.1", port)):
+        for command, code in ((["check"], 78), (["fleet", "--check"], 78), (["fleet"], 78)):
+            capsys.readouterr()
+            assert main([*command, "--config", str(path)]) == code
+            said = capsys.readouterr().err
+            assert "2 to correct" in said
+            assert "database of another program" in said
+            assert "another program does" in said

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.events import Embedded, Ended, Moment, Origin
+from edge.events import Embedded, Ended, Lost, Moment, Origin
 from edge.service.appearance import KNOWN_SAMPLES, Appearances, side_of
 from edge.types import Float32s, Tracks
 from tests.sinks.tracks import tracks
@@ -34,8 +34,8 @@ def followed(appearances: Appearances, embeddings: list[Float32s], shown: Tracks
     return told
 
 
-def ended(second: float, id_: int = 4, reason: str = "lost") -> Ended:
-    return Ended(ORIGIN, moment(second), id_, 9, reason)  # type: ignore[arg-type]
+def ended(second: float, id_: int = 4) -> Ended:
+    return Ended(ORIGIN, moment(second), id_, 9, "lost")
 
 
 def test_an_identity_is_told_of_when_it_is_well_known_and_at_its_end() -> None:
@@ -94,10 +94,11 @@ def test_who_never_had_an_embedding_is_not_told_of() -> None:
     assert list(appearances.end(ended(9.0, id_=99))) == []
 
 
-def test_who_comes_back_after_the_end_has_another_stay() -> None:
+def test_who_was_lost_and_is_found_has_another_stay() -> None:
     appearances = Appearances(ORIGIN, "abc")
     followed(appearances, [unit(1, 0)])
-    list(appearances.end(ended(9.0)))
+    (first,) = appearances.end(Lost(ORIGIN, moment(9.0), 4))
+    assert (first.stage, first.stay) == ("end", 0)
     followed(appearances, [unit(1, 0)])
     (again,) = appearances.end(ended(20.0))
     assert again.stay == 1

@@ -12,11 +12,13 @@ from edge.sinks.recording import RecordingOutputs
 from edge.sinks.wire import SCHEMA, line_of
 from edge.spans import Spans
 from tests.sinks.schema import lines_of, mistakes
-from tests.sinks.tracks import frame, tracks
+from tests.sinks.tracks import Remembering, frame, tracks
+
+NEVER_AGAIN = Remembering(0.25)
 
 
 def sink(path: Path) -> RecordingOutputs:
-    return RecordingOutputs({"jsonl": JsonLines(path)}, Origin("r1", 'back "door"', ["person"]), 0.25, Spans())
+    return RecordingOutputs({"jsonl": JsonLines(path)}, Origin("r1", 'back "door"', ["person"]), NEVER_AGAIN, Spans())
 
 
 def test_a_frame_is_one_line_that_fits_the_schema(tmp_path: Path) -> None:
@@ -81,7 +83,9 @@ def test_an_output_that_fails_does_not_keep_others_open(tmp_path: Path) -> None:
             self.closed += 1
 
     broken, path = Broken(), tmp_path / "o.jsonl"
-    outputs = RecordingOutputs({"broken": broken, "jsonl": JsonLines(path)}, Origin("r", "c", ["person"]), 1.0, Spans())
+    outputs = RecordingOutputs(
+        {"broken": broken, "jsonl": JsonLines(path)}, Origin("r", "c", ["person"]), NEVER_AGAIN, Spans()
+    )
     with pytest.raises(OutputError, match="no room"):
         outputs.write(frame(1), tracks(1))
     with pytest.raises(OutputError, match="no room"):

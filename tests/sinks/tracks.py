@@ -1,9 +1,23 @@
 """Tracks for the tests of sinks."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 import numpy as np
 
 from edge.events import Moment, Observed, Origin
 from edge.types import Frame, Tracks
+
+
+@dataclass
+class Remembering:
+    """A tracker that retains the identities in `kept`."""
+
+    lost_s: float
+    kept: frozenset[int] = frozenset()
+
+    def retained(self, ids: Collection[int]) -> frozenset[int]:
+        return self.kept.intersection(ids)
 
 
 def frame(number: int, size: tuple[int, int] = (128, 96)) -> Frame:

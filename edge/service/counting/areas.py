@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from edge.events import Direction, Ended, Event, LineCrossed, Observed, Origin, ZoneChanged
+from edge.events import Direction, Ended, Event, LineCrossed, Lost, Observed, Origin, ZoneChanged
 from edge.service.counting.feet import FeetFinder
 from edge.service.counting.ground import Ground, Speeds
 from edge.service.counting.lines import LineCounter
@@ -67,14 +67,14 @@ class Areas:
                 found += zone.update(feet, event.size, event.at)
             for line in self._lines:
                 found += line.update(feet, event.size, event.at)
-        elif isinstance(event, Ended):
+        elif isinstance(event, Lost | Ended):
             self._feet.forget(event.id)
             for zone in self._zones:
                 found += zone.forget(event.id, event.at)
             for line in self._lines:
                 found += line.forget(event.id, event.at)
         found = [self._with_speed(each) for each in found]
-        if isinstance(event, Ended) and self._speeds is not None:
+        if isinstance(event, Lost | Ended) and self._speeds is not None:
             self._speeds.forget(event.id)
         return found
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from edge.events import CameraChanged, ClockStepped, Ended, Event, FileSaved, IntervalChanged, Observed
+from edge.events import CameraChanged, ClockStepped, Ended, Event, FileSaved, Found, IntervalChanged, Lost, Observed
 from edge.sinks.wire import line_of, sighting
 
 KEPT = 100
@@ -27,9 +27,9 @@ class RecentEvents:
     def note(self, event: Event) -> None:
         """Remember `event`; of a frame the identities that are new in it and have a picture, of a file nothing.
 
-        The end of a track that was shown in fewer than `SHORT` frames is not listed.
+        The end of a track that was shown in fewer than `SHORT` frames is not listed, nor is who was lost or found.
         """
-        if isinstance(event, FileSaved) or (isinstance(event, Observed) and not _pictured(event)):
+        if isinstance(event, FileSaved | Lost | Found) or (isinstance(event, Observed) and not _pictured(event)):
             return
         if isinstance(event, Ended) and event.frames < SHORT:
             return

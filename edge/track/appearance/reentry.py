@@ -69,6 +69,10 @@ class Reentry:
         """The identities of tracks that `identify` has seen, int64 `[M]`, by their numbers."""
         return np.array([self._identities[number] for number in shown.tolist()], np.int64)
 
+    def retained(self) -> set[int]:
+        """The identities of the tracks in the table, and of those that are gone and may come back."""
+        return {*self._identities.values(), *(past.number for past in self._gone)}
+
     def _keep_gone(self, alive: set[int], now: float) -> None:
         """Keep what is known of the tracks that have left the table, and forget the oldest."""
         for past in self._before:
