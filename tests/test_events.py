@@ -96,14 +96,15 @@ def detections(random: np.random.Generator, looks: np.ndarray, faint: bool) -> D
     return Detections(boxes, scores.astype(np.float32), embeddings=embeddings.astype(np.float32))
 
 
-@pytest.mark.parametrize("appearance", ["none", "ema"])
-@pytest.mark.parametrize("method", registry.BUILT_IN)
-def test_no_tracker_brings_back_an_identity_after_its_end(method: str, appearance: str) -> None:
+BY_APPEARANCE = ("qdtrack", "jointtrack")
+CHOICES = [(name, rule) for name in registry.BUILT_IN if name not in BY_APPEARANCE for rule in ("none", "ema")]
+
+
+@pytest.mark.parametrize(("method", "appearance"), [*CHOICES, *((name, None) for name in BY_APPEARANCE)])
+def test_no_tracker_brings_back_an_identity_after_its_end(method: str, appearance: str | None) -> None:
     """People who stand still fade, vanish for 1 to 40 s and come again: hidden tracks, lost ones, and re-entry."""
-    if method in ("qdtrack", "jointtrack") and appearance == "none":
-        pytest.skip("goes by appearance")
     random = np.random.default_rng(5)
-    tracker = Tracker(method, 10.0, appearance=None if method in ("qdtrack", "jointtrack") else appearance)
+    tracker = Tracker(method, 10.0, appearance=appearance)
     lives, events, time_s = Lives(ORIGIN, tracker), [], 0.0
     looks = np.linalg.qr(random.normal(size=(16, 16)))[0][:4]
     number = 0
