@@ -1,9 +1,9 @@
 """Which tracklets are one person's: a link from each to the one before it, all of a window decided together.
 
 Each newcomer either follows somebody's newest tracklet or is somebody new. How much a link gains is the logarithm of
-how much likelier the newcomer is that person than somebody new: by appearance (`likeness`), by where and when the
-person was last (`transit`), and by how often somebody new comes into this camera. The links are chosen by an exact
-assignment, so that nobody is followed by two.
+how much likelier the newcomer is that person than somebody new: by appearance (`appearance`, `likeness`), by where and
+when the person was last (`transit`), and by how often somebody new comes into this camera. The links are chosen by an
+exact assignment, so that nobody is followed by two.
 
 An identity is given with a tracklet's first message, so that it is there at once. `window_s` later, with all that came
 since, it is decided a second time and then stays.
@@ -15,17 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge.fleet.appearance import centred, unit
 from edge.fleet.assignment import assign
 from edge.fleet.likeness import Likeness
-from edge.fleet.tracklets import VECTORS, Records, Tracklets
+from edge.fleet.tracklets import Records, Tracklets
 from edge.fleet.transit import Transits
 from edge.types import Float32s, Int64s
 
 Float64s = npt.NDArray[np.float64]
 
 MEMORY = 8  # tracklets of a person are remembered, the newest
-# The two halves of one tracklet are of one camera, and more alike than a person is in two: each pair counts so much.
-WITHIN = 0.1
 # Before anybody was seen somebody new came into each camera once in so many seconds.
 PRIOR_S = 60.0
 
@@ -143,8 +142,7 @@ class Association:
 
     def cosines(self, u: Int64s, h: Int64s) -> Float64s:
         """How alike tracklet `u[k]` and the person of tracklet `h[k]` as known by then are, float64 `[K]`."""
-        rows, vectors = self.tracklets.rows, self.tracklets.vectors
-        means = _unit(vectors.sum(1))
+        rows, means = self.tracklets.rows, self._appearances()
         order = np.lexsort((rows["first"], rows["person"]))
         place = np.empty(len(rows), np.int64)
         place[order] = np.arange(len(rows))
@@ -155,7 +153,7 @@ class Association:
             same = order[max(0, end - MEMORY) : end]
             same = same[rows["person"][same] == rows["person"][head]] if rows["person"][head] else order[end - 1 : end]
             memories[k] = means[same].sum(0)
-        memories = _unit(memories)
+        memories = unit(memories)
         return np.asarray(np.einsum("ke,ke->k", means[u], memories[back]), np.float64)
 
     def learn_way(self, start: int | None, end: int, gap_s: float | None, at_s: float) -> None:
@@ -184,9 +182,10 @@ class Association:
         """Learn anew how alike people are, from the tracklets that were restored."""
         rows = self.tracklets.rows
         self._learn_different(np.flatnonzero(rows["person"]))
-        for row in np.flatnonzero(rows["is_settled"] & (rows["vectors"] == VECTORS)).tolist():
-            first, second = self.tracklets.vectors[row]
-            self.likeness.note(first @ second, same=True, weights=WITHIN)
+        settled = np.flatnonzero(rows["is_settled"])
+        settled = settled[np.lexsort((rows["first"][settled], rows["person"][settled]))]
+        follows = rows["person"][settled[1:]] == rows["person"][settled[:-1]]
+        self.likeness.note(self.cosines(settled[1:][follows], settled[:-1][follows]), same=True)
 
     def forget(self, now_s: float, keep_s: float) -> None:
         """Forget who was nowhere for too long, or for `keep_s`; who never ended has ended by then."""
@@ -201,10 +200,13 @@ class Association:
         same = rows["person"] == rows[row]["person"]
         return bool(rows["first"][same].min() >= rows[row]["first"])
 
+    def _appearances(self) -> Float32s:
+        """The appearance of each tracklet, float32 `[T, E]`."""
+        return centred(self.tracklets.vectors.sum(1), self.tracklets.rows["camera"])
+
     def _learn_different(self, fresh: Int64s) -> None:
         """Whoever is seen at the same time elsewhere is somebody else."""
-        rows = self.tracklets.rows
-        means = _unit(self.tracklets.vectors.sum(1))
+        rows, means = self.tracklets.rows, self._appearances()
         for row in fresh.tolist():
             record = rows[row]
             apart = (rows["first"] <= record["last"]) & (~rows["is_over"] | (rows["last"] >= record["first"]))
@@ -218,9 +220,7 @@ class Association:
 
     def _learn_link(self, row: int, head: int, links: Links) -> None:
         """Learn from a tracklet whose identity is settled; each link that it may have had as much as it is likely."""
-        record, vectors = self.tracklets.rows[row], self.tracklets.vectors[row]
-        if record["vectors"] == VECTORS:
-            self.likeness.note(vectors[0] @ vectors[1], same=True, weights=WITHIN)
+        record = self.tracklets.rows[row]
         mine = np.flatnonzero(links.newcomers == row)
         self.likeness.note(links.cosines[mine], same=True, weights=shares(links.gains[mine]))
         camera, first_s = int(record["camera"]), float(record["first"])
@@ -254,8 +254,3 @@ def shares(gains: Float64s) -> Float64s:
     """The probability of each of the links that one newcomer may have, by their gains; the rest is somebody new's."""
     likelihoods = np.exp(np.minimum(gains, 50.0))
     return np.asarray(likelihoods / (1 + likelihoods.sum()), np.float64)
-
-
-def _unit(vectors: Float32s) -> Float32s:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), np.float32)

@@ -1,7 +1,7 @@
 """How alike embeddings of one person are, and of two people: learned from tracklets of which that is known.
 
-Two tracklets that were seen at the same time in different places are two people; the two halves of one tracklet are one
-person, and so are tracklets that were found to be. No threshold is set by hand: a similarity is as much evidence as it
+Two tracklets that were seen at the same time in different places are two people; tracklets that were found to be one
+person's are, as far as that is sure. No threshold is set by hand: a similarity is as much evidence as it
 is likelier among the ones than among the others.
 """
 
@@ -13,9 +13,9 @@ import numpy.typing as npt
 Float64s = npt.NDArray[np.float64]
 
 NEWEST = 4096  # pairs of each kind are remembered
-# Before anything was seen: cosines as person networks give them, as if from so many pairs.
+# Before anything was seen: cosines of person networks without what a camera adds, as if from so many pairs.
 PRIOR_PAIRS = 20
-SAME, DIFFERENT = (0.7, 0.15), (0.35, 0.15)  # mean and standard deviation
+SAME, DIFFERENT = (0.65, 0.18), (0.0, 0.15)  # mean and standard deviation
 LEAST_SD = 0.02
 LEAST_WEIGHT = 0.01  # of a pair that is remembered
 STRONGEST = 12.0  # no similarity is more evidence than that, natural logarithm
