@@ -87,12 +87,11 @@ def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
         )
         (_write_csv if args.format == "csv" else _write_json)(rows)
         return
-    from edge.drawing.heat import heat_map
-    from edge.video.opencv import cv2
+    from edge.drawing.heat import heat_map_png
 
     unfinished = args.heatmap.with_name(f".{args.heatmap.name}.part")  # a full disk must not cost the last one
     try:
-        unfinished.write_bytes(cv2.imencode(".png", heat_map(seconds))[1].tobytes())
+        unfinished.write_bytes(heat_map_png(seconds))
         unfinished.replace(args.heatmap)
     except OSError as error:
         with suppress(OSError):

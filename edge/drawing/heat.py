@@ -19,3 +19,8 @@ def heat_map(values: npt.NDArray[np.float64]) -> Image:
     shares = np.sqrt(values / max(float(values.max(initial=0.0)), 1e-9)).astype(np.float32)
     smooth = np.clip(cv2.resize(shares, size, interpolation=cv2.INTER_CUBIC), 0, 1)
     return np.asarray(cv2.applyColorMap((255 * smooth).astype(np.uint8), cv2.COLORMAP_INFERNO), np.uint8)
+
+
+def heat_map_png(values: npt.NDArray[np.float64]) -> bytes:
+    """The same as a PNG file."""
+    return cv2.imencode(".png", heat_map(values))[1].tobytes()

@@ -2,6 +2,7 @@
 
 GET  /api/session   what this page may do: {"history": …, "edit": …, "token": …}
 GET  /api/history   sums by minute, hour or day: camera, since, until, by
+GET  /api/heatmap   where people stood in the picture of a camera, as a PNG: camera, since, until (whole hours)
 POST /api/check     a zone or line that was drawn: its TOML and its mistakes
 POST /api/save      the same into the configuration file, where [web] edit = true
 """
@@ -25,10 +26,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edge.console.outgoing import public
+from edge.drawing.heat import heat_map_png
 from edge.errors import ConfigError, NanoTrackError, OutputError
 from edge.service.web.editor import KINDS, Area, Editor
 from edge.settings.config import Config
-from edge.sinks.history import query
+from edge.sinks.history import feet, query
 from edge.sinks.history.database import open_to_read
 
 TOKEN = "X-CSRF-Token"
@@ -58,6 +60,7 @@ class Api:
         self.routes = [
             Route("/api/session", _answered(self._session)),
             Route("/api/history", _answered(self._history)),
+            Route("/api/heatmap", _answered(self._heatmap)),
             Route("/api/check", _answered(self._check), methods=["POST"]),
             Route("/api/save", _answered(self._save), methods=["POST"]),
         ]
@@ -70,20 +73,36 @@ class Api:
         }
 
     async def _history(self, request: Request) -> dict[str, Any]:
-        history = self._config().history
-        if history is None:
-            raise Refused(404, "expected [history] in the configuration, found none; nothing is kept without it")
-        asked = request.query_params
+        path, asked = self._database(), request.query_params
         by = next((step for step in _SPAN_S if step == asked.get("by", "hour")), None)
         if by is None:
             raise Refused(400, f"by: expected {' or '.join(_SPAN_S)}, found {asked['by'][:40]!r}")
-        since_s, until_s = (_time(key, asked[key]) if key in asked else None for key in ("since", "until"))
-        if since_s is None:
-            since_s = (self._utc() if until_s is None else until_s) - _SPAN_S[by]
-        camera, path = asked.get("camera"), Path(history.path)
+        since_s, until_s = self._span(request, _SPAN_S[by])
+        camera = asked.get("camera")
         work = asyncio.get_running_loop().run_in_executor(self._disk, _sums, path, by, since_s, until_s, camera)
         now_s = self._utc() if until_s is None else until_s
         return {"by": by, "times": query.times(by, since_s, now_s), **await work}
+
+    async def _heatmap(self, request: Request) -> Response:
+        path, camera = self._database(), request.query_params.get("camera", "")
+        names = [each.name for each in self._config().camera]
+        if camera not in names:
+            raise Refused(404, f"camera: expected {' or '.join(names)}, found {camera[:40]!r}")
+        since_s, until_s = self._span(request, _SPAN_S["hour"])
+        work = asyncio.get_running_loop().run_in_executor(self._disk, _heat_map, path, camera, since_s, until_s)
+        return Response(await work, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+    def _database(self) -> Path:
+        history = self._config().history
+        if history is None:
+            raise Refused(404, "expected [history] in the configuration, found none; nothing is kept without it")
+        return Path(history.path)
+
+    def _span(self, request: Request, usual_s: float) -> tuple[float, float | None]:
+        """`since` and `until` of a request, seconds since 1970; without a `since` so many seconds before."""
+        asked = request.query_params
+        since_s, until_s = (_time(key, asked[key]) if key in asked else None for key in ("since", "until"))
+        return (self._utc() if until_s is None else until_s) - usual_s if since_s is None else since_s, until_s
 
     async def _check(self, request: Request) -> dict[str, Any]:
         area = await self._area(request)
@@ -133,11 +152,12 @@ class Api:
 
 
 def _answered(handle: Callable[[Request], Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
-    """`handle` as an endpoint: what it returns, or why not as {"error": …}, in JSON."""
+    """`handle` as an endpoint: a response, or what it returns, or why not as {"error": …}, in JSON."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            return JSONResponse(await handle(request))
+            found = await handle(request)
+            return found if isinstance(found, Response) else JSONResponse(found)
         except Refused as error:
             return JSONResponse({"error": public(str(error))}, error.status)
         except NanoTrackError as error:
@@ -153,6 +173,11 @@ def _time(key: str, text: str) -> float:
     except (ValueError, OverflowError):
         raise Refused(400, f"{key}: expected a time, such as 2026-11-30T08:00, found {text[:40]!r}") from None
     return seconds
+
+
+def _heat_map(path: Path, camera: str, since_s: float, until_s: float | None) -> bytes:
+    with closing(open_to_read(path)) as database:
+        return heat_map_png(feet.seconds(database, camera, since_s, until_s))
 
 
 def _sums(

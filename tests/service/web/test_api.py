@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge.settings import config
 from edge.sinks.history.database import open_to_write
+from edge.video.opencv import cv2
 from tests.field import Manager, Served, free_port, wait_for
 from tests.service.daemon.setups import camera, write_config
 from tests.service.web.site import Client, Site
@@ -38,6 +40,8 @@ def write_history(path: Path) -> None:
                 database.execute("INSERT INTO people VALUES (?, ?, 'person', 3, 120, 4)", (minute, name))
             database.execute("INSERT INTO crossings VALUES (?, 'live', 'gate', 'person', 'in', 5)", (minute,))
             database.execute("INSERT INTO zones VALUES (?, 'live', 'till', 'person', 2, 1, 30, 30, 2)", (minute,))
+        for minute, column in ((noon, 10), (noon + 60, 40)):
+            database.execute("INSERT INTO feet VALUES (?, 'live', ?, 13, 600)", (minute, column))
     database.close()
 
 
@@ -63,11 +67,35 @@ def history(site: Site, query: str) -> Any:
     return json.loads(site.get(f"/api/history?{query}"))
 
 
-def refusal(site: Site, query: str) -> tuple[int, str]:
+def refusal(site: Site, query: str, path: str = "/api/history") -> tuple[int, str]:
     with pytest.raises(urllib.error.HTTPError) as caught:
-        site.get(f"/api/history?{query}")
+        site.get(f"{path}?{query}")
     with caught.value as error:
         return error.code, json.load(error)["error"]
+
+
+@pytest.mark.parametrize(
+    ("span", "bright"),
+    [
+        ("since=2025-06-10T12:00&until=2025-06-10T13:00", [10]),
+        ("since=2025-06-10T13:00&until=2025-06-10T14:00", [40]),
+        ("until=2025-06-11", [10, 40]),
+        ("since=2025-06-09&until=2025-06-10", []),
+    ],
+)
+def test_a_heat_map_is_bright_where_people_stood_in_these_hours(site: Site, span: str, bright: list[int]) -> None:
+    picture = cv2.imdecode(np.frombuffer(site.get(f"/api/heatmap?camera=live&{span}"), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    height, width = picture.shape
+    row = picture[round(13.5 / 27 * height)]
+    for column in (10, 25, 40):
+        assert (row[round((column + 0.5) / 48 * width)] > 150) == (column in bright)
+
+
+def test_a_heat_map_is_of_one_camera_that_there_is(site: Site) -> None:
+    for query in ("", "camera=yard"):
+        status, reason = refusal(site, query, "/api/heatmap")
+        assert (status, reason.partition(",")[0]) == (404, "camera: expected live")
 
 
 def test_sums_by_hour_of_one_camera(site: Site) -> None:

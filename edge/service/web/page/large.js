@@ -1,5 +1,6 @@
 // One camera large, and zones and lines drawn over its picture.
 import {$, at, draw} from "/page/dom.js";
+import {showHeat} from "/page/heat.js";
 
 const form = $("drawing"), canvas = $("canvas");
 const STEP = 0.01;
@@ -8,6 +9,7 @@ let camera = null, session = {edit: false, token: null}, points = [], cross = nu
 export function allow(newest) {
   session = newest;
   $("save").hidden = !session.edit;
+  $("heat").hidden = !session.history;
 }
 
 export function open(shown) {
@@ -20,6 +22,7 @@ export function open(shown) {
   $("areas-there").replaceChildren(
     ...[...Object.keys(camera.zones), ...Object.keys(camera.lines)].map((name) => new Option(name)));
   edit(false);
+  showHeat(camera);
   $("large").showModal();
   restart();
 }
@@ -140,6 +143,7 @@ $("copy").addEventListener("click", async () => {
   }
 });
 $("save").addEventListener("click", save);
+$("heat-span").addEventListener("input", () => showHeat(camera));
 $("draw").addEventListener("click", () => edit($("draw").getAttribute("aria-expanded") !== "true"));
 $("close").addEventListener("click", () => $("large").close());
 $("large").addEventListener("close", () => $("large-image").removeAttribute("src"));
