@@ -1,6 +1,6 @@
 """What the page asks for and tells in JSON, under /api.
 
-GET  /api/session   what this page may do: {"history": …, "edit": …, "token": …}
+GET  /api/session   what this page may do: {"history": …, "edit": …, "obstacle": why not, though asked for, "token": …}
 GET  /api/history   sums by minute, hour or day: camera, since, until, by
 GET  /api/heatmap   where people stood in the picture of a camera, as a PNG: camera, since, until (whole hours)
 POST /api/check     a zone or line that was drawn: its TOML and its mistakes
@@ -66,9 +66,11 @@ class Api:
         ]
 
     async def _session(self, request: Request) -> dict[str, Any]:
+        obstacle = "" if self._editor is None else self._editor.obstacle
         return {
             "history": self._config().history is not None,
-            "edit": self._editor is not None,
+            "edit": self._editor is not None and not obstacle,
+            "obstacle": public(obstacle),
             "token": None if self._editor is None else self._token,
         }
 

@@ -74,6 +74,14 @@ class Editor:
     def __init__(self, path: Path, reload: Callable[[], None]):
         self._path, self._reload = path.resolve(), reload
 
+    @property
+    def obstacle(self) -> str:
+        """Why `save` could not write the file now, "" where it could."""
+        folder = self._path.parent
+        if os.access(folder, os.W_OK | os.X_OK):
+            return ""
+        return f"this service may not write into {folder}, where its configuration is"
+
     def save(self, area: Area) -> None:
         """Put `area` into the file, in place of that of the same kind, camera and name.
 

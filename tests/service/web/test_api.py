@@ -214,7 +214,7 @@ def test_without_permission_nothing_is_written(tiny_pack: Path, tiny_video: Path
     before = path.read_bytes()
     site = Site(path)
     try:
-        assert session(site) == {"history": False, "edit": False, "token": None}
+        assert session(site) == {"history": False, "edit": False, "obstacle": "", "token": None}
         status, answer = site.post("/api/save", area(), Origin=site.address, X_CSRF_Token="")
         assert (status, answer["error"]) == (403, "the page may not change the configuration: [web] edit is false")
         assert path.read_bytes() == before

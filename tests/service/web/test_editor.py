@@ -176,3 +176,12 @@ def test_a_disk_that_takes_nothing_leaves_the_old_file(tmp_path: Path, monkeypat
         Editor(path, lambda: pytest.fail("a reload")).save(zone("door", "new"))
     assert path.read_text() == TEXT
     assert os.listdir(tmp_path) == ["nanotrack.toml"]
+
+
+def test_a_folder_that_the_service_may_not_write_is_an_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = Editor(tmp_path / "nanotrack.toml", lambda: None)
+    assert editor.obstacle == ""
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, which may write everywhere
+    assert editor.obstacle == f"this service may not write into {tmp_path}, where its configuration is"

@@ -75,7 +75,8 @@ async function changed() {
   if (number !== asked) return;  // a newer one is on its way
   if (!answer.ok) return say(answer.data.error);
   const {mistakes} = answer.data;
-  say(mistakes.length ? mistakes.join("; ") : "Ready for the configuration.", answer.data.toml, !mistakes.length);
+  const ready = `Ready for the configuration.${session.obstacle ? ` Copy it: ${session.obstacle}.` : ""}`;
+  say(mistakes.length ? mistakes.join("; ") : ready, answer.data.toml, !mistakes.length);
 }
 
 function say(words, text = "", right = false) {
