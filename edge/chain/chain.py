@@ -1,6 +1,9 @@
 """The chain of a frame: its detections, found or recorded, get embeddings, and the tracker makes tracks of them."""
 
+from collections.abc import Sequence
+
 from edge.chain.detections import DetectionSource
+from edge.chain.excluded import Exclusion, Polygon
 from edge.chain.interval import AutoInterval, DetectInterval, Every, can_skip, check_interval
 from edge.chain.need import Budget
 from edge.errors import InputError
@@ -15,7 +18,8 @@ class Chain:
 
     `detect` gives a frame's detections. It is asked on every `detect_every`-th frame only, or with "auto" on those that
     `budget` grants it (None: one of its own); on the others the tracker predicts. `reid` computes embeddings; None: the
-    detections keep those they have. Span `track` times the tracker.
+    detections keep those they have. Detections with their feet in a polygon of `excluded` are left out, see
+    `edge.chain.excluded`. Span `track` times the tracker.
     Raises UsageError for an interval that tracker or detector cannot do.
 
     Where the size of the pictures changes, tracks end and the tracker starts anew: their boxes are in pixels of another
@@ -35,6 +39,7 @@ class Chain:
         reid: ReidStage | None = None,
         detect_every: Every = 1,
         budget: Budget | None = None,
+        excluded: Sequence[Polygon] = (),
         spans: Spans | None = None,
     ):
         check_interval(detect_every, tracker, detect.is_joint)
@@ -43,7 +48,7 @@ class Chain:
         self.classes = detect.classes
         self.detections = Detections.empty()
         self.was_detected = False
-        self._detect = detect
+        self._detect, self._exclusion = detect, Exclusion(excluded)
         self._interval: DetectInterval | AutoInterval
         self._interval = AutoInterval(budget or Budget()) if detect_every == "auto" else DetectInterval(detect_every)
         self._shape: tuple[int, ...] | None = None
@@ -92,6 +97,8 @@ class Chain:
             self.detections = Detections.empty()
             with self._track:
                 return self.tracker.predict(frame.time_s)
+        height, width = frame.image.shape[:2]
+        detections = self._exclusion(detections, (width, height))
         if self.reid is not None:
             detections = self.reid(frame.image, detections, frame.time_s)
         self.detections = detections

@@ -6,27 +6,25 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.detections import DetectionSource
-from edge.types import Detections, Frame, Tracks
+from edge.types import Detections
+
+Polygon = Sequence[tuple[float, float]]
 
 
-class Excluding:
-    """The detections of `source` but for those whose feet, the middle of the lower edge, lie in one of `polygons`.
+class Exclusion:
+    """Leaves out detections whose feet, the middle of the lower edge, lie in one of `polygons`.
 
-    A polygon is points `[N, 2]` in shares of width and height. Feet below the picture count as on its lower border. See
-    `DetectionSource`.
+    A polygon is points `[N, 2]` in shares of width and height. Feet below the picture count as on its lower border.
     """
 
-    def __init__(self, source: DetectionSource, polygons: Sequence[Sequence[tuple[float, float]]]):
-        self.classes, self.is_joint = source.classes, source.is_joint
-        self._source, self._polygons = source, polygons
+    def __init__(self, polygons: Sequence[Polygon]):
+        self._polygons = polygons
         self._excluded = np.zeros((0, 0), np.bool_)
 
-    def __call__(self, frame: Frame) -> Detections:
-        """See `DetectionSource`."""
-        found = self._source(frame)
-        height, width = frame.image.shape[:2]
-        if not (height and width and len(found)):
+    def __call__(self, found: Detections, size: tuple[int, int]) -> Detections:
+        """The others of those `found` in a picture of `size` (width, height); all where it has no size."""
+        width, height = size
+        if not (self._polygons and height and width and len(found)):
             return found
         if self._excluded.shape != (height, width):
             self._excluded = _drawn(self._polygons, width, height)
@@ -35,16 +33,8 @@ class Excluding:
         rows = np.clip(boxes[:, 3], 0, height - 1).astype(np.int64)
         return found.where(~self._excluded[rows, columns])
 
-    def feedback(self, tracks: Tracks) -> None:
-        """See `DetectionSource`."""
-        self._source.feedback(tracks)
 
-    def reset(self) -> None:
-        """See `DetectionSource`."""
-        self._source.reset()
-
-
-def _drawn(polygons: Sequence[Sequence[tuple[float, float]]], width: int, height: int) -> npt.NDArray[np.bool_]:
+def _drawn(polygons: Sequence[Polygon], width: int, height: int) -> npt.NDArray[np.bool_]:
     """Which pixels lie in the polygons, `[H, W]`."""
     canvas = np.zeros((height, width), np.uint8)
     for points in polygons:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.chain.chain import Chain
 from edge.chain.detections import Detecting
+from edge.chain.excluded import Polygon
 from edge.chain.interval import Every
 from edge.chain.need import USUAL_SHARE, Budget
 from edge.detect import adopt
@@ -40,8 +41,8 @@ class Pipeline(Chain):
     `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
     (None: the appearance network of `model`); `reid` and `reid_budget_ms` are the policy and the budget of
     `ReidStage`. `detect_every` is the detect interval, see `Chain`; with "auto" `detect_budget` is the share of frames
-    to detect on, or a budget that several pipelines share. `detector`, `embedder` (None without one of its own) and
-    `spans` are for anyone to read.
+    to detect on, or a budget that several pipelines share. `excluded` are the polygons of `Chain`. `detector`,
+    `embedder` (None without one of its own) and `spans` are for anyone to read.
 
     Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
     """
@@ -66,6 +67,7 @@ class Pipeline(Chain):
         side_by_side: bool = False,
         detect_every: Every = 1,
         detect_budget: float | Budget = USUAL_SHARE,
+        excluded: Sequence[Polygon] = (),
         overrides: adopt.Overrides = adopt.NONE,
         spans: Spans | None = None,
         **parameters: float,
@@ -98,7 +100,13 @@ class Pipeline(Chain):
         self._others: dict[int, Detector | JointDetector] = {}
         budget = detect_budget if isinstance(detect_budget, Budget) else Budget(detect_budget)
         super().__init__(
-            Detecting(detector), tracker, reid=stage, detect_every=detect_every, budget=budget, spans=self.spans
+            Detecting(detector),
+            tracker,
+            reid=stage,
+            detect_every=detect_every,
+            budget=budget,
+            excluded=excluded,
+            spans=self.spans,
         )
 
     def __call__(self, frame: Frame | Image) -> Tracks:

@@ -84,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y,X,Y,X,Y",
         help="hide this polygon in the video or window, shares of width and height; may be given again",
     )
+    parser.add_argument(
+        "--exclude-mask",
+        action="append",
+        metavar="X,Y,X,Y,X,Y",
+        help="no detections with their feet in this polygon, shares of width and height; may be given again",
+    )
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
     parser.add_argument("--offline", action="store_true", help="better tracks of a finished recording, in two passes")
@@ -190,8 +196,9 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
-    for mask in args.privacy_mask or ():
-        _polygon(mask)
+    _polygons(args, "privacy_mask")
+    if _polygons(args, "exclude_mask") and not args.path:
+        raise UsageError("--exclude-mask needs the size of the pictures; add --path SOURCE")
     if (args.show_debug or args.labels or args.privacy_mask) and not (args.save or args.show):
         name = "--show-debug" if args.show_debug else "--labels" if args.labels else "--privacy-mask"
         raise UsageError(f"{name} is drawn into the annotated video; add --save OUT.mp4, or --show")
@@ -277,6 +284,7 @@ def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detectio
         reid_budget_ms=args.reid_budget_ms,
         threads=_threads(args),
         side_by_side=_cores() > 1 and not source.is_live,  # of a camera the frame in hand comes first
+        excluded=_polygons(args, "exclude_mask"),
         spans=spans,
         **flags.options(args),
     )
@@ -300,7 +308,13 @@ def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detecti
         reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
     detections = Recorded(recorded, args.conf or 0.0)
     return Chain(
-        detections, tracker, reid=reid, detect_every=args.detect_every, budget=Budget(flags.budget(args)), spans=spans
+        detections,
+        tracker,
+        reid=reid,
+        detect_every=args.detect_every,
+        budget=Budget(flags.budget(args)),
+        excluded=_polygons(args, "exclude_mask"),
+        spans=spans,
     )
 
 
@@ -352,7 +366,7 @@ def _underpaint(args: argparse.Namespace, chain: "Chain") -> "Underpaint | None"
         return view
     from edge.drawing.masks import PrivacyMask
 
-    mask = PrivacyMask([_polygon(text) for text in args.privacy_mask])
+    mask = PrivacyMask(_polygons(args, "privacy_mask"))
 
     def paint(canvas: Image, tracks: Tracks) -> None:
         mask.hide(canvas)
@@ -362,15 +376,20 @@ def _underpaint(args: argparse.Namespace, chain: "Chain") -> "Underpaint | None"
     return paint
 
 
-def _polygon(text: str) -> list[tuple[float, float]]:
+def _polygons(args: argparse.Namespace, name: str) -> list[list[tuple[float, float]]]:
+    """The polygons that were given by the flag of this name. Raises UsageError."""
+    return [_polygon(f"--{name.replace('_', '-')}", text) for text in getattr(args, name) or ()]
+
+
+def _polygon(flag: str, text: str) -> list[tuple[float, float]]:
     """The points of "x,y,x,y,x,y". Raises UsageError."""
     expected = "expected at least 3 points X,Y, shares of width and height from 0 to 1"
     try:
         values = [float(value) for value in text.split(",")]
     except ValueError:
-        raise UsageError(f"--privacy-mask {text}: {expected}, found no numbers") from None
+        raise UsageError(f"{flag} {text}: {expected}, found no numbers") from None
     if len(values) < 6 or len(values) % 2 or not all(0 <= value <= 1 for value in values):
-        raise UsageError(f"--privacy-mask {text}: {expected}")
+        raise UsageError(f"{flag} {text}: {expected}")
     return list(zip(values[::2], values[1::2], strict=True))
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from edge import board
 from edge.chain.chain import Chain
-from edge.chain.detections import Detecting, DetectionSource
-from edge.chain.excluded import Excluding
+from edge.chain.detections import Detecting
 from edge.chain.need import Budget
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
@@ -261,12 +260,15 @@ class Daemon:
         )
         follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
-        detect: DetectionSource = Detecting(self.detector.for_stream())
-        excluded = [mask.points for mask in camera.mask if mask.kind == "exclude"]
-        if excluded:
-            detect = Excluding(detect, excluded)
-        every = interval(config, camera)
-        chain = Chain(detect, follower, reid=reid, detect_every=every, budget=self.budget, spans=self.spans)
+        chain = Chain(
+            Detecting(self.detector.for_stream()),
+            follower,
+            reid=reid,
+            detect_every=interval(config, camera),
+            budget=self.budget,
+            excluded=[mask.points for mask in camera.mask if mask.kind == "exclude"],
+            spans=self.spans,
+        )
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
         network = network_of(self.detector, self.embedder)
         return Stream(

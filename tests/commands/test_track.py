@@ -496,9 +496,19 @@ def test_what_a_privacy_mask_hides_is_hidden_in_the_video(tiny_pack: Path, tmp_p
     assert picture[:, 170:].std() < 0.6 * picture[:, :150].std()
 
 
+def test_nobody_is_tracked_where_it_is_excluded(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.txt"
+    given = ["track", "--path", str(tiny_video), "--model", str(tiny_pack), "--mot", str(out)]
+    assert main(given) == 0
+    assert out.read_text()
+    assert main([*given, "--exclude-mask", "0,0,1,0,1,1,0,1"]) == 0
+    assert not out.read_text()
+
+
+@pytest.mark.parametrize("flag", ["--privacy-mask", "--exclude-mask"])
 @pytest.mark.parametrize("mask", ["0,0,1,1", "0,0,1,0,1", "a,b,c,d,e,f", "0,0,1,0,1,2", "0,0,1,0,1,nan"])
-def test_a_privacy_mask_that_is_none_is_said(
-    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str], mask: str
+def test_a_mask_that_is_none_is_said(
+    tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str], flag: str, mask: str
 ) -> None:
-    given = ["--path", tiny_video, "--model", tiny_pack, "--save", "o.avi", "--privacy-mask", mask]
+    given = ["--path", tiny_video, "--model", tiny_pack, "--save", "o.avi", flag, mask]
     assert "expected at least 3 points X,Y" in fails(capsys, 64, *given)
