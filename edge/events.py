@@ -242,8 +242,8 @@ class Memory(Protocol):
     def lost_s(self) -> float:
         """For how long an identity may be unseen until it is lost, in seconds."""
 
-    def retained(self, ids: Collection[int]) -> AbstractSet[int]:
-        """Those of `ids` that may be shown again."""
+    def retained(self, ids: Collection[int], time_s: float) -> AbstractSet[int]:
+        """Those of `ids` that a frame at `time_s` or later may show again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ class UntilTheEnd:
 
     lost_s: float
 
-    def retained(self, ids: Collection[int]) -> AbstractSet[int]:
+    def retained(self, ids: Collection[int], time_s: float) -> AbstractSet[int]:
         """All of them."""
         return set(ids)
 
@@ -299,7 +299,7 @@ class Lives:
         unseen = {id_: life for id_, life in self._lives.items() if life.last_s < limit_s}
         if not unseen:
             return []
-        retained = self._memory.retained(unseen)
+        retained = self._memory.retained(unseen, at.time_s)
         events: list[Event] = []
         for id_, life in unseen.items():
             if id_ not in retained:

@@ -56,7 +56,7 @@ class Foresight:
         self.left = list(frames)
         self.others = set(others)
 
-    def retained(self, ids: Collection[int]) -> set[int]:
+    def retained(self, ids: Collection[int], time_s: float) -> set[int]:
         return {*self.others, *(id_ for shown in self.left for id_ in shown)}.intersection(ids)
 
 
@@ -83,6 +83,20 @@ def test_who_is_lost_ends_when_the_tracker_forgets() -> None:
     (end,) = lives.expire(Moment(3.0, None))
     assert isinstance(end, Ended)
     assert (end.id, end.reason, end.frames) == (1, "lost", 1)
+
+
+@pytest.mark.parametrize("appearance", ["none", "ema"])
+def test_who_is_lost_ends_though_no_frame_comes(appearance: str) -> None:
+    random, looks = np.random.default_rng(1), np.eye(4)
+    tracker = Tracker("nanotrack", 10.0, appearance=appearance)
+    lives = Lives(ORIGIN, tracker)
+    for number in range(20):
+        shown = tracker.update(detections(random, looks, faint=False), number / 10)
+        lives.observe(number + 1, SIZE, shown, Moment(number / 10, None))
+    kinds = {seconds: {type(event) for event in lives.expire(Moment(1.9 + seconds, None))} for seconds in (3, 20, 40)}
+    assert kinds == (
+        {3: {Ended}, 20: set(), 40: set()} if appearance == "none" else {3: {Lost}, 20: set(), 40: {Ended}}
+    )
 
 
 def detections(random: np.random.Generator, looks: np.ndarray, faint: bool) -> Detections:

@@ -140,14 +140,20 @@ class Tracker:
         """How long a track that is not seen is kept, in seconds."""
         return float(self._run["lost_frames"][0]) / self.frame_rate
 
-    def retained(self, ids: Collection[int]) -> set[int]:
-        """Those of `ids` that may be shown again: still followed though hidden, lost, or gone and brought back by
-        appearance."""
+    def retained(self, ids: Collection[int], time_s: float) -> set[int]:
+        """Those of `ids` that an `update` at `time_s` or later may show: hidden ones, lost ones, and those that are
+        gone and may come back by appearance."""
         with self._alone():
+            run, lost_frames = self._run[0], math.inf
+            now = float(run["now"])
+            if self.follows_time and self._time_s is not None:
+                now += max(0.0, time_s - self._time_s) * self.frame_rate
+                lost_frames = float(run["lost_frames"])
             if self._reentry is not None:
-                return self._reentry.retained().intersection(ids)
+                return self._reentry.retained(now, lost_frames).intersection(ids)
             table = self._state.table[: self._alive]
-            return set(table[self._method.shown_id][table["status"] != REMOVED].tolist()).intersection(ids)
+            able = (table["status"] != REMOVED) & (now - table["last"] <= lost_frames)
+            return set(table[self._method.shown_id][able].tolist()).intersection(ids)
 
     def update(self, detections: Detections, time_s: float | None = None) -> Tracks:
         """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.

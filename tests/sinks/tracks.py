@@ -16,7 +16,7 @@ class Remembering:
     lost_s: float
     kept: frozenset[int] = frozenset()
 
-    def retained(self, ids: Collection[int]) -> frozenset[int]:
+    def retained(self, ids: Collection[int], time_s: float) -> frozenset[int]:
         return self.kept.intersection(ids)
 
 

@@ -69,9 +69,12 @@ class Reentry:
         """The identities of tracks that `identify` has seen, int64 `[M]`, by their numbers."""
         return np.array([self._identities[number] for number in shown.tolist()], np.int64)
 
-    def retained(self) -> set[int]:
-        """The identities of the tracks in the table, and of those that are gone and may come back."""
-        return {*self._identities.values(), *(past.number for past in self._gone)}
+    def retained(self, now: float, lost_frames: float) -> set[int]:
+        """The identities that a frame from `now` on may show; `lost_frames`: how long a track stays in the table."""
+        alive = [past for past in self._before if now - past.last <= max(self._frames, lost_frames)]
+        gone = [past for past in self._gone if now - past.last <= self._frames]
+        identities = {self._identities.get(past.number) for past in alive} | {past.number for past in gone}
+        return {identity for identity in identities if identity is not None}
 
     def _keep_gone(self, alive: set[int], now: float) -> None:
         """Keep what is known of the tracks that have left the table, and forget the oldest."""
