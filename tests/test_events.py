@@ -26,7 +26,7 @@ def told(memory: Memory, frames: Sequence[Sequence[int]], step_s: float = 0.1) -
 
 def check(events: Sequence[Event]) -> None:
     """Each identity starts once and ends once, is lost and found in turn, and is in no frame while it is away."""
-    here, lost, over = set(), set(), set()
+    here, lost, over = set[int](), set[int](), set[int]()
     for event in events:
         if isinstance(event, Observed):
             ids = set(event.tracks.ids.tolist())

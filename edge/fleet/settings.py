@@ -105,3 +105,8 @@ def is_fleet(data: Mapping[str, Any]) -> bool:
 def read(path: Path) -> toml.Reading[FleetConfig]:
     """The settings in `path`, or their mistakes. Raises ConfigError for what is no TOML."""
     return toml.read(FleetConfig, path)
+
+
+def load(path: Path) -> FleetConfig:
+    """The settings in `path`. Raises ConfigError with every mistake."""
+    return toml.load(FleetConfig, path)

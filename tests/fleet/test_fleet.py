@@ -289,7 +289,7 @@ def test_another_programs_file_is_not_touched(tmp_path: Path) -> None:
 
 def test_settings_say_what_is_wrong(tmp_path: Path) -> None:
     from edge.errors import ConfigError
-    from edge.settings import toml
+    from edge.fleet import settings
 
     path = tmp_path / "fleet.toml"
     path.write_text(
@@ -297,12 +297,12 @@ def test_settings_say_what_is_wrong(tmp_path: Path) -> None:
         '[[transit]]\nstart = "door"\nend = "till/door"\n[[overlap]]\ncameras = ["a/b"]\n[colour]\n'
     )
     with pytest.raises(ConfigError) as caught:
-        toml.load(FleetConfig, path)
+        settings.load(path)
     said = str(caught.value)
     for part in ("host", "prefix", "ca_file", "keep_days", "BOARD/CAMERA", "cameras", "colour"):
         assert part in said
     path.write_text('[mqtt]\nhost = "a"\n[state]\npath = "x.db"\n')
-    found = toml.load(FleetConfig, path)
+    found = settings.load(path)
     assert found == FleetConfig(mqtt=Broker(host="a"), state=State(path="x.db"), association=Association())
 
 
