@@ -23,6 +23,7 @@ PAGES = {
             "operators",
             "classes",
             "memory",
+            "cameras",
             "recording",
             "stages",
             "decoders",
