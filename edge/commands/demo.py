@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from edge.console.outgoing import public, say
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
 from edge.events import Origin
+from edge.infer.summary import WIDTH
 from edge.sinks.mot import MotText
 from edge.sinks.output import Output
 from edge.sinks.recording import RecordingOutputs
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             if other:
                 others.write(frame, other(frame))
             summary.add(tracks)
-            progress.advance(summary.line)
+            progress.advance(summary.brief)
             if stop.exit_code:
                 break
     _write(args.out / "truth.txt", "".join(rows[: summary.frames]))
@@ -175,7 +177,8 @@ def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> Non
     _write(out / "report.json", json.dumps(values, indent=1) + "\n")
     say(text)
     others = [*_OTHERS, *([OTHER_TRACKS] if len(runs) > 1 else [])]
-    say(f"Look at {out / 'tracks.mp4'}; beside it lie {', '.join(others)}.")
+    closing = f"Look at {out / 'tracks.mp4'}; beside it lie {', '.join(others)}."
+    say(textwrap.fill(closing, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _table(runs: Sequence[Run]) -> list[str]:

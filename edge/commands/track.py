@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
             for frame, tracks in results:
                 outputs.write(frame, tracks)
                 summary.add(tracks)
-                progress.advance(summary.line)
+                progress.advance(summary.brief)
                 if not args.offline and (stop.exit_code or summary.frames == args.frames):
                     break
     except WindowClosed:

@@ -106,13 +106,17 @@ class Summary:
         self._start_s = self._end_s = time.perf_counter()
 
     @property
+    def brief(self) -> str:
+        """What fits beside a progress bar of 80 columns."""
+        return f"{len(self._identities)} identities, {self._fps():.1f} FPS"
+
+    @property
     def line(self) -> str:
         """The counts in a few words."""
-        fps = self.frames / max(self._end_s - self._start_s, 1e-9)
-        return (
-            f"{self._most} people at most, {self._shown / max(self.frames, 1):.1f} on average,"
-            f" {len(self._identities)} identities, {fps:.1f} FPS"
-        )
+        return f"{self._most} people at most, {self._shown / max(self.frames, 1):.1f} on average, {self.brief}"
+
+    def _fps(self) -> float:
+        return self.frames / max(self._end_s - self._start_s, 1e-9)
 
     def text(self, spans: Spans) -> str:
         """The counts and a table of what each stage took, as lines of plain text."""

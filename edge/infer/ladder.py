@@ -17,7 +17,7 @@ from edge.infer import golden, storage
 from edge.infer.backend import Backend, BackendName, VariantName, hold
 from edge.infer.golden import NetworkName
 from edge.infer.openvino import available as openvino
-from edge.infer.reasons import Reason, RungError, Skip, summary
+from edge.infer.reasons import Reason, RungError, Skip, notable, summary
 from edge.infer.resilient import NoRungError, Resilient
 from edge.infer.tensorrt import cache as engines_on_disk
 from edge.infer.tensorrt.available import Gpu, probe
@@ -149,7 +149,7 @@ class Ladder:
             backend = Resilient(openers)
         except NoRungError as error:
             raise _refusal(pack, network, error.skips) from None
-        passed = ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in backend.running.passed_over)
+        passed = ", ".join(f"{skip.rung} ({skip.reason.value})" for skip in notable(backend.running.passed_over))
         logger.info("%s on %s%s", network, backend.running.rung, f"; passed over: {passed}" if passed else "")
         return backend
 

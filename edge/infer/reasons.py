@@ -112,6 +112,11 @@ class Skip:
         }
 
 
+def notable(skips: Sequence[Skip]) -> list[Skip]:
+    """Those of rungs that this board and pack have."""
+    return [skip for skip in skips if not skip.reason.is_absence]
+
+
 def summary(skips: Sequence[Skip]) -> str:
     """All skips in one sentence; rungs that share reason and detail are named together."""
     groups: dict[tuple[Reason, str], list[str]] = {}

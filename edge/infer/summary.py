@@ -4,7 +4,7 @@ import textwrap
 from typing import Protocol
 
 from edge.infer.backend import Backend
-from edge.infer.reasons import Reason, Skip
+from edge.infer.reasons import Reason, Skip, notable
 from edge.modelpack import ImageInput, Source
 
 WIDTH = 79
@@ -30,8 +30,7 @@ def network_text(role: str, description: Description, backend: Backend) -> str:
         f" {running.rung}{variant} ({running.library} {running.version})"
     )
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    passed_over = [skip for skip in running.passed_over if not skip.reason.is_absence]
-    if passed_over:
+    if passed_over := notable(running.passed_over):
         skips = ", ".join(f"{skip.rung} ({_why(skip)})" for skip in passed_over)
         lines += textwrap.wrap(
             f"  passed over: {skips}; nanotrack doctor PACK says more",
