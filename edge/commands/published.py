@@ -58,7 +58,7 @@ def translated(argv: Sequence[str]) -> list[str]:
             if word == "--classes":
                 words += _class_names(rest)
     words = [script.verb, *script.finish(words, asked)]
-    sys.stderr.write(f"{argv[0]} is here: nanotrack {shlex.join(words)}\n")
+    sys.stderr.write(f"{argv[0]} runs as: nanotrack {shlex.join(words)}\n")
     return words
 
 

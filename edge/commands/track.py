@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Track everything, write the outputs, print the summary; 128 + signal where one ended it."""
     _check(args)
     if not args.verbose:
-        logging.getLogger("edge").setLevel(logging.WARNING)
+        _log_little()
     from edge.chain.overlap import tracked
 
     spans, summary, stop = Spans(), Summary(), StopRequest()
@@ -141,6 +141,14 @@ def run(args: argparse.Namespace) -> int:
         if chain is not None and chain.reid is not None:
             report.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
+
+
+def _log_little() -> None:
+    """Warnings alone, and on a terminal what takes long, once on a board."""
+    logging.getLogger("edge").setLevel(logging.WARNING)
+    if sys.stderr.isatty():
+        for library in ("onnxrt", "openvino"):
+            logging.getLogger(f"edge.infer.{library}.build").setLevel(logging.INFO)
 
 
 def _networks_text(chain: "Chain | None") -> str:

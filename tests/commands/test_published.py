@@ -26,7 +26,7 @@ def test_nanotracks_track(
     assert set(read_tracks(tmp_path / "o.txt").frames) == set(range(1, 31))
     said = capsys.readouterr()
     assert "--config nanodet.yml: left out: a pack and an ONNX file know it themselves" in said.err
-    assert "track.py is here: nanotrack track --demo video" in said.err
+    assert "track.py runs as: nanotrack track --demo video" in said.err
     assert "--classes person --mot" in said.err
 
 
