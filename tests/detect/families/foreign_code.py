@@ -19,8 +19,6 @@ import numpy as np
 import onnxruntime
 import torch
 
-from edge.video.images import read_image
-
 FLOOR = 0.1
 SIZE = 416
 CLASSES = 5
@@ -281,7 +279,7 @@ def yolov6(out: Path, end_to_end: bool = False) -> Callable[[np.ndarray], Detect
     settings = Config.fromfile(str(Path(yolov6.__file__).parent / "configs/yolov6n.py"))
     settings.training_mode = "repvgg"
     model = build_model(settings, CLASSES, "cpu").eval()
-    spread(model, (CLASSES,), -1.0)
+    spread(model, (CLASSES,), -2.5)
     model.export = True
 
     class Exported(torch.nn.Module):
@@ -491,7 +489,9 @@ def main(case: str, pictures: Path, out: Path) -> None:
 
 def _arrays(detect: Callable[[np.ndarray], Detections], paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
     for i, path in enumerate(paths):
-        for name, values in zip(("boxes", "scores", "classes"), detect(read_image(path)), strict=True):
+        picture = cv2.imread(str(path))  # the environment lacks this project
+        assert picture is not None
+        for name, values in zip(("boxes", "scores", "classes"), detect(picture), strict=True):
             yield f"{name}_{i}", np.asarray(values)
 
 
