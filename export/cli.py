@@ -8,7 +8,7 @@ from edge.cli import dispatch
 VERBS = {
     "pack": "turn checkpoints or ONNX files into a model pack",
     "inspect": "say what a checkpoint, an ONNX file or a pack holds",
-    "train": "retrain a built-in network on the built-in scene",
+    "train": "fine-tune on your own pictures, or retrain the built-in networks",
     "verify": "prove that a pack is whole and computes what its manifest says",
 }
 

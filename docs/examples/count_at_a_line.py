@@ -7,6 +7,8 @@ import sys
 
 from edge import tracked
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 source, model, height = sys.argv[1:]
 line = float(height)
 below: dict[int, bool] = {}  # identity -> on which side of the line it was last

@@ -10,6 +10,8 @@ import numpy as np
 
 from edge import Detections, Tracker
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 video = cv2.VideoCapture(sys.argv[1])
 rate = video.get(cv2.CAP_PROP_FPS)
 background = cv2.createBackgroundSubtractorMOG2(detectShadows=False)

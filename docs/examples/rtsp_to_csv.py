@@ -8,6 +8,8 @@ import sys
 
 from edge import tracked
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 source, model = sys.argv[1:]
 rows = csv.writer(sys.stdout)
 rows.writerow(["frame", "time_s", "id", "x1", "y1", "x2", "y2", "score"])

@@ -10,6 +10,8 @@ import supervision as sv
 from edge import Detections, Tracker
 from edge.detect.open import open_detector
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 source, model, target = sys.argv[1:]
 info = sv.VideoInfo.from_video_path(source)
 detector, tracker = open_detector(model), Tracker("nanotrack", frame_rate=info.fps)

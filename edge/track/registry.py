@@ -24,12 +24,19 @@ def find(name: str) -> "Method":
     Modules in the current folder are found too. Raises UsageError where there is none.
     """
     ours = (*BUILT_IN, *PEERS)
+    if not isinstance(name, str):
+        raise UsageError(f"tracking method: expected a name or an edge.track.method.Method, found {name!r}")
     if name in ours:
         method: Method = importlib.import_module(f"edge.track.methods.{name}").METHOD
         return method
     if ":" not in name:
         raise UsageError(
             f"tracking method {name!r} is unknown; {nearest(name, ours)} (a method of your own: module:NAME)"
+        )
+    if name.partition(":")[0] in ours:
+        raise UsageError(
+            f"tracking method {name!r}: expected the name alone; the preset is given by itself, as --preset"
+            f" {name.partition(':')[2]} or, in Python, preset={name.partition(':')[2]!r}"
         )
     return _outside(name)
 

@@ -57,7 +57,7 @@ class Tracker:
         class_groups: Iterable[Sequence[int]] | None = None,
         **parameters: float,
     ) -> None:
-        if not 0 < frame_rate < math.inf:
+        if not (isinstance(frame_rate, (int, float, np.number)) and 0 < frame_rate < math.inf):
             raise UsageError(f"frame_rate = {frame_rate!r}: expected a number of frames a second above 0")
         self._choice = choice = (method if isinstance(method, Method) else registry.find(method)).choose(preset)
         self._method = choice.method
@@ -359,6 +359,8 @@ class Tracker:
     def _elapsed(self, time_s: float | None) -> tuple[float, float]:
         """Frames since the last call, and the time of this one."""
         before = self._time_s
+        if time_s is not None and not isinstance(time_s, (int, float, np.number)):
+            raise InputError(f"time_s = {time_s!r}: expected a time in seconds, or None")
         if before is None:
             before = (0.0 if time_s is None else time_s) - 1.0 / self.frame_rate
         if time_s is None:

@@ -1,6 +1,7 @@
-"""Turn a NanoDet checkpoint and, if given, an OSNet checkpoint into a model pack.
+"""Turn a detector and, if given, an appearance network into a model pack.
 
-No PyTorch is needed and nothing in a checkpoint is executed. An ONNX file is taken as it is.
+Checkpoints of NanoDet, OSNet, ResNet-50 and MobileNetV2 become our own graphs; ONNX files of many families are taken
+as they are. No PyTorch is needed and nothing in a checkpoint is executed.
 """
 
 import argparse

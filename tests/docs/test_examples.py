@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +21,13 @@ def test_the_notebook_runs_cell_by_cell(place: Path) -> None:  # noqa: F811
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(not cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code")
     run([sys.executable, "-W", "error", "-c", "\n".join([*cells, "assert tracks.ids.tolist() == [1]"])], place)
+
+
+@pytest.mark.parametrize("name", ["rtsp_to_csv", "count_at_a_line", "own_detector"])
+def test_an_example_without_arguments_says_how_it_is_called(name: str) -> None:
+    done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"\npython {name}.py street.mp4" in done.stderr.replace("rtsp://camera/1", "street.mp4")
 
 
 @pytest.mark.slow

@@ -149,3 +149,10 @@ def _odd(work: Any, frames: float, similarity: None, inputs: None) -> int:
 def test_a_record_that_does_not_fit_is_refused(change: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         _ = dataclasses.replace(registry.find("bytetrack"), name="mine", **change).frame
+
+
+def test_a_preset_belongs_into_its_own_argument() -> None:
+    with pytest.raises(UsageError, match=r"expected the name alone; .* --preset reference .*preset='reference'"):
+        registry.find("bytetrack:reference")
+    with pytest.raises(UsageError, match=r"expected a name or an edge\.track\.method\.Method, found None"):
+        Tracker(None)  # type: ignore[arg-type]

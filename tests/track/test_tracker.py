@@ -380,8 +380,16 @@ def _resident_kib() -> int:
 
 @pytest.mark.parametrize("found", [None, [[1, 2, 3, 4]], np.zeros((2, 5), np.float32)])
 def test_what_are_no_detections_is_named(found: object) -> None:
-    tracker = Tracker()
+    tracker = Tracker(appearance="ema")
     for call in (tracker.update, tracker.comparable, tracker.doubtful):
         with pytest.raises(InputError, match="expected Detections, found "):
             call(found)  # type: ignore[arg-type]
     assert len(tracker.update(Detections.empty())) == 0
+
+
+def test_what_is_no_number_is_named() -> None:
+    with pytest.raises(UsageError, match="frame_rate = '30': expected a number"):
+        Tracker(frame_rate="30")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="time_s = 'now': expected a time in seconds"):
+        Tracker().update(Detections.empty(), "now")  # type: ignore[arg-type]
+    assert Tracker(frame_rate=np.float32(30)).update(Detections.empty(), np.int64(3)) is not None
