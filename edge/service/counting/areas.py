@@ -70,7 +70,10 @@ class Areas:
         elif isinstance(event, Lost | Ended):
             self._feet.forget(event.id)
             for zone in self._zones:
-                found += zone.forget(event.id, event.at)
+                if isinstance(event, Lost):
+                    zone.lose(event.id, event.at)
+                else:
+                    found += zone.forget(event.id, event.at)
             for line in self._lines:
                 found += line.forget(event.id, event.at)
         found = [self._with_speed(each) for each in found]

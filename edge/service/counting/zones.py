@@ -1,7 +1,8 @@
 """Who is in a zone, and for how long.
 
 Boxes tremble and wander. So there is a band along the zone's edge, as wide as a share of the person's height, in which
-nobody changes sides, and beyond it a change counts once it has lasted.
+nobody changes sides, and beyond it a change counts once it has lasted. Who is lost may only be hidden, so the zone
+waits a while before it takes that for leaving.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from edge.service.counting.feet import Feet, Points
 from edge.service.counting.shape import Shape
 
 SETTLE_S = 0.5  # so long somebody must be on the other side
+LOST_S = 5.0  # so long who is lost is taken to be still there
 BAND = 0.15  # half the width of the band, as a share of the person's height
 
 
@@ -26,6 +28,7 @@ class ZoneCounter:
         self._polygon = wide_polygon(np.array(zone.points))
         self._since_s: dict[int, float] = {}  # those inside
         self._classes: dict[int, str] = {}  # theirs, as last seen
+        self._lost: dict[int, Moment] = {}  # those inside who are lost, since when
         self._outside: set[int] = set()  # those known to be outside
         self._changing: dict[int, float] = {}  # seen on the other side than where they count, since when
 
@@ -36,7 +39,10 @@ class ZoneCounter:
 
     def update(self, feet: Feet, size: tuple[int, int], at: Moment) -> list[ZoneChanged]:
         """Those who entered or left for good. Who is not seen stays inside or outside."""
-        found: list[ZoneChanged] = []
+        for id_ in feet.ids:
+            self._lost.pop(id_, None)
+        over = [id_ for id_, since in self._lost.items() if at.time_s - since.time_s >= LOST_S]
+        found = [self._leave(id_, at, self._lost.pop(id_).time_s) for id_ in over]
         polygon = self._polygon * np.maximum(size, 1)
         depths = np.where(contains(polygon, feet.points), 1.0, -1.0) * distances(polygon, feet.points)
         rows = zip(feet.ids, feet.classes, depths.tolist(), feet.heights.tolist(), strict=True)
@@ -66,11 +72,19 @@ class ZoneCounter:
                     self._outside.add(id_)
         return found
 
+    def lose(self, id_: int, at: Moment) -> None:
+        """Identity `id_` is lost: it is still there for `LOST_S`, if it was inside."""
+        self._changing.pop(id_, None)
+        self._outside.discard(id_)
+        if id_ in self._since_s:
+            self._lost[id_] = at
+
     def forget(self, id_: int, at: Moment) -> list[ZoneChanged]:
         """Identity `id_` ended: it left, if it was inside."""
         self._changing.pop(id_, None)
         self._outside.discard(id_)
-        return [self._leave(id_, at, at.time_s)] if id_ in self._since_s else []
+        left = self._lost.pop(id_, at)
+        return [self._leave(id_, at, left.time_s)] if id_ in self._since_s else []
 
     def _settled(self, id_: int, at: Moment) -> float | None:
         """Since when the feet are on the other side, None while that may be a passing error."""

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.demo.scene import Options
-from edge.events import Direction, Ended, Event, LineCrossed, Moment, Observed, Origin, ZoneChanged
+from edge.events import Direction, Ended, Event, LineCrossed, Lost, Moment, Observed, Origin, ZoneChanged
 from edge.service.counting.areas import Areas
 from edge.service.counting.border import wide_polygon
 from edge.service.counting.feet import FeetFinder
 from edge.service.counting.lines import BAND, cut
-from edge.service.counting.zones import SETTLE_S, contains, distances
+from edge.service.counting.zones import LOST_S, SETTLE_S, contains, distances
 from edge.settings.config import Line, Zone
 from edge.types import Tracks
 
@@ -122,6 +122,33 @@ def test_who_is_not_seen_stays_until_the_identity_ends() -> None:
     assert isinstance(leave, ZoneChanged)
     assert (leave.action, leave.dwell_s, leave.count) == ("leave", pytest.approx(2.0), 0)
     assert areas.note(Ended(ORIGIN, at(2.0), 1, 10, "lost")) == []
+
+
+@pytest.mark.parametrize("away_s", [LOST_S - 1, LOST_S + 1])
+def test_who_is_lost_and_found_in_a_zone_soon_never_left_it(away_s: float) -> None:
+    areas = Areas(ORIGIN, [RIGHT], [])
+    walk(areas, [0.8] * 10)
+    assert areas.note(Lost(ORIGIN, at(1.0), 1)) == []
+    events = [event for i in range(round(10 * away_s)) for event in areas.note(seen(1.0 + i / 10, {}))]
+    events += walk(areas, [0.8] * 10, start_s=1.0 + away_s)
+    actions = [event.action for event in events if isinstance(event, ZoneChanged)]
+    assert actions == ([] if away_s < LOST_S else ["leave", "enter"])
+    (leave,) = areas.note(Ended(ORIGIN, at(20.0), 1, 20, "stopped"))
+    assert isinstance(leave, ZoneChanged)
+    assert leave.count == 0
+
+
+def test_who_is_lost_in_a_zone_was_there_until_then() -> None:
+    for is_over in (False, True):
+        areas = Areas(ORIGIN, [RIGHT], [])
+        walk(areas, [0.8] * 10)
+        areas.note(Lost(ORIGIN, at(1.0), 1))
+        end = Ended(ORIGIN, at(3.0), 1, 10, "lost")
+        (leave,) = areas.note(end if is_over else seen(1.0 + LOST_S, {}))
+        assert isinstance(leave, ZoneChanged)
+        assert (leave.action, leave.dwell_s) == ("leave", pytest.approx(1.0))
+        assert areas.people == {}
+        assert areas.note(end) == []
 
 
 def test_many_are_counted_one_by_one() -> None:
