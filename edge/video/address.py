@@ -1,7 +1,11 @@
 """What the address of a source tells by itself, without a look at any file, device or network."""
 
+import difflib
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from edge.console.outgoing import redacted
+from edge.errors import UsageError
 
 Kind = Literal["csi", "demo", "device", "network", "path", "stdin"]
 
@@ -21,6 +25,15 @@ def normal(address: str) -> str:
     """The address with its scheme in small letters, as FFmpeg wants it."""
     scheme = scheme_of(address)
     return scheme + address[len(scheme) :] if scheme in (*_NETWORK, "csi", "demo") else address
+
+
+def require_known_scheme(address: str) -> None:
+    """Raise UsageError for an address with a scheme that no source has, as "rstp://camera/1"."""
+    scheme, known = scheme_of(address), (*_NETWORK, "csi", "demo")
+    if scheme and scheme not in known:
+        near = difflib.get_close_matches(scheme, known, n=1)
+        advice = f"did you mean {near[0]}://?" if near else f"expected one of {', '.join(known)}, or a path"
+        raise UsageError(f"{redacted(address)}: unknown scheme {scheme}://; {advice}")
 
 
 def kind_of(address: str) -> Kind:

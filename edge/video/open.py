@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import NotFoundError, UsageError
-from edge.video.address import IMAGE_SUFFIXES, kind_of, normal
+from edge.video.address import IMAGE_SUFFIXES, kind_of, normal, require_known_scheme
 from edge.video.options import Options, require_fit
 from edge.video.source import Source
 
@@ -58,6 +58,8 @@ def open_source(
         from edge.video.pipe import open_stdin
 
         return open_stdin(frame_rate)
+    if not Path(address).exists():
+        require_known_scheme(address)
     if is_images(address):
         from edge.video.images import ImageFiles
 

@@ -107,3 +107,9 @@ def test_blank_frames() -> None:
     frames = [source.read(buffer), source.read(buffer)]
     assert [(f.number, f.time_s, f.image.shape) for f in frames if f] == [(1, 0.0, (0, 0, 3)), (2, 0.1, (0, 0, 3))]
     assert source.read(buffer) is None
+
+
+@pytest.mark.parametrize(("address", "told"), [("rstp://camera/1", "did you mean rtsp://"), ("ftp://a/b.mp4", "ftp://")])
+def test_a_scheme_that_no_source_has_is_named(address: str, told: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown scheme .*{told}"):
+        open_source(address)
