@@ -139,4 +139,5 @@ def _flush(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot write it: {error.strerror}; free some space or choose another --out")
+    remedy = "free some space or choose" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose"
+    return OutputError(f"{path}: cannot write it: {error.strerror}; {remedy} another --out")

@@ -121,7 +121,7 @@ class Summary:
     def text(self, spans: Spans) -> str:
         """The counts and a table of what each stage took, as lines of plain text."""
         lines = [
-            f"{self.frames} frames: {self.line}",
+            f"{self.frames} {'frame' if self.frames == 1 else 'frames'}: {self.line}",
             f"{'stage':<12} {'mean ms':>8} {'p50':>8} {'p99':>8} {'calls':>7}",
         ]
         for name, span in spans:

@@ -104,6 +104,10 @@ def find_sequences(
     folder = data / ("train" if half else split or (BENCHMARKS[benchmark] if labelled else TEST_SPLIT))
     if split is not None and split not in SPLITS and not folder.is_dir():
         raise NotFoundError(f"{folder}: expected the folder of split {split!r}, found none; or {', '.join(SPLITS)}")
+    if not data.is_dir():
+        raise NotFoundError(
+            f"{data}: expected a folder with a benchmark, found {'a file' if data.exists() else 'none'}"
+        )
     root = folder if folder.is_dir() else data
     found = sorted(path.parents[1] for path in root.glob("*/gt/gt.txt"))
     if not labelled:

@@ -81,11 +81,16 @@ class VideoFile:
 
 
 def _check_file(path: Path) -> None:
-    """Raise NotFoundError where nothing can be read. A file system that is away blocks here, and no other."""
+    """Raise NotFoundError where nothing can be read, DataError for an empty file.
+
+    A file system that is away blocks here, and no other.
+    """
     try:
         with path.open("rb") as file:
-            file.read(1)
+            is_empty = not file.read(1)
     except OSError as error:
         raise NotFoundError(
             f"{path}: expected a video file, an image folder or a glob of images, found none: {error.strerror}"
         ) from error
+    if is_empty:
+        raise DataError(f"{path}: expected a video, found an empty file; copy it again")

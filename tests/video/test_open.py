@@ -109,7 +109,9 @@ def test_blank_frames() -> None:
     assert source.read(buffer) is None
 
 
-@pytest.mark.parametrize(("address", "told"), [("rstp://camera/1", "did you mean rtsp://"), ("ftp://a/b.mp4", "ftp://")])
+@pytest.mark.parametrize(
+    ("address", "told"), [("rstp://camera/1", "did you mean rtsp://"), ("ftp://a/b.mp4", "ftp://")]
+)
 def test_a_scheme_that_no_source_has_is_named(address: str, told: str) -> None:
     with pytest.raises(UsageError, match=f"unknown scheme .*{told}"):
         open_source(address)
