@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from edge.settings import toml
-from edge.settings.config import _SECTION, Config, Connection, Web
+from edge.settings.config import Config, Connection, Web
 from edge.settings.mistakes import fields_of
+from edge.settings.section import SECTION
 
 # isort: split
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat
@@ -26,7 +27,7 @@ def _camera(name: str) -> str:
 CameraName = Annotated[str, AfterValidator(_camera)]
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class Broker(Connection):
     """`[mqtt]`: the broker that all boards publish to."""
 
@@ -39,7 +40,7 @@ class Broker(Connection):
     )
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class State:
     """`[state]`: the SQLite file that everything is kept in, and for how long."""
 
@@ -52,7 +53,7 @@ class State:
     )
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class Association:
     """`[association]`: how sightings of different cameras become one identity."""
 
@@ -67,7 +68,7 @@ class Association:
     )
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class Transit:
     """`[[transit]]`: how long the way takes from one camera to another, in this direction; others are learned."""
 
@@ -77,14 +78,14 @@ class Transit:
     most_s: StrictFloat = Field(default=86_400.0, ge=0, le=604_800, description="Nobody is slower.")
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class Overlap:
     """`[[overlap]]`: cameras that see the same place, so that a person may be in all of them at once."""
 
     cameras: tuple[CameraName, ...] = Field(min_length=2, description="BOARD/CAMERA of each.")
 
 
-@dataclass(frozen=True, config=_SECTION)
+@dataclass(frozen=True, config=SECTION)
 class FleetConfig:
     """The configuration of `nanotrack fleet`."""
 
