@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from edge.settings import toml
 from edge.settings.config import Config, Connection, Web
-from edge.settings.mistakes import fields_of
-from edge.settings.section import SECTION
 
 # isort: split
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat
 from pydantic.dataclasses import dataclass
+
+from edge.settings import toml
+from edge.settings.mistakes import fields_of
+from edge.settings.section import SECTION
 
 _CAMERA = r"[^+#/\s]{1,64}/[a-z0-9][a-z0-9_-]{0,31}"
 

@@ -133,8 +133,9 @@ def test_what_would_stop_serve_is_found(
     assert re.search(mistake, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("command", [["check", "--config", "x.toml"], ["serve", "--config", "x.toml"]])
-def test_without_its_library_there_is_one_sentence(command: list[str]) -> None:
+@pytest.mark.parametrize("verb", ["check", "serve", "fleet"])
+def test_without_its_library_there_is_one_sentence(verb: str) -> None:
+    command = [verb, "--config", "x.toml"]
     # As if it were not installed: Python raises ImportError for a module that is None.
     code = f"import sys; sys.modules['pydantic'] = None; from edge.cli import main; sys.exit(main({command!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
