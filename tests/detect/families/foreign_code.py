@@ -326,7 +326,9 @@ def yolov7(out: Path, end_to_end: bool = False, maps: bool = False) -> Callable[
     head = [[[2, 3, 4], 1, "IDetect", ["nc", "anchors"]]]
     model = Model({"nc": CLASSES, "depth_multiple": 1.0, "width_multiple": 1.0, "anchors": anchors, "backbone": body,
                    "head": head}).eval()  # fmt: skip
-    spread(model, (3 * (5 + CLASSES),), -2.0)
+    spread(model, (3 * (5 + CLASSES),), -1.8)  # its suppression keeps at most 300
+    for factor in model.model[-1].im:
+        factor.implicit.data.normal_(1.0, 0.02)  # as in YOLOv7
     model.fuse()
     model.model[-1].concat, model.model[-1].export = not maps, maps
 
@@ -351,8 +353,11 @@ def yolov7(out: Path, end_to_end: bool = False, maps: bool = False) -> Callable[
         if end_to_end:
             found = torch.from_numpy(raw[:, [1, 2, 3, 4, 6, 5]])
         else:
-            (found,) = non_max_suppression(torch.from_numpy(raw), FLOOR, 0.45)
-            assert len(found) < 300  # where it cuts off
+            each = [
+                non_max_suppression(torch.from_numpy(raw.copy()), FLOOR, 0.45, [c], True)[0] for c in range(CLASSES)
+            ]
+            assert max(map(len, each)) < 300  # where it cuts off
+            found = torch.cat(each)
         boxes = (found[:, :4] - torch.tensor([left, top] * 2)) / ratio
         return boxes, found[:, 4], found[:, 5]
 

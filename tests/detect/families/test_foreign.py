@@ -5,6 +5,7 @@ environment that `NANOTRACK_FOREIGN` names by its Python:
 
   python -m venv /tmp/foreign
   /tmp/foreign/bin/python -m pip install -r tests/detect/families/foreign.txt
+  /tmp/foreign/bin/python -m pip install --no-deps -r tests/detect/families/foreign_nodeps.txt
   NANOTRACK_FOREIGN=/tmp/foreign/bin/python python -m pytest -m slow tests/detect/families/test_foreign.py
 """
 
