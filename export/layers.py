@@ -162,9 +162,9 @@ class Layers:
         """The mean over all pixels, as a picture of one pixel."""
         return self._unary("GlobalAveragePool", x, "mean")
 
-    def max_pool(self, x: Features) -> Features:
-        """The maximum of 3x3 pixels at every second pixel."""
-        return self._unary("MaxPool", x, "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    def max_pool(self, x: Features, pads: Sequence[int] = (1, 1, 1, 1)) -> Features:
+        """The maximum of 3x3 pixels at every second pixel; `pads` are those above, at the left, below, at the right."""
+        return self._unary("MaxPool", x, "pool", kernel_shape=[3, 3], strides=[2, 2], pads=list(pads))
 
     def doubled(self, x: Features) -> Features:
         """`x` at twice the width and height, bilinear."""

@@ -52,7 +52,8 @@ def build(
     graph = Graph()
     layers = Layers(graph, weights)
     x, std, wanted = crops(graph, width, height, _own_pixels(weights, overrides))
-    x = layers.relu(layers.max_pool(layers.first(x, f"{prefix}conv1", f"{prefix}bn1", std)))
+    pads = (0, 0, 1, 1) if prefix else (1, 1, 1, 1)  # fast-reid pools with ceil_mode in place of padding
+    x = layers.relu(layers.max_pool(layers.first(x, f"{prefix}conv1", f"{prefix}bn1", std), pads))
     has_layer = "fc.0.weight" in weights
     for stage in _STAGES:
         halves = stage in (2, 3) or (stage == 4 and not prefix and not has_layer)

@@ -17,24 +17,28 @@ IMAGENET = (255 * np.array([0.485, 0.456, 0.406]), 255 * np.array([0.229, 0.224,
 Network = tuple[torch.nn.Module, dict[str, object], Callable[[torch.Tensor], torch.Tensor]]
 
 
-def spread(module: torch.nn.Module) -> None:
-    """Statistics that differ by channel, so that every norm counts."""
+def spread(module: torch.nn.Module, trunk: torch.nn.Module, crops: torch.Tensor) -> None:
+    """Factors and statistics that differ by channel, so that every norm counts: of the `trunk` those of some crops."""
     torch.manual_seed(1)
     for part in module.modules():
         if isinstance(part, (torch.nn.BatchNorm2d, torch.nn.BatchNorm1d)):
+            part.momentum = 1.0
             part.running_mean.normal_(0, 0.1)
             part.running_var.uniform_(0.5, 1.5)
         if getattr(part, "weight", None) is not None and part.weight.ndim == 1:
             part.weight.data.uniform_(0.6, 1.4)
+    with torch.no_grad():
+        trunk.train()(crops)
+    module.eval()
 
 
 def torchreid(name: str) -> Network:
     """torchreid: by the name in its model zoo, saved as its `save_checkpoint` does."""
     from torchreid.reid.models import build_model
 
-    model = build_model(name, num_classes=5, pretrained=False).eval()
-    spread(model)
+    model = build_model(name, num_classes=5, pretrained=False)
     mean, std = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1) for v in IMAGENET)
+    spread(model, model, (torch.rand(8, 3, 256, 128) * 255 - mean) / std)
     return model, {"state_dict": model.state_dict(), "epoch": 3}, lambda crops: model((crops - mean) / std)
 
 
@@ -47,15 +51,15 @@ def fastreid(**options: object) -> Network:
     said = {"MODEL.DEVICE": "cpu", "MODEL.BACKBONE.PRETRAIN": False, "MODEL.BACKBONE.WITH_NL": False,
             "MODEL.HEADS.NUM_CLASSES": 5, "MODEL.HEADS.WITH_BNNECK": True, **options}  # fmt: skip
     cfg.merge_from_list([part for pair in said.items() for part in pair])
-    model = build_model(cfg).eval()
-    spread(model)
+    model = build_model(cfg)
+    spread(model, model.backbone, torch.randn(8, 3, 256, 128))
     return model, {"model": model.state_dict()}, lambda crops: model({"images": crops})
 
 
 CASES: dict[str, Callable[[], Network]] = {
     **{name: partial(torchreid, name) for name in
        ("resnet50", "resnet50_fc512", "mobilenetv2_x1_0", "osnet_x0_25", "osnet_ain_x1_0", "osnet_ibn_x1_0",
-        "hacnn")},
+        "squeezenet1_0")},
     "bagtricks": fastreid,
     "gem": lambda: fastreid(**{"MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPoolingP"}),
     "ibn": lambda: fastreid(**{"MODEL.BACKBONE.WITH_IBN": True}),

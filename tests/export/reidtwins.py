@@ -184,10 +184,12 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet-50's trunk; its last stage halves the map unless `last_stride` is 1."""
+    """ResNet-50's trunk; its last stage halves the map unless `last_stride` is 1. `ceil`: its pool has no padding, as
+    fast-reid's."""
 
-    def __init__(self, last_stride: int = 2, *, ibn: bool = False, layer: bool = False) -> None:
+    def __init__(self, last_stride: int = 2, *, ibn: bool = False, layer: bool = False, ceil: bool = False) -> None:
         super().__init__()
+        self.ceil = ceil
         self.conv1 = nn.Conv2d(3, WIDTH, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTH)
         inputs = WIDTH
@@ -202,7 +204,8 @@ class ResNet(nn.Module):
             self.fc = nn.Sequential(nn.Linear(inputs, 64), nn.BatchNorm1d(64), nn.ReLU())
 
     def features(self, x: Tensor) -> Tensor:
-        x = functional.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
+        x = self.bn1(self.conv1(x)).relu()
+        x = functional.max_pool2d(x, 3, 2, ceil_mode=True) if self.ceil else functional.max_pool2d(x, 3, 2, 1)
         for stage in (1, 2, 3, 4):
             x = getattr(self, f"layer{stage}")(x)
         return x
@@ -240,7 +243,7 @@ class FastReid(nn.Module):
 
     def __init__(self, *, ibn: bool = False, gem: bool = False, short: bool = False, old: bool = False) -> None:
         super().__init__()
-        self.backbone = ResNet(1, ibn=ibn)
+        self.backbone = ResNet(1, ibn=ibn, ceil=True)
         self.heads = _Heads(32 * WIDTH, gem=gem, short=short, old=old)
         if old:
             self.register_buffer("pixel_mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))

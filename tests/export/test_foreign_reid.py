@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edge.detect.pictures import built_in
 from edge.errors import DataError
 from export import networks
 from tests.export.onnxrun import run
@@ -38,7 +39,7 @@ def made(case: str, tmp_path: Path) -> Path:
     python = os.environ.get("NANOTRACK_FOREIGN", "")
     if not Path(python).is_file():
         pytest.skip("NANOTRACK_FOREIGN names no Python with foreign.txt installed")
-    np.save(tmp_path / "crops.npy", np.random.default_rng(5).integers(0, 256, (2, 256, 128, 3), np.uint8))
+    np.save(tmp_path / "crops.npy", np.stack([built_in(128, 256, seed) for seed in (1, 2)]))
     script, out = Path(__file__).with_name("foreign_reid_code.py"), tmp_path / "out"
     run = [python, "-W", "ignore", str(script), case, str(tmp_path / "crops.npy"), str(out)]
     done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=False)
@@ -61,7 +62,10 @@ def test_embeddings_are_those_of_the_projects_own_code(case: str, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("case", "complaint"),
-    [("hacnn", "not an architecture that is known; supported are"), ("non-local", r"tensors that it does not: .*NL_")],
+    [
+        ("squeezenet1_0", "not an architecture that is known; supported are"),
+        ("non-local", r"tensors that it does not: .*NL_"),
+    ],
 )
 def test_other_architectures_are_refused(case: str, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=complaint):
