@@ -19,6 +19,7 @@ from edge.detect.open import open_detector
 from edge.errors import UsageError
 from edge.infer.backend import BackendName, VariantName
 from edge.infer.ladder import Wish
+from edge.modelpack import Detector as Description
 from edge.modelpack import ModelPack
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
@@ -87,7 +88,7 @@ class Pipeline(Chain):
         )
         self.detector = detector = self._open_detector(spans=self.spans)
         self.workers = _workers(detector, threads) if side_by_side else 0
-        _check_joint(method, detector)
+        require_offsets(method, detector.description)
         groups = groups_of(classes, detector.description.classes, method, preset)
         tracker = Tracker(method, frame_rate, preset, appearance=appearance, class_groups=groups, **parameters)
         self.embedder: Embedder | None = None
@@ -131,13 +132,13 @@ class Pipeline(Chain):
         return self._others[number]
 
 
-def _check_joint(method: str, detector: Detector | JointDetector) -> None:
-    """Refuse a method that goes by offsets to the previous frame with a detector that gives none."""
-    if registry.find(method).is_joint and not detector.description.is_joint:
+def require_offsets(method: str, description: Description) -> None:
+    """Raise UsageError for a method that goes by offsets to the previous frame with a detector that gives none."""
+    if registry.find(method).is_joint and not description.is_joint:
         raise UsageError(
-            f"{method} needs a joint network, which gives offsets to the previous frame;"
-            f" {detector.description.source.file} ({detector.description.source.architecture}) gives none: use a pack"
-            " of a joint network, or another tracking method"
+            f"{method} needs a joint network, which gives offsets to the previous frame; {description.source.file}"
+            f" ({description.source.architecture}) gives none: use a pack of a joint network, or another tracking"
+            " method"
         )
 
 

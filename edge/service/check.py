@@ -1,6 +1,7 @@
 """Whether the daemon would start with a configuration: the one answer for `nanotrack check` and `nanotrack serve`."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 from edge import modelpack
 from edge.chain.interval import check_interval
+from edge.chain.pipeline import require_offsets
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.infer.ladder import Wish
@@ -80,6 +82,9 @@ def _checks(reading: Reading[Config], config: Config, networks: list[Networks]) 
     for name in OF_PICTURES:
         if pictures := sound.get(name):  # this folder is made at the start
             yield Check((name, "folder"), "", partial(_check_writable, _nearest(Path(pictures.folder))))
+    for name in ("jsonl", *OF_PICTURES):
+        if kept := sound.get(name):
+            yield Check((name,), "free_mib", partial(_check_size, _nearest(Path(kept.folder)), kept.free_mib))
     if history := sound.get("history"):
         yield Check(("history", "path"), "", lambda: check_writable(Path(history.path)))
     if mqtt := sound.get("mqtt"):
@@ -119,6 +124,8 @@ def _check_tracking(config: Config) -> None:
     path = Path(config.model.pack)
     pack = modelpack.read(path) if path.is_dir() else None
     is_joint = pack is not None and pack.detector.is_joint
+    if pack is not None:
+        require_offsets(config.tracking.method, pack.detector)
     require_embeddings(config, is_joint)
     for camera in config.camera:
         check_interval(interval(config, camera), made, is_joint)
@@ -155,6 +162,15 @@ def _open_and_close(camera: CameraConfig) -> None:
 def _nearest(folder: Path) -> Path:
     """The folder itself, or that of its parents which is there."""
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _check_size(folder: Path, free_mib: float) -> None:
+    """Raise OutputError where the file system of `folder` is smaller than what shall stay free on it."""
+    total_mib = shutil.disk_usage(folder).total / (1 << 20)
+    if free_mib >= total_mib:
+        raise OutputError(
+            f"free_mib: expected less than the {total_mib:,.0f} MiB of this file system, found {free_mib:g}"
+        )
 
 
 def _check_writable(folder: Path, name: str = "") -> None:

@@ -135,7 +135,8 @@ def _out_of_range(detail: ErrorDetails, field: FieldInfo | None) -> str:
     if field is None or bounds is None:
         return f"{detail['msg']}, found {found}"
     remedy = "" if field.default is None or field.is_required() else f"; the default is {field.default}"
-    return f"expected a number from {bounds[0]:g} to {bounds[1]:g}, found {found}{remedy}"
+    least, most = (f"{bound:,.0f}" if abs(bound) >= 1e5 else f"{bound:g}" for bound in bounds)
+    return f"expected a number from {least} to {most}, found {found}{remedy}"
 
 
 def _section_at(schema: type, path: KeyPath) -> type:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_the_configuration_must_be_there(tmp_path: Path, capsys: pytest.CaptureF
             '[web]\naddress = "192.0.2.1"\ninsecure = true',
             "web: .*cannot listen on 192.0.2.1 port 8080",
         ),
+        ('pack = "{pack}"', '[tracking]\nmethod = "jointtrack"', "tracking: jointtrack needs a joint network"),
     ],
 )
 def test_what_would_stop_serve_is_found(
@@ -149,3 +151,16 @@ def test_the_schema_for_editors_is_printed(capsys: pytest.CaptureFixture[str]) -
     schema = json.loads(capsys.readouterr().out)
     assert schema["properties"]["camera"]["items"] == {"$ref": "#/$defs/CameraConfig"}
     assert schema["$defs"]["CameraConfig"]["properties"]["stall_s"]["maximum"] == 120
+
+
+def test_more_free_space_than_there_is_at_all(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(total=8 << 30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    head = f'[model]\npack = "{tiny_pack}"\n[[camera]]\nname = "a"\nsource = "demo://?people=2"\n'
+    for free_mib, code in ((8000, 0), (9000, 78)):
+        assert check(tmp_path, f'{head}[jsonl]\nfolder = "{tmp_path}"\nfree_mib = {free_mib}\n') == code
+    assert (
+        "jsonl: free_mib: expected less than the 8,192 MiB of this file system, found 9000" in capsys.readouterr().err
+    )
