@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictu
 PAGES = {
     "accuracy": (
         "Accuracy",
-        ("real", "offline", "accuracy", "interval", "reid", "appearance", "bridging", "drops", "crowds"),
+        ("real", "offline", "accuracy", "interval", "reid", "appearance", "bridging", "drops", "crowds", "fleet"),
     ),
     "speed": (
         "Speed",
@@ -37,7 +37,7 @@ PAGES = {
         ),
     ),
     "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
-    "endurance": ("Endurance", ("soak", "fleet", "fleet_scale", "fleet_kills", "aarch64")),
+    "endurance": ("Endurance", ("soak", "fleet_scale", "fleet_kills", "aarch64")),
     "studies": ("Studies", ("ablation", "low_scores_halves")),
 }
 
