@@ -1,5 +1,6 @@
 """The history keeps what happened through restarts, kill -9, full disks and damaged files."""
 
+import contextlib
 import json
 import random
 import signal
@@ -154,14 +155,14 @@ def test_half_a_database_is_set_aside(tmp_path: Path) -> None:
 
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "photos.db"
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE photos (name TEXT)")
     other.close()
     with pytest.raises(OutputError, match="another program"):
         opened(path)
     with pytest.raises(DataError, match="another program"):
         database.open_to_read(path)
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("photos",)]
     other.close()
 
