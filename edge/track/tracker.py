@@ -81,6 +81,10 @@ class Tracker:
         self._run: npt.NDArray[np.void] = np.zeros(1, self._method.run_dtype)
         self.reset()
 
+    def __repr__(self) -> str:
+        appearance = f", appearance={self.appearance!r}" if self.appearance else ""
+        return f"Tracker({self.method!r}, frame_rate={self.frame_rate:g}, preset={self.preset!r}{appearance})"
+
     def reset(self) -> None:
         """Forget all tracks, memories, ids and the time, as if no frame had been seen."""
         with self._alone():

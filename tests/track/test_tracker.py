@@ -393,3 +393,8 @@ def test_what_is_no_number_is_named() -> None:
     with pytest.raises(InputError, match="time_s = 'now': expected a time in seconds"):
         Tracker().update(Detections.empty(), "now")  # type: ignore[arg-type]
     assert Tracker(frame_rate=np.float32(30)).update(Detections.empty(), np.int64(3)) is not None
+
+
+def test_a_tracker_says_what_it_is() -> None:
+    assert repr(Tracker("bytetrack", 25, "reference")) == "Tracker('bytetrack', frame_rate=25, preset='reference')"
+    assert repr(Tracker(appearance="ema")).endswith("preset='default', appearance=Ema(momentum=0.9))")
