@@ -51,6 +51,7 @@ class Network:
                     f"opset {opset_of(model)} cannot be brought to {OPSET} ({first}); export with opset 13 or later"
                 ) from error
         _lift_constants(model.graph)
+        _copy_repeated(model.graph)
         weights = {tensor.name for tensor in model.graph.initializer}
         inputs = [value for value in model.graph.input if value.name not in weights]
         if len(inputs) < len(model.graph.input):  # up to IR version 3 weights had to be listed as inputs too
@@ -112,6 +113,26 @@ class Network:
         del model.graph.output[:]
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in tensors)
         return bytes(model.SerializeToString())
+
+
+def _copy_repeated(graph: onnx.GraphProto) -> None:
+    """Give each layer weights of its own: PyTorch writes equal ones once, and an Identity for each further layer."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    outputs = {value.name for value in graph.output}
+    kept = []
+    for node in graph.node:
+        if node.op_type != "Identity" or node.input[0] not in weights or node.output[0] in outputs:
+            kept.append(node)
+            continue
+        copy = onnx.TensorProto()
+        copy.CopyFrom(weights[node.input[0]])
+        copy.name = node.output[0]
+        weights[copy.name] = copy
+        graph.initializer.append(copy)
+    if len(kept) < len(graph.node):
+        kept = [NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(kept)
 
 
 def _lift_constants(graph: onnx.GraphProto) -> None:

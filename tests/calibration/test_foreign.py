@@ -134,6 +134,26 @@ def test_constants_in_nodes_are_weights() -> None:
     assert set(found.weights) == set(plain.weights)
 
 
+def test_weights_that_several_layers_share_become_their_own() -> None:
+    """PyTorch writes equal weights once, with an Identity for each further layer."""
+    import onnx
+
+    plain = toy.network()
+    model = onnx.ModelProto()
+    model.CopyFrom(plain.model)
+    again = []
+    for tensor in model.graph.initializer:
+        again.append(onnx.helper.make_node("Identity", [f"{tensor.name}/first"], [tensor.name]))
+        tensor.name += "/first"
+    nodes = [*again, *plain.nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    found = Network.parse(model.SerializeToString())
+    assert [node.output[0] for node in found.nodes] == [node.output[0] for node in plain.nodes]
+    for name, values in plain.weights.items():
+        np.testing.assert_array_equal(found.weights[name], values)
+
+
 def test_layers_whose_statistics_cannot_be_taken_are_rounded_to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     network = toy.network()
     layers = [node.output[0] for node in network.weighted()]
