@@ -3,9 +3,9 @@
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from edge.errors import OutputError
 from edge.events import Event, LineCrossed, ZoneChanged
 from edge.settings.config import History as Settings
 from edge.sinks.history import database, feet
@@ -22,7 +22,7 @@ _MOST_WAITING = 50_000  # rows that wait for a full disk to have space again
 class History:
     """An output into the database that `settings` name. Events without a date, as of recordings, count as of now.
 
-    Raises OutputError where it cannot be written or is another program's.
+    Raises `edge.errors.OutputError` where it cannot be written or is another program's.
     """
 
     def __init__(self, settings: Settings, utc: Callable[[], float] = time.time):
@@ -53,13 +53,11 @@ class History:
         """See `Output.close`. Raises OutputError where something could not be written."""
         if self._database is None:
             return
-        try:
-            self._flush(self._utc())
-            self._database.close()
-        except sqlite3.Error as error:
-            raise OutputError(f"history {self._path}: cannot be finished: {error}") from error
-        finally:
-            self._database = None
+        with closing(self._database):
+            try:
+                self._flush(self._utc())
+            finally:
+                self._database = None
 
     def _add(self, event: Event) -> None:
         minute = int((self._utc() if event.at.utc_s is None else event.at.utc_s) // 60)
