@@ -100,11 +100,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """The database, unchanged. Raises NotFoundError where there is none, DataError where it is none of ours."""
     if not path.is_file():
         raise NotFoundError(f"{path}: expected a history database, found no such file; [history] path names it")
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
     try:
-        application = database.execute("PRAGMA application_id").fetchone()[0]
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
+        try:
+            application = database.execute("PRAGMA application_id").fetchone()[0]
+        except BaseException:
+            database.close()
+            raise
     except sqlite3.Error as error:
-        database.close()
         raise DataError(f"{path}: expected a history database, found a file that SQLite refuses: {error}") from error
     if application != APPLICATION:
         database.close()
