@@ -157,16 +157,23 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, row: int) -> Track:
+        """One track. Raises IndexError beyond the last one."""
+        index = int(self.detection_index[row])
+        return Track(
+            int(self.ids[row]),
+            self.boxes_xyxy[row],
+            float(self.scores[row]),
+            int(self.classes[row]),
+            None if index < 0 else index,
+        )
+
     def __iter__(self) -> Iterator[Track]:
-        for row in range(len(self.ids)):
-            index = int(self.detection_index[row])
-            yield Track(
-                int(self.ids[row]),
-                self.boxes_xyxy[row],
-                float(self.scores[row]),
-                int(self.classes[row]),
-                None if index < 0 else index,
-            )
+        return map(self.__getitem__, range(len(self.ids)))
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Tracks":
+        """The rows that `keep` (`[M]`) marks, as copies: `tracks.where(tracks.classes == 0)`."""
+        return Tracks(*(getattr(self, name)[keep] for name in self.__slots__))
 
     def __repr__(self) -> str:
         predicted = int((self.detection_index < 0).sum())

@@ -129,3 +129,15 @@ def test_drawing_leaves_the_picture_alone() -> None:
     assert image.max() == 0
     assert drawn[20, 10:50].max() > 0
     assert drawn[150:, :].max() == 0
+
+
+def test_tracks_by_row_and_by_mask() -> None:
+    scores = np.array([0.9, 0.5], np.float32)
+    classes, rows = np.array([[0, 2], [1, -1]], np.int32)
+    tracks = Tracks(np.array([4, 7]), np.array(boxes(2), np.float32), scores, classes, rows)
+    assert (tracks[0].id, tracks[-1].id, tracks[1].detection_index) == (4, 7, None)
+    assert [track.id for track in tracks] == [4, 7]
+    with pytest.raises(IndexError):
+        tracks[2]
+    cars = tracks.where(tracks.classes == 2)
+    assert (len(cars), cars[0].id, cars[0].class_number) == (1, 7, 2)

@@ -55,10 +55,13 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"--heatmap: a picture of where people stood, which has nothing of --what {args.what}")
     if args.heatmap is not None and args.heatmap.suffix.lower() != ".png":
         raise UsageError(f"--heatmap {args.heatmap}: expected a name that ends in .png")
+    since_s, until_s = _seconds("--since", args.since), _seconds("--until", args.until)
+    if since_s is not None and until_s is not None and until_s <= since_s:
+        raise UsageError(f"--until {args.until}: expected a time after --since {args.since}")
     with closing(open_to_read(args.database or _path_of(args.config))) as database:
         _require_camera(database, args.camera)
         if args.heatmap is not None or args.what == "feet":
-            _tell_feet(database, args)
+            _tell_feet(database, args, since_s, until_s)
             return
         rows = (
             _totals(query.totals(database), args.camera)
@@ -67,19 +70,20 @@ def run(args: argparse.Namespace) -> None:
                 database,
                 args.what,
                 args.by,
-                since_s=_seconds("--since", args.since),
-                until_s=_seconds("--until", args.until),
+                since_s=since_s,
+                until_s=until_s,
                 camera=args.camera,
             )
         )
         (_write_csv if args.format == "csv" else _write_json)(rows)
 
 
-def _tell_feet(database: sqlite3.Connection, args: argparse.Namespace) -> None:
+def _tell_feet(
+    database: sqlite3.Connection, args: argparse.Namespace, since_s: float | None, until_s: float | None
+) -> None:
     """Where people stood in the picture of one camera."""
     if args.camera is None:
         raise UsageError(f"--camera: expected {_one_of(query.cameras(database))}, found none")
-    since_s, until_s = _seconds("--since", args.since), _seconds("--until", args.until)
     seconds = feet.seconds(database, args.camera, since_s, until_s)
     if args.heatmap is None:
         rows = (

@@ -105,4 +105,4 @@ def _reload(daemon: "Daemon", path: Path) -> None:
     try:
         daemon.reload(config.load(path))
     except NanoTrackError as error:
-        logger.error("the old configuration stays in use: %s", error)
+        logger.error("%s: the old configuration stays in use: %s", path, error)

@@ -129,6 +129,7 @@ def test_the_command_writes_a_picture_or_the_numbers(tmp_path: Path, capsys: pyt
     capsys.readouterr()
     for more, told in (
         (["--camera", "dor"], "--camera dor: the history has nothing of it; expected one of door"),
+        (["--since", "2026-12-02", "--until", "2026-12-01"], "--until 2026-12-01: expected a time after --since"),
         (["--heatmap", str(tmp_path / "heat.jpg")], "expected a name that ends in .png"),
         (["--heatmap", str(png), "--what", "zones"], "which has nothing of --what zones"),
     ):
