@@ -39,9 +39,9 @@ class Took:
 def main() -> None:
     """Measure, print, and write the section of the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=600, help="of each of the two long recordings")
+    parser.add_argument("--frames", type=int, default=2400, help="of each of the two long recordings")
     parser.add_argument("--recordings", type=int, default=500, help="short ones")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--dry-run", action="store_true", help="print only")
     args = parser.parse_args()
     video = needed("videos", "one-by-one-person-detection.mp4")
