@@ -1,3 +1,5 @@
+import argparse
+import importlib
 import os
 import subprocess
 import sys
@@ -130,6 +132,23 @@ def test_help_of_the_program_and_of_a_verb(package: str, capsys: pytest.CaptureF
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert f"usage: nanotrack {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["batch x --model m", "demo", "fetch", "val --benchmark MOT17 --data d", "pack --detector d", "train detector"],
+)
+def test_where_to_write_has_one_name(command: str) -> None:
+    verb = command.split()[0]
+    module = importlib.import_module(f"{'edge' if verb in VERBS else 'export'}.commands.{verb}")
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    for name in ("-o", "--out", "--output"):
+        assert parser.parse_args([*command.split()[1:], name, "there"]).out == Path("there")
+    shown = parser.format_help()
+    assert "-o " in shown
+    assert "--out " in shown
+    assert "--output" not in shown
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

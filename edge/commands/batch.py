@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, get_args
 
 from edge.batch.recording import Area, Format
 from edge.chain import flags
+from edge.console.flags import add_out
 from edge.console.outgoing import say
 from edge.console.running import StopRequest
 from edge.errors import DataError, UsageError
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack batch`."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="recordings; see above")
     parser.add_argument("--model", type=Path, required=True, metavar="PACK|FILE.onnx", help="pack, or detector as ONNX")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    add_out(parser, "folder of the results", required=True)
     parser.add_argument("--format", default="mot", choices=get_args(Format), help="of the results; default: mot")
     parser.add_argument("--offline", action="store_true", help="better tracks, with a second pass over each recording")
     parser.add_argument("--areas", type=Path, metavar="FILE.toml", help="zones and lines where a table has none")

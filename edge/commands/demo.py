@@ -21,6 +21,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from edge.chain.pipeline import Pipeline
+from edge.console.flags import add_out
 from edge.console.outgoing import public, say
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import OutputError, UnavailableError, UsageError
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="PACK", help=f"default: {PACK}, for jointtrack {JOINT_PACK}, in the output folder"
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: out/demo")
+    add_out(parser, "default: out/demo", default=Path("out/demo"))
     parser.add_argument("--scene", default=SCENE, metavar="demo://…", help=f"default: {SCENE}")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings")

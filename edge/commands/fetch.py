@@ -7,6 +7,7 @@ import argparse
 import difflib
 from pathlib import Path
 
+from edge.console.flags import add_out
 from edge.console.outgoing import say
 from edge.errors import UsageError
 from edge.weights.catalogue import CATALOGUE
@@ -16,7 +17,7 @@ from edge.weights.fetch import fetch
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack fetch`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="which weights; leave it out for the list")
-    parser.add_argument("-o", "--output", type=Path, default=Path("weights"), metavar="DIR", help="default: weights")
+    add_out(parser, "default: weights", default=Path("weights"))
     parser.add_argument("--mirror", type=Path, metavar="DIR", help="copy from this folder, do not use the network")
 
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         task = progress.add_task(weights.file, total=None)
         path = fetch(
             weights,
-            args.output,
+            args.out,
             mirror=args.mirror,
             report=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -49,6 +50,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_list() -> None:
+    """A table of name and network under each source and licence."""
+    width = max(map(len, CATALOGUE))
+    shown = ""
     for name, weights in CATALOGUE.items():
-        known = f"sha256 {weights.sha256[:12]}…" if weights.sha256 else "sha256 not published"
-        say(f"{name}\n    {weights.what}; {weights.source}; {weights.licence}; {known}")
+        known = "" if weights.sha256 else "; sha256 not published"
+        heading = f"{weights.source}: {weights.licence}{known}"
+        if heading != shown:
+            say(heading)
+            shown = heading
+        say(f"  {name:{width}}  {weights.what}")

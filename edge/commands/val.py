@@ -43,6 +43,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.chain.appearance import appearance_of
+from edge.console.flags import add_out
 from edge.console.outgoing import printable, say
 from edge.detect import flags
 from edge.errors import OutputError, UsageError
@@ -98,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", metavar="A,B,C", help="several, side by side: NAME[:PRESET][:PARAMETER=NUMBER]...")
     parser.add_argument("--offline", action="store_true", help="improve the tracks in a second pass over each sequence")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; default: one for each core")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="keep the tracks, as DIR/METHOD/SEQUENCE.txt")
+    add_out(parser, "keep the tracks, as DIR/METHOD/SEQUENCE.txt")
     parser.add_argument(
         "--metrics",
         type=_metrics,

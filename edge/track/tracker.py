@@ -5,6 +5,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,13 @@ class Tracker:
     def __repr__(self) -> str:
         appearance = f", appearance={self.appearance!r}" if self.appearance else ""
         return f"Tracker({self.method!r}, frame_rate={self.frame_rate:g}, preset={self.preset!r}{appearance})"
+
+    def __getstate__(self) -> NoReturn:
+        """Raise TypeError: what compiled code and a lock hold has no copy."""
+        raise TypeError(
+            f"{self!r}: serves one stream and is neither copied nor pickled; make another one with the same arguments,"
+            " in the process that needs it"
+        )
 
     def reset(self) -> None:
         """Forget all tracks, memories, ids and the time, as if no frame had been seen."""

@@ -45,7 +45,7 @@ CATALOGUE = {
         "osnet_x0_25_msmt17.pth",
         _DRIVE + "1sSwXSUlj4_tHZequ_iZ8w_Jh0VaRQMqF",
         "OSNet x0.25, MSMT17",
-        "torchreid's model zoo (KaiyangZhou/deep-person-reid)",
+        "KaiyangZhou/deep-person-reid",
         "MIT; the data set is for research only",
         "6f57607fed9f502b9efed546108132ee715df5a5b6e6932c6269bacb47f59f99",
     ),
@@ -54,7 +54,7 @@ CATALOGUE = {
         "https://huggingface.co/kaiyangzhou/osnet/resolve/main/osnet_x0_25_msmt17_combineall_256x128_amsgrad_ep150_"
         "stp60_lr0.0015_b64_fb10_softmax_labelsmooth_flip_jitter.pth",
         "OSNet x0.25, all of MSMT17",
-        "torchreid's model zoo (kaiyangzhou/osnet)",
+        "kaiyangzhou/osnet at Hugging Face",
         "MIT; the data set is for research only",
         "cf55163d78fc44c62c82f85ab62d39f10438679b5abe8c698ae08cfa84aa6e18",
     ),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edge import modelpack
+from edge.console.flags import add_out
 from edge.console.outgoing import say
 from edge.detect import adopt, flags
 from edge.errors import OutputError, UsageError
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="agreement with float32 that passes"
     )
     parser.add_argument("--report", type=Path, metavar="OUT.html", help="calibration report (default: beside the pack)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.pack", help="the pack, a folder")
+    add_out(parser, "the pack, a folder", metavar="OUT.pack", required=True)
     parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
     flags.add(parser, with_names=False)
@@ -126,12 +127,12 @@ def run(args: argparse.Namespace) -> None:
     else:
         calibration = None
         look(args.detector, detector)
-    pack.write(args.output, detector, reid, licence=args.licence, calibration=calibration, force=args.force)
+    pack.write(args.out, detector, reid, licence=args.licence, calibration=calibration, force=args.force)
     if calibration:
         _report(args, calibration, detector, reid)
-    written = modelpack.read(args.output)
+    written = modelpack.read(args.out)
     parts = [written.detector.source.architecture, *([written.reid.source.architecture] if written.reid else [])]
-    say(f"{args.output}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s")
+    say(f"{args.out}: {' and '.join(parts)}, in {time.perf_counter() - start_s:.1f} s")
 
 
 def look(path: Path, detector: networks.Network[Detector], pictures: Iterable[Image] | None = None) -> None:
@@ -165,7 +166,7 @@ def _calibration(
     from calibration.outcome import ALL_BOARDS, Settings
     from edge.console.running import Progress
 
-    pack.check_free(args.output, args.force)
+    pack.check_free(args.out, args.force)
     try:
         limits = Limits(**args.limits)
     except TypeError:
@@ -220,8 +221,8 @@ def _report(
     """Beside the pack and not in it: times of this machine would make each export another pack."""
     from calibration.report import page
 
-    name = args.output.name.removesuffix(".pack")
-    path = args.report or args.output.with_name(f"{name}.report.html")
+    name = args.out.name.removesuffix(".pack")
+    path = args.report or args.out.with_name(f"{name}.report.html")
     contents = {"detector": detector.content} | ({"reid": reid.content} if reid else {})
     try:
         path.write_text(page(name, calibration, contents, detector.description), "utf-8")

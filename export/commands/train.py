@@ -30,6 +30,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.console.flags import add_out
 from edge.console.outgoing import say
 from edge.detect import flags
 from edge.errors import UnavailableError, UsageError
@@ -45,7 +46,7 @@ _MOST_MINUTES = 7 * 24 * 60
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
     parser.add_argument("network", choices=tuple(STEPS))
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder")
+    add_out(parser, "the folder", required=True)
     parser.add_argument("--data", type=Path, metavar="FILE|DIR", help="labelled pictures; see above")
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the pictures of --data lie, if elsewhere")
     parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="weights to begin with")
@@ -125,14 +126,14 @@ def _tune(args: argparse.Namespace, compute: "Compute") -> None:
     seconds = None if args.minutes is None else 60 * args.minutes
     steps = args.steps or (TUNING_STEPS if seconds is None else 10**7)
     if args.network == "detector":
-        done = tune.detector(args.output, data, args.start, steps, seconds, compute, args.input_size, args.seed)
+        done = tune.detector(args.out, data, args.start, steps, seconds, compute, args.input_size, args.seed)
     elif args.network == "reid":
-        done = tune.reid(args.output, data, args.start, steps, seconds, compute, args.seed)
+        done = tune.reid(args.out, data, args.start, steps, seconds, compute, args.seed)
     else:
-        done = tune.joint(args.output, data, args.start, steps, seconds, compute, args.seed)
+        done = tune.joint(args.out, data, args.start, steps, seconds, compute, args.seed)
     say(
         f"{done.path}: {done.metric} {done.before:.3f} before, {done.after:.3f} after, on pictures held back;"
-        f" {args.output / 'curves.png'} shows how"
+        f" {args.out / 'curves.png'} shows how"
     )
     if compute.stop.exit_code:
         say("stopped early; the same command goes on from here")
@@ -143,9 +144,7 @@ def _train(args: argparse.Namespace, compute: "Compute") -> None:
     from export.train import detector, joint, reid, score, score_joint
 
     steps = args.steps or STEPS[args.network]
-    path = {"detector": detector, "reid": reid, "joint": joint}[args.network].train(
-        args.output, steps, compute, args.seed
-    )
+    path = {"detector": detector, "reid": reid, "joint": joint}[args.network].train(args.out, steps, compute, args.seed)
     if compute.stop.exit_code:
         say(f"{path}: stopped early; the same command goes on from here")
         return

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fetch"]) == 0
-    out = capsys.readouterr().out
-    assert "nanodet-plus-m-416" in out
-    assert "osnet-x0.25-msmt17" in out
-    assert "Apache-2.0" in out
-    assert "not published" in out
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(CATALOGUE)
+    headings = [line for line in lines if not line.startswith("  ")]
+    assert len(headings) == len({(w.source, w.licence, w.sha256 is None) for w in CATALOGUE.values()})
+    assert headings[0].endswith(": Apache-2.0; sha256 not published")
+    assert max(map(len, lines)) <= 80
 
 
 def test_an_unknown_name_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +36,7 @@ def test_the_documentation_fetches_what_there_is() -> None:
 
 
 def test_a_mirror_is_copied_and_checked(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["fetch", "nanodet-m-416-zoo", "-o", str(tmp_path), "--mirror", str(data / "models")]
+    arguments = ["fetch", "nanodet-m-416-zoo", "--output", str(tmp_path), "--mirror", str(data / "models")]
     assert main(arguments) == 0
     assert "sha256 checked" in capsys.readouterr().out
     assert (tmp_path / "object_detection_nanodet_2022nov.onnx").stat().st_size == 3_800_954

@@ -1,6 +1,8 @@
 """The public face: arguments, errors, time, determinism, threads, long runs."""
 
+import copy
 import gc
+import pickle
 import resource
 import threading
 import time
@@ -398,3 +400,9 @@ def test_what_is_no_number_is_named() -> None:
 def test_a_tracker_says_what_it_is() -> None:
     assert repr(Tracker("bytetrack", 25, "reference")) == "Tracker('bytetrack', frame_rate=25, preset='reference')"
     assert repr(Tracker(appearance="ema")).endswith("preset='default', appearance=Ema(momentum=0.9))")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_tracker_is_neither_copied_nor_pickled(copied: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match=r"^Tracker\('bytetrack'.*make another one with the same arguments"):
+        copied(Tracker("bytetrack"))
