@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.results import table, write_section
+from edge.infer.ladder import LADDER
 
 PROJECT = Path(__file__).parents[2]
 PYTHON = "/opt/nanotrack/bin/python"
@@ -70,7 +71,7 @@ def main() -> None:
     parts = [
         f"Debian 12 for arm64 under {emulator()}: function and numbers, no speed. {described(root)}.",
         f"The built-in detector for pictures of {SIZE}, exported on the host; relative error of the pack's golden"
-        f" outputs.\n\n{table(['precision', 'core', 'error', 'at most', ''], parity(root))}",
+        f" outputs on every rung of a CPU.\n\n{table(['rung', 'core', 'error', 'at most', ''], parity(root))}",
         f"`nanotrack demo` with that detector, {SCENE}, scored by TrackEval, beside the same on the host:\n\n"
         + table(["precision", *(f"{name}{where}" for where in ("", ", host") for name in SCORES)], demonstrated(root)),
         f"`pytest` of {', '.join(args.tests)}: {tested(root, args.tests)}.",
@@ -164,34 +165,41 @@ def described(root: Path) -> str:
     program = (
         "import importlib.metadata, platform\n"
         "print(platform.machine(), 'Python ' + platform.python_version(), sep=', ', end='')\n"
-        "for name in ('numpy', 'numba', 'onnxruntime', 'onnx', 'opencv-python-headless'):\n"
+        "for name in ('numpy', 'numba', 'onnxruntime', 'openvino', 'onnx', 'opencv-python-headless'):\n"
         "    print(',', name, importlib.metadata.version(name), end='')"
     )
     return inside(root, f'{PYTHON} -c "{program}"').stdout.strip()
 
 
 PARITY = """
+import sys
 from edge import modelpack
+from edge.errors import NanoTrackError
 from edge.infer import golden
-from edge.infer.open import open_backend
+from edge.infer.openvino import available, build
 
+rung = sys.argv[1]
 pack = modelpack.read("/small.pack")
-expected = golden.read(pack, "detector")
-for form in ("fp32", "int8"):
-    backend = open_backend(pack.path(pack.detector.variants[form]), name="onnxruntime")
-    found = golden.parity(backend, expected, form, 1)
-    print(form, f"{found.error:.2g}", f"{found.limit:.2g}", "right" if found.passed else "WRONG")
+kind = available.variant_of(pack.detector, rung) if rung in available.RUNGS else rung.partition("-")[2]
+try:
+    opened = build.open_checked(pack, "detector", rung, kind, {"threads": 1, "max_batch": 1})
+    found = golden.parity(opened, golden.read(pack, "detector"), available.golden_name(rung, kind), 1)
+    print(f"{found.error:.2g}", f"{found.limit:.2g}", "right", sep="|")
+except NanoTrackError as error:
+    print("", "", str(error).replace("|", "/"), sep="|")
 """
 
 
 def parity(root: Path) -> list[list[str]]:
-    """A row for each precision and core: how far the network is from float32 on the host, and how far it may be."""
+    """A row for each rung and core: how far the network is from float32 on the host, and how far it may be; or why
+    it does not run."""
     (root / "parity.py").write_text(PARITY, "utf-8")
     rows = []
     for core, told in CORES.items():
-        for line in inside(root, f"{PYTHON} /parity.py", core).stdout.splitlines():
-            form, *figures = line.split()
-            rows.append([form, f"{core}, {told.kind}", *figures])
+        for rung in (rung.name for rung in LADDER if rung.backend != "tensorrt"):
+            done = inside(root, f"{PYTHON} /parity.py {rung}", core, check=False)
+            found = done.stdout.strip() or f"||ended with status {done.returncode}"
+            rows.append([rung, f"{core}, {told.kind}", *found.split("|")])
     return rows
 
 

@@ -126,6 +126,10 @@ class Chain:
             self._interval = DetectInterval(self._interval.every)
         self._shape = None
 
+    def detect_with(self, detect: DetectionSource) -> None:
+        """Go on with detections from elsewhere, where the same are found."""
+        self._detect = detect
+
     def forget_picture(self) -> None:
         """The next picture does not follow the last one: a joint network must not compare them."""
         self._detect.reset()

@@ -1,11 +1,12 @@
 """Makes the parts of the daemon from its configuration: tracker, networks, outputs."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from edge import modelpack
 from edge.chain.interval import Every
 from edge.detect.detector import Detector
 from edge.detect.joint import JointDetector
@@ -14,6 +15,7 @@ from edge.errors import UsageError
 from edge.infer.ladder import Wish
 from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
+from edge.service.detectors import count_and_threads
 from edge.settings.config import CameraConfig, Config, Model
 from edge.sinks.history.output import History
 from edge.sinks.hooks import Hooks
@@ -61,20 +63,31 @@ def interval(config: Config, camera: CameraConfig) -> Every:
     return config.model.detect_every if camera.detect_every is None else camera.detect_every
 
 
-def warm_detector(model: Model, spans: Spans) -> Detector | JointDetector:
-    """The network, warm: its first real frame is as quick as all others."""
-    detector = open_detector(
-        model.pack,
-        classes=model.classes,
-        floor=model.floor,
-        backend=model.backend,
-        variant=model.variant,
-        require=model.require,
-        threads=_threads(model),
-        spans=spans,
-    )
-    detector(np.zeros((64, 64, 3), np.uint8))
-    return detector
+def warm_detectors(config: Config, spans: Spans) -> list[Detector | JointDetector]:
+    """The detector, warm, so that its first real frame is as quick as all others; as often as the cameras want it.
+
+    A joint network compares the frames of a camera in their order and a GPU has one queue, so those are there once.
+    """
+    model, path = config.model, Path(config.model.pack)
+    pack = modelpack.read(path) if path.is_dir() else path
+    is_joint = isinstance(pack, modelpack.ModelPack) and pack.detector.is_joint
+    count, threads = count_and_threads(1 if is_joint else len(config.camera), model.threads)
+    opened: list[Detector | JointDetector] = []
+    while not opened or (len(opened) < count and not opened[0].backend.running.on_gpu):
+        detector = open_detector(
+            pack,
+            classes=model.classes,
+            floor=model.floor,
+            backend=model.backend,
+            variant=model.variant,
+            require=model.require,
+            threads=threads,
+            known=opened[0].description if opened else None,
+            spans=spans.numbered(len(opened) + 1) if opened else spans,
+        )
+        detector(np.zeros((64, 64, 3), np.uint8))
+        opened.append(detector)
+    return opened
 
 
 def warm_embedder(config: Config, detector: Detector | JointDetector, spans: Spans) -> Embedder | None:
@@ -85,7 +98,8 @@ def warm_embedder(config: Config, detector: Detector | JointDetector, spans: Spa
     if detector.description.is_joint or tracker(config, 30.0).appearance is None:
         return None
     model = config.model
-    wish = Wish(model.backend, model.variant, model.require, _threads(model))
+    _, threads = count_and_threads(1, model.threads)
+    wish = Wish(model.backend, model.variant, model.require, threads)
     embedder = open_embedder(model.pack, wish, spans)
     embedder(np.zeros((64, 64, 3), np.uint8), np.array([[0, 0, 64, 64]], np.float32))
     return embedder
@@ -95,16 +109,24 @@ class Networks(NamedTuple):
     """The networks that all cameras share, warm, and what times them."""
 
     spans: Spans
-    detector: Detector | JointDetector
+    detectors: list[Detector | JointDetector]
     embedder: Embedder | None
 
 
 def open_networks(config: Config) -> Networks:
     """The networks as configured. Raises NanoTrackError where one cannot be opened or does not fit the tracker."""
     spans = Spans()
-    detector = warm_detector(config.model, spans)
-    require_embeddings(config, detector.description.is_joint)
-    return Networks(spans, detector, warm_embedder(config, detector, spans))
+    detectors = warm_detectors(config, spans)
+    require_embeddings(config, detectors[0].description.is_joint)
+    return Networks(spans, detectors, warm_embedder(config, detectors[0], spans))
+
+
+def suit(detector: Detector | JointDetector, config: Config, cameras: int) -> bool:
+    """Whether detectors like `detector`, opened for the cameras of `config`, are as those for so many `cameras`."""
+    if detector.description.is_joint or detector.backend.running.on_gpu:
+        return True
+    threads = config.model.threads
+    return count_and_threads(len(config.camera), threads) == count_and_threads(cameras, threads)
 
 
 def network_of(detector: Detector | JointDetector, embedder: Embedder | None) -> str | None:
@@ -123,10 +145,6 @@ def require_embeddings(config: Config, is_joint: bool) -> None:
             '[mqtt] appearance = true: nothing computes embeddings; set appearance = "ema" and not reid = "never" in'
             " [tracking]"
         )
-
-
-def _threads(model: Model) -> int:
-    return model.threads or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 def open_outputs(config: Config, names: Iterable[str], hooks: Hooks) -> dict[str, Queued]:

@@ -20,7 +20,7 @@ from edge.service.build import (
     interval,
     require_embeddings,
     tracker,
-    warm_detector,
+    warm_detectors,
     warm_embedder,
 )
 from edge.service.web import http
@@ -108,14 +108,15 @@ def _check_model(config: Config) -> Networks:
         if unknown:
             raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
     spans = Spans()
-    detector = warm_detector(model, spans)
+    detectors = warm_detectors(config, spans)
+    detector = detectors[0]
     try:
         follower = tracker(config, 30.0, detector.description.classes)
     except NanoTrackError:  # that is for `_check_tracking` to say
-        return Networks(spans, detector, None)
+        return Networks(spans, detectors, None)
     has_reid = path.is_file() or modelpack.read(path).reid is not None
     embedder = warm_embedder(config, detector, spans) if follower.appearance is not None and has_reid else None
-    return Networks(spans, detector, embedder)
+    return Networks(spans, detectors, embedder)
 
 
 def _check_tracking(config: Config) -> None:

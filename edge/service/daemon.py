@@ -1,7 +1,7 @@
-"""The tracking daemon: several cameras, one network that serves them in turns, a tracker each, outputs behind queues.
+"""The tracking daemon: several cameras, networks that serve them in turns, a tracker each, outputs behind queues.
 
-One loop does all tracking. Cameras and outputs have threads of their own and cannot hold it up; only the loop feeds the
-watchdog, so a loop that hangs is restarted by the service manager.
+One loop does all tracking. Cameras and outputs have threads of their own and cannot hold it up, detectors where there
+are several; only the loop feeds the watchdog, so a loop or detector that hangs is restarted by the service manager.
 """
 
 import logging
@@ -32,10 +32,12 @@ from edge.service.build import (
     open_networks,
     open_outputs,
     require_embeddings,
+    suit,
     tracker,
-    warm_detector,
+    warm_detectors,
     warm_embedder,
 )
+from edge.service.detectors import Detectors
 from edge.service.notify import Watchdog, notify
 from edge.service.pictures import Pictures, privacy_mask
 from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, output_snapshots, stage_snapshots
@@ -60,6 +62,8 @@ CLOCK_STEP_S = 1.0
 STATUS_EVERY_S = 10.0
 # How long a start or reload waits for each recording: long enough to find out that there is none.
 OPEN_S = 0.5
+# How long a stop waits for detections in frames at hand.
+_DETECT_STOP_S = 2.0
 # The loop wakes this often without frames, for the watchdog and for cameras that are gone.
 _IDLE_S = 0.25
 # The snapshot for the pages is this old at most; putting it together costs as much as tracking some frames.
@@ -98,7 +102,8 @@ class Daemon:
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="view")
         self.temperature = Temperature(config.heat.limit_c, root, self.clock.mono)
         self._was_hot = False
-        self.spans, self.detector, self.embedder = networks or open_networks(config)
+        self.spans, opened, self.embedder = networks or open_networks(config)
+        self.detectors = Detectors(opened, self._ready)
         self.budget = Budget(config.model.detect_budget)  # of all cameras with detect_every = "auto" together
         self._server: Server | None = None
         self._is_shown = config.web is not None
@@ -129,10 +134,10 @@ class Daemon:
 
     @property
     def hangs(self) -> bool:
-        """Whether the thread of a camera or an output that was let go does not come to an end."""
+        """Whether the thread of a detector, or of a camera or an output that was let go, does not come to an end."""
         outputs = (*self.outputs.values(), *self._gone_outputs)
         is_writing = self.is_stopping and not all(output.is_finished for output in outputs)
-        return is_writing or not all(capture.join(0) for capture in self._gone_captures)
+        return is_writing or self.detectors.hangs or not all(capture.join(0) for capture in self._gone_captures)
 
     def cycle(self) -> None:
         """Track at most one frame of every camera, so that each waits for no more than one frame of each other.
@@ -141,7 +146,7 @@ class Daemon:
         """
         self._ready.wait(_IDLE_S)
         self._ready.clear()
-        for stream in self.streams:
+        for stream in sorted(self.streams, key=lambda stream: stream.begun_s):  # who waited longest comes first
             if self._step(stream):
                 self._ready.set()  # there may be more where this came from
             stream.watch()
@@ -151,12 +156,15 @@ class Daemon:
         self._report()
         if self._is_shown and self.clock.mono() - self.snapshot.cycled_s >= _SNAPSHOT_S:
             self.publish()
-        self._watchdog.feed()
+        if not self.detectors.hangs:
+            self._watchdog.feed()
 
     def publish(self) -> None:
         """Put a new `snapshot` in place of the last; readers in other threads see one or the other."""
         now_s = self.clock.mono()
-        backends = {"detector": self.detector.backend}
+        backends = {"detector": self.detectors.first.backend}
+        for number, another in enumerate(self.detectors.all[1:], 2):
+            backends[f"detector {number}"] = another.backend
         if self.embedder is not None:
             backends["reid"] = self.embedder.backend
         pack = Path(self.config.model.pack).name
@@ -196,6 +204,7 @@ class Daemon:
         self.is_stopping = True
         self.publish()
         self._end(self.streams)
+        self.detectors.close()
         for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
             capture.join(left_s)
         outputs = (*self.outputs.values(), *self._gone_outputs)
@@ -209,7 +218,7 @@ class Daemon:
     def _step(self, stream: Stream) -> bool:
         before = stream.detected
         try:
-            tracked = stream.step()
+            tracked = stream.step(self.detectors)
         except DataError as error:
             self.broken += 1
             self._broken_in_a_row += 1
@@ -252,7 +261,7 @@ class Daemon:
         capture = Capture(camera, self._ready, clock=self.clock.mono)
         capture.opened(OPEN_S)  # what takes longer, such as a file system that is away, is waited for without us
         # A run for each tracker: ids start at 1 in every one of them, and (run, id) shall be unique.
-        origin = Origin(secrets.token_hex(4), camera.name, self.detector.description.classes)
+        origin = Origin(secrets.token_hex(4), camera.name, self.detectors.first.description.classes)
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
         pictures = Pictures(
@@ -261,7 +270,7 @@ class Daemon:
         follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
         chain = Chain(
-            Detecting(self.detector.for_stream()),
+            Detecting(self.detectors.first.for_stream()),
             follower,
             reid=reid,
             detect_every=interval(config, camera),
@@ -270,7 +279,7 @@ class Daemon:
             spans=self.spans,
         )
         past = {} if config.history is None else past_totals(Path(config.history.path), camera.name)
-        network = network_of(self.detector, self.embedder)
+        network = network_of(self.detectors.first, self.embedder)
         return Stream(
             capture,
             chain,
@@ -306,15 +315,19 @@ class Daemon:
 
     @property
     def _where_it_runs(self) -> str:
-        """The backend and variant of each network, such as "detector on onnxruntime-int8"."""
-        networks = {"detector": self.detector, "appearance": self.embedder}
+        """The backend and variant of each network, such as "2 detectors on onnxruntime-int8"."""
+        count = len(self.detectors.all)
+        networks = {
+            "detector" if count == 1 else f"{count} detectors": self.detectors.first,
+            "appearance": self.embedder,
+        }
         return ", ".join(f"{name} on {net.backend.running.rung}" for name, net in networks.items() if net is not None)
 
     def _end(self, streams: Sequence[Stream]) -> None:
-        """Let go of cameras, without waiting for them."""
-        for stream in streams:
+        """Let go of cameras, without waiting for them, except for detections in their last frames."""
+        for stream, left_s in zip(streams, countdown(_DETECT_STOP_S), strict=False):
             stream.capture.stop()
-            stream.stop()
+            stream.stop(left_s)
             self._gone_captures.append(stream.capture)
 
     def _forget_gone(self) -> None:
@@ -324,12 +337,15 @@ class Daemon:
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
         old = self.config
-        detector = self.detector if config.model == old.model else warm_detector(config.model, self.spans)
-        require_embeddings(config, detector.description.is_joint)
+        keeps_detectors = config.model == old.model and suit(self.detectors.first, old, len(config.camera))
+        detectors = self.detectors
+        if not keeps_detectors:
+            detectors = Detectors(warm_detectors(config, self.spans), self._ready)
+        require_embeddings(config, detectors.first.description.is_joint)
         keeps_trackers = config.model == old.model and config.tracking == old.tracking
-        embedder = self.embedder if keeps_trackers else warm_embedder(config, detector, self.spans)
-        before = self.detector, self.embedder, self.budget
-        self.detector, self.embedder = detector, embedder
+        embedder = self.embedder if keeps_trackers else warm_embedder(config, detectors.first, self.spans)
+        before = self.detectors, self.embedder, self.budget
+        self.detectors, self.embedder = detectors, embedder
         if config.model != old.model:
             self.budget = Budget(config.model.detect_budget)
         kept = {s.origin.camera: s for s in self.streams if keeps_trackers and s.capture.camera in config.camera}
@@ -338,10 +354,14 @@ class Daemon:
             fresh = {c.name: self._open_stream(config, c) for c in config.camera if c.name not in kept}
             outputs = open_outputs(config, changed, self._hooks)
         except NanoTrackError:
-            self.detector, self.embedder, self.budget = before
+            self.detectors, self.embedder, self.budget = before
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
+        if not keeps_detectors:
+            before[0].close()
+            for stream in kept.values():
+                stream.chain.detect_with(Detecting(detectors.first.for_stream()))
         for output in (output for name, output in self.outputs.items() if name in changed):
             output.finish()
             self._gone_outputs.append(output)

@@ -1,9 +1,12 @@
 """One camera of the daemon: its capture, its chain, and the events that come of them."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from edge.chain.chain import Chain
@@ -26,11 +29,12 @@ from edge.events import (
 from edge.service.appearance import Appearances
 from edge.service.counting.areas import Areas
 from edge.service.counting.ground import Ground
+from edge.service.detectors import Detectors
 from edge.service.pictures import Pictures
 from edge.service.tallies import Tallies
 from edge.service.throughput import Throughput
 from edge.service.view import View
-from edge.types import Image, Tracks
+from edge.types import Detections, Frame, Image, Tracks
 from edge.video.capture import Capture
 
 logger = logging.getLogger(__name__)
@@ -50,12 +54,12 @@ class Clock:
 class Stream:
     """`capture` and `chain` with their events, which go to `emit`. Used by the tracking loop only.
 
-    `tracked` counts frames, `detected` those that were detected on. `shown` is the number of tracks in the newest, of
-    `size` (width, height); `state` is the camera's, for `reason`, since `since_s`; `areas` are its zones and lines;
-    `throughput` has the ages of frames when their tracks were ready. `tallies` sums up what happened. `view` draws for
-    the web page, `pictures` names snapshots and clips, `appearances` gathers embeddings; None does without. `totals`
-    are the crossings before this start by (line, direction, class), `followed` the names of the classes that are
-    followed.
+    `tracked` counts frames, `detected` those that were detected on; `begun_s` is when the last was taken. `shown` is
+    the number of tracks in the newest, of `size` (width, height); `state` is the camera's, for `reason`, since
+    `since_s`; `areas` are its zones and lines; `throughput` has the ages of frames when their tracks were ready.
+    `tallies` sums up what happened. `view` draws for the web page, `pictures` names snapshots and clips, `appearances`
+    gathers embeddings; None does without. `totals` are the crossings before this start by (line, direction, class),
+    `followed` the names of the classes that are followed.
     """
 
     def __init__(
@@ -77,6 +81,9 @@ class Stream:
         self.origin = origin
         self.tracked = self.detected = self.shown = 0
         self.size = (0, 0)
+        self.begun_s = float("-inf")
+        self._begun: tuple[Frame, Callable[[], Tracks]] | None = None
+        self._found: Future[Detections] | None = None  # for the frame that was begun with
         self.throughput = Throughput(clock.mono())
         self.state: CameraState = "connecting"
         self.reason = ""
@@ -94,15 +101,39 @@ class Stream:
         self._clock = clock
         self._last_s = clock.mono() if capture.is_live else 0.0
 
-    def step(self) -> bool:
-        """Track the newest frame; whether there was one. Raises DataError where the network puts out nonsense."""
+    def step(self, detectors: Detectors | None = None) -> bool:
+        """Track the newest frame; whether there was one. Raises DataError where the network puts out nonsense.
+
+        The chain detects in it at once, except where there are `detectors` side by side: then a step begins with the
+        newest frame where one of them is free, and a later step tracks it.
+        """
+        side_by_side = detectors if detectors is not None and detectors.are_side_by_side else None
+        if self._begun is None and (side_by_side is None or side_by_side.has_room):
+            self._begin(side_by_side)
+        return self._finish()
+
+    def _begin(self, side_by_side: Detectors | None) -> None:
+        """Take the newest frame, if there is one, and have it detected in."""
         frame = self.capture.slot.take()
         if frame is None:
-            return False
+            return
         if not self.tracked and self.capture.frame_rate != self.chain.tracker.frame_rate:
             self.chain.start_at(self.capture.frame_rate)  # a recording that was opened late
+        self.begun_s = self._clock.mono()
+        if side_by_side is None:
+            self._begun = frame, partial(self.chain, frame)
+            return
+        found = side_by_side.detect(frame.image) if self.chain.is_due(frame) else None
+        self._found = found
+        self._begun = frame, lambda: self.chain.follow(frame, None if found is None else found.result())
+
+    def _finish(self) -> bool:
+        """Track the frame that was begun with, once its detections are there; whether that was so."""
+        if self._begun is None or not (self._found is None or self._found.done()):
+            return False
+        (frame, track), self._begun, self._found = self._begun, None, None
         try:
-            tracks = self.chain(frame)
+            tracks = track()
         except NanoTrackError:
             self.capture.slot.give_back(frame.image)
             raise
@@ -140,7 +171,7 @@ class Stream:
             self.chain.forget_picture()
         elif silence_s > stall_s / 2 and self.state == "online":
             self._change("degraded", self.capture.trouble or "no picture comes")
-        if silence_s > _IN_FLIGHT_S and self.capture.slot.is_empty:  # while frames come, they tell what has ended
+        if silence_s > _IN_FLIGHT_S and self._has_none:  # while frames come, they tell what has ended
             for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):
                 self._publish(event)
 
@@ -158,8 +189,12 @@ class Stream:
         """The wall clock was set."""
         self._emit(ClockStepped(self.origin, self._moment(self._latest_s()), seconds))
 
-    def stop(self) -> None:
-        """End every identity; nothing comes after this."""
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """End every identity, after the frame at hand where its detections come in time; nothing comes after this."""
+        if self._found is not None:
+            wait([self._found], timeout_s)
+        with contextlib.suppress(NanoTrackError):
+            self._finish()
         at = self._moment(self._latest_s())
         for event in self._lives.stop(at):
             self._publish(event)
@@ -170,7 +205,12 @@ class Stream:
     @property
     def is_finished(self) -> bool:
         """Whether a recording was tracked to its end."""
-        return self.capture.finished and self.capture.slot.is_empty
+        return self.capture.finished and self._has_none
+
+    @property
+    def _has_none(self) -> bool:
+        """Whether no frame waits, and none is being detected in."""
+        return self._begun is None and self.capture.slot.is_empty
 
     def _let_go(self, image: Image, tracks: Tracks) -> None:
         """The picture was tracked in: it goes to the view, unless its boxes are predictions, or back to be reused."""

@@ -129,6 +129,16 @@ class CameraConfig:
     pixel_format: str | None = Field(
         default=None, description="Format that a V4L2 device is set to, such as MJPG or YUYV."
     )
+    decoder: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9_]+$",
+        description="FFmpeg's decoder for a stream, by name, such as h264_v4l2m2m, the hardware of some boards; without"
+        " it, and where it does not work, FFmpeg's own choice.",
+    )
+    reduce: Literal[2, 4, 8] | None = Field(
+        default=None,
+        description="JPEGs over HTTP are decoded at one in so many of their width and height, which takes less time.",
+    )
     zone: tuple[Zone, ...] = ()
     line: tuple[Line, ...] = ()
     mask: tuple[Mask, ...] = ()

@@ -53,7 +53,7 @@ __all__ = [
 
 @dataclass(frozen=True, config=SECTION)
 class Model:
-    """`[model]`: what detects. One network serves all cameras, in turns."""
+    """`[model]`: what detects, for all cameras in turns; where there are several, by detectors side by side."""
 
     pack: str = Field(description="A model pack of nanotrack-export, or an ONNX file.")
     classes: tuple[str, ...] = Field(
@@ -69,7 +69,10 @@ class Model:
         default=None, description='No start (exit code 69) where this rung cannot run, such as "tensorrt-int8".'
     )
     threads: StrictInt | None = Field(
-        default=None, ge=1, le=256, description="For the network on a CPU; without it all cores but one."
+        default=None,
+        ge=1,
+        le=256,
+        description="For the detectors on a CPU together; without it all cores but one for one camera, else all.",
     )
     detect_every: Every = Field(
         default=1,

@@ -57,7 +57,14 @@ def fault_of(image: Image) -> str | None:
 
 def options_of(camera: CameraConfig) -> Options:
     """What is asked of the source of `camera` beside its address."""
-    return Options(camera.rtsp_transport, camera.every_s, camera.size, camera.pixel_format)
+    return Options(
+        rtsp_transport=camera.rtsp_transport,
+        every_s=camera.every_s,
+        size=camera.size,
+        pixel_format=camera.pixel_format,
+        decoder=camera.decoder,
+        reduce=camera.reduce,
+    )
 
 
 def open_camera(camera: CameraConfig, clock: Callable[[], float]) -> Source:

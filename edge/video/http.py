@@ -19,6 +19,7 @@ from edge.types import Frame, Image
 from edge.video.address import without_login
 from edge.video.login import Login
 from edge.video.opencv import cv2
+from edge.video.options import Reduction
 from edge.video.reasons import of_os_error, refusal
 
 _SNAPSHOT_RATE = 5.0  # requests a second to a camera that sends one picture for each
@@ -26,6 +27,12 @@ _LARGEST_BYTES = 64 << 20
 _LONGEST_LINE = 1 << 16
 _CHUNK_BYTES = 1 << 16
 _UNREADABLE_IN_A_ROW = 5
+_READING = {
+    None: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _JPEG_BEGIN, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -33,6 +40,7 @@ class HttpPictures:
     """A live source of JPEGs over HTTP. See `Source`.
 
     `response` is the answer to the first request, `ask` makes another, every `every_s` seconds where that is given.
+    Pictures are decoded at one in `reduce` of their width and height.
     Raises NotFoundError where no picture comes, or a stream of them where single ones were expected.
     """
 
@@ -47,7 +55,9 @@ class HttpPictures:
         silence_s: float,
         clock: Callable[[], float],
         every_s: float | None = None,
+        reduce: Reduction | None = None,
     ):
+        self._reading = _READING[reduce]
         self._silence_s, self._clock = silence_s, clock
         self._response = response
         is_stream = response.headers.get_content_maintype() == "multipart"
@@ -86,7 +96,7 @@ class HttpPictures:
         """The next one that can be decoded, None where there is none soon."""
         try:
             for _, body in zip(range(_UNREADABLE_IN_A_ROW), self._bodies, strict=False):
-                if (image := _decoded(body)) is not None:
+                if (image := _decoded(body, self._reading)) is not None:
                     return image
         except (OSError, HTTPException):
             pass  # the connection is gone, which is what None says
@@ -155,13 +165,13 @@ def sends_pictures(response: HTTPResponse) -> bool:
     return response.headers.get_content_type() in ("multipart/x-mixed-replace", "multipart/mixed", "image/jpeg")
 
 
-def _decoded(body: bytes) -> Image | None:
+def _decoded(body: bytes, reading: int) -> Image | None:
     """The picture of a whole JPEG; of one that was cut off libjpeg makes half a picture."""
     body = body.rstrip(b"\0\r\n")
     if not (body.startswith(_JPEG_BEGIN) and body.endswith(_JPEG_END)):
         return None
     try:
-        image: Image | None = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+        image: Image | None = cv2.imdecode(np.frombuffer(body, np.uint8), reading)
     except cv2.error:
         return None
     return image

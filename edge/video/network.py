@@ -1,5 +1,6 @@
 """Streams from the network: what FFmpeg inside OpenCV reads, and JPEGs over HTTP."""
 
+import logging
 import os
 import socket
 import ssl
@@ -19,6 +20,8 @@ from edge.video.options import Options, Transport
 from edge.video.reasons import of_os_error
 from edge.video.rtsp import objection
 from edge.video.source import Source
+
+logger = logging.getLogger(__name__)
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "tcp": 0}
 
@@ -42,36 +45,47 @@ def open_network(
     try:
         _check_login(full)
         if scheme_of(address) in ("http", "https"):
-            return _open_http(full, frame_rate, silence_s, clock, options.every_s)
-        return _open_ffmpeg(full, frame_rate, silence_s, clock, options.rtsp_transport)
+            return _open_http(full, frame_rate, silence_s, clock, options)
+        return _open_ffmpeg(full, frame_rate, silence_s, clock, options)
     except NotFoundError as error:
         raise type(error)(f"{redacted(address)}: {redacted(str(error))}") from None
 
 
 def _open_http(
-    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], every_s: float | None
+    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], options: Options
 ) -> Source:
     ask = requester(full, silence_s)
     response = ask()
     if sends_pictures(response):
-        return HttpPictures(ask, response, frame_rate, silence_s, clock, every_s)
+        return HttpPictures(ask, response, frame_rate, silence_s, clock, options.every_s, options.reduce)
     kind = response.headers.get_content_type()
     response.close()
-    if every_s is not None:
+    if options.every_s is not None:
         raise NotFoundError(f"answers with {kind}, where every_s expects one JPEG a request")
-    found = _capture(full, silence_s, None)
+    if options.reduce is not None:
+        raise NotFoundError(f"answers with {kind}, where reduce expects JPEGs; leave reduce out")
+    found = _capture(full, silence_s)
     if not found.isOpened():
         raise NotFoundError(f"answers, but with {kind}, in which FFmpeg finds no video")
     return Camera(found, frame_rate, silence_s, clock)
 
 
 def _open_ffmpeg(
-    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], transport: Transport | None
+    full: str, frame_rate: float | None, silence_s: float, clock: Callable[[], float], options: Options
 ) -> Source:
     parts = urlsplit(full)
     if parts.scheme in _PORTS:
         _knock(parts, silence_s)
-    found = _capture(full, silence_s, transport)
+    transport = options.rtsp_transport
+    found = _capture(full, silence_s, transport, options.decoder)
+    if not found.isOpened() and options.decoder is not None:
+        found = _capture(full, silence_s, transport)
+        if found.isOpened():
+            logger.warning(
+                "%s: FFmpeg's decoder %s does not work here, or is for other streams; its own choice decodes",
+                redacted(full),
+                options.decoder,
+            )
     if not found.isOpened():
         raise _reason(full, silence_s, transport)
     return Camera(found, frame_rate, silence_s, clock)
@@ -104,7 +118,9 @@ def _connect(parts: SplitResult, silence_s: float) -> socket.socket:
     return socket.create_connection((parts.hostname or "", parts.port or _PORTS[parts.scheme]), silence_s)
 
 
-def _capture(full: str, silence_s: float, transport: Transport | None) -> "cv2.VideoCapture":
+def _capture(
+    full: str, silence_s: float, transport: Transport | None = None, decoder: str | None = None
+) -> "cv2.VideoCapture":
     # A camera that is away is our news; OpenCV, when imported before our settings, would say it at every attempt.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     timeout_ms = round(silence_s * 1000)
@@ -112,10 +128,10 @@ def _capture(full: str, silence_s: float, transport: Transport | None) -> "cv2.V
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
     with _one_at_a_time:
         before = os.environ.get(_OPTIONS)
-        if transport is not None:
-            os.environ[_OPTIONS] = f"rtsp_transport;{transport}|{_FFMPEG_OPTIONS}"
-        elif before is None:  # else they are the user's own
-            os.environ[_OPTIONS] = f"rtsp_flags;prefer_tcp|{_FFMPEG_OPTIONS}"
+        if before is None or transport is not None or decoder is not None:  # else they are the user's own
+            travel = "rtsp_flags;prefer_tcp" if transport is None else f"rtsp_transport;{transport}"
+            chosen = "" if decoder is None else f"|video_codec;{decoder}"
+            os.environ[_OPTIONS] = f"{travel}|{_FFMPEG_OPTIONS}{chosen}"
         try:
             return cv2.VideoCapture(full, cv2.CAP_FFMPEG, limits)
         finally:

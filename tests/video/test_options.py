@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -58,6 +59,47 @@ def test_a_snapshot_is_asked_for_at_the_rate_that_was_set() -> None:
     assert pictures[3].time_s > pictures[0].time_s  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("by", [2, 4, 8])
+def test_jpegs_are_decoded_smaller(by: Literal[2, 4, 8]) -> None:
+    with http_camera() as (host, _):
+        whole, small = (open_source(f"http://{host}/stream", options=Options(reduce=reduce)) for reduce in (None, by))
+        one, other = (source.read(None) for source in (whole, small))
+        whole.close()
+        small.close()
+    assert small.size == (128 // by, 128 // by)
+    assert one is not None
+    assert other is not None
+    assert other.image.shape == (128 // by, 128 // by, 3)
+    means = one.image.reshape(128 // by, by, 128 // by, by, 3).mean((1, 3))
+    assert np.abs(means - other.image).mean() < 6.0  # grey levels of 256: the same picture, filtered in another way
+
+
+def test_what_cannot_be_decoded_smaller_is_said() -> None:
+    with http_camera() as (host, _), pytest.raises(NotFoundError, match=r"answers with text/html.*leave reduce out"):
+        open_source(f"http://{host}/page", options=Options(reduce=2))
+
+
+@pytest.mark.parametrize(("decoder", "works"), [("h264", True), ("mpeg4", False), ("none_of_this_name", False)])
+def test_a_decoder_that_does_not_work_is_said_and_replaced(
+    decoder: str, works: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not has_gstreamer():
+        pytest.skip("GStreamer's RTSP server and its Python bindings are not installed")
+    camera = RtspCamera()
+    camera.start("128x128")
+    try:
+        source = open_source(camera.address, silence_s=PATIENCE_S, options=Options(decoder=decoder))
+        frame = source.read(None)
+        source.close()
+    finally:
+        camera.kill()
+    assert frame is not None
+    assert frame.image.shape == (128, 128, 3)
+    said = [record.message for record in caplog.records if record.name == "edge.video.network"]
+    assert said == ([] if works else [f"{camera.address}: FFmpeg's decoder {decoder} does not work here, or is for"
+                                      " other streams; its own choice decodes"])  # fmt: skip
+
+
 @pytest.mark.parametrize(("path", "says"), [("stream", "sends a stream"), ("page", "answers with text/html")])
 def test_what_is_no_snapshot_is_said(path: str, says: str) -> None:
     with http_camera() as (host, _), pytest.raises(NotFoundError, match=f"{says}.*every_s"):
@@ -72,6 +114,9 @@ def test_what_is_no_snapshot_is_said(path: str, says: str) -> None:
         ("street.mp4", Options(every_s=1.0)),
         ("demo://", Options(size=(640, 480))),
         ("csi://0", Options(pixel_format="MJPG")),
+        ("rtsp://127.0.0.1/x", Options(reduce=2)),
+        ("http://127.0.0.1/x", Options(decoder="h264_v4l2m2m")),
+        ("/dev/video0", Options(decoder="h264_v4l2m2m")),
     ],
 )
 def test_an_option_of_another_kind_of_source_is_refused(address: str, options: Options) -> None:

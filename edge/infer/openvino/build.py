@@ -120,7 +120,7 @@ def hold_contest(job: Mapping[str, object], report: child.Report) -> None:
     for rung, kind in kinds.items():
         report({"at": rung})
         try:
-            opened[rung] = _opened(pack, network, rung, kind, job)
+            opened[rung] = open_checked(pack, network, rung, kind, job)
             trials[rung] = Trial(rung, "", "", None, _kept(path, rung, opened[rung]))
         except RungError as error:
             trials[rung] = Trial(rung, error.reason.value, error.detail)
@@ -141,8 +141,11 @@ def _kept(path: Path, rung: str, backend: Backend) -> str:
     return cache.store_compiled(path, rung, backend.compiled) if isinstance(backend, OpenVino) else ""
 
 
-def _opened(pack: ModelPack, network: NetworkName, rung: str, kind: VariantKind, job: Mapping[str, object]) -> Backend:
-    """One rung's network, checked against the golden output. Raises RungError, DataError."""
+def open_checked(
+    pack: ModelPack, network: NetworkName, rung: str, kind: VariantKind, job: Mapping[str, object]
+) -> Backend:
+    """The network of one rung of the CPU in this process, checked against the golden output; `job` has "threads" and
+    "max_batch". Raises RungError, DataError."""
     described = pack.detector if network == "detector" else pack.reid
     assert described is not None
     threads, max_batch = int(str(job["threads"])), int(str(job["max_batch"]))

@@ -41,7 +41,7 @@ def val(benchmark: Path, *flags: object) -> int:
 def serve(path: Path, family: str) -> None:
     """The daemon of a configuration with one recording, until that is over."""
     daemon = Daemon(config.load(path))
-    assert daemon.detector.description.head.type == family
+    assert daemon.detectors.first.description.head.type == family
     cycle_until(daemon, lambda: daemon.is_finished)
     daemon.close()
     assert len(of(lines(path.parent), "a", "frame")) == 30
