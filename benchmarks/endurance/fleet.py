@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,15 @@ _PARTS = ("broker", "fleet", "board")  # that are killed
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def client_of(user: str, name: str, port: int, *, clean: bool = True) -> Any:
-    """A client of the broker that connects again whenever it must."""
+def client_of(user: str, name: str, port: int, *, clean: bool = True, **calls: Any) -> Any:
+    """A client of the broker that connects again whenever it must; `calls` are what the library shall call."""
     import paho.mqtt.client as paho
 
     made = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=clean)
     made.username_pw_set(user, _LOGINS[user])
     made.reconnect_delay_set(1, 2)
+    for call, function in calls.items():  # before it connects, which may be at once
+        setattr(made, call, function)
     made.connect_async("127.0.0.1", port)
     made.loop_start()
     return made
@@ -76,9 +79,10 @@ class Board:
         return self._taken >= set(self._waiting)
 
     def _connect(self) -> None:
-        self._taken: set[int] = set()
-        self._client = client_of("board", self._name, self._port)
-        self._client.on_publish = lambda client, data, number, *rest: self._taken.add(number)
+        taken = self._taken = set[int]()
+        self._client = client_of(
+            "board", self._name, self._port, on_publish=lambda client, data, number, *rest: taken.add(number)
+        )
 
     def close(self) -> None:
         """Hang up."""
@@ -112,9 +116,10 @@ class Site:
         )
         self.heard: list[tuple[float, dict[str, Any]]] = []
         self.is_online = threading.Event()
-        self.watch = client_of("watch", "watch", self.broker.port, clean=False)
-        self.watch.on_connect = lambda client, *rest: client.subscribe("site/fleet/#", qos=1)
-        self.watch.on_message = self._hear
+        self.watch = client_of(
+            "watch", "watch", self.broker.port, clean=False,
+            on_connect=lambda client, *rest: client.subscribe("site/fleet/#", qos=1), on_message=self._hear,
+        )  # fmt: skip
         self.start_fleet()
         self.boards = {f"board{k}": Board(f"board{k}", self.broker.port) for k in range(boards)}
 
@@ -205,6 +210,7 @@ def run(site: Site, walkers: Walkers, minutes: float, *, kill: bool, seed: int) 
         "without identity": sum(key not in first for key in said_s),
         "doubled": sum(len(times) > 1 for times in first.values()),
         "tracklets": len(said_s),
+        "followed %": 100 * followed(site.heard, walkers),
         "p50 ms": 1e3 * float(np.quantile(waits_s, 0.5)),
         "p99 ms": 1e3 * float(np.quantile(waits_s, 0.99)),
         "MiB first": samples[0],
@@ -222,6 +228,20 @@ def firsts(heard: list[tuple[float, dict[str, Any]]]) -> dict[tuple[str, str, in
             first.setdefault((event["board"], event["camera"], event["id"]), []).append(at_s)
         known.add(event["event_id"])
     return first
+
+
+def followed(heard: list[tuple[float, dict[str, Any]]], walkers: Walkers) -> float:
+    """Of the times that somebody came to a further camera, the share at which the identity stayed the same."""
+    people: dict[int, dict[int, int]] = {}
+    for _, event in list(heard):
+        person, visit = walkers.visit_of(event["id"])
+        people.setdefault(person, {})[visit] = event["global_id"]  # the newest is what counts
+    steps = [
+        before == after
+        for visits in people.values()
+        for before, after in pairwise([visits[visit] for visit in sorted(visits)])
+    ]
+    return sum(steps) / max(1, len(steps))
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from edge.fleet.fleet import stamp
 
 NETWORK = "ab" * 32
+_VISITS = 1000  # nobody comes by so many cameras
 
 
 class Said(NamedTuple):
@@ -62,6 +63,11 @@ class Walkers:
                     count += 1
                     heapq.heappush(waiting, (said.time_s, count, said))
 
+    @staticmethod
+    def visit_of(id_: int) -> tuple[int, int]:
+        """The person whom a board's identity shows, and which of the person's visits that is."""
+        return divmod(id_, _VISITS)
+
     def _walk(self, rng: np.random.Generator, person: int, time_s: float) -> Iterator[Said]:
         """One person's way through the site."""
         look = rng.standard_normal(self.size) / np.sqrt(self.size)
@@ -88,7 +94,7 @@ class Walkers:
     ) -> Said:
         board, name = f"board{camera // self.cameras}", f"cam{camera % self.cameras}"
         unit = (vector / np.linalg.norm(vector)).astype("<f2")
-        id_ = 1000 * person + visit
+        id_ = _VISITS * person + visit
         fields = {
             "v": 1,
             "run": "5a1e",

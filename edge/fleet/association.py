@@ -27,6 +27,8 @@ Float64s = npt.NDArray[np.float64]
 MEMORY = 8  # tracklets of a person are remembered, the newest
 # Before anybody was seen somebody new came into each camera once in so many seconds.
 PRIOR_S = 60.0
+# Who is seen first so soon after the very first was there before: to count them would make everybody after them new.
+ALREADY_S = 60.0
 
 
 class Decision(NamedTuple):
@@ -40,10 +42,15 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Newcomers:
-    """How often somebody new comes into a camera: counts since the first tracklet, seconds."""
+    """How often somebody new comes into a camera: counts since the first tracklet at `since_s`."""
 
     counts: dict[int, int]
     since_s: float | None = None
+
+    def note(self, camera: int, at_s: float) -> None:
+        """Somebody new was first seen by `camera` at `at_s`."""
+        if self.since_s is not None and at_s - self.since_s >= ALREADY_S:
+            self.counts[camera] = self.counts.get(camera, 0) + 1
 
     def log_rates(self, cameras: Int64s, now_s: float) -> Float64s:
         """Natural logarithm of newcomers a second, for each of `cameras` `[K]`."""
@@ -161,7 +168,7 @@ class Association:
         if self.newcomers.since_s is None:
             self.newcomers.since_s = at_s
         if start is None or gap_s is None:
-            self.newcomers.counts[end] = self.newcomers.counts.get(end, 0) + 1
+            self.newcomers.note(end, at_s)
         else:
             self.transits.learn(start, end, gap_s)
 

@@ -269,35 +269,47 @@ def test_an_identity_is_revised_once_with_what_came_in_the_window_and_then_stays
     assert {number: site.people[number] for number in settled} == settled
 
 
-def walks(seed: int, people: int, noise: float) -> tuple[Site, dict[int, int]]:
-    """People that walk along four cameras, with noisy embeddings; the site and who each tracklet shows."""
+def walks(seed: int, people: int, noise: float, every_s: float = 15.0) -> tuple[Site, dict[int, int]]:
+    """People that walk along four cameras, with noisy embeddings; the site and who each tracklet shows.
+
+    They come one every `every_s`, by the first camera; with 0 they are all there at the beginning, at all cameras.
+    """
     rng = np.random.default_rng(seed)
     embeddings = [unit(rng.standard_normal(SIZE)) for _ in range(people)]
     seen = []
     for person in range(people):
-        time_s = 15.0 * person + float(rng.uniform(0, 10))
-        for camera in range(4):
+        time_s = every_s * person + float(rng.uniform(0, 10))
+        start = 0 if every_s else person
+        for camera in range(start, start + 4):
             stay_s = float(rng.uniform(5, 12))
-            seen.append((time_s, time_s + stay_s, camera, person))
+            seen.append((time_s, time_s + stay_s, camera % 4, person))
             time_s += stay_s + float(rng.uniform(15, 25))
     site, owners = Site(association()), {}
     for number, (first, last, camera, person) in enumerate(sorted(seen), 1):
         noisy = unit(embeddings[person] + noise * rng.standard_normal(SIZE) / math.sqrt(SIZE))
         site.see(number, camera, first, last, noisy)
         owners[number] = person
-    site.decide(1e9)
+    site.decide(max(each[1] for each in seen) + 60)
     return site, owners
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_people_are_followed_along_the_cameras(seed: int) -> None:
     site, owners = walks(seed, 25, 0.5)
+    assert kept(site, owners) >= 0.9
+    assert 23 <= len(set(site.people.values())) <= 30
+
+
+def kept(site: Site, owners: dict[int, int]) -> float:
+    """The share of tracklets that have the identity which most of their person's have."""
     by_person: dict[int, Counter[int]] = defaultdict(Counter)
     for number, person in owners.items():
         by_person[person][site.people[number]] += 1
-    kept = sum(found.most_common(1)[0][1] for found in by_person.values())
-    assert kept >= 0.9 * len(owners)
-    assert 23 <= len(set(site.people.values())) <= 30
+    return sum(found.most_common(1)[0][1] for found in by_person.values()) / len(owners)
+
+
+def test_who_was_there_when_the_fleet_began_makes_nobody_after_them_new() -> None:
+    assert np.mean([kept(*walks(seed, 24, 1.0, every_s=0.0)) for seed in range(3)]) >= 0.85
 
 
 def test_what_is_learned_shows() -> None:
