@@ -5,6 +5,7 @@ All pictures come through `edge.video`, the runtime's own readers. The choice is
 sampling, Gonzalez 1985), judged on thumbnails.
 """
 
+import glob
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -116,9 +117,11 @@ def _sources(text: str) -> list[str]:
         except OSError as error:
             raise NotFoundError(f"--calibrate {text}: cannot be read ({error.strerror})") from error
         return [str(path.parent / line) for line in lines]  # an absolute path stays what it is
-    if not path.is_dir():
+    is_pattern = _is_pattern(text) and not path.exists()
+    if not path.is_dir() and not is_pattern:
         return [text]
-    found = [p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    every: Iterable[Path] = map(Path, glob.iglob(text, recursive=True)) if is_pattern else path.rglob("*")
+    found = [p for p in every if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
     if not found:
         raise NotFoundError(f"--calibrate {text}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none")
     return list(map(str, sorted(found, key=natural_key)))
@@ -137,7 +140,11 @@ def _length(source: str) -> int:
 
 
 def _is_image(source: str) -> bool:
-    return Path(source).suffix.lower() in IMAGE_SUFFIXES and not any(c in source for c in "*?[")
+    return Path(source).suffix.lower() in IMAGE_SUFFIXES and not _is_pattern(source)
+
+
+def _is_pattern(text: str) -> bool:
+    return any(c in text for c in "*?[")
 
 
 def _pictures(sources: Iterable[str]) -> Iterator[Image]:

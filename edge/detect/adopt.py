@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.detect.classes import names_in
+from edge.detect.classes import are_unreadable
 from edge.detect.facts import Facts, listed
 from edge.detect.families import registry
 from edge.detect.families.family import Reading
@@ -80,9 +80,7 @@ def _knows_inputs(facts: Facts, description: Detector) -> bool:
 
 def _common_doubt(facts: Facts, reading: Reading) -> str:
     """What speaks against a reading of any family."""
-    image, names = reading.detector.input, names_in(facts.metadata)
-    if names is not None and reading.counted and len(names) != len(reading.detector.classes):
-        return f"how {len(reading.detector.classes)} classes go with the {len(names)} names in its metadata"
+    image = reading.detector.input
     if facts.prepares and image.layout != "nhwc-uint8" and not reading.prepares:
         return f"how pictures are prepared: it changes them itself first ({facts.prepares})"
     return ""
@@ -94,17 +92,16 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
     Raises DataError for a file that is no detector or that can be read in more than one way, UsageError for overrides
     that do not fit.
     """
-    facts = Facts(path, network)
+    facts = Facts(path, network, overrides.class_names)
     found = readings(facts, overrides.family)
     if not found:
         raise DataError(_not_understood(path, facts, overrides))
     chosen = found[0] if overrides.family and len(found) == 1 else _proven(found)
     if chosen is None:
         raise DataError(_question(path, facts, found))
-    if not chosen.counted and overrides.class_names is None:
+    if overrides.class_names is None and (unknown := _unknown_names(facts, chosen)):
         raise DataError(
-            f"{path}: {chosen.detector.source.architecture} does not show how many classes it tells apart; name them:"
-            f" --class-names A,B,... in order, or --class-names coco for COCO's 80{_KEEPS}"
+            f"{path}: {unknown}; name them: --class-names A,B,... in order, or --class-names coco for COCO's 80{_KEEPS}"
         )
     if chosen.doubt:
         logger.warning(
@@ -119,6 +116,22 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
             chosen.assumed,
         )
     return overridden(chosen, overrides)
+
+
+def _unknown_names(facts: Facts, chosen: Reading) -> str:
+    """Why the names of the chosen reading's classes are not known; empty where they are."""
+    title, count, names = chosen.detector.source.architecture, len(chosen.detector.classes), facts.own_names
+    if are_unreadable(facts.metadata):
+        said = facts.metadata["names"]
+        return (
+            f"expected its classes' names in its metadata as a list or by numbers from 0, found {said[:40]!r}"
+            f"{', …' if len(said) > 40 else ''}"
+        )
+    if not chosen.counted:
+        return f"{title} does not show how many classes it tells apart"
+    if names is not None and len(names) != count:
+        return f"{title} of {count} classes, but its metadata names {len(names)}"
+    return ""
 
 
 def overridden(reading: Reading, overrides: Overrides) -> Detector:
@@ -188,7 +201,9 @@ def _way(reading: Reading) -> str:
 def _not_understood(path: Path, facts: Facts, overrides: Overrides) -> str:
     what = f"a {overrides.family}" if overrides.family else "a detector that is understood"
     known = ", ".join(family.name for family in registry.families())
+    names = "" if facts.named is None else f", {facts.named} class names"
     return (
-        f"{path}: not {what}: found {listed(facts.inputs)} -> {listed(facts.outputs)}; known families are {known};"
-        " --family module:FAMILY names one of your own"
+        f"{path}: not {what}: found {listed(facts.inputs)} -> {listed(facts.outputs)}{names}; known families are"
+        f" {known}; --family module:FAMILY names one of your own"
+        f"{'; --class-names says it where the names in the file are not those of its classes' if names else ''}"
     )

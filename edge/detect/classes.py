@@ -41,8 +41,8 @@ def class_names(count: int) -> tuple[str, ...]:
 
 
 def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The class names in a file's metadata, as ultralytics and others write them: `names` is a Python dictionary of
-    number to name, or a list. None where there are none that can be read."""
+    """The class names in a file's metadata, as ultralytics and others write them: `names` is a dictionary of number to
+    name, or a list, written in Python or JSON. None where there are none that can be read, see `are_unreadable`."""
     text = metadata.get("names", "")
     if not text or len(text) > _LONGEST_METADATA:
         return None
@@ -51,13 +51,15 @@ def names_in(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if isinstance(found, dict):
-        try:
-            found = [found[i] for i in range(len(found))]
-        except KeyError:
-            return None
+        found = [found.get(i, found.get(str(i))) for i in range(len(found))]  # JSON's keys are text
     if not isinstance(found, (list, tuple)) or not 1 <= len(found) <= MOST_CLASSES:
         return None
-    return tuple(str(name) for name in found)
+    return tuple(map(str, found)) if all(isinstance(name, (str, int)) for name in found) else None
+
+
+def are_unreadable(metadata: Mapping[str, str]) -> bool:
+    """Whether a file's metadata has class names, but none that `names_in` understands."""
+    return bool(metadata.get("names")) and names_in(metadata) is None
 
 
 def class_numbers(wanted: Sequence[str], known: Sequence[str]) -> list[int]:
@@ -70,4 +72,4 @@ def class_numbers(wanted: Sequence[str], known: Sequence[str]) -> list[int]:
         if name not in known:
             shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
             raise UsageError(f"--classes {name}: the network knows no such class, only {shown}")
-    return sorted({known.index(name) for name in names})
+    return [number for number, name in enumerate(known) if name in names]

@@ -89,13 +89,18 @@ class Facts:
     """The facts about the network in ONNX file `path`, which is open as `network`.
 
     `inputs` and `outputs` are in the file's order. `picture` is the input that takes one, None where there is none or
-    more than one, or where the batch is not 1.
+    more than one, or where the batch is not 1. `own_names` are those of its classes in its metadata, `names` those that
+    the user gave or else its own; None where there are none. Numbers of classes are below `named`, which is how many
+    names of its own it has; what the user says is no evidence.
     """
 
-    def __init__(self, path: Path, network: Backend):
+    def __init__(self, path: Path, network: Backend, names: tuple[str, ...] | None = None):
         self.file = path.name
         self.graph = graph.read(path)
         self.metadata = self.graph.metadata
+        self.own_names = names_in(self.metadata)
+        self.names = names or self.own_names
+        self.named = len(self.own_names) if self.own_names and not names else None
         self.inputs = {name: Tensor(array.shape, array.dtype.name) for name, array in network.inputs.items()}
         self.outputs = {name: Tensor(array.shape, array.dtype.name) for name, array in network.outputs.items()}
         self.picture = _picture(self.inputs)
@@ -108,7 +113,7 @@ class Facts:
 
     def classes(self, count: int) -> tuple[str, ...]:
         """Names of its `count` classes: the file's own where they are as many, else the usual ones."""
-        own = names_in(self.metadata)
+        own = self.own_names
         return own if own is not None and len(own) == count else class_names(count)
 
     @cached_property

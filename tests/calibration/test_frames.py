@@ -47,6 +47,15 @@ def test_a_list_names_pictures_of_different_sizes_beside_it(tmp_path: Path) -> N
     assert shapes == {(40, 60, 3), (30, 30, 3)}
 
 
+def test_a_pattern_names_pictures_of_different_sizes(tmp_path: Path) -> None:
+    _write(tmp_path / "a", 10)
+    _write(tmp_path / "b", 10, size=(30, 30))
+    found = frames.find(100, f"{tmp_path}/*/?.png")
+    assert found == frames.find(100, str(tmp_path))
+    with pytest.raises(NotFoundError, match=r"b/\*\.jpg: expected images .* found none"):
+        frames.find(100, f"{tmp_path}/b/*.jpg")
+
+
 def test_a_video_is_sampled_over_its_whole_length(tmp_path: Path) -> None:
     writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for i in range(60):

@@ -1,6 +1,13 @@
 import pytest
 
-from edge.detect.classes import COCO_BY_ANNOTATION, COCO_CLASSES, class_names, names_in
+from edge.detect.classes import (
+    COCO_BY_ANNOTATION,
+    COCO_CLASSES,
+    are_unreadable,
+    class_names,
+    class_numbers,
+    names_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,11 @@ def test_coco_has_eighty_different_classes_and_ninety_one_numbers() -> None:
     [
         ("{0: 'person', 1: 'car'}", ("person", "car")),
         ('["a", "b"]', ("a", "b")),
+        ('{"0": "a", "1": "b"}', ("a", "b")),
+        ("[1, 2]", ("1", "2")),
+        ("[['a'], ['b']]", None),
+        ("{0: 'a', 2: 'b'}", None),
+        ("a, b", None),
         ("{1: 'person'}", None),
         ("{0: 'person'", None),
         ("__import__('os').system('true')", None),
@@ -33,3 +45,8 @@ def test_coco_has_eighty_different_classes_and_ninety_one_numbers() -> None:
 )
 def test_names_are_read_from_metadata_and_never_executed(text: str, names: tuple[str, ...] | None) -> None:
     assert names_in({"names": text}) == names
+    assert are_unreadable({"names": text}) == (names is None and text != "")
+
+
+def test_a_name_stands_for_all_classes_that_bear_it() -> None:
+    assert class_numbers(["b+a"], ["a", "b", "a", "c"]) == [0, 1, 2]

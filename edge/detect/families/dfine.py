@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
 from edge.detect.families import listed, queries, rfdetr
@@ -56,11 +55,10 @@ def _read_lists(facts: Facts) -> list[Reading]:
         return []
     if len(sizes) != 1 or facts.inputs[sizes[0]].shape != (1, 2):
         return []
-    names = names_in(facts.metadata)
-    count = _class_count(facts)
-    classes = names or facts.classes(count or 1)
+    names, count = facts.names, _class_count(facts)
+    classes = facts.classes(count) if count else names or facts.classes(1)
     found = [listed.Rows(s["boxes"][0], s["scores"][0], s["labels"][0]) for s in facts.samples]
-    shown = listed.shown(found, classes=len(classes) if names or count else None)
+    shown = listed.shown(found, classes=count or facts.named)
     if shown is False:
         return []
     doubt = ""

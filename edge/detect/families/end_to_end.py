@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
 from edge.detect.families import listed, yolo
@@ -21,13 +20,13 @@ def read(facts: Facts) -> list[Reading]:
     if shapes[0][1] > _MOST_ROWS:
         return []
     (name,) = facts.outputs
-    names = names_in(facts.metadata)
+    names = facts.names
     tables = [sample[name][0] for sample in facts.samples]
     rows = [listed.Rows(table[:, :4], table[:, 4], table[:, 5]) for table in tables]
-    shown = listed.shown(rows, classes=None if names is None else len(names))
+    shown = listed.shown(rows, classes=facts.named)
     if shown is False:
         return []
-    doubt = "" if names is not None else "how pictures are prepared, and its classes"
+    doubt = "" if facts.own_names is not None else "how pictures are prepared, and its classes"
     if shown is None:
         doubt = "that rows are x1, y1, x2, y2, score and class"
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "letterbox-centre", yolo.PAD)

@@ -7,7 +7,6 @@ them; a network without them is asked about.
 
 from collections.abc import Mapping, Sequence
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
 from edge.detect.families import listed, yolo
@@ -30,9 +29,9 @@ def read(facts: Facts) -> list[Reading]:
     boxes, labels = (facts.outputs[name].shape for name in OUTPUTS)
     if len(boxes) != 3 or boxes[0] != 1 or boxes[2] != 5 or labels != boxes[:2]:
         return []
-    names = names_in(facts.metadata)
+    names = facts.names
     rows = [listed.Rows(s["dets"][0, :, :4], s["dets"][0, :, 4], s["labels"][0]) for s in facts.samples]
-    shown = listed.shown(rows, classes=None if names is None else len(names))
+    shown = listed.shown(rows, classes=facts.named)
     if shown is False:
         return []
     doubt = "" if shown else "that dets are x1, y1, x2, y2 and score"

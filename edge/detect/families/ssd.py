@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
 from edge.detect.families import listed
@@ -21,12 +20,12 @@ def read_ssd(facts: Facts) -> list[Reading]:
     boxes, scores, labels = (facts.outputs[name].shape for name in OUTPUTS)
     if len(boxes) != 3 or boxes[2] != 4 or scores != boxes[:2] or labels != scores:
         return []
-    names = names_in(facts.metadata)
+    names = facts.names
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "squash")
     head = Head(SSD, OUTPUTS, boxes="yxyx-share")
     detector = Detector(facts.source("SSD"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
     rows = [listed.Rows(*(sample[name][0] for name in OUTPUTS)) for sample in facts.samples]
-    shown = listed.shown(rows, shares=True, classes=None if names is None else len(names))
+    shown = listed.shown(rows, shares=True, classes=facts.named)
     if shown is False:
         return []
     doubt = "" if image.layout == "nhwc-uint8" else "how pictures are prepared"
@@ -44,11 +43,11 @@ def read_torchvision(facts: Facts) -> list[Reading]:
     scores = [name for name, t in facts.outputs.items() if len(t.shape) == 1 and t.dtype.startswith("float")]
     if not len(boxes) == len(labels) == len(scores) == 1:
         return []
-    names = names_in(facts.metadata)
+    names = facts.names
     image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
     wanted = boxes[0], scores[0], labels[0]
     rows = [listed.Rows(*(sample[name] for name in wanted)) for sample in facts.samples]
-    shown = listed.shown(rows, classes=None if names is None else len(names))
+    shown = listed.shown(rows, classes=facts.named)
     if shown is False:
         return []
     head = Head(TORCHVISION, wanted, boxes="xyxy")

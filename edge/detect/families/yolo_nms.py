@@ -6,7 +6,6 @@ which other projects write as well, with pictures prepared in other ways; so the
 
 from collections.abc import Mapping, Sequence
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
 from edge.detect.families import listed, yolo
@@ -22,7 +21,7 @@ def read(facts: Facts) -> list[Reading]:
     """The reading of one output `[K, 7]`, or of outputs of these names."""
     if facts.picture is None:
         return []
-    names = names_in(facts.metadata)
+    names = facts.names
     shapes = [tensor.shape for tensor in facts.outputs.values()]
     if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] == _WIDTH:
         outputs: tuple[str, ...] = tuple(facts.outputs)
@@ -40,7 +39,7 @@ def read(facts: Facts) -> list[Reading]:
         doubt = "how pictures are prepared"
     else:
         return []
-    shown = listed.shown(rows, classes=None if names is None else len(names))
+    shown = listed.shown(rows, classes=facts.named)
     if shown is False:
         return []
     if shown is None:

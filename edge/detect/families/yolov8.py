@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from edge.detect.classes import names_in
 from edge.detect.decode.candidates import Decoder
-from edge.detect.facts import Facts
+from edge.detect.facts import Facts, listed
 from edge.detect.families import yolo
 from edge.detect.families.family import Arrays, Family, Reading
+from edge.errors import DataError
 from edge.modelpack import Detector, Head
 
 NAME = "yolov8"
@@ -15,10 +15,14 @@ _WITH_OBJECTNESS = 4 + 1 + 80
 
 
 def read(facts: Facts) -> list[Reading]:
-    """Readings of `[1, 4 + C, N]`, and, where the file names its C classes, of `[1, N, 4 + C]`."""
+    """Readings of `[1, 4 + C, N]`, and, where the file names its C classes, of `[1, N, 4 + C]`.
+
+    Raises DataError for rows with coefficients of masks behind the classes.
+    """
+    _refuse_masks(facts)
     readings = []
     for rows in yolo.rows_of(facts):
-        names = names_in(facts.metadata)
+        names = facts.own_names
         named = names is not None and len(names) == rows.width - 4
         seen = yolo.columns(facts, rows)
         shown = rows.boxes == "cxcywh" and seen.trailing >= rows.width - 4 and not seen.unit[:4].all()
@@ -32,6 +36,19 @@ def read(facts: Facts) -> list[Reading]:
         detector = Detector(facts.source("YOLOv8 to 12"), image, head, classes, {}, nms_iou=NMS_IOU)
         readings.append(Reading(detector, doubt, yolo.ASSUMED))
     return readings
+
+
+def _refuse_masks(facts: Facts) -> None:
+    """As YOLOv8-seg's without metadata: M columns of coefficients and, in another output, M maps."""
+    rows, maps = ([t.shape for t in facts.outputs.values() if len(t.shape) == dims] for dims in (3, 4))
+    if facts.picture is None or len(facts.outputs) != 2 or len(rows) != 1 or len(maps) != 1:
+        return
+    (_, *sizes), (_, masks, *places) = rows[0], maps[0]
+    if masks + 4 < min(sizes) and places == [facts.picture.height // 4, facts.picture.width // 4]:
+        raise DataError(
+            f"{facts.file}: {listed(facts.outputs)}: its task is to segment, by {masks} masks; expected a network that"
+            " detects objects: export the detector of the same series (yolo11n, not yolo11n-seg)"
+        )
 
 
 def _doubt(facts: Facts, rows: yolo.Rows, named: bool) -> str:

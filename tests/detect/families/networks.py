@@ -211,8 +211,9 @@ def yolov8(
     net.add("Concat", parts, "output0", axis=1)
     net.output("output0", [net.batch, 4 + classes + more, "anchors" if "open_size" in options else net.cells])
     if extra == "mask":
-        net.add("Identity", [net.features[0]], "output1")
-        net.output("output1", [1, 8, net.size // 8, net.size // 8])
+        scales = net.constant([1, 1, 2, 2], np.float32)
+        net.add("Resize", [net.conv(net.features[0], more, 8), "", scales], "output1", mode="nearest")
+        net.output("output1", [1, more, net.size // 4, net.size // 4])
     metadata = {"names": str(dict(enumerate(names)))} if names else {}
     return net.write(path, metadata | ({"task": task} if task else {}))
 

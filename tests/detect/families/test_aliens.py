@@ -22,7 +22,7 @@ from tests.detect.families.networks import SIZE, Net
 
 RANDOM = 100
 THREE = ("person", "car", "dog")
-REFUSALS = "not a detector that is understood|say which it is|its task is|without the anchors"
+REFUSALS = "not a detector that is understood|say which it is|its task is|without the anchors|but its metadata names"
 
 
 def adopted(path: Path) -> str:

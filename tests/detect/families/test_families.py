@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -316,13 +317,15 @@ def test_what_is_not_proven_is_asked_with_the_flag_that_decides(case: str, tmp_p
 
 def test_masks_points_and_other_tasks_are_refused(tmp_path: Path) -> None:
     for write, options in (
-        (networks.yolov8, {"extra": "mask"}),
         (networks.yolov8, {"classes": 1, "extra": "points"}),
         (networks.rfdetr, {"masks": True}),
         (networks.rfdetr, {"probabilities": True}),
     ):
         with pytest.raises(DataError, match="not a detector that is understood: found images "):
             described(write(tmp_path / "a.onnx", **options))
+    for said in ({}, {"family": "yolov8"}, {"class_names": ("a",) * 112}):
+        with pytest.raises(DataError, match=r"its task is to segment, by 32 masks; .* export the detector"):
+            described(networks.yolov8(tmp_path / "a.onnx", extra="mask"), **said)
     with pytest.raises(DataError, match="its task is 'pose'"):
         described(networks.yolov8(tmp_path / "a.onnx", task="pose"))
 
@@ -334,6 +337,45 @@ def test_class_names_that_the_file_does_not_show_must_be_given(tmp_path: Path) -
     assert described(path, class_names=THREE).classes == THREE
     with pytest.raises(UsageError, match=r"--class-names has 3 names, a\.onnx has 80 classes"):
         described(networks.yolov8(path), class_names=THREE)
+
+
+@pytest.mark.parametrize("family", [None, "yolov8"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{0: 'person'}", r"YOLOv8 to 12 \(ONNX\) of 3 classes, but its metadata names 1; name them: --class-names"),
+        ("['a', 'b', 'c', 'd']", r"of 3 classes, but its metadata names 4; name them: --class-names"),
+        ("person,car,dog", r"expected .* as a list or by numbers from 0, found 'person,car,dog'; .* --class-names"),
+        ("{0: 'a', 1: 'b', 7: 'c'}", r"as a list or by numbers from 0, found .* --class-names"),
+    ],
+)
+def test_names_in_the_file_that_do_not_fit_are_asked_about(
+    text: str, message: str, family: str | None, tmp_path: Path
+) -> None:
+    path = with_names(networks.yolov8(tmp_path / "a.onnx", classes=3), text)
+    with pytest.raises(DataError, match=message):
+        described(path, family=family)
+    assert described(path, family=family, class_names=THREE).classes == THREE
+
+
+def test_names_of_lists_may_be_more_than_are_seen_but_not_fewer(tmp_path: Path) -> None:
+    path = with_names(networks.end_to_end(tmp_path / "a.onnx"), "['a', 'b', 'c', 'd']")
+    assert described(path).classes == ("a", "b", "c", "d")
+    with_names(path, "['a']")
+    with pytest.raises(DataError, match=r"1 class names; .* --class-names says it where the names in the file are not"):
+        described(path)
+    assert described(path, class_names=THREE).classes == THREE
+    path = with_names(networks.dfine(path, classes=3), "['a']")
+    with pytest.raises(DataError, match="of 3 classes, but its metadata names 1; name them: --class-names"):
+        described(path)
+
+
+def with_names(path: Path, text: str) -> Path:
+    """The network with `text` for the names of its classes in its metadata."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {"names": text})
+    onnx.save(model, path)
+    return path
 
 
 def test_a_class_beyond_the_names_is_an_error_and_no_object_of_another_name(tmp_path: Path) -> None:
