@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
 from edge.errors import DataError, NotFoundError, UnavailableError
 from edge.files import read_file
 from edge.modelpack import Resize
@@ -23,7 +22,8 @@ _MOST_BYTES = 1 << 20  # the published ones have 3 KB
 
 @dataclass(frozen=True)
 class Activations:
-    """The activation of each part, one of `export.layers.ACTIVATIONS`; published networks use LeakyReLU in all."""
+    """The activation of each part, one of `export.layers.ACTIVATIONS`; published networks on ShuffleNetV2 use LeakyReLU
+    in all."""
 
     backbone: str = LEAKY
     pyramid: str = LEAKY
@@ -38,15 +38,15 @@ class Config:
     middle of the input. `input_size` is width and height.
     """
 
-    activations: Activations = Activations()
-    mean_bgr: Triple = NANODET_MEAN_BGR
-    std_bgr: Triple = NANODET_STD_BGR
+    activations: Activations | None = None
+    mean_bgr: Triple | None = None
+    std_bgr: Triple | None = None
     keep_ratio: bool | None = None
     input_size: tuple[int, int] | None = None
     class_names: tuple[str, ...] | None = None
 
 
-PUBLISHED = Config()  # what all published networks have in common
+NOTHING_SAID = Config()
 KEEPING_RATIO: Resize = "letterbox-centre"
 
 
@@ -103,8 +103,9 @@ def _config(reader: _Reader) -> Config:
     if reader.get("model.arch") is None:
         raise reader.error("model.arch", "a training configuration of NanoDet")
     # The modules' own defaults, which differ.
+    is_lite = reader.get("model.arch.backbone.name") == "EfficientNetLite"
     activations = Activations(
-        _activation(reader, "model.arch.backbone.activation", "ReLU"),
+        _activation(reader, "model.arch.backbone.activation", "ReLU6" if is_lite else "ReLU"),
         _activation(reader, "model.arch.fpn.activation", LEAKY),
         _activation(reader, "model.arch.head.activation", LEAKY),
     )
@@ -125,11 +126,11 @@ def _activation(reader: _Reader, key: str, default: str) -> str:
     return name
 
 
-def _normalisation(reader: _Reader) -> tuple[Triple, Triple]:
+def _normalisation(reader: _Reader) -> tuple[Triple, Triple] | tuple[None, None]:
     key = "data.val.pipeline.normalize"
     found = reader.get(key)
     if found is None:
-        return NANODET_MEAN_BGR, NANODET_STD_BGR
+        return None, None
     try:
         (a, b, c), (d, e, f) = (map(float, row) for row in found)
     except (TypeError, ValueError):

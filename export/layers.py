@@ -66,14 +66,22 @@ def pixels(graph: Graph, name: str, shape: Sequence[int | str], order: Order, me
 class Layers:
     """Writes layers of `weights` into `graph`. Hidden channels are padded to a multiple of `align`.
 
-    `activation` is that of this part of the network, one of `ACTIVATIONS`.
+    `activation` is that of this part of the network, one of `ACTIVATIONS`, `epsilon` of its batch norms.
     """
 
-    def __init__(self, graph: Graph, weights: Weights, align: int = 1, activation: str = "ReLU") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Weights,
+        align: int = 1,
+        activation: str = "ReLU",
+        epsilon: float = NORM_EPSILON,
+    ) -> None:
         self.graph = graph
         self.weights = weights
         self.align = align
         self._activation = activation
+        self._epsilon = epsilon
 
     def pointwise(
         self,
@@ -89,7 +97,7 @@ class Layers:
 
         `name` is needed where several nodes come from one layer.
         """
-        weight, bias = self.weights.layer(layer, norm, inputs=x.count, outputs=outputs)
+        weight, bias = self.weights.layer(layer, norm, inputs=x.count, outputs=outputs, epsilon=self._epsilon)
         if rows is None:
             rows = padded(np.arange(len(weight)), self.align)
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
@@ -102,20 +110,24 @@ class Layers:
 
     def convolution(self, x: Features, layer: str, norm: str, stride: int = 1) -> Features:
         """The convolution `layer` over all channels."""
-        weight, bias = self.weights.layer(layer, norm, inputs=x.count)
+        return self.folded(x, layer, *self.weights.layer(layer, norm, inputs=x.count, epsilon=self._epsilon), stride)
+
+    def folded(self, x: Features, name: str, weight: Float64s, bias: Float64s, stride: int = 1) -> Features:
+        """A convolution with these weights, `[outputs, inputs, height, width]` as published, and bias."""
         rows = padded(np.arange(len(weight)), self.align)
         weight = picked(picked(weight, rows).swapaxes(0, 1), x.order).swapaxes(0, 1)
-        return Features(self._conv(x.name, layer, weight, picked(bias, rows), stride=stride), rows)
+        return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=stride), rows)
 
     def depthwise(self, x: Features, name: str, norm: str, stride: int = 1) -> Features:
         """A depthwise convolution, which keeps the order of the channels."""
-        weight, bias = (picked(w, x.order) for w in self.weights.layer(name, norm, inputs=1, outputs=x.count))
+        parts = self.weights.layer(name, norm, inputs=1, outputs=x.count, epsilon=self._epsilon)
+        weight, bias = (picked(part, x.order) for part in parts)
         out = self._conv(x.name, name, weight, bias, stride=stride, groups=len(x.order))
         return Features(out, x.order)
 
     def first(self, x: Features, name: str, norm: str | None, std: Sequence[float]) -> Features:
         """The first convolution, of stride 2, on colours that still want division by their `std`."""
-        weight, bias = self.weights.layer(name, norm, inputs=x.count)
+        weight, bias = self.weights.layer(name, norm, inputs=x.count, epsilon=self._epsilon)
         rows = padded(np.arange(len(weight)), self.align)
         weight = picked(weight, rows)[:, x.order] / np.reshape(std, (1, -1, 1, 1))
         return Features(self._conv(x.name, name, weight, picked(bias, rows), stride=2), rows)

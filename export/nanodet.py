@@ -1,10 +1,12 @@
 """NanoDet-Plus and NanoDet v0.x as ONNX graphs: raw pixels in, class logits and distribution logits out.
 
-Written from the papers "ShuffleNet V2", "GhostNet", "Path Aggregation Network" and "Generalized Focal Loss", and from
-the parameter names of the checkpoints of RangiLyu/nanodet.
+Written from the papers "GhostNet", "Path Aggregation Network" and "Generalized Focal Loss", and from the parameter
+names of the checkpoints of RangiLyu/nanodet. A backbone is a module: how it is recognised, what it is called, its
+layers, and what the published networks on it share that weights do not tell.
 """
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -23,10 +25,10 @@ from edge.detect.families.nanodet import (
 )
 from edge.errors import DataError, UsageError
 from edge.modelpack import Head, ImageInput
-from export.config import KEEPING_RATIO, PUBLISHED, Config
+from export import efficientnet, repvgg, shufflenet
+from export.config import KEEPING_RATIO, NOTHING_SAID, Config
 from export.graph import Graph
 from export.layers import UNCHANGED, Features, Layers, Order, pixels
-from export.shufflenet import WIDTHS, backbone
 from export.weights import Weights
 
 SIZE_MULTIPLE = 32
@@ -36,11 +38,14 @@ ALIGN = 16
 # What training adds and inference does not need: NanoDet-Plus's auxiliary head and pyramid, the bins 0..reg_max, the
 # classifier of a backbone that was trained on ImageNet, and the counter of averaged weights.
 _IGNORED = (r"^aux_", r"^head\.distribution_project\.", r"^backbone\.(conv5|fc)\.", r"^n_averaged$")
+# Of early heads whose classes and distances are one convolution's: what comes of the other is thrown away.
+_IGNORED_IN_SHARED = (r"^head\.gfl_reg\.",)
+_BACKBONES = (shufflenet, efficientnet, repvgg)
 
 
 def recognised(weights: Weights) -> str | None:
-    """Which kind of NanoDet on a ShuffleNetV2 these are, None if neither."""
-    if "backbone.stage2.0.branch2.5.weight" not in weights or "head.gfl_cls.0.weight" not in weights:
+    """Which kind of NanoDet on a backbone that is known these are, None if neither."""
+    if not any(one.recognised(weights) for one in _BACKBONES) or "head.gfl_cls.0.weight" not in weights:
         return None
     if "fpn.reduce_layers.0.conv.weight" in weights:
         return PLUS
@@ -48,20 +53,24 @@ def recognised(weights: Weights) -> str | None:
 
 
 def architecture(weights: Weights, kind: str) -> str:
-    """A readable name, such as "NanoDet-Plus-m 1.0x"; DataError for an unknown width."""
-    channels = 2 * weights.shape("backbone.stage2.0.branch2.5.weight")[0]
-    if channels not in WIDTHS:
-        raise DataError(
-            f"{weights.file}: a ShuffleNetV2 with {channels} channels in stage 2;"
-            f" supported are {', '.join(f'{c} ({w})' for c, w in WIDTHS.items())}"
-        )
-    return f"{'NanoDet-Plus-m' if kind == PLUS else 'NanoDet-m'} {WIDTHS[channels]}"
+    """A readable name, such as "NanoDet-Plus-m 1.0x"; DataError for a backbone of an unknown size."""
+    of, title = _backbone(weights), "NanoDet-Plus" if kind == PLUS else "NanoDet"
+    return f"{title}{'-m' if of is shufflenet else ''} {of.name(weights)}"
 
 
 def class_count(weights: Weights) -> int:
     """How many classes the head tells apart."""
     rows = weights.shape("head.gfl_cls.0.weight")[0]
-    return rows if "head.gfl_reg.0.weight" in weights else rows - 4 * (_reg_max(weights) + 1)
+    return rows - 4 * (_reg_max(weights) + 1) if _is_shared(weights) else rows
+
+
+def _backbone(weights: Weights) -> ModuleType:
+    return next(one for one in _BACKBONES if one.recognised(weights))
+
+
+def _is_shared(weights: Weights) -> bool:
+    """Whether one convolution makes classes and distances: there is no second tower."""
+    return weights.count(r"head\.reg_convs\.0\.(\d+)\.") == 0
 
 
 def build(
@@ -71,7 +80,7 @@ def build(
     height: int,
     kept: Sequence[int] | None = None,
     align: int = ALIGN,
-    config: Config = PUBLISHED,
+    config: Config = NOTHING_SAID,
     overrides: adopt.Overrides = adopt.NONE,
 ) -> tuple[onnx.ModelProto, ImageInput, Head]:
     """The graph for pictures of `width` x `height` and what the board must know of it.
@@ -84,13 +93,16 @@ def build(
         raise UsageError(f"--input-size {width}x{height}: expected multiples of {SIZE_MULTIPLE}, such as 416x416")
     name = architecture(weights, kind)
     graph = Graph()
-    parts = config.activations
-    body, neck, top = (Layers(graph, weights, align, part) for part in (parts.backbone, parts.pyramid, parts.head))
+    of = _backbone(weights)
+    parts = config.activations or of.ACTIVATIONS
+    body = Layers(graph, weights, align, parts.backbone, of.EPSILON)
+    neck, top = (Layers(graph, weights, align, part) for part in (parts.pyramid, parts.head))
     resize = RESIZE[kind] if config.keep_ratio is None else KEEPING_RATIO if config.keep_ratio else "squash"
-    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", config.mean_bgr, config.std_bgr, resize)
+    mean, std = config.mean_bgr or of.MEAN_BGR, config.std_bgr or of.STD_BGR
+    wanted = ImageInput(OWN_INPUT, width, height, "nhwc-uint8", "bgr", mean, std, resize)
     wanted = adopt.prepared(wanted, overrides)
     image = pixels(graph, OWN_INPUT, [1, height, width, 3], UNCHANGED, wanted.mean)
-    features = backbone(body, image, wanted.std)
+    features = of.backbone(body, image, wanted.std)
     levels = _ghost_pan(neck, features) if kind == PLUS else _pan(neck, features)
     strides = tuple(STRIDES[PLUS][: len(levels)])
     cells = cell_counts(width, height, strides)
@@ -100,17 +112,20 @@ def build(
         )
     rows = np.arange(class_count(weights)) if kept is None else np.asarray(kept)
     _head(top, levels, cells, rows)
-    weights.finish(name, _IGNORED)
+    weights.finish(name, _IGNORED + (_IGNORED_IN_SHARED if _is_shared(weights) else ()))
     head = Head(kind, OWN_OUTPUTS, strides, _reg_max(weights), CELL_OFFSET[kind], "logits")
     return graph.model(name), wanted, head
 
 
-def assumed(kind: str) -> str:
+def assumed(weights: Weights, kind: str) -> str:
     """What has to be taken for granted of weights without a configuration."""
-    kept = "not kept" if RESIZE[kind] == "squash" else "kept"
+    of, kept = _backbone(weights), "not kept" if RESIZE[kind] == "squash" else "kept"
+    parts = of.ACTIVATIONS
+    used = parts.head if parts.backbone == parts.head else f"{parts.backbone}, in the head {parts.head}"
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (of.MEAN_BGR, of.STD_BGR))
     return (
-        f"its weights do not tell activations and preparation; assumed as published: LeakyReLU, BGR, NanoDet's mean and"
-        f" std, the aspect ratio {kept}; --config nanodet.yml says otherwise"
+        f"its weights do not tell activations and preparation; assumed as published: {used}, BGR, mean {mean} and std"
+        f" {std}, the aspect ratio {kept}; --config nanodet.yml says otherwise"
     )
 
 
@@ -178,11 +193,11 @@ def _pan(layers: Layers, features: list[Features]) -> list[Features]:
 def _head(layers: Layers, levels: Sequence[Features], cells: Sequence[int], kept: Order) -> None:
     """Both outputs, cells row by row. No sigmoid: a threshold on logits decides the same and costs the board less."""
     classes, sides = class_count(layers.weights), 4 * (_reg_max(layers.weights) + 1)
+    shared = _is_shared(layers.weights)
     of_classes, of_sides = [], []
     for level, x in enumerate(levels):
         feature = _towers(layers, x, f"head.cls_convs.{level}")
         last = f"head.gfl_cls.{level}"
-        shared = f"head.gfl_reg.{level}.weight" not in layers.weights
         outputs = classes + sides if shared else classes
         of_classes.append(layers.pointwise(feature, last, rows=kept, outputs=outputs, name=f"{last}.classes"))
         if shared:
@@ -199,7 +214,10 @@ def _head(layers: Layers, levels: Sequence[Features], cells: Sequence[int], kept
 
 def _towers(layers: Layers, x: Features, name: str) -> Features:
     for i in range(layers.weights.count(rf"{name}\.(\d+)\.")):
-        x = _separable(layers, x, f"{name}.{i}")
+        if f"{name}.{i}.conv.weight" in layers.weights:
+            x = layers.activated(layers.convolution(x, f"{name}.{i}.conv", f"{name}.{i}.bn"))
+        else:
+            x = _separable(layers, x, f"{name}.{i}")
     return x
 
 

@@ -14,7 +14,7 @@ from edge.errors import DataError, UsageError
 from edge.modelpack import Detector, Reid, Source, sha256_of
 from edge.reid import adopt as adopt_reid
 from export import adopted, checkpoint, joint, jointnet, mobilenet, nanodet, onnxfile, osnet, resnet
-from export.config import PUBLISHED, Config
+from export.config import NOTHING_SAID, Config
 from export.crops import PUBLISHED_SIZE
 from export.graph import OPSET
 from export.weights import Weights
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_SIZE = (416, 416)
 SUPPORTED = (
-    "NanoDet-Plus-m and NanoDet-m (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x, the built-in joint network,"
-    " OSNet, OSNet-IBN and OSNet-AIN x0.25, x0.5, x0.75 or x1.0, ResNet-50 of torchreid and fast-reid, and torchreid's"
-    " MobileNetV2"
+    "NanoDet-Plus and NanoDet (v0.x with PAN), both on ShuffleNetV2 0.5x, 1.0x or 1.5x, EfficientNet-Lite or RepVGG"
+    " (A0 to B3), the built-in joint network, OSNet, OSNet-IBN and OSNet-AIN x0.25, x0.5, x0.75 or x1.0, ResNet-50 of"
+    " torchreid and fast-reid, and torchreid's MobileNetV2"
 )
 
 _REID = (osnet, resnet, mobilenet)
@@ -81,7 +81,7 @@ def detector(
     if overrides.family is not None:
         raise UsageError(f"--family {overrides.family}: {path} is a checkpoint, which shows what it is; leave it out")
     weights = Weights(path.name, *checkpoint.read(path))
-    said = config or PUBLISHED
+    said = config or NOTHING_SAID
     size = size or overrides.input_size or weights.meta.input_size or said.input_size or DEFAULT_SIZE
     names = names or overrides.class_names or (None if weights.meta.class_names else said.class_names)
     if config is not None and not nanodet.recognised(weights):
@@ -94,7 +94,7 @@ def detector(
         all_names = _all_names(path, nanodet.class_count(weights), names, weights)
         architecture = nanodet.architecture(weights, kind)
         if config is None and weights.meta.input_size is None:  # none of ours, which are all as published
-            logger.warning("%s: %s", path, nanodet.assumed(kind))
+            logger.warning("%s: %s", path, nanodet.assumed(weights, kind))
         kept = _positions(path, all_names, classes or all_names)
         model, image, head = nanodet.build(weights, kind, *size, kept, config=said, overrides=overrides)
     else:

@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.detect.families.nanodet import NANODET_MEAN_BGR, NANODET_STD_BGR
+from edge.errors import DataError
+from export.config import Activations
 from export.layers import ZERO, Features, Layers, Order, with_zeros
+from export.weights import NORM_EPSILON, Weights
+
+# Of NanoDet's published configurations on it.
+ACTIVATIONS = Activations()
+MEAN_BGR = NANODET_MEAN_BGR
+STD_BGR = NANODET_STD_BGR
+EPSILON = NORM_EPSILON
 
 STAGES = (2, 3, 4)
 WIDTHS = {48: "0.5x", 116: "1.0x", 176: "1.5x"}  # channels of stage 2 -> name of the width
@@ -39,6 +49,22 @@ class Reading(NamedTuple):
     def padding(self) -> int:
         """How many zero channels the reader wants besides, for its kernel's sake."""
         return -len(self.channels) % self.multiple
+
+
+def recognised(weights: Weights) -> bool:
+    """Whether these are tensors of such a backbone."""
+    return "backbone.stage2.0.branch2.5.weight" in weights
+
+
+def name(weights: Weights) -> str:
+    """Its width, such as "1.0x"; DataError for one that is not known."""
+    channels = 2 * weights.shape("backbone.stage2.0.branch2.5.weight")[0]
+    if channels not in WIDTHS:
+        raise DataError(
+            f"{weights.file}: a ShuffleNetV2 with {channels} channels in stage 2;"
+            f" supported are {', '.join(f'{c} ({w})' for c, w in WIDTHS.items())}"
+        )
+    return WIDTHS[channels]
 
 
 def backbone(layers: Layers, image: Features, std: Sequence[float]) -> list[Features]:

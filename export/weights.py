@@ -53,33 +53,42 @@ class Weights:
         return values
 
     def layer(
-        self, name: str, norm: str | None = None, *, inputs: int, outputs: int | None = None, flat: bool = False
+        self,
+        name: str,
+        norm: str | None = None,
+        *,
+        inputs: int,
+        outputs: int | None = None,
+        size: int | None = None,
+        flat: bool = False,
+        epsilon: float = NORM_EPSILON,
     ) -> tuple[Float64s, Float64s]:
-        """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in.
+        """Weight and bias of layer `name`, with the batch norm `norm` behind it folded in; arrays of the caller's own.
 
         Raises DataError unless it is a convolution with an odd kernel, or `flat` a matrix, that reads `inputs` channels
-        and makes `outputs` where that is given.
+        and makes `outputs`, with a kernel of `size` x `size`, where these are given.
         """
         shape = self.shape(f"{name}.weight")
         if len(shape) != (2 if flat else 4) or any(size % 2 == 0 for size in shape[2:]):
             wanted = "[outputs, inputs]" if flat else "[outputs, inputs, height, width] with odd height and width"
             raise DataError(f"{self.file}: {name}.weight: expected shape {wanted}, found {list(shape)}")
-        self._expect(f"{name}.weight", (shape[0] if outputs is None else outputs, inputs, *shape[2:]))
+        kernel = shape[2:] if size is None else (size, size)
+        self._expect(f"{name}.weight", (shape[0] if outputs is None else outputs, inputs, *kernel))
         weight = self.take(f"{name}.weight")
         bias = self._vector(f"{name}.bias", len(weight)) if f"{name}.bias" in self else np.zeros(len(weight))
         if norm is None:
             return weight, bias
-        scale, shift = self.batch_norm(norm, len(weight))
+        scale, shift = self.batch_norm(norm, len(weight), epsilon)
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias * scale + shift
 
-    def batch_norm(self, name: str, channels: int) -> tuple[Float64s, Float64s]:
+    def batch_norm(self, name: str, channels: int, epsilon: float = NORM_EPSILON) -> tuple[Float64s, Float64s]:
         """Factor and shift of the batch norm `name` over so many channels; DataError where they do not fit."""
         factor, shift, mean, variance = (
             self._vector(f"{name}.{part}", channels) for part in ("weight", "bias", "running_mean", "running_var")
         )
         if variance.min() < 0:
             raise DataError(f"{self.file}: {name}.running_var: expected variances >= 0, found {variance.min()}")
-        scale = factor / np.sqrt(variance + NORM_EPSILON)
+        scale = factor / np.sqrt(variance + epsilon)
         return scale, shift - mean * scale
 
     def instance_norm(self, name: str, channels: int) -> tuple[Float64s, Float64s]:

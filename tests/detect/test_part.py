@@ -40,7 +40,7 @@ def test_a_level_that_hardly_moves_says_nothing_and_the_next_one_does(anchors: i
 
 
 def test_scores_that_stay_at_zero_say_nothing() -> None:
-    assert is_followed(1e-4 * shuffled(changes()), SIZE, SIZE, STRIDES) is None
+    assert is_followed(np.float32(1e-4) * shuffled(changes()), SIZE, SIZE, STRIDES) is None
 
 
 def test_an_anchor_that_hardly_moves_says_nothing() -> None:

@@ -69,7 +69,8 @@ def test_what_a_configuration_says(tmp_path: Path) -> None:
 def test_what_it_leaves_out_has_the_defaults_of_the_modules(tmp_path: Path) -> None:
     found = config.read(_written(tmp_path, "model:\n  arch:\n    name: NanoDetPlus\n"))
     assert found == Config(Activations("ReLU", "LeakyReLU", "LeakyReLU"))
-    assert (found.mean_bgr, found.std_bgr) == (NANODET_MEAN_BGR, NANODET_STD_BGR)
+    lite = "model:\n  arch:\n    backbone:\n      name: EfficientNetLite\n"
+    assert config.read(_written(tmp_path, lite)).activations == Activations("ReLU6", "LeakyReLU", "LeakyReLU")
 
 
 @pytest.mark.parametrize(
@@ -112,10 +113,13 @@ def test_a_network_of_another_activation_agrees_with_its_pytorch_twin(activation
 
 
 def test_each_part_has_its_own_activation_and_pictures_are_prepared_as_it_says() -> None:
-    _assert_agrees(Config(Activations("SiLU", "HardSwish", "ReLU6"), (10.0, 20.0, 30.0), (40.0, 50.0, 60.0)))
+    mean, std = (10.0, 20.0, 30.0), (40.0, 50.0, 60.0)
+    _assert_agrees(Config(Activations("SiLU", "HardSwish", "ReLU6"), mean, std), mean, std)
 
 
-def _assert_agrees(said: Config) -> None:
+def _assert_agrees(
+    said: Config, mean: tuple[float, ...] = NANODET_MEAN_BGR, std: tuple[float, ...] = NANODET_STD_BGR
+) -> None:
     torch = pytest.importorskip("torch")
     from export.train.nets import NanoDetPlus
     from tests.export.twins import alive, tensors, with_activation
@@ -134,9 +138,9 @@ def _assert_agrees(said: Config) -> None:
     picture = np.random.default_rng(7).integers(0, 256, (1, 64, 96, 3), np.uint8)
     model, image, _ = nanodet.build(Weights("n.pth", tensors(twin)), "nanodet-plus", 96, 64, config=said)
     with torch.no_grad():
-        expected = twin.logits(torch.from_numpy(normalised(picture, said.mean_bgr, said.std_bgr))).numpy()
+        expected = twin.logits(torch.from_numpy(normalised(picture, mean, std))).numpy()
     found = run(model, image=picture)
-    assert (image.mean, image.std) == (said.mean_bgr, said.std_bgr)
+    assert (image.mean, image.std) == (mean, std)
     assert np.ptp(expected) > 1
     assert np.abs(sigmoid(found["class_logits"]) - sigmoid(expected[..., :3])).max() < 1e-5
     assert np.abs(found["distances"] - expected[..., 3:]).max() < 1e-4

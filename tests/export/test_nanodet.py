@@ -96,7 +96,79 @@ def test_nanodet_v0_agrees_with_its_pytorch_twin(width: str, shared: bool) -> No
     _assert_twin_agrees(NanoDetV0(width, num_classes=5, shared=shared), 5, (96, 160))
 
 
-def _assert_twin_agrees(twin: Any, classes: int, size: tuple[int, int]) -> None:
+def test_layers_for_boxes_that_an_early_head_does_not_use_change_nothing() -> None:
+    """Those of v0.1 have them, though one convolution makes classes and boxes; they are no sign of more classes."""
+    pytest.importorskip("torch")
+    from tests.export.twins import NanoDetV0, tensors
+
+    twin = NanoDetV0("0.5x", num_classes=5, leftover=True)
+    assert nanodet.class_count(Weights("v0.pth", tensors(twin))) == 5
+    _assert_twin_agrees(twin, 5, (96, 160))
+
+
+def test_nanodet_on_efficientnet_lite_agrees_with_its_pytorch_twin() -> None:
+    torch = pytest.importorskip("torch")
+    from tests.export.twins import EfficientNetLite, NanoDetOn, tensors
+
+    twin = NanoDetOn(EfficientNetLite(), torch.nn.ReLU6, full=False)
+    weights = Weights("lite.pth", tensors(twin))
+    assert nanodet.architecture(weights, "nanodet") == "NanoDet EfficientNet-Lite0"
+    assert "assumed as published: ReLU6, BGR, mean 127, 127, 127 and std 128," in nanodet.assumed(weights, "nanodet")
+    _assert_twin_agrees(twin, 5, (96, 160), (127.0,) * 3, (128.0,) * 3)
+
+
+def test_nanodet_on_repvgg_agrees_with_its_pytorch_twin_branches_merged_or_not() -> None:
+    torch = pytest.importorskip("torch")
+    from tests.export.twins import NanoDetOn, RepVgg, tensors
+
+    twin = NanoDetOn(RepVgg(), torch.nn.ReLU, full=True)
+    weights = Weights("vgg.pth", tensors(twin))
+    assert nanodet.architecture(weights, "nanodet") == "NanoDet RepVGG-A0"
+    assert "assumed as published: ReLU, BGR, mean 103.53," in nanodet.assumed(weights, "nanodet")
+    _assert_twin_agrees(twin, 5, (96, 160))
+    model = _built(tensors(twin))
+    assert sum(node.op_type == "Conv" for node in model.graph.node if node.name.startswith("backbone.")) == 1 + 19
+    # As its authors release it: the weights that three branches are merged into.
+    merged = {name: array for name, array in tensors(twin).items() if "rbr_" not in name}
+    parts = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    std = np.reshape(NANODET_STD_BGR, (1, 3, 1, 1))
+    for layer in {name.partition(".rbr_")[0] for name in tensors(twin) if ".rbr_" in name}:
+        first = layer == "backbone.stage0"
+        outputs, inputs = tensors(twin)[f"{layer}.rbr_dense.0.weight"].shape[:2]
+        merged[f"{layer}.rbr_reparam.weight"] = parts[f"{layer}.weight"][:outputs, :inputs] * (std if first else 1)
+        merged[f"{layer}.rbr_reparam.bias"] = parts[f"{layer}.bias"][:outputs]
+    image = _random_image(96, 160)
+    for name, expected in run(model, image=image).items():
+        np.testing.assert_allclose(run(_built(merged), image=image)[name], expected, atol=LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "complaint"),
+    [
+        ("backbone.blocks.6.0._project_conv.weight", (321, 8, 1, 1), r"EfficientNet-Lite of 321 channels .* supported"),
+        ("backbone.stage4.0.rbr_dense.0.weight", (1281, 8, 3, 3), r"RepVGG of 192 and 1281 channels .* are A0, A1"),
+        ("backbone.stage2.0.rbr_1x1.0.weight", (8, 8, 3, 3), r"rbr_1x1.0.weight: expected shape \[8, 8, 1, 1\]"),
+        ("backbone.stage2.0.rbr_dense.0.weight", (8, 4, 3, 3), r"expected shape \[8, 8, 3, 3\], found \[8, 4, 3, 3\]"),
+    ],
+)
+def test_sizes_and_groups_of_backbones_that_are_not_known_are_refused(
+    name: str, shape: tuple[int, ...], complaint: str
+) -> None:
+    torch = pytest.importorskip("torch")
+    from tests.export.twins import EfficientNetLite, NanoDetOn, RepVgg, tensors
+
+    twin = NanoDetOn(EfficientNetLite() if "blocks" in name else RepVgg(), torch.nn.ReLU, full=True)
+    with pytest.raises(DataError, match=complaint):
+        _built({**tensors(twin), name: np.zeros(shape, np.float32)})
+
+
+def _assert_twin_agrees(
+    twin: Any,
+    classes: int,
+    size: tuple[int, int],
+    mean: tuple[float, ...] = NANODET_MEAN_BGR,
+    std: tuple[float, ...] = NANODET_STD_BGR,
+) -> None:
     import torch
 
     from tests.export.twins import alive, tensors
@@ -104,7 +176,7 @@ def _assert_twin_agrees(twin: Any, classes: int, size: tuple[int, int]) -> None:
     twin = alive(twin, seed=1)
     image = _random_image(*size)
     with torch.no_grad():
-        expected = twin.logits(torch.from_numpy(normalised(image, NANODET_MEAN_BGR, NANODET_STD_BGR))).numpy()
+        expected = twin.logits(torch.from_numpy(normalised(image, mean, std))).numpy()
     found = run(_built(tensors(twin), *size), image=image)
     assert np.ptp(expected) > 1  # a network that says nothing would agree with anything
     assert np.abs(sigmoid(found["class_logits"]) - sigmoid(expected[..., :classes])).max() < SCORES
