@@ -198,7 +198,22 @@ def _way(reading: Reading) -> str:
     return ", ".join(parts) + (f"; not shown: {reading.doubt}" if reading.doubt else "")
 
 
+def _are_maps(facts: Facts) -> bool:
+    """Whether all outputs are maps `[1, C, h, w]` of the picture, in several sizes, as heads are without decoding."""
+    picture, shapes = facts.picture, [tensor.shape for tensor in facts.outputs.values()]
+    if picture is None or not shapes or any(len(shape) != 4 for shape in shapes):
+        return False
+    strides = {picture.height / shape[2] for shape in shapes}
+    return len(strides) > 1 and strides == {picture.width / shape[3] for shape in shapes}
+
+
 def _not_understood(path: Path, facts: Facts, overrides: Overrides) -> str:
+    if _are_maps(facts):
+        return (
+            f"{path}: {listed(facts.outputs)}: maps of several levels, before boxes are made of them, and how that is"
+            " done is not in the file; export it with its boxes decoded (MMDeploy and MMYOLO: with its NMS, as dets and"
+            " labels), or name a family of your own: --family module:FAMILY"
+        )
     what = f"a {overrides.family}" if overrides.family else "a detector that is understood"
     known = ", ".join(family.name for family in registry.families())
     names = "" if facts.named is None else f", {facts.named} class names"

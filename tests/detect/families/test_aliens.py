@@ -22,7 +22,10 @@ from tests.detect.families.networks import SIZE, Net
 
 RANDOM = 100
 THREE = ("person", "car", "dog")
-REFUSALS = "not a detector that is understood|say which it is|its task is|without the anchors|but its metadata names"
+REFUSALS = (
+    "not a detector that is understood|say which it is|its task is|without the anchors|but its metadata names"
+    "|before boxes are made of them"
+)
 
 
 def adopted(path: Path) -> str:

@@ -330,6 +330,19 @@ def test_masks_points_and_other_tasks_are_refused(tmp_path: Path) -> None:
         described(networks.yolov8(tmp_path / "a.onnx", task="pose"))
 
 
+def test_maps_of_levels_are_refused_with_how_to_export(tmp_path: Path) -> None:
+    """As MMDeploy writes RTMDet for boards that decode by themselves: class logits and distances of each level."""
+    net = networks.Net()
+    for kind, width in (("cls", 80), ("bbox", 4)):
+        for x, stride in zip(net.features, networks.STRIDES, strict=True):
+            net.add("Identity", [net.conv(x, width, 8)], f"{kind}_{stride}")
+            net.output(f"{kind}_{stride}", [1, width, SIZE // stride, SIZE // stride])
+    path = net.write(tmp_path / "a.onnx")
+    for family in (None, "rtmdet"):
+        with pytest.raises(DataError, match=r"maps of several levels, before boxes are .* export it with its boxes"):
+            described(path, family=family)
+
+
 def test_class_names_that_the_file_does_not_show_must_be_given(tmp_path: Path) -> None:
     path = networks.ssd(tmp_path / "a.onnx")
     with pytest.raises(DataError, match=r"does not show how many classes .* --class-names"):
