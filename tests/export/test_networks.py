@@ -56,7 +56,7 @@ def test_an_unknown_architecture_is_refused_with_what_was_found_and_what_is_supp
         with pytest.raises(DataError) as caught:
             read(path)
         message = str(caught.value)
-        assert "NanoDet-Plus-m" in message
+        assert "NanoDet-Plus and NanoDet" in message
         assert "OSNet, OSNet-IBN and OSNet-AIN x0.25" in message
         assert "found tensors 0.conv.* (1), 1.bn.* (1)" in message
 
