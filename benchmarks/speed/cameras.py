@@ -1,16 +1,14 @@
-"""Saturated cameras on all cores: one network for all of them beside one for each core.
+"""Saturated cameras in one daemon: one detector for all of them beside detectors side by side, in turns.
 
     python -m benchmarks.speed.cameras PACK [--video FILE]
 
-Every camera always has its next picture ready, decoded before. Each way runs in turns; threads are of one process, as
-in the daemon. Rates mean something on an idle machine only; frames a second of CPU time do on a busy one, too.
+The daemon itself, from the looped video to its events, in this process. Rates mean something on an idle machine only;
+frames a second of CPU time do on a busy one, too.
 """
 
 import argparse
 import os
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,26 +17,35 @@ import numpy as np
 
 from benchmarks.data import DATA
 from benchmarks.results import table, write_section
-from edge.chain.chain import Chain
-from edge.chain.detections import Detecting
-from edge.detect.open import open_detector
-from edge.track.tracker import Tracker
-from edge.types import Frame, Image
-from edge.video.open import open_source
+from benchmarks.speed.memory import resident_kb
+from edge.service.build import Networks, open_networks
+from edge.service.daemon import Daemon
+from edge.settings.config import CameraConfig, Config, Model
 
 CAMERAS = 4
-PICTURES = 100
-TURNS, TURN_S = 4, 4.0
-_FRAME_RATE = 30.0
+FRAME_RATE = 50.0  # of each: together more than two cores can take
+TURNS, WARM_UP_S, TURN_S = 4, 1.0, 5.0
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Of one turn: frames a second, frames a second of CPU time, and cores in use."""
+    """Of one turn: frames a second, frames a second of CPU time, cores in use, and how old tracks were, in ms."""
 
     per_s: float
     per_cpu_s: float
     cores: float
+    age_p50_ms: float
+    age_p99_ms: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """A configuration with its networks, open, and the MiB that opening them took."""
+
+    name: str
+    config: Config
+    networks: Networks
+    mib: float
 
 
 def main() -> None:
@@ -50,90 +57,84 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print only")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    body = measured(args.pack, args.rung, pictures(args.video))
+    body = measured(args.pack, args.rung, args.video)
     print(body)
     if not args.dry_run:
         command = "python -m benchmarks.speed.cameras PACK"
         write_section("cameras", "Several saturated cameras", body, command, ("numpy", "numba", "onnxruntime"))
 
 
-def pictures(video: Path) -> list[Image]:
-    """The first pictures of a video."""
-    source, found = open_source(str(video)), []
-    for _ in range(PICTURES):
-        frame = source.read(np.empty((source.size[1], source.size[0], 3), np.uint8))
-        if frame is None:
-            break
-        found.append(frame.image)
-    source.close()
-    return found
-
-
-def measured(pack: Path, rung: str, shown: list[Image]) -> str:
+def measured(pack: Path, rung: str, video: Path) -> str:
     """The table, a row for each way."""
     cores = len(os.sched_getaffinity(0))
-    ways = {
-        "one network, one thread": [_worker(pack, rung, 1, CAMERAS, shown)],
-        f"one network, {cores} threads": [_worker(pack, rung, cores, CAMERAS, shown)],
-        f"{cores} networks, a thread and {CAMERAS // cores} cameras each": [
-            _worker(pack, rung, 1, CAMERAS // cores, shown) for _ in range(cores)
-        ],
-    }
-    rates: dict[str, list[Rate]] = {name: [] for name in ways}
+    before = opened("before", pack, rung, video, 1)  # what a process has once, whatever comes then
+    ways = [opened("one detector, a thread", pack, rung, video, 1)]
+    ways.append(opened(f"{cores} detectors, a thread each", pack, rung, video, None))
+    del before
+    rates: dict[str, list[Rate]] = {way.name: [] for way in ways}
     for _ in range(TURNS):
-        for name, workers in ways.items():
-            rates[name].append(rate(workers))
+        for way in ways:
+            rates[way.name].append(rate(way))
     rows = []
-    for name, found in rates.items():
+    for way in ways:
+        found = rates[way.name]
         best = max(found, key=lambda turn: turn.per_s)
         efficiency = float(np.median([turn.per_cpu_s for turn in found]))
-        rows.append((name, "", f"{best.per_s:.1f}", f"{best.cores:.2f}", f"{efficiency:.1f}"))
-    height, width = shown[0].shape[:2]
-    load = os.getloadavg()[1]
+        ages = f"{best.age_p50_ms:.0f}", f"{best.age_p99_ms:.0f}"
+        rows.append((way.name, f"{best.per_s:.1f}", f"{best.cores:.2f}", f"{efficiency:.1f}", *ages, f"{way.mib:.0f}"))
     return (
-        f"{CAMERAS} cameras of {width}x{height}, {rung}, {cores} cores, decoding left out; best of {TURNS} turns of"
-        f" {TURN_S:g} s, frames a second of CPU time: median. Load of the machine meanwhile {load:.0f}.\n\n"
-        + table(("way", "", "frames a second", "cores in use", "frames a second of CPU time"), rows)
+        f"{CAMERAS} cameras of {video.name}, {FRAME_RATE:g} frames a second each, in one daemon on {cores} cores,"
+        f" {rung}. Best of {TURNS} turns of {TURN_S:g} s, frames a second of CPU time: median. Load of the machine"
+        f" meanwhile {os.getloadavg()[1]:.0f}.\n\n"
+        + table(
+            (
+                "way",
+                "frames a second",
+                "cores in use",
+                "frames a second of CPU time",
+                "age of tracks, p50 ms",
+                "p99",
+                "MiB of the network",
+            ),
+            rows,
+        )
     )
 
 
-def rate(workers: list[Callable[[float], int]]) -> Rate:
-    """One turn of all workers side by side."""
-    counts = [0] * len(workers)
+def opened(name: str, pack: Path, rung: str, video: Path, threads: int | None) -> Way:
+    """The daemon's configuration and networks for so many threads, None: as it chooses by itself."""
+    cameras = tuple(
+        CameraConfig(f"c{number}", str(video), loop=True, frame_rate=FRAME_RATE) for number in range(CAMERAS)
+    )
+    config = Config(model=Model(str(pack), require=rung, threads=threads), camera=cameras)
+    before_kb, _ = resident_kb()
+    networks = open_networks(config)
+    return Way(name, config, networks, (resident_kb()[0] - before_kb) / 1024)
+
+
+def rate(way: Way) -> Rate:
+    """One turn of the daemon."""
+    daemon = Daemon(way.config, networks=way.networks)
+    _run(daemon, WARM_UP_S)
+    before = _tracked(daemon)
     start_s, cpu_s = time.perf_counter(), time.process_time()
-
-    def work(place: int) -> None:
-        counts[place] = workers[place](start_s + TURN_S)
-
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(workers))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _run(daemon, TURN_S)
     took_s, used_s = time.perf_counter() - start_s, time.process_time() - cpu_s
-    return Rate(sum(counts) / took_s, sum(counts) / used_s, used_s / took_s)
+    count = _tracked(daemon) - before
+    ages_ms = [ages for stream in daemon.streams if (ages := stream.throughput.ages_ms(50, 99)) is not None]
+    daemon.close()
+    p50_ms, p99_ms = np.mean(ages_ms, 0) if ages_ms else (float("nan"), float("nan"))
+    return Rate(count / took_s, count / used_s, used_s / took_s, float(p50_ms), float(p99_ms))
 
 
-def _worker(pack: Path, rung: str, threads: int, cameras: int, shown: list[Image]) -> Callable[[float], int]:
-    """A network with its cameras: tracks their pictures in turn until a time, returns how many."""
-    detector = open_detector(pack, require=rung, threads=threads)
-    chains = [Chain(Detecting(detector), Tracker("nanotrack", _FRAME_RATE)) for _ in range(cameras)]
-    numbers = [0] * cameras
+def _run(daemon: Daemon, duration_s: float) -> None:
+    end_s = time.perf_counter() + duration_s
+    while time.perf_counter() < end_s:
+        daemon.cycle()
 
-    def work(end_s: float) -> int:
-        count = 0
-        while time.perf_counter() < end_s:
-            for place, chain in enumerate(chains):
-                numbers[place] += 1
-                number = numbers[place]
-                chain(Frame(shown[number % len(shown)], number, number / _FRAME_RATE))
-                count += 1
-        return count
 
-    for place, chain in enumerate(chains):
-        numbers[place] += 1
-        chain(Frame(shown[0], numbers[place], numbers[place] / _FRAME_RATE))
-    return work
+def _tracked(daemon: Daemon) -> int:
+    return sum(stream.tracked for stream in daemon.streams)
 
 
 if __name__ == "__main__":

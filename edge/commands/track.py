@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
             recorded = read_detections(args.detections) if args.detections else None
             source = stack.enter_context(contextlib.closing(_source(args, recorded)))
             chain = _chain(args, source, recorded, spans)
+            _leave_out_pictures(args, source)
             outputs = stack.enter_context(contextlib.closing(_outputs(args, source, chain, spans)))
             in_use = chain.workers * chain.detect_every + 1
             ahead = Newest(source, spans, _shown(args)) if source.is_live else Ahead(source, spans, in_use)
@@ -141,6 +142,15 @@ def run(args: argparse.Namespace) -> int:
         if chain is not None and chain.reid is not None:
             report.write(chain.reid.counter.text() + "\n")
     return stop.exit_code
+
+
+def _leave_out_pictures(args: argparse.Namespace, source: Source) -> None:
+    """Spare the pixels of frames that are neither detected on nor shown."""
+    from edge.chain.interval import DetectInterval
+    from edge.video.file import VideoFile
+
+    if args.detect_every not in (1, "auto") and not (args.save or args.show) and isinstance(source, VideoFile):
+        source.look_at(DetectInterval(args.detect_every).is_due)  # which says the same as the chain's own
 
 
 def _log_little() -> None:

@@ -1,7 +1,9 @@
 """Frames of a video file, decoded by FFmpeg inside OpenCV, with the time stamps of the container."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from edge.errors import DataError, NotFoundError
 from edge.types import Frame, Image
@@ -46,20 +48,36 @@ class VideoFile:
         self._promised_s = 0.0 if name or rate <= 0 else promised_s(Path(address), count / rate)
         shown = min(count, round(self._promised_s * self._rate)) if self._promised_s else count
         self.frame_count = shown if shown > 0 else None
+        self._is_looked_at: Callable[[float], bool] | None = None
         self._number = 0
         self._stamp_s = -1.0  # the container's own time of the newest frame, from the first one's on
 
+    def look_at(self, wanted: Callable[[float], bool]) -> None:
+        """Leave out the pictures, black without memory, of frames at whose time `wanted` is false; asked once for each.
+
+        They are decoded nevertheless, since others are made of them, but not turned into BGR pixels.
+        """
+        self._is_looked_at = wanted
+
     def read(self, buffer: Image | None) -> Frame | None:
         """The next frame, decoded into `buffer`; None after the last. See `Source.read`."""
-        read, image = self._capture.read(buffer)
-        if not read:
+        if not self._capture.grab():
             self._check_complete()
             return None
-        self._number += 1
         stamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
         # Where time stamps do not advance, a frame is one nominal frame after the previous.
-        self._stamp_s = stamp_s if stamp_s > self._stamp_s else self._stamp_s + 1 / self._rate
-        return Frame(image, self._number, (self._number - 1) / self.frame_rate if self._own_clock else self._stamp_s)
+        stamp_s = stamp_s if stamp_s > self._stamp_s else self._stamp_s + 1 / self._rate
+        time_s = self._number / self.frame_rate if self._own_clock else stamp_s
+        if self._is_looked_at is None or self._is_looked_at(time_s):
+            read, image = self._capture.retrieve(buffer)
+            if not read:
+                self._check_complete()
+                return None
+        else:
+            width, height = self.size
+            image = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
+        self._number, self._stamp_s = self._number + 1, stamp_s
+        return Frame(image, self._number, time_s)
 
     def close(self) -> None:
         """Release the file."""

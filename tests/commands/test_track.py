@@ -138,6 +138,11 @@ def test_detect_every_tracks_all_frames_and_detects_in_some(
     arguments = ["--path", tiny_video, "--model", tiny_pack, "--mot", tmp_path / "o.txt", "--detect-every", 3]
     assert main(["track", *map(str, arguments)]) == 0
     assert set(read_tracks(tmp_path / "o.txt").frames) == set(range(1, 31))
+    # Without --save the pictures in between are left out, which makes no difference to the tracks.
+    assert (
+        main(["track", *map(str, arguments), "--mot", str(tmp_path / "p.txt"), "--save", str(tmp_path / "p.mp4")]) == 0
+    )
+    assert (tmp_path / "p.txt").read_bytes() == (tmp_path / "o.txt").read_bytes()
     capsys.readouterr()
     assert "--detect-every 0: expected a number from 1" in fails(capsys, 64, *arguments[:-1], 0)
     assert "use preset default" in fails(

@@ -42,6 +42,21 @@ def test_pictures_are_decoded_into_the_given_buffer(tiny_video: Path) -> None:
     assert buffer.max() > 200
 
 
+def test_frames_that_nobody_looks_at_have_no_picture(tiny_video: Path) -> None:
+    whole, video, asked = read_all(VideoFile(tiny_video)), VideoFile(tiny_video), list[float]()
+
+    def every_third(time_s: float) -> bool:
+        asked.append(time_s)
+        return len(asked) % 3 == 1
+
+    video.look_at(every_third)
+    frames = read_all(video)
+    assert asked == [frame.time_s for frame in whole]
+    for number, (frame, other) in enumerate(zip(frames, whole, strict=True)):
+        assert (frame.number, frame.time_s, frame.image.shape) == (other.number, other.time_s, other.image.shape)
+        assert np.array_equal(frame.image, other.image if number % 3 == 0 else np.zeros_like(other.image))
+
+
 def test_a_given_frame_rate_replaces_the_times(tiny_video: Path) -> None:
     frames = read_all(VideoFile(tiny_video, 5.0))
     assert [frame.time_s for frame in frames[:3]] == [0.0, 0.2, 0.4]
@@ -59,10 +74,11 @@ class Script:
     def __init__(self, times_ms: list[float]) -> None:
         self.times_ms, self.count = times_ms, 0
 
-    def read(self, buffer: np.ndarray) -> tuple[bool, np.ndarray | None]:
-        if self.count == len(self.times_ms):
-            return False, None
+    def grab(self) -> bool:
         self.count += 1
+        return self.count <= len(self.times_ms)
+
+    def retrieve(self, buffer: np.ndarray) -> tuple[bool, np.ndarray]:
         return True, np.zeros((128, 128, 3), np.uint8)
 
     def get(self, key: int) -> float:

@@ -70,3 +70,8 @@ def test_shares_are_told_beside_the_ceiling() -> None:
     assert "| convolution 1x1 | 1 | 2.00 | 50% | 200 | 100 | 50% |" in told
     assert "| Concat | 1 | 2.00 | 50% |  |  |  |" in told
     assert "would take 1.00 ms, 25% of that" in told
+    assert "as it is: 3.00 ms." in told
+    assert "published" not in told
+    spent = [Spent("convolution 1x1", 2.0, 200_000_000), Spent("convolution 3x3, depthwise", 1.0, 20_000_000)]
+    told = operators.text("an engine", spent, 200.0, published_ms=6.0)
+    assert "as it is: 2.00 ms. The published file takes 6.00 ms in float32, 2.00 times as long, and 3.00" in told
