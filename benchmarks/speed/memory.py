@@ -1,4 +1,4 @@
-"""What the memory of one camera is made of, step by step, and how long the first result takes.
+"""What the memory and the start of one camera are made of, step by step, and how long the first result takes.
 
     python -m benchmarks.speed.memory PACK [--video FILE]
 
@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--steps-of", metavar="RUNG", help=argparse.SUPPRESS)  # the child's side
     args = parser.parse_args()
     if args.steps_of:
-        for name, resident, own in steps(args.pack, args.video, args.steps_of):
-            print(json.dumps([name, resident, own]), flush=True)
+        for step in steps(args.pack, args.video, args.steps_of):
+            print(json.dumps(step), flush=True)
         return
     body = "\n".join([memory(args.pack, args.video), starts(args.pack, args.video)])
     print(body)
@@ -52,49 +52,49 @@ def main() -> None:
         )
 
 
-def steps(pack: Path, video: Path, rung: str) -> Iterator[tuple[str, int, int]]:
-    """Name of what was done last, and resident kB after it: all, and those that are no pages of files."""
-    yield "Python", *resident_kb()
+def steps(pack: Path, video: Path, rung: str) -> Iterator[tuple[str, int, int, int]]:
+    """Name of what was done last, and after it resident kB, all and those that are no pages of files, and CPU ms."""
+    yield "Python", *used()
     import numpy as np
 
-    yield "NumPy", *resident_kb()
+    yield "NumPy", *used()
     import cv2
 
     cv2.setNumThreads(1)
-    yield "OpenCV", *resident_kb()
+    yield "OpenCV", *used()
     import numba  # noqa: F401
 
-    yield "Numba with LLVM", *resident_kb()
+    yield "Numba with LLVM", *used()
     if rung.startswith("onnxruntime"):
         import onnxruntime  # noqa: F401
     else:
         import openvino  # noqa: F401
-    yield rung.partition("-")[0], *resident_kb()
+    yield rung.partition("-")[0], *used()
     with contextlib.suppress(ImportError):
         import scipy.linalg.cython_blas  # noqa: F401
 
-        yield "SciPy, which Numba loads where it is installed", *resident_kb()
+        yield "SciPy, which Numba loads where it is installed", *used()
     import edge.track.tracker  # noqa: F401
 
-    yield "the compiled kernels of the tracker", *resident_kb()
+    yield "the compiled kernels of the tracker", *used()
     from edge.chain.pipeline import Pipeline
     from edge.video.open import open_source
 
-    yield "the rest of this package", *resident_kb()
+    yield "the rest of this package", *used()
     source = open_source(str(video))
     buffer = np.empty((source.size[1], source.size[0], 3), np.uint8)
     frame = source.read(buffer)
-    yield "the video opened, one frame", *resident_kb()
+    yield "the video opened, one frame", *used()
     pipeline = Pipeline(pack, require=rung, frame_rate=source.frame_rate)
-    yield "the network opened", *resident_kb()
+    yield "the network opened", *used()
     assert frame is not None
     pipeline(frame)
-    yield "one frame tracked", *resident_kb()
+    yield "one frame tracked", *used()
     for _ in range(FRAMES):
         frame = source.read(buffer)
         if frame is not None:
             pipeline(frame)
-    yield f"{FRAMES} frames more", *resident_kb()
+    yield f"{FRAMES} frames more", *used()
 
 
 def resident_kb() -> tuple[int, int]:
@@ -104,6 +104,11 @@ def resident_kb() -> tuple[int, int]:
         name, _, value = line.partition(":")
         fields[name] = int(value.split()[0])
     return fields["Rss"], fields["Anonymous"]
+
+
+def used() -> tuple[int, int, int]:
+    """Resident kB of this process as `resident_kb`, and the milliseconds of CPU time that it took."""
+    return *resident_kb(), round(1000 * time.process_time())
 
 
 def memory(pack: Path, video: Path) -> str:
@@ -125,12 +130,13 @@ def memory(pack: Path, video: Path) -> str:
         if done.returncode:
             print(f"{rung}: {done.stderr.strip().splitlines()[-1:]}")
             continue
-        before = (0, 0)
+        before = (0, 0, 0)
         for name, *after in map(json.loads, done.stdout.splitlines()):
-            added = [(b - a) / _MIB for a, b in zip(before, after, strict=True)]
-            rows.append((rung, name, *(f"{mib:.0f}" for mib in (*added, after[0] / _MIB))))
-            before = (after[0], after[1])
-    return table(("rung", "step", "MiB more", "of it its own", "MiB resident"), rows)
+            resident, own, cpu_ms = (b - a for a, b in zip(before, after, strict=True))
+            figures = resident / _MIB, own / _MIB, after[0] / _MIB, cpu_ms
+            rows.append((rung, name, *(f"{figure:.0f}" for figure in figures)))
+            before = (after[0], after[1], after[2])
+    return table(("rung", "step", "MiB more", "of it its own", "MiB resident", "CPU ms"), rows)
 
 
 def starts(pack: Path, video: Path) -> str:
