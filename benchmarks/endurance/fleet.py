@@ -210,7 +210,7 @@ def run(site: Site, walkers: Walkers, minutes: float, *, kill: bool, seed: int) 
         "without identity": sum(key not in first for key in said_s),
         "doubled": sum(len(times) > 1 for times in first.values()),
         "tracklets": len(said_s),
-        "followed %": 100 * followed(site.heard, walkers),
+        **identities(site.heard, walkers),
         "p50 ms": 1e3 * float(np.quantile(waits_s, 0.5)),
         "p99 ms": 1e3 * float(np.quantile(waits_s, 0.99)),
         "MiB first": samples[0],
@@ -230,8 +230,8 @@ def firsts(heard: list[tuple[float, dict[str, Any]]]) -> dict[tuple[str, str, in
     return first
 
 
-def followed(heard: list[tuple[float, dict[str, Any]]], walkers: Walkers) -> float:
-    """Of the times that somebody came to a further camera, the share at which the identity stayed the same."""
+def identities(heard: list[tuple[float, dict[str, Any]]], walkers: Walkers) -> dict[str, float]:
+    """How many people came, how many identities they have, and how often they kept theirs at a further camera."""
     people: dict[int, dict[int, int]] = {}
     for _, event in list(heard):
         person, visit = walkers.visit_of(event["id"])
@@ -241,7 +241,11 @@ def followed(heard: list[tuple[float, dict[str, Any]]], walkers: Walkers) -> flo
         for visits in people.values()
         for before, after in pairwise([visits[visit] for visit in sorted(visits)])
     ]
-    return sum(steps) / max(1, len(steps))
+    return {
+        "people": len(people),
+        "identities": len({identity for visits in people.values() for identity in visits.values()}),
+        "kept %": 100 * sum(steps) / max(1, len(steps)),
+    }
 
 
 def main() -> None:

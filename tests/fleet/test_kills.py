@@ -26,3 +26,5 @@ def test_nothing_is_lost_or_doubled_while_parts_are_killed(tmp_path: Path) -> No
     assert found["events"] > 100
     assert (found["lost"], found["doubled"], found["without identity"]) == (0, 0, 0)
     assert min(found[f"{part} killed"] for part in ("broker", "fleet", "board")) >= 1
+    assert found["kept %"] >= 95
+    assert found["identities"] >= 0.9 * found["people"]
