@@ -1,8 +1,12 @@
-"""Files from elsewhere, opened without trusting them: a named pipe would block for ever, a device never ends."""
+"""Files from elsewhere, opened without trusting them: a named pipe would block for ever, a device never ends.
+
+And folders, tried before they are needed.
+"""
 
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +46,18 @@ def read_file(path: Path | str, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes:,} bytes", str(path))
     return content
+
+
+def takes_files(folder: Path) -> bool:
+    """Whether this process can make files in `folder`, a full disk or not; tried with one that has no name and is gone.
+
+    Permissions alone do not tell: root may write everywhere, and yet nothing can be made in /proc.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def native_name(path: Path | str) -> str:

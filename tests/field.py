@@ -5,6 +5,7 @@ import pytest
 from benchmarks.field import (
     FFMPEG,
     MOSQUITTO,
+    OPENSSL,
     PATIENCE_S,
     SYSTEM_PYTHON,
     Broker,
@@ -14,12 +15,14 @@ from benchmarks.field import (
     SmallDisk,
     free_port,
     has_gstreamer,
+    make_certificate,
     wait_for,
 )
 
 __all__ = [
     "FFMPEG",
     "MOSQUITTO",
+    "OPENSSL",
     "PATIENCE_S",
     "SYSTEM_PYTHON",
     "Broker",
@@ -29,6 +32,7 @@ __all__ = [
     "SmallDisk",
     "free_port",
     "has_gstreamer",
+    "make_certificate",
     "needs_ffmpeg",
     "needs_mosquitto",
     "wait_for",

@@ -1,16 +1,18 @@
 """What the evidence of a soak says: every promise with what was expected and what was found."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.accuracy.kept import Crossing, Kept
 from benchmarks.accuracy.witnesses import Account, Sign
 from benchmarks.endurance.faults import Outcome
 from benchmarks.endurance.site import CAMERAS
+from edge.service.pictures import LONGEST_CLIP_S
 
 Values = npt.NDArray[np.float64]
 
@@ -46,11 +48,15 @@ class Evidence:
     last_status: str = ""
     pictures: int = 0
     heaps: str = "as many as glibc makes"
+    kept: Kept = field(default_factory=Kept)
 
-    def windows(self, *victims: str) -> list[tuple[float, float]]:
-        """Between which capture times a fault of one of those took its toll; one that never ended lasts to the end."""
+    def windows(self, *victims: str, before_s: float = 0.0) -> list[tuple[float, float]]:
+        """Between which capture times a fault of one of those took its toll; one that never ended lasts to the end.
+
+        It is also felt by what takes `before_s`.
+        """
         return [
-            (each.began_s - self._way_s(each.began_s) - MARGIN_S, (each.over_s or self.ended_s) + MARGIN_S)
+            (each.began_s - self._way_s(each.began_s) - MARGIN_S - before_s, (each.over_s or self.ended_s) + MARGIN_S)
             for each in self.outcomes
             if each.victim in victims
         ]
@@ -72,7 +78,7 @@ class Check:
 
 def checks(evidence: Evidence) -> list[Check]:
     """Every promise."""
-    return [*_vital(evidence), *_outputs(evidence), *_identities(evidence), *_course(evidence)]
+    return [*_vital(evidence), *_outputs(evidence), *_identities(evidence), *_history(evidence), *_course(evidence)]
 
 
 def slope(times: Values, values: Values) -> float:
@@ -204,6 +210,51 @@ def _identities(evidence: Evidence) -> list[Check]:
             "1 run each",
             f"{len(runs)} runs of {len(set(runs))} cameras",
             len(runs) == len(set(runs)),
+        ),
+    ]
+
+
+def _history(evidence: Evidence) -> list[Check]:
+    kept = evidence.kept
+    accounts = (*evidence.written.items(), *evidence.heard.items())
+    crossings = {(a.camera, run, *crossing): total for run, a in accounts for crossing, total in a.crossings.items()}
+    seen: Counter[Crossing] = Counter((camera, line, way) for camera, _, line, way, *_ in crossings)
+    told = dict.fromkeys(seen, 0)
+    for (camera, _, line, way, *_), total in crossings.items():
+        told[camera, line, way] = max(told[camera, line, way], total)
+    named = {name: at_s for _, account in accounts for name, at_s in account.named.items()}
+    written = {name for _, account in accounts for name in account.told}
+    lost = [at_s for name, at_s in named.items() if name not in written]
+    return [
+        Check(
+            "the history's database is sound",
+            "ok",
+            f"{kept.soundness}, {sum(kept.totals.values())} crossings",
+            kept.soundness == "ok",
+        ),
+        Check(
+            "the history has every crossing once, by minutes and in all",
+            f"{sum(seen.values())}, as JSON lines and MQTT together",
+            f"{sum(kept.by_minute.values())} and {sum(kept.totals.values())}",
+            kept.by_minute == kept.totals == seen,
+        ),
+        Check(
+            "the counts in events go on through reloads",
+            "the last is that of the history",
+            "so" if told == dict(kept.totals) else "not so",
+            told == dict(kept.totals),
+        ),
+        _lost(
+            "no snapshot or clip that an event names is lost except while the disk is full",
+            lost,
+            evidence.windows("jsonl", before_s=LONGEST_CLIP_S),
+        ),
+        Check(
+            "every picture on the disk is whole and was told of, and nothing else is there",
+            "0 others",
+            f"{len(kept.broken) + len(kept.pictures - written) + len(kept.rest)} of {len(kept.pictures)}"
+            f" ({len(written)} were written)",
+            not kept.broken and kept.pictures <= written and not kept.rest,
         ),
     ]
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 import threading
 import time
 import urllib.request
@@ -20,7 +21,9 @@ Line = dict[str, Any]
 class Account:
     """What one witness saw of one run of a camera: times by the numbers of frames, and by those of identities.
 
-    `repeated` counts events that came more than once.
+    `repeated` counts events that came more than once. `crossings` are (line, direction, identity, time) with the line's
+    total in that direction; `named` are the files that events promise, with the time of the first promise, `told` those
+    of which was told that they were written.
     """
 
     camera: str
@@ -30,6 +33,9 @@ class Account:
     ended_s: dict[int, float] = field(default_factory=dict)
     is_in_order: bool = True
     repeated: int = 0
+    crossings: dict[tuple[str, str, int, float], int] = field(default_factory=dict)
+    named: dict[str, float] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
 
     def note(self, line: Line) -> None:
         """A frame or an event of this run."""
@@ -38,10 +44,25 @@ class Account:
             self.is_in_order &= line["frame"] > next(reversed(self.frames_s), 0)
             self.frames_s[line["frame"]] = at_s
             self.shown |= {track["id"] for track in line["tracks"]}
+            for track in line["tracks"]:
+                self._note_files(track, at_s)
         elif line["event"] in ("new", "end"):
             times_s = self.born_s if line["event"] == "new" else self.ended_s
             self.repeated += line["id"] in times_s
             times_s[line["id"]] = at_s
+        elif line["event"] == "line":
+            crossing = line["line"], line["direction"], line["id"], at_s
+            self.repeated += crossing in self.crossings
+            self.crossings[crossing] = line[line["direction"]]
+        elif line["event"] == "file":
+            self.told.add(line["file"])
+        if "event" in line:
+            self._note_files(line, at_s)
+
+    def _note_files(self, what: Line, at_s: float) -> None:
+        for kind in ("snapshot", "clip"):
+            if kind in what:
+                self.named.setdefault(what[kind], at_s)
 
 
 class Reader:
@@ -149,17 +170,27 @@ def sign_of(pid: int) -> Sign:
     return Sign(time.monotonic(), rss_kib / 1024, threads, len(os.listdir(f"/proc/{pid}/fd")), cpu_s)
 
 
-def get(port: int, path: str, timeout_s: float = 5.0) -> str:
-    """What the daemon's web server has at `path`. Raises OSError."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout_s) as response:
-            text: str = response.read().decode()
-            return text
-    except http.client.HTTPException as error:  # half an answer
-        raise OSError(str(error)) from error
+class Pages:
+    """The daemon's pages at `address`; `certificate` is the server's own."""
 
+    def __init__(self, address: str, certificate: Path):
+        self.address = address
+        self.context = ssl.create_default_context(cafile=str(certificate))
 
-def metrics(port: int) -> dict[str, float]:
-    """All metrics by their names with labels. Raises OSError."""
-    rows = (row.rpartition(" ") for row in get(port, "/metrics").splitlines() if not row.startswith("#"))
-    return {name: float(value) for name, _, value in rows}
+    def open(self, path: str, timeout_s: float = 5.0) -> Any:
+        """The answer to a request, to be read and closed. Raises OSError."""
+        return urllib.request.urlopen(self.address + path, timeout=timeout_s, context=self.context)
+
+    def get(self, path: str, timeout_s: float = 5.0) -> str:
+        """What there is at `path`. Raises OSError."""
+        try:
+            with self.open(path, timeout_s) as response:
+                text: str = response.read().decode()
+                return text
+        except http.client.HTTPException as error:  # half an answer
+            raise OSError(str(error)) from error
+
+    def metrics(self) -> dict[str, float]:
+        """All metrics by their names with labels. Raises OSError."""
+        rows = (row.rpartition(" ") for row in self.get("/metrics").splitlines() if not row.startswith("#"))
+        return {name: float(value) for name, _, value in rows}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from benchmarks.accuracy.witnesses import get
 from benchmarks.endurance.site import SIZES, Site
 
 # After so long a fault that was lifted counts as not recovered from: the longest pause of a camera that is connected
@@ -98,6 +97,24 @@ class BrokerKilled:
         return any(at_s > lifted_s and status == "online" for at_s, status in site.listener.statuses[-3:])
 
 
+class BrokerPaused(BrokerKilled):
+    """The broker says nothing any more and does not hang up."""
+
+    name = "MQTT broker hangs"
+
+    def begin(self, site: Site, random: Random) -> None:
+        """See `Fault`."""
+        site.broker.process.send_signal(signal.SIGSTOP)
+
+    def lift(self, site: Site, random: Random) -> None:
+        """See `Fault`."""
+        site.broker.process.send_signal(signal.SIGCONT)
+
+    def is_over(self, site: Site, lifted_s: float) -> bool:
+        """See `Fault`."""
+        return site.listener.newest_s["lobby"] > lifted_s
+
+
 class DiskFull:
     """The disk is full to the last byte."""
 
@@ -165,7 +182,7 @@ class BadReload(Reload):
 
 class RudeClients:
     """Clients of the web server that say half of what they want, or never read what they get, in greater number than
-    it has places."""
+    it has places: half of them over TLS, the others do not even begin it."""
 
     name, victim, hold_s = "rude web clients", "web", (8.0, 15.0)
     _requests = (
@@ -175,15 +192,20 @@ class RudeClients:
         b"GET / HTTP/1.1\r\nX: " + bytes(100_000),
         b"",
     )
+    _number = 80
 
     def begin(self, site: Site, random: Random) -> None:
         """See `Fault`."""
         self._sockets: list[socket.socket] = []
-        for number in range(40):
+        port = int(site.pages.address.rpartition(":")[2])
+        for number in range(self._number):
             with suppress(OSError):  # refused or hung up on: as it should be
-                client = socket.create_connection(("127.0.0.1", site.web_port), timeout=1)
+                client = socket.create_connection(("127.0.0.1", port), timeout=1)
                 self._sockets.append(client)
-                client.sendall(self._requests[number % len(self._requests)])
+                if number % 2:
+                    client = site.pages.context.wrap_socket(client, server_hostname="127.0.0.1")
+                    self._sockets[-1] = client
+                client.sendall(self._requests[number // 2 % len(self._requests)])
 
     def lift(self, site: Site, random: Random) -> None:
         """See `Fault`."""
@@ -193,13 +215,22 @@ class RudeClients:
     def is_over(self, site: Site, lifted_s: float) -> bool:
         """See `Fault`."""
         with suppress(OSError):
-            return '"running"' in get(site.web_port, "/healthz", 1.0)
+            return '"running"' in site.pages.get("/healthz", 1.0)
         return False
 
 
 def all_faults() -> list[Fault]:
     """One of each kind."""
-    return [CameraKilled(), CameraPaused(), BrokerKilled(), DiskFull(), Reload(), BadReload(), RudeClients()]
+    return [
+        CameraKilled(),
+        CameraPaused(),
+        BrokerKilled(),
+        BrokerPaused(),
+        DiskFull(),
+        Reload(),
+        BadReload(),
+        RudeClients(),
+    ]
 
 
 def befall(site: Site, faults: Sequence[Fault], random: Random, until_s: float) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""A site to serve: four cameras, a broker, a small disk and a daemon, all real and on this machine."""
+"""A site to serve: four cameras, a broker, a small disk, a daemon with all outputs, all real and on this machine."""
 
 import json
 import os
@@ -8,13 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.witnesses import Listener
-from benchmarks.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_port
+from benchmarks.accuracy.witnesses import Listener, Pages
+from benchmarks.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_port, make_certificate
 
 # The built-in network at a quarter of its pixels: the soak shall keep less than one core busy.
 INPUT_SIZE = "320x192"
-FPS = 4
-DISK_MIB = 16
+FPS = 3
+DISK_MIB = 24
+PICTURES_MIB = 3  # of snapshots, and of clips: so few that both are removed again and again
 # What edge/deploy/nanotrack.service says of memory.
 UNIT_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 CAMERAS = ("lobby", "street", "door", "yard")
@@ -24,7 +25,9 @@ _STREET_JPEGS = 240
 _BROKER = ("allow_anonymous true", "user root", "persistence true", "max_queued_messages 0")
 # As the unit allows: the first start of all compiles the kernels.
 _START_S = 300.0
-_ZONE = {"name": "till", "points": [[0.2, 0.4], [0.8, 0.4], [0.8, 1.0], [0.2, 1.0]]}
+_ZONE = {"name": "till", "points": [[0.2, 0.4], [0.8, 0.4], [0.8, 1.0], [0.2, 1.0]], "stay_s": 3.0}
+_LINE = {"name": "gate", "points": [[0.5, 0.2], [0.5, 1.0]]}
+_AREAS = ("zone", "line")
 
 
 def make_pack(folder: Path, input_size: str) -> Path:
@@ -39,9 +42,8 @@ def write_config(path: Path, cameras: list[dict[str, Any]], **sections: dict[str
     """A configuration of those cameras and sections."""
     blocks = [_block(f"[{name}]", values) for name, values in sections.items()]
     for camera in cameras:
-        zones = camera.get("zone", [])
-        blocks.append(_block("[[camera]]", {key: value for key, value in camera.items() if key != "zone"}))
-        blocks += [_block("[[camera.zone]]", zone) for zone in zones]
+        blocks.append(_block("[[camera]]", {key: value for key, value in camera.items() if key not in _AREAS}))
+        blocks += [_block(f"[[camera.{kind}]]", area) for kind in _AREAS for area in camera.get(kind, [])]
     # In one go, since a daemon may read it at any time.
     fresh = path.with_suffix(".fresh")
     fresh.write_text("\n".join(blocks))
@@ -59,12 +61,14 @@ class Site:
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder
         self.config = folder / "nanotrack.toml"
-        self.web_port = free_port()
+        self._web_port = free_port()
+        self.certificate, self._key = make_certificate(folder)
+        self.pages = Pages(f"https://127.0.0.1:{self._web_port}", self.certificate)
         self._pack = make_pack(folder, INPUT_SIZE)
         with ExitStack() as opened:
             self.disk = SmallDisk(folder / "disk", DISK_MIB)
+            self.pictures, self.history = self.disk.folder / "pictures", self.disk.folder / "history.db"
             opened.callback(self.disk.close)
             jpegs = self._film(folder / "street")
             self.cameras = {name: RtspCamera(jpegs, str(FPS)) for name in ("door", "yard")}
@@ -92,8 +96,12 @@ class Site:
             {"name": "street", "source": f"demo://?people=4&size={SIZES[1]}&fps={FPS}&seed=2"},
             *[dict[str, object](name=name, source=camera.address) for name, camera in self.cameras.items()],
         ]
+        for camera in cameras:
+            camera["line"] = [_LINE]
+        cameras[0]["zone"] = [_ZONE]
         if is_changed:
             cameras[1]["zone"] = [_ZONE]
+        pictures = {"folder": str(self.pictures), "max_mib": PICTURES_MIB, "free_mib": 0}
         write_config(
             self.config,
             cameras,
@@ -105,7 +113,10 @@ class Site:
                 "free_mib": 0,  # the floor would keep the disk from ever being really full
             },
             mqtt={"host": "127.0.0.1", "port": self.broker.port, "update_s": 2.0, "home_assistant": True},
-            web={"port": self.web_port},
+            history={"path": str(self.history)},
+            snapshots={**pictures, "on": ["line", "stay"], "longest_px": 640},
+            clips={**pictures, "on": ["stay"], "before_s": 1.0, "after_s": 2.0},
+            web={"port": self._web_port, "certificate": str(self.certificate), "key": str(self._key)},
         )
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+OPENSSL = shutil.which("openssl")
 # GStreamer's bindings come from the distribution and belong to its own Python.
 SYSTEM_PYTHON = "/usr/bin/python3"
 _RTSP_SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -66,6 +67,16 @@ def has_gstreamer() -> bool:
         Path(SYSTEM_PYTHON).exists()
         and not subprocess.run([SYSTEM_PYTHON, "-c", _PROBE], capture_output=True).returncode
     )
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key in `folder`."""
+    certificate, key = folder / "web.pem", folder / "web.key"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    names = ["-subj", "/CN=board", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*make, *files, *names], check=True, capture_output=True)
+    return certificate, key
 
 
 class Broker:

@@ -100,9 +100,15 @@ def _leave() -> None:
 
 
 def _reload(daemon: "Daemon", path: Path) -> None:
+    from edge.service.check import look
     from edge.settings import config
 
     try:
-        daemon.reload(config.load(path))
+        reading = config.read(path)
+        found = look(reading, daemon.config)
+        if reading.value is None or found.mistakes:
+            logger.error("the old configuration stays in use: %s", reading.listed(found.mistakes))
+        else:
+            daemon.reload(reading.value)
     except NanoTrackError as error:
         logger.error("%s: the old configuration stays in use: %s", path, error)

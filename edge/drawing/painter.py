@@ -2,7 +2,8 @@
 
 import colorsys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from edge.errors import InputError
 from edge.types import Image, Tracks
 
 Colour = tuple[int, int, int]
+NO_SPEEDS: Mapping[int, float] = MappingProxyType({})
 Underpaint = Callable[[Image, Tracks], None]  # draws onto a picture before its tracks are drawn
 
 TRAIL_S = 2.0
@@ -42,8 +44,11 @@ class Painter:
         self._trail_length = max(2, round(TRAIL_S * frame_rate))
         self._trails: dict[int, deque[tuple[float, float]]] = {}
 
-    def paint(self, canvas: Image, tracks: Tracks) -> None:
-        """Draw the tracks of the next frame onto `canvas` (uint8 `[H, W, 3]`, BGR), in place."""
+    def paint(self, canvas: Image, tracks: Tracks, speeds_mps: Mapping[int, float] = NO_SPEEDS) -> None:
+        """Draw the tracks of the next frame onto `canvas` (uint8 `[H, W, 3]`, BGR), in place.
+
+        Labels tell the `speeds_mps` (metres a second) of the identities in it.
+        """
         unit = max(1.0, min(canvas.shape[:2]) / 400)
         self._extend(tracks)
         for id_, trail in self._trails.items():
@@ -52,7 +57,7 @@ class Painter:
         for row in np.argsort(tracks.boxes_xyxy[:, 3], kind="stable").tolist():
             box, colour = tracks.boxes_xyxy[row].tolist(), colour_of(int(tracks.ids[row]))
             _box(canvas, box, colour, unit, predicted=bool(tracks.detection_index[row] < 0))
-            _label(canvas, box, self._text(tracks, row), colour, unit * self._text_scale)
+            _label(canvas, box, self._text(tracks, row, speeds_mps), colour, unit * self._text_scale)
 
     def _extend(self, tracks: Tracks) -> None:
         """Follow the feet of the tracks shown, a little smoothed, and forget those of all others."""
@@ -64,10 +69,12 @@ class Painter:
             trails[id_] = trail
         self._trails = trails
 
-    def _text(self, tracks: Tracks, row: int) -> str:
+    def _text(self, tracks: Tracks, row: int, speeds_mps: Mapping[int, float]) -> str:
+        id_ = int(tracks.ids[row])
         name = f"{self._classes[tracks.classes[row]]} " if self._classes else ""
         score = f" {tracks.scores[row]:.2f}" if self._with_scores else ""
-        return f"{name}{tracks.ids[row]}{score}"
+        speed = f" {speeds_mps[id_]:.1f} m/s" if id_ in speeds_mps else ""
+        return f"{name}{id_}{score}{speed}"
 
 
 def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:

@@ -10,11 +10,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge.errors import UnavailableError
 from edge.fleet.fleet import Message
 from edge.fleet.message import MOST_BYTES
 from edge.fleet.settings import Broker
-from edge.sinks.mqtt import secure
+from edge.sinks.mqtt import require_paho, secure
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -118,12 +117,9 @@ class Connection:
         return f"{self._settings.prefix}/fleet/{rest}"
 
     def _make_client(self) -> "paho.Client":
-        try:
-            import paho.mqtt.client as paho
-        except ImportError as error:
-            raise UnavailableError(
-                "nanotrack fleet needs paho-mqtt; install it with pip install 'nanotrack-edge[fleet]'"
-            ) from error
+        require_paho("fleet")
+        import paho.mqtt.client as paho
+
         settings = self._settings
         client = paho.Client(
             paho.CallbackAPIVersion.VERSION2,

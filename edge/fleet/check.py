@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.fleet.broker import Connection
 from edge.fleet.settings import FleetConfig
 from edge.fleet.state import check_writable
-from edge.service.web import http
-from edge.service.web.neighbour import check_port
+from edge.service.web.http import checks as web_checks
 from edge.settings.survey import Check, Survey, survey
 from edge.settings.toml import Reading
+from edge.sinks.mqtt import checks as mqtt_checks
 
 
 def look(reading: Reading[FleetConfig]) -> Survey:
@@ -21,9 +20,8 @@ def _checks(reading: Reading[FleetConfig]) -> Iterator[Check]:
     """Sections with mistakes are left out."""
     sound = reading.sound
     if mqtt := sound.get("mqtt"):
-        yield Check(("mqtt",), "credentials", lambda: Connection(mqtt))
+        yield from mqtt_checks(mqtt, "fleet")
     if state := sound.get("state"):
         yield Check(("state", "path"), "", lambda: check_writable(Path(state.path)))
     if web := sound.get("web"):
-        yield Check(("web",), "credentials", lambda: http.check(web))
-        yield Check(("web",), "port", lambda: check_port(web))
+        yield from web_checks(web)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge.errors import OutputError
+from edge.files import takes_files
 from edge.fleet.tracklets import VECTORS
 from edge.types import Float32s
 
@@ -238,7 +239,7 @@ class State:
 def check_writable(path: Path) -> None:
     """Raise OutputError where `State` would, and leave everything as it is."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+    if not takes_files(folder):
         raise OutputError(f"fleet state {path}: this user cannot write in {folder}; change its owner or name another")
     if not path.exists():
         return

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from edge.chain.interval import check_interval
 from edge.chain.pipeline import require_offsets
 from edge.console.outgoing import redacted
 from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
+from edge.files import takes_files
 from edge.infer.ladder import Wish
 from edge.service.build import (
     OF_PICTURES,
@@ -23,14 +24,13 @@ from edge.service.build import (
     warm_detectors,
     warm_embedder,
 )
-from edge.service.web import http
-from edge.service.web.neighbour import check_port
+from edge.service.web.http import checks as web_checks
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config, Model
 from edge.settings.survey import Check, Survey, WaitError, survey
 from edge.settings.toml import Reading
 from edge.sinks.history.database import check_writable
-from edge.sinks.mqtt import MqttOutput
+from edge.sinks.mqtt import checks as mqtt_checks
 from edge.sinks.rotating import NEWEST
 from edge.spans import Spans
 from edge.video.address import kind_of, normal
@@ -41,6 +41,7 @@ from edge.video.opening import Opening
 from edge.video.options import require_fit
 
 _CHECK_S = 5.0  # the longest check of one camera's file or device
+_CHECK_RUNNING_S = 0.5  # while a daemon runs, whose loop waits for it
 
 
 @dataclass
@@ -50,31 +51,52 @@ class DaemonSurvey(Survey):
     networks: Networks | None
 
 
-def look(reading: Reading[Config]) -> DaemonSurvey:
+def look(reading: Reading[Config], running: Config | None = None) -> DaemonSurvey:
     """All mistakes of a configuration at once: those of the file, and of everything that it refers to.
 
-    The networks are opened as `serve` opens them. Nothing is sent to cameras or brokers, and nothing is written.
+    The networks are opened as `serve` opens them. Nothing is sent to cameras or brokers, and no file is left behind.
+    Where a daemon is `running`, what it has already is left alone, and no network is opened.
     """
     sections: dict[str, Any] = {"model": Model("none"), "camera": (CameraConfig("none", "demo://"),)}
     sections |= {name: section for name, section in reading.sound.items() if section}
     config = reading.value or Config(**sections)
     networks: list[Networks] = []
-    found = survey(reading, _checks(reading, config, networks))
+    if running is None:
+        checks = _checks(reading, reading.sound, config, _CHECK_S, networks)
+    else:
+        checks = _checks(reading, _new(reading.sound, running), config, _CHECK_RUNNING_S)
+    found = survey(reading, checks)
     return DaemonSurvey(found.mistakes, found.errors, found.waits, networks[0] if networks else None)
 
 
-def _checks(reading: Reading[Config], config: Config, networks: list[Networks]) -> Iterator[Check]:
-    """What to look at. Sections with mistakes are left out."""
-    sound = reading.sound
+def _new(sound: Mapping[str, Any], running: Config) -> dict[str, Any]:
+    """The sections, and of cameras those, that the daemon does not have yet."""
+    fresh = {name: section for name, section in sound.items() if section != getattr(running, name)}
+    if "camera" in fresh:
+        fresh["camera"] = [camera for camera in fresh["camera"] if camera not in running.camera]
+    return fresh
+
+
+def _checks(
+    reading: Reading[Config],
+    sound: Mapping[str, Any],
+    config: Config,
+    patience_s: float,
+    networks: list[Networks] | None = None,
+) -> Iterator[Check]:
+    """What to look at in the sections `sound`, each camera's file for `patience_s`.
+
+    Sections with mistakes are left out. Networks are opened into `networks`.
+    """
     if "model" in sound:
-        yield Check(("model",), "pack", lambda: networks.append(_check_model(config)))
-    if "tracking" in sound:
+        yield Check(("model",), "pack", lambda: _check_model(config, networks))
+    if "tracking" in reading.sound:
         yield Check(("tracking",), "parameters", lambda: _check_tracking(config))
     names = [camera.get("name") for camera in reading.data.get("camera", []) if isinstance(camera, dict)]
     for camera in sound.get("camera", ()):
         path = ("camera", names.index(camera.name))
         yield Check(path, "credentials", partial(_check_credentials, camera))
-        yield Check(path, "source", partial(_check_source, camera))
+        yield Check(path, "source", partial(_check_source, camera, patience_s))
     if jsonl := sound.get("jsonl"):
         yield Check(("jsonl", "folder"), "", lambda: _check_writable(Path(jsonl.folder), NEWEST))
     if mot := sound.get("mot"):
@@ -88,17 +110,13 @@ def _checks(reading: Reading[Config], config: Config, networks: list[Networks]) 
     if history := sound.get("history"):
         yield Check(("history", "path"), "", lambda: check_writable(Path(history.path)))
     if mqtt := sound.get("mqtt"):
-        yield Check(("mqtt",), "credentials", lambda: MqttOutput(mqtt))
+        yield from mqtt_checks(mqtt, "mqtt")
     if web := sound.get("web"):
-        yield Check(("web",), "credentials", lambda: http.check(web))
-        yield Check(("web",), "port", lambda: check_port(web))
+        yield from web_checks(web)
 
 
-def _check_model(config: Config) -> Networks:
-    """The networks, open.
-
-    Raises for a pack that is none, a class it does not know, wishes that exclude each other, and what cannot run.
-    """
+def _check_model(config: Config, networks: list[Networks] | None) -> None:
+    """Raises for a pack that is none, a class it does not know, wishes that exclude each other, and what cannot run."""
     model = config.model
     Wish(model.backend, model.variant, model.require, model.threads or 1)
     path = Path(model.pack)
@@ -107,6 +125,13 @@ def _check_model(config: Config) -> Networks:
         unknown = [name for names in model.classes for name in names.split("+") if name not in known]
         if unknown:
             raise NotFoundError(f"classes: {', '.join(unknown)}: the pack knows only {', '.join(known[:8])}")
+    if networks is not None:
+        networks.append(_opened(config))
+
+
+def _opened(config: Config) -> Networks:
+    """The networks, open. Raises for what cannot run."""
+    path = Path(config.model.pack)
     spans = Spans()
     detectors = warm_detectors(config, spans)
     detector = detectors[0]
@@ -139,7 +164,7 @@ def _check_credentials(camera: CameraConfig) -> None:
         credentials.read(camera.credentials)
 
 
-def _check_source(camera: CameraConfig) -> None:
+def _check_source(camera: CameraConfig, patience_s: float) -> None:
     """A recording must be there; a camera may come later, as one that is switched off does."""
     require_fit(normal(camera.source), options_of(camera))
     kind = kind_of(camera.source)
@@ -148,9 +173,9 @@ def _check_source(camera: CameraConfig) -> None:
             check_device(device_of(camera.source))
         except NanoTrackError as error:
             raise WaitError(f"is waited for: {error}") from None
-    elif (kind == "demo" or kind == "path") and not Opening(lambda: _open_and_close(camera)).wait(_CHECK_S):
+    elif (kind == "demo" or kind == "path") and not Opening(lambda: _open_and_close(camera)).wait(patience_s):
         raise WaitError(
-            f"is waited for: {redacted(camera.source)}: not found out within {_CHECK_S:g} s; is it in a file system"
+            f"is waited for: {redacted(camera.source)}: not found out within {patience_s:g} s; is it in a file system"
             " that is away?"
         )
 
@@ -168,7 +193,7 @@ def _nearest(folder: Path) -> Path:
 def _check_size(folder: Path, free_mib: float) -> None:
     """Raise OutputError where the file system of `folder` is smaller than what shall stay free on it."""
     total_mib = shutil.disk_usage(folder).total / (1 << 20)
-    if free_mib >= total_mib:
+    if 0 < total_mib <= free_mib:  # /proc and its like have no size
         raise OutputError(
             f"free_mib: expected less than the {total_mib:,.0f} MiB of this file system, found {free_mib:g}"
         )
@@ -179,7 +204,7 @@ def _check_writable(folder: Path, name: str = "") -> None:
     if not folder.is_dir():
         found = "found a file" if folder.exists() else "No such file or directory"
         raise OutputError(f"{folder}: expected a folder: {found}; make it or name another")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not takes_files(folder):
         raise OutputError(f"{folder}: this user may not write there; change its owner or name another")
     file = folder / name
     if name and file.exists() and not (file.is_file() and os.access(file, os.W_OK)):

@@ -358,6 +358,10 @@ class Daemon:
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
+        if config.history is not None and config.history == old.history:  # it may not have written the last crossings
+            for stream in gone:
+                if stream.origin.camera in fresh:
+                    fresh[stream.origin.camera].areas.go_on_from(stream.areas.crossings)
         if not keeps_detectors:
             before[0].close()
             for stream in kept.values():

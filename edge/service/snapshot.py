@@ -23,8 +23,9 @@ class CameraSnapshot:
     `reason` says why the camera is in `state`, `trouble` what is wrong with its pictures now. `frame_ages_ms` are the
     50th and the 99th percentile of how old the last frames were when their tracks were ready, None for a recording;
     `frame_ages` is the histogram of all, `reads` that of the times until a frame was there. `people` counts by zone and
-    class, `crossings` by line, direction and class, `identities` by class, `dwells` are histograms by zone. `view`
-    gives its pictures.
+    class, `crossings` by line, direction and class, `identities` by class, `dwells` are histograms by zone.
+    `speeds_mps` are those of identities in the newest frame, None where no ground is configured. `view` gives its
+    pictures.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CameraSnapshot:
     crossings: Mapping[tuple[str, Direction, str], int]
     identities: Mapping[str, int]
     dwells: Mapping[str, Histogram]
+    speeds_mps: Mapping[int, float] | None
     view: View | None
 
 
@@ -131,6 +133,7 @@ def camera_snapshot(stream: Stream, now_s: float) -> CameraSnapshot:
         crossings=areas.crossings,
         identities=dict(stream.tallies.identities),
         dwells={zone: dwells.histogram() for zone, dwells in stream.tallies.dwells.items()},
+        speeds_mps=areas.speeds_mps,
         view=stream.view,
     )
 

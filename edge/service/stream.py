@@ -215,7 +215,7 @@ class Stream:
     def _let_go(self, image: Image, tracks: Tracks) -> None:
         """The picture was tracked in: it goes to the view, unless its boxes are predictions, or back to be reused."""
         if self.view is not None and self.chain.was_detected:
-            self.view.offer(image, tracks)
+            self.view.offer(image, tracks, lambda: self.areas.speeds_mps or {})
         else:
             self.capture.slot.give_back(image)
 

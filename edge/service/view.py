@@ -6,13 +6,13 @@ viewers of one size, at a bounded rate and with a bounded share of one core. Wit
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
 
-from edge.drawing.painter import Painter
+from edge.drawing.painter import NO_SPEEDS, Painter
 from edge.drawing.scaled import scaled
 from edge.service.pictures import privacy_mask
 from edge.settings.config import CameraConfig
@@ -35,6 +35,14 @@ class Size(NamedTuple):
 # Names can be read in all of them: in a card among others, as a page has always shown it, and filling a screen.
 SIZES = {"small": Size(480, 1.5), "medium": Size(800, 1.2), "large": Size(1280, 1.0)}
 DEFAULT = "medium"
+
+
+class _Picture(NamedTuple):
+    """A picture, its tracks, and the speeds of their identities, metres a second."""
+
+    image: Image
+    tracks: Tracks
+    speeds_mps: Mapping[int, float]
 
 
 class _Drawn:
@@ -66,19 +74,24 @@ class View:
         self._give_back, self._drawing = give_back, drawing
         self._lock = threading.Lock()  # of the two below
         self._watchers = 0
-        self._waiting: tuple[Image, Tracks] | None = None
+        self._waiting: _Picture | None = None
         self._closed = False
         self._turn = asyncio.Lock()  # one viewer has the picture drawn, the others get the same
         self._drawn: dict[str, _Drawn] = {}  # the sizes that somebody watches
         self._due_s = 0.0
 
-    def offer(self, image: Image, tracks: Tracks) -> None:
-        """Leave the newest picture with its tracks. It belongs to the view from now on."""
+    def offer(
+        self, image: Image, tracks: Tracks, speeds_mps: Callable[[], Mapping[int, float]] = lambda: NO_SPEEDS
+    ) -> None:
+        """Leave the newest picture with its tracks. It belongs to the view from now on.
+
+        `speeds_mps` is only asked where somebody watches.
+        """
         with self._lock:
             unused: Image | None = image
             if self._watchers:
-                unused = self._waiting[0] if self._waiting else None
-                self._waiting = image, tracks
+                unused = self._waiting.image if self._waiting else None
+                self._waiting = _Picture(image, tracks, speeds_mps())
         if unused is not None:
             self._give_back(unused)
 
@@ -112,7 +125,7 @@ class View:
                 if waiting:
                     self._waiting = None
             if waiting:
-                self._give_back(waiting[0])
+                self._give_back(waiting.image)
 
     async def _draw(self) -> None:
         """Wait until the next picture is due and there, and draw it."""
@@ -124,24 +137,24 @@ class View:
             await asyncio.sleep(1 / RATE)
         began_s = loop.time()
         sizes = list(self._drawn.values())
-        jpegs = await loop.run_in_executor(self._drawing, self._encoded, sizes, *waiting)
+        jpegs = await loop.run_in_executor(self._drawing, self._encoded, sizes, waiting)
         self._due_s = began_s + max(1 / RATE, (loop.time() - began_s) / SHARE)
         for drawn, jpeg in zip(sizes, jpegs, strict=True):
             drawn.number, drawn.jpeg = drawn.number + 1, jpeg
 
-    def _take(self) -> tuple[Image, Tracks] | None:
+    def _take(self) -> _Picture | None:
         with self._lock:
             waiting, self._waiting = self._waiting, None
         return waiting
 
-    def _encoded(self, sizes: Sequence[_Drawn], image: Image, tracks: Tracks) -> list[bytes]:
-        small = [scaled(image, tracks, drawn.size.longest_px) for drawn in sizes]
-        self._give_back(image)
+    def _encoded(self, sizes: Sequence[_Drawn], picture: _Picture) -> list[bytes]:
+        small = [scaled(picture.image, picture.tracks, drawn.size.longest_px) for drawn in sizes]
+        self._give_back(picture.image)
         jpegs = []
         for drawn, (canvas, shown) in zip(sizes, small, strict=True):
             self._privacy.hide(canvas)
             _draw_areas(canvas, self._camera)
-            drawn.painter.paint(canvas, shown)
+            drawn.painter.paint(canvas, shown, picture.speeds_mps)
             _draw_names(canvas, self._camera, drawn.size.text_scale)
             jpegs.append(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
         return jpegs

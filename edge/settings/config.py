@@ -158,6 +158,11 @@ def read(path: Path) -> toml.Reading[Config]:
     return toml.read(Config, path)
 
 
+def parse(path: Path, content: bytes) -> toml.Reading[Config]:
+    """The settings that `path` would have with this content, see `read`."""
+    return toml.parse(Config, path, content)
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the file, for editors."""
     return toml.json_schema(Config)

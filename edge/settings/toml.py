@@ -66,7 +66,16 @@ class Reading(Generic[T]):
 
 def read(schema: type[T], path: Path) -> Reading[T]:
     """The file as an instance of `schema`, or with its mistakes. Raises ConfigError for what is no TOML."""
-    text, data = _parsed(path)
+    try:
+        content = read_file(path, _MOST_BYTES)
+    except OSError as error:
+        raise ConfigError(f"{path}: expected the configuration, cannot read it: {error.strerror}") from error
+    return parse(schema, path, content)
+
+
+def parse(schema: type[T], path: Path, content: bytes) -> Reading[T]:
+    """What `read` would return if this was the content of `path`."""
+    text, data = _parsed(path, content)
     places = Positions(text)
     found = list(repeated_names(data))
     value = None
@@ -105,12 +114,10 @@ class _WithoutNull(GenerateJsonSchema):
         return {key: value for key, value in made.items() if key != "default" or value is not None}
 
 
-def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+def _parsed(path: Path, content: bytes) -> tuple[str, dict[str, Any]]:
     try:
-        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
         return text, tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: expected the configuration, cannot read it: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected TOML, found a mistake: {error}") from error
     except tomllib.TOMLDecodeError as error:

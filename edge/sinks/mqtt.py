@@ -28,7 +28,8 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge.console.outgoing import redacted
@@ -36,6 +37,7 @@ from edge.errors import NotFoundError, UnavailableError
 from edge.events import CameraChanged, Embedded, Ended, Event, FileSaved, LineCrossed, Observed, ZoneChanged
 from edge.settings import credentials
 from edge.settings.config import Connection, Mqtt
+from edge.settings.survey import Check
 from edge.sinks.discovery import entities_of
 from edge.sinks.hooks import CameraStates
 from edge.sinks.outbox import Message, Outbox
@@ -62,10 +64,33 @@ def secure(client: "paho.Client", broker: Connection) -> None:
     if broker.credentials is not None:
         client.username_pw_set(*credentials.read(broker.credentials))
     if broker.tls:
-        try:
-            client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))
-        except (OSError, ssl.SSLError) as error:
-            raise NotFoundError(f"{broker.ca_file}: expected the broker's CA certificate: {error}") from error
+        client.tls_set_context(_trusting(broker.ca_file))
+
+
+def checks(broker: Connection, extra: str) -> Iterator[Check]:
+    """Each raises what keeps a client of `extra` from being made; nothing is sent."""
+    yield Check(("mqtt",), "", lambda: require_paho(extra))
+    if broker.credentials is not None:
+        yield Check(("mqtt",), "credentials", partial(credentials.read, broker.credentials))
+    if broker.tls:
+        yield Check(("mqtt",), "ca_file", lambda: _trusting(broker.ca_file))
+
+
+def require_paho(extra: str) -> None:
+    """Raise UnavailableError without paho-mqtt, which comes with `extra` of nanotrack-edge."""
+    try:
+        import paho.mqtt.client  # noqa: F401
+    except ImportError as error:
+        raise UnavailableError(
+            f"MQTT needs paho-mqtt; install it with pip install 'nanotrack-edge[{extra}]'"
+        ) from error
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise NotFoundError(f"{ca_file}: expected the broker's CA certificate: {error}") from error
 
 
 class MqttOutput:
@@ -118,12 +143,9 @@ class MqttOutput:
         self._client.loop_stop()
 
     def _make_client(self) -> "paho.Client":
-        try:
-            import paho.mqtt.client as paho
-        except ImportError as error:
-            raise UnavailableError(
-                "MQTT needs paho-mqtt; install it with pip install 'nanotrack-edge[mqtt]'"
-            ) from error
+        require_paho("mqtt")
+        import paho.mqtt.client as paho
+
         settings = self._settings
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=f"nanotrack-{secrets.token_hex(4)}")
         secure(client, settings)

@@ -63,7 +63,10 @@ folder = "{tmp_path}/none"
 [mqtt]
 host = "127.0.0.1"
 credentials = "{tmp_path}/none"
+tls = true
+ca_file = "{tmp_path}/none.ca"
 [web]
+credentials = "{tmp_path}/none.web"
 certificate = "{tmp_path}/none.pem"
 key = "{tmp_path}/none.key"
 port = 0
@@ -74,7 +77,7 @@ limit = 80
     out, err = capsys.readouterr()
     first, *mistakes = err.splitlines()
     assert out == ""
-    assert first.endswith("9 to correct:")
+    assert first.endswith("11 to correct:")
     expected = [
         (3, "model: classes: cat"),
         (6, "tracking: nanotrack: unknown parameter 'track_bufer'"),
@@ -83,8 +86,10 @@ limit = 80
         (19, "camera.door: credentials 'camera'"),
         (21, f"jsonl.folder: {tmp_path}/none"),
         (24, f"mqtt: {tmp_path}/none"),
-        (25, f"web: {tmp_path}/none.pem"),
-        (30, "heat.limit: unknown key; did you mean 'limit_c'?"),
+        (26, f"mqtt: {tmp_path}/none.ca"),
+        (28, f"web: {tmp_path}/none.web"),
+        (29, f"web: {tmp_path}/none.pem"),
+        (33, "heat.limit: unknown key; did you mean 'limit_c'?"),
     ]
     for mistake, (line, start) in zip(mistakes, expected, strict=True):
         assert re.match(rf"  {tmp_path}/nanotrack.toml:{line}:\d+: {re.escape(start)}", mistake), mistake
@@ -151,6 +156,23 @@ def test_the_schema_for_editors_is_printed(capsys: pytest.CaptureFixture[str]) -
     schema = json.loads(capsys.readouterr().out)
     assert schema["properties"]["camera"]["items"] == {"$ref": "#/$defs/CameraConfig"}
     assert schema["$defs"]["CameraConfig"]["properties"]["stall_s"]["maximum"] == 120
+
+
+@pytest.mark.parametrize("folder", ["/proc/none", "{tmp_path}/file", "{tmp_path}/file/none"])
+def test_folders_that_nobody_can_make_files_in(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    """Root may write everywhere by its permissions, and yet makes nothing there."""
+    (tmp_path / "file").touch()
+    place = folder.format(tmp_path=tmp_path)
+    sections = "".join(f'[{name}]\nfolder = "{place}"\n' for name in ("jsonl", "mot", "snapshots", "clips"))
+    head = f'[model]\npack = "{tiny_pack}"\n[[camera]]\nname = "a"\nsource = "demo://?people=2"\n'
+    assert check(tmp_path, f'{head}{sections}[history]\npath = "{place}/history.db"\n') == 78
+    mistakes = capsys.readouterr().err
+    assert "5 to correct" in mistakes
+    for name in ("jsonl.folder", "mot.folder", "snapshots.folder", "clips.folder", "history.path"):
+        assert f" {name}: " in mistakes
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "nanotrack.toml"]
 
 
 def test_more_free_space_than_there_is_at_all(

@@ -144,6 +144,38 @@ def test_each_gets_the_size_that_was_asked_for_with_names_that_can_be_read_in_it
     scene.run(watch())
 
 
+def chip_width(picture: Image) -> int:
+    """How wide the label of the one track is."""
+    rows = (np.abs(picture.astype(int) - 90).max(axis=2) > 40).sum(axis=1)
+    return int(rows[:130].max())
+
+
+def test_a_speed_that_is_known_stands_behind_the_number() -> None:
+    scene = Scene()
+
+    async def watch() -> None:
+        jpegs = scene.view.jpegs()
+        widths = []
+        for speeds_mps in ({}, {1: 1.4}, {2: 1.4}):
+            asking = asyncio.ensure_future(anext(jpegs))
+            while not asking.done():
+                scene.view.offer(grey(), tracks((100, 140, 160, 230)), lambda known=speeds_mps: known)  # type: ignore[misc]
+                await asyncio.sleep(0.01)
+            widths.append(chip_width(picture_of(asking.result())))
+        await jpegs.aclose()
+        assert widths[1] > 3 * widths[0]
+        assert widths[2] == widths[0]  # somebody else's
+
+    scene.run(watch())
+
+
+def test_speeds_are_not_worked_out_for_nobody() -> None:
+    def speeds() -> dict[int, float]:
+        raise AssertionError("nobody watches")
+
+    Scene().view.offer(grey(), tracks(), speeds)
+
+
 def test_the_rate_is_bounded_and_a_slow_viewer_gets_the_newest() -> None:
     scene = Scene()
     stop, count = threading.Event(), 0
@@ -180,7 +212,7 @@ def test_the_rate_is_bounded_and_a_slow_viewer_gets_the_newest() -> None:
 def test_drawing_that_takes_long_is_done_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
 
-    def slowly(sizes: list[object], image: Image, shown: Tracks) -> list[bytes]:
+    def slowly(sizes: list[object], picture: object) -> list[bytes]:
         time.sleep(0.1)
         return [b"x"]
 

@@ -21,7 +21,7 @@ class Areas:
 
     `totals` are the crossings of earlier times by (line, direction, class), on which the counts go on. `classes` are
     the names of the classes that are followed. `stays_s` are the seconds after which zones tell that somebody stays.
-    With `ground` events tell how fast who they are about walks.
+    With `ground` events tell how fast who they are about walks, and `speeds_mps` how fast all do.
     """
 
     def __init__(
@@ -54,10 +54,20 @@ class Areas:
         counts = {(line.name, *key): count for line in self._lines for key, count in line.by_class.items()}
         return none | counts
 
+    @property
+    def speeds_mps(self) -> dict[int, float] | None:
+        """Metres a second of each identity in the newest frame of which they are known, None without a ground."""
+        return None if self._speeds is None else self._speeds.shown()
+
+    def go_on_from(self, totals: Mapping[tuple[str, Direction, str], int]) -> None:
+        """Count on from earlier crossings, by (line, direction, class)."""
+        for line in self._lines:
+            line.go_on_from(totals)
+
     def note(self, event: Event) -> list[Event]:
         """What follows from `event`."""
         found: list[Event] = []
-        if not self._zones and not self._lines:
+        if not self._zones and not self._lines and self._speeds is None:
             return found
         if isinstance(event, Observed):
             feet = self._feet.find(event)

@@ -47,9 +47,11 @@ class Speeds:
     def __init__(self, ground: Ground):
         self._ground = ground
         self._paths: dict[int, deque[tuple[float, float, float]]] = {}
+        self._shown: Sequence[int] = ()
 
     def update(self, feet: Feet, size: tuple[int, int], time_s: float) -> None:
         """The feet of the next frame, of a picture of `size`."""
+        self._shown = feet.ids
         places = self._ground.metres(feet.points / np.maximum(size, 1))
         for id_, (x, y) in zip(feet.ids, places.tolist(), strict=True):
             path = self._paths.setdefault(id_, deque())
@@ -66,6 +68,11 @@ class Speeds:
         times = path[:, 0] - path[:, 0].mean()
         speed = float(np.hypot(*(times @ path[:, 1:] / (times @ times))))  # the slope of a straight line through them
         return speed if speed <= _FASTEST_MPS else None
+
+    def shown(self) -> dict[int, float]:
+        """The known speeds of the identities in the newest frame."""
+        speeds = {id_: self.of(id_) for id_ in self._shown}
+        return {id_: speed for id_, speed in speeds.items() if speed is not None}
 
     def forget(self, id_: int) -> None:
         """Identity `id_` ended."""

@@ -39,9 +39,12 @@ class LineCounter:
         self._origin, self.name = origin, line.name
         self._points = long_line(np.array(line.points))
         self._walks: dict[int, _Walk] = {}
-        self.by_class: Counter[tuple[Direction, str]] = Counter(
-            {(way, class_): count for (name, way, class_), count in totals.items() if name == line.name}
-        )
+        self.by_class: Counter[tuple[Direction, str]] = Counter()
+        self.go_on_from(totals)
+
+    def go_on_from(self, totals: Mapping[tuple[str, Direction, str], int]) -> None:
+        """Count on from earlier crossings, where those are more."""
+        self.by_class |= Counter({(way, class_): n for (name, way, class_), n in totals.items() if name == self.name})
 
     def total(self, direction: Direction) -> int:
         """All crossings in `direction`."""

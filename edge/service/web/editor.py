@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from edge.errors import ConfigError, OutputError
+from edge.files import takes_files
 from edge.settings import config
 from edge.settings.config import Line, Zone
 from edge.settings.mistakes import described
@@ -78,7 +79,7 @@ class Editor:
     def obstacle(self) -> str:
         """Why `save` could not write the file now, "" where it could."""
         folder = self._path.parent
-        if os.access(folder, os.W_OK | os.X_OK):
+        if takes_files(folder):
             return ""
         return f"this service may not write into {folder}, where its configuration is"
 
@@ -90,6 +91,7 @@ class Editor:
         """
         try:
             before = self._path.read_bytes()
+            self._check(before)
             new = with_area(before.decode("utf-8"), area).encode()
             self._check(new)
             if self._path.read_bytes() != before:
@@ -101,14 +103,11 @@ class Editor:
             raise OutputError(f"{self._path}: cannot be written: {error.strerror}; put the table in by hand") from error
         self._reload()
 
-    def _check(self, new: bytes) -> None:
-        """Raise ConfigError where the daemon would refuse the file."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, self._path.name)
-            path.write_bytes(new)
-            found = config.read(path).mistakes
-        if found:
-            raise ConfigError("; ".join(mistake.text for mistake in found))
+    def _check(self, content: bytes) -> None:
+        """Raise ConfigError where the daemon would refuse a file with this content."""
+        reading = config.parse(self._path, content)
+        if reading.mistakes:
+            raise ConfigError(reading.listed(reading.mistakes))
 
     def _replace(self, new: bytes) -> None:
         """The new file in place of the old one, with the same owner and permissions."""

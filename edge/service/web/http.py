@@ -10,13 +10,16 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError, NotFoundError, UnavailableError
 from edge.service.web.connections import ACCEPTED_AT_ONCE, Listener, family_of
 from edge.service.web.logins import Logins
+from edge.service.web.neighbour import check_port
 from edge.settings import credentials
 from edge.settings.config import Web
+from edge.settings.survey import Check
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -109,11 +112,17 @@ def _task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asynci
     return task
 
 
-def check(settings: Web) -> None:
-    """Raise what `Server` would raise, though nothing listens; a port in use may be that of the daemon, which runs."""
-    require_extra()
-    _logins(settings)
-    _tls(settings)
+def checks(settings: Web) -> Iterator[Check]:
+    """Each raises what `Server` would raise, though nothing listens."""
+    yield Check(("web",), "", require_extra)
+    yield Check(("web",), "credentials", lambda: _logins(settings))
+    yield Check(("web",), "certificate", lambda: _tls(settings))
+    yield Check(("web",), "address", lambda: _require_address(settings))
+    yield Check(("web",), "port", lambda: check_port(settings))
+
+
+def _require_address(settings: Web) -> None:
+    """Raise UnavailableError where nobody can listen at the address; whose the port is, is another question."""
     with socket.socket(family_of(settings.address)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

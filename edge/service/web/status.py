@@ -96,4 +96,5 @@ def _camera(camera: CameraSnapshot, now_s: float) -> dict[str, Any]:
         "shown": camera.shown,
         "zones": dict(zones),
         "lines": lines,
+        "speeds_mps": camera.speeds_mps and {str(id_): round(speed, 2) for id_, speed in camera.speeds_mps.items()},
     }

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from edge.errors import DataError, NotFoundError, OutputError
-from edge.files import open_file
+from edge.files import open_file, takes_files
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 def check_writable(path: Path) -> None:
     """Raise OutputError where `open_to_write` would, and leave everything as it is."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+    if not takes_files(folder):
         raise OutputError(f"history {path}: this user cannot write in {folder}; change its owner or name another")
     if not path.exists():
         return

@@ -3,7 +3,6 @@
 DAY/CAMERA-TIME-ID.jpg, in UTC: 2026-11-30/door-201455.120-7.jpg. Whatever lies there under another name is left alone.
 """
 
-import os
 import re
 import threading
 import time
@@ -13,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.errors import OutputError
+from edge.files import takes_files
 from edge.sinks.free_space import require_free_space
 
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)/([a-z0-9][a-z0-9_-]{0,31})-\d{6}\.\d{3}-\d+\.(jpg|webm)")
@@ -48,7 +48,7 @@ class PictureFolder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{folder}: cannot make this folder: {error.strerror}; choose another place") from error
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not takes_files(folder):
             raise OutputError(f"{folder}: this user may not write there; change its owner or name another")
         self._lock = threading.Lock()
         self._files: deque[tuple[str, int]] = deque()  # oldest first, with their sizes

@@ -1,10 +1,12 @@
 """The judge of a soak: a good one passes, and every kind of spoiled evidence breaks its promise."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from benchmarks.accuracy.kept import Kept
 from benchmarks.accuracy.verdict import Evidence, checks
 from benchmarks.accuracy.witnesses import Account, Sign
 from benchmarks.endurance.faults import Outcome
@@ -16,7 +18,10 @@ CAMERAS = ("lobby", "street", "door", "yard")
 def account(camera: str) -> Account:
     """Ten minutes of one camera with one identity."""
     frames_s = {number: number / FPS for number in range(1, 60 * MINUTES * FPS)}
-    return Account(camera, frames_s, {1}, {1: 0.25}, {1: 60.0 * MINUTES})
+    found = Account(camera, frames_s, {1}, {1: 0.25}, {1: 60.0 * MINUTES})
+    found.crossings = {("gate", "in", 1, 30.0): 1, ("gate", "in", 1, 300.0): 2}
+    found.named, found.told = {f"{camera}.jpg": 30.0}, {f"{camera}.jpg"}
+    return found
 
 
 def good() -> Evidence:
@@ -30,6 +35,8 @@ def good() -> Evidence:
     evidence.heard = {f"run {camera}": account(camera) for camera in CAMERAS}
     evidence.latencies = [(s / 4, "lobby", 0.05 + 0.001 * (s % 5)) for s in range(240 * MINUTES)]
     evidence.watchdog_s = [float(s) for s in seconds]
+    totals = Counter({(camera, "gate", "in"): 2 for camera in CAMERAS})
+    evidence.kept = Kept("ok", totals, totals.copy(), {"lobby.jpg"})
     return evidence
 
 
@@ -64,6 +71,16 @@ def _turn_round(evidence: Evidence) -> None:
     evidence.heard["run yard"].is_in_order = False
 
 
+def _lose_a_picture(evidence: Evidence) -> None:
+    for accounts in (evidence.written, evidence.heard):
+        accounts["run door"].told.clear()
+
+
+def _start_anew(evidence: Evidence) -> None:
+    for accounts in (evidence.written, evidence.heard):
+        accounts["run door"].crossings["gate", "in", 1, 300.0] = 1
+
+
 def _stand_still(evidence: Evidence) -> None:
     for accounts in (evidence.written, evidence.heard):
         for number in range(1000, 1030):
@@ -84,6 +101,14 @@ def _stand_still(evidence: Evidence) -> None:
         (_lose_both, "every frame that was tracked is seen"),
         (lambda e: e.heard["run lobby"].born_s.clear(), "MQTT: every identity has its start and its end"),
         (lambda e: e.written["run lobby"].ended_s.clear(), "no end of an identity is lost on disk"),
+        (lambda e: setattr(e.kept, "soundness", "row 3 is missing"), "the history's database is sound"),
+        (lambda e: e.kept.totals.update([("door", "gate", "in")]), "the history has every crossing once"),
+        (lambda e: e.kept.by_minute.subtract([("door", "gate", "in")]), "the history has every crossing once"),
+        (_start_anew, "the counts in events go on"),
+        (_lose_a_picture, "no snapshot or clip"),
+        (lambda e: e.kept.broken.append("lobby.jpg"), "every picture on the disk is whole"),
+        (lambda e: e.kept.pictures.add("unknown.jpg"), "every picture on the disk is whole"),
+        (lambda e: e.kept.rest.append(".lobby.webm.part"), "every picture on the disk is whole"),
         (lambda e: e.written.update(other=Account("lobby")), "cameras that were not reconfigured"),
         (lambda e: e.outcomes.append(Outcome("x", "web", 1.0, 2.0, None)), "every fault is recovered from"),
         (_stand_still, "a camera's fault stops no other"),

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.demo.camera import Camera
+from edge.demo.scene import Options
 from edge.events import Ended, Event, LineCrossed, Moment, Observed
 from edge.service.counting.areas import Areas
 from edge.service.counting.ground import Ground
@@ -78,6 +80,33 @@ def test_without_four_points_and_after_a_short_path_no_speed_is_told() -> None:
         (event,) = events
         assert isinstance(event, LineCrossed)
         assert event.speed_mps is None
+    assert areas.speeds_mps is None
+    assert short.speeds_mps == {}
+
+
+def test_everybody_in_the_built_in_scene_is_as_fast_as_he_walks() -> None:
+    options = Options(people=12, seed=3, size=(640, 360), fps=10)
+    corners = np.array([(-3.0, 6.0, 0.0), (3.0, 6.0, 0.0), (4.0, 18.0, 0.0), (-4.0, 18.0, 0.0)])
+    ground = Ground((Camera(640, 360).project(corners) / (640, 360)).tolist(), corners[:, :2].tolist())
+    areas, stage = Areas(ORIGIN, [], [], ground=ground), options.stage()
+    errors_mps, places = [], []
+    for number in range(100):
+        stage.advance(number / 10)
+        places.append(stage._crowd.positions.copy())
+        _, truth = stage.shoot(1 / 30)
+        whole = (truth.visibility > 0.8) & (truth.boxes_xyxy[:, 3] < 355)  # of others the feet are a guess
+        boxes = dict(zip(truth.ids[whole].tolist(), truth.boxes_xyxy[whole].tolist(), strict=True))
+        assert areas.note(boxed(number / 10, boxes, (640, 360))) == []
+        speeds_mps = areas.speeds_mps
+        assert speeds_mps is not None
+        assert speeds_mps.keys() <= boxes.keys()
+        for person, speed_mps in speeds_mps.items() if number >= 10 else ():
+            moved_m = float(np.hypot(*(places[-1][person - 1] - places[-11][person - 1])))
+            if moved_m < 4:  # else he left and came back elsewhere
+                errors_mps.append(speed_mps - moved_m)
+    assert len(errors_mps) > 200
+    assert abs(np.median(errors_mps)) < 0.05
+    assert np.percentile(np.abs(errors_mps), 90) < 0.2
 
 
 def test_an_identity_that_ended_leaves_nothing() -> None:

@@ -126,9 +126,17 @@ def test_sighup_reloads_and_a_bad_file_keeps_the_old_settings(
     served = serve(path)
     served.hear("READY=1")
     wait_for(lambda: seen(tmp_path), "nothing is written")
-    path.write_text(path.read_text() + "[mistake]\n")
+    wrong = camera("b", tmp_path / "none.mp4")
+    write_config(tmp_path, tiny_pack, camera("a", tiny_video, loop=True), wrong, more="[mistake]\n")
+    rows = path.read_text().splitlines()
     served.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "mistake: unknown key" in served.log.read_text(), "the mistake is not told")
+    told = served.log.read_text()
+    for row, column, words in (
+        (f'source = "{tmp_path}/none.mp4"', 1, f"camera.b: {tmp_path}/none.mp4: "),
+        ("[mistake]", 2, "mistake: unknown key"),
+    ):
+        assert f"{path}:{rows.index(row) + 1}:{column}: {words}" in told
     write_config(tmp_path, tiny_pack, camera("a", tiny_video, loop=True), camera("b", SCENE))
     served.process.send_signal(signal.SIGHUP)
     served.hear("RELOADING=1")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from edge.service.web.http import Server
 from edge.settings.config import Web
-from tests.field import PATIENCE_S, wait_for
+from tests.field import OPENSSL, PATIENCE_S, wait_for
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -26,7 +25,7 @@ from starlette.routing import Route
 
 from edge.service.web.live import Live
 
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
 open_feeds: list[str] = []
 PART = 1 << 20
 
@@ -102,16 +101,6 @@ def watch(server: Server) -> socket.socket:
 
 def wait_for_feeds(count: int) -> None:
     wait_for(lambda: len(open_feeds) == count, f"there are never {count} open feeds")
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key in `folder`."""
-    certificate, key = folder / "web.pem", folder / "web.key"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    names = ["-subj", "/CN=board", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*make, *files, *names], check=True, capture_output=True)
-    return certificate, key
 
 
 def trusting(certificate: Path) -> ssl.SSLContext:

@@ -13,12 +13,11 @@ import pytest
 from edge.service.web import connections
 from edge.service.web.connections import CLIENTS, VIEWERS
 from edge.service.web.http import Server
-from tests.field import PATIENCE_S, wait_for
+from tests.field import PATIENCE_S, make_certificate, wait_for
 from tests.service.web.small_site import (
     PART,
     ask,
     get,
-    make_certificate,
     needs_openssl,
     serve,
     silent_clients,

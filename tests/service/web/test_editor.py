@@ -1,6 +1,7 @@
 """Zones and lines put into configuration files of many forms: nothing else changes, or nothing at all."""
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -164,6 +165,18 @@ def test_what_the_daemon_would_refuse_is_not_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["nanotrack.toml"]
 
 
+def test_mistakes_in_the_file_are_told_with_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "nanotrack.toml"
+    for text, place in (
+        (TEXT + "[heat]\nlimit = 80\n", f"{path}:{TEXT.count(chr(10)) + 2}:1: heat.limit: unknown key"),
+        (TEXT + "[", f"{path}:{TEXT.count(chr(10)) + 1}:1: expected TOML"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=re.escape(place)):
+            Editor(path, lambda: None).save(zone("door", "new"))
+        assert path.read_text() == text
+
+
 def test_a_disk_that_takes_nothing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "nanotrack.toml"
     path.write_text(TEXT)
@@ -178,10 +191,8 @@ def test_a_disk_that_takes_nothing_leaves_the_old_file(tmp_path: Path, monkeypat
     assert os.listdir(tmp_path) == ["nanotrack.toml"]
 
 
-def test_a_folder_that_the_service_may_not_write_is_an_obstacle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    editor = Editor(tmp_path / "nanotrack.toml", lambda: None)
-    assert editor.obstacle == ""
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, which may write everywhere
-    assert editor.obstacle == f"this service may not write into {tmp_path}, where its configuration is"
+def test_a_folder_that_the_service_may_not_write_is_an_obstacle(tmp_path: Path) -> None:
+    assert Editor(tmp_path / "nanotrack.toml", lambda: None).obstacle == ""
+    # The tests may run as root, which may write everywhere else.
+    obstacle = Editor(Path("/proc/nanotrack.toml"), lambda: None).obstacle
+    assert obstacle == "this service may not write into /proc, where its configuration is"

@@ -14,10 +14,16 @@ from typing import Any
 import pytest
 
 from edge.errors import ConfigError, NotFoundError, UnavailableError
-from edge.service.web.http import Server, check
+from edge.service.web.http import Server, checks
 from edge.settings.config import Web
-from tests.field import PATIENCE_S
-from tests.service.web.small_site import ask, get, make_certificate, needs_openssl, serve, status_of, trusting
+from tests.field import PATIENCE_S, make_certificate
+from tests.service.web.small_site import ask, get, needs_openssl, serve, status_of, trusting
+
+
+def check(settings: Web) -> None:
+    """Raise what `nanotrack check` would tell first."""
+    for each in checks(settings):
+        each.act()
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +188,8 @@ def test_a_port_that_is_taken_and_keys_that_are_missing_are_said(server: Server,
     (tmp_path / "web").chmod(0o600)
     with pytest.raises(ConfigError, match="expected a password for the pages"):
         check(Web(credentials=str(tmp_path / "web")))
-    check(Web(port=server.port))  # it may be that of the daemon
+    with pytest.raises(UnavailableError, match="another program"):
+        check(Web(port=server.port))
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")

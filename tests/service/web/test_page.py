@@ -27,6 +27,7 @@ pytest.importorskip("starlette")
 
 CARD = "document.querySelector('#cameras .picture')"
 ZONE = '[[camera.zone]]\nname = "all"\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\n'
+GROUND = "[camera.ground]\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\nmetres = [[0, 0], [4, 0], [4, 3], [0, 3]]\n"
 KEYS = {"Enter": 13, "Escape": 27, "Backspace": 8, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
@@ -51,7 +52,9 @@ def site(tiny_pack: Path, tiny_video: Path, folder: Path) -> Iterator[Site]:
     more += f'[web]\nport = 0\ncredentials = "{folder}/web"\nedit = true\n'
     cameras = [camera(name, tiny_video, loop=True, frame_rate=8.0) for name in ("live", "second")]
     path = write_config(folder, tiny_pack, *cameras, more=more)
-    path.write_text(path.read_text().replace('[[camera]]\nname = "second"', ZONE + '[[camera]]\nname = "second"'))
+    path.write_text(
+        path.read_text().replace('[[camera]]\nname = "second"', ZONE + GROUND + '[[camera]]\nname = "second"')
+    )
     site = Site(path, "me:secret")
     wait_for(lambda: all(camera.tracked for camera in site.daemon.snapshot.cameras), "no frames")
     yield site
@@ -114,6 +117,34 @@ def test_a_click_shows_a_camera_large_and_escape_goes_back(browser: Browser) -> 
     browser.wait_for("!$('large').open")
     assert browser.evaluate(f"document.activeElement === {CARD}")
     browser.wait_for(f"{CARD}.querySelector('img').naturalWidth === 128")
+
+
+def test_until_a_picture_comes_its_place_says_so_and_shows_no_broken_one(site: Site) -> None:
+    hidden = "getComputedStyle({}).visibility === 'hidden'"
+    with Browser() as browser:
+        browser.call("Network.enable")
+        browser.call("Network.setBlockedURLs", urls=["*.mjpeg*"])
+        browser.open(f"http://me:secret@127.0.0.1:{site.port}/")
+        browser.wait_for(f"{CARD}?.innerText === 'Waiting for a picture'")
+        assert browser.evaluate(hidden.format(f"{CARD}.querySelector('img')"))
+        use_short_names(browser)
+        browser.evaluate(f"{CARD}.click()")
+        browser.wait_for("$('stage').innerText === 'Waiting for a picture'")
+        assert browser.evaluate(hidden.format("$('large-image')"))
+        browser.call("Network.setBlockedURLs", urls=[])
+        browser.wait_for("$('large-image').naturalWidth === 128 && $('stage').innerText === ''")
+        assert not browser.evaluate(hidden.format("$('large-image')"))
+        browser.evaluate("$('large').close()")
+        browser.wait_for(f"{CARD}.querySelector('img').naturalWidth === 128 && {CARD}.innerText === ''")
+        assert not browser.evaluate(hidden.format(f"{CARD}.querySelector('img')"))
+
+
+def test_speeds_are_shown_where_the_ground_is_known_and_only_there(browser: Browser, site: Site) -> None:
+    wait_for(lambda: bool(site.status()["cameras"][0]["speeds_mps"]), "nobody has a speed")
+    assert site.status()["cameras"][1]["speeds_mps"] is None
+    facts = "[...document.querySelectorAll('#cameras .facts')].map((each) => each.textContent)"
+    browser.wait_for(f"/mean speed\\d\\.\\d m\\/s/.test({facts}[0])")
+    assert "mean speed" not in browser.evaluate(f"{facts}[1]")
 
 
 def test_a_zone_is_drawn_checked_saved_and_counts(browser: Browser, site: Site, folder: Path) -> None:

@@ -20,10 +20,10 @@ from edge.service.daemon import Daemon
 from edge.service.stream import Clock
 from edge.service.web.connections import CLIENTS, VIEWERS
 from edge.settings import config
-from tests.field import PATIENCE_S, wait_for
+from tests.field import PATIENCE_S, make_certificate, wait_for
 from tests.service.daemon.setups import camera, lines, of, write_config
 from tests.service.web.site import Site
-from tests.service.web.small_site import get, make_certificate, needs_openssl, silent_clients, trusting
+from tests.service.web.small_site import get, needs_openssl, silent_clients, trusting
 
 pytest.importorskip("prometheus_client")
 from edge.service.web.pages import PAGE
@@ -111,6 +111,7 @@ def test_metrics(site: Site) -> None:
 
 
 def test_status(site: Site) -> None:
+    wait_for(lambda: NASTY in site.status()["cameras"][1]["reason"], "it is not told why")
     status = site.status()
     live, gone = status["cameras"]
     assert (live["name"], live["state"], live["size"], live["corrupt"]) == ("live", "online", [128, 128], 0)
@@ -119,7 +120,6 @@ def test_status(site: Site) -> None:
     assert live["zones"]["all"] >= 1
     assert set(live["lines"]["middle"]) == {"in", "out"}
     assert (gone["state"], gone["fps"], gone["age_ms"]) == ("offline", 0.0, None)
-    assert NASTY in gone["reason"]
     (network,) = status["networks"]
     assert (network["network"], network["rung"], network["variant"]) == ("detector", "onnxruntime-fp32", "fp32")
     assert {stage["name"] for stage in status["stages"]} >= {"preprocess", "infer", "decode+nms"}

@@ -1,5 +1,5 @@
 // A card for each camera: its picture, its state and its figures.
-import {$, at, make, ms, number, span} from "/page/dom.js";
+import {$, at, empty, hideEmpty, make, ms, number, span} from "/page/dom.js";
 import {open} from "/page/large.js";
 
 // Browsers open six connections to one server; cameras beyond these show a picture a second.
@@ -25,6 +25,7 @@ function card(camera) {
   body.append(title, facts, areas);
   root.append(picture, body);
   const it = {name: camera.name, run: camera.run, root, picture, image, veil, state, shown, facts, areas, mode: ""};
+  hideEmpty(image, () => cover(it));
   image.addEventListener("error", () => setTimeout(() => { mode(it, ""); stream(); }, 2000));
   picture.addEventListener("click", () => { open(it.camera); stream(); });
   watcher.observe(root);
@@ -37,7 +38,7 @@ function mode(it, wanted) {
   it.mode = wanted;
   clearInterval(it.timer);
   const address = at(`/camera/${encodeURIComponent(it.name)}.${wanted}?size=small&`);
-  if (wanted) it.image.src = address + Date.now(); else it.image.removeAttribute("src");
+  if (wanted) it.image.src = address + Date.now(); else empty(it.image);
   if (wanted === "jpg") it.timer = setInterval(() => { it.image.src = address + Date.now(); }, 1000);
 }
 
@@ -65,6 +66,10 @@ export function facts(list, camera) {
     ["corrupt", number(camera.corrupt), "", camera.corrupt ? "warn" : ""],
     ["reconnects", number(camera.reconnects)],
   ];
+  if (camera.speeds_mps) {  // four points on the ground are known
+    const speeds = Object.values(camera.speeds_mps), mean = speeds.reduce((sum, speed) => sum + speed, 0) / speeds.length;
+    rows.push(["mean speed", speeds.length ? mean.toFixed(1) : "–", speeds.length ? "m/s" : ""]);
+  }
   list.replaceChildren(...rows.map(([name, value, unit = "", grade = ""]) => {
     const row = make("div"), figure = make("dd", value, grade);
     if (unit) figure.append(" ", make("small", unit));
@@ -79,6 +84,16 @@ function area(name, text) {
   return item;
 }
 
+// What stands in place of a picture.
+function cover(it) {
+  const {state, since_s, reason} = it.camera, isEmpty = it.image.classList.contains("empty");
+  it.veil.hidden = it.online && !isEmpty;
+  const words = {offline: "Camera lost", connecting: "Connecting", stopped: "Stopped"};
+  it.veil.replaceChildren(...(it.online
+    ? [make("strong", "Waiting for a picture")]
+    : [make("strong", `${words[state]} for ${span(since_s)}`), make("small", reason)]));
+}
+
 function showCamera(camera) {
   const it = cards.get(camera.name);
   it.camera = camera;
@@ -86,12 +101,7 @@ function showCamera(camera) {
   if (camera.size[0]) it.picture.style.aspectRatio = `${camera.size[0]} / ${camera.size[1]}`;
   it.state.className = `dot ${camera.state === "online" ? "good" : camera.state === "offline" ? "bad" : "warn"}`;
   it.shown.textContent = !it.online ? camera.state : camera.shown === 1 ? "1 track" : `${camera.shown} tracks`;
-  it.veil.hidden = it.online;
-  if (!it.online) {
-    const words = {offline: "Camera lost", connecting: "Connecting", stopped: "Stopped"};
-    it.veil.replaceChildren(
-      make("strong", `${words[camera.state]} for ${span(camera.since_s)}`), make("small", camera.reason));
-  }
+  cover(it);
   facts(it.facts, camera);
   it.areas.replaceChildren(
     ...(camera.detect_every > 1 ? [area("detects in", `1 of ${camera.detect_every} frames`)] : []),

@@ -8,6 +8,19 @@ export const make = (tag, text = "", name = "") =>
 // An address of this server. A page that was opened as https://user:password@board may not ask for relative ones.
 export const at = (path) => location.origin + path;
 
+// An <img> is seen while it has a picture: no empty frame, no sign of a broken one. `changed` hears of both.
+export function hideEmpty(image, changed = () => {}) {
+  const say = (isEmpty) => { image.classList.toggle("empty", isEmpty); changed(isEmpty); };
+  image.addEventListener("load", () => say(false));
+  image.addEventListener("error", () => say(true));
+  image.classList.add("empty");
+}
+
+export function empty(image) {
+  image.removeAttribute("src");
+  image.classList.add("empty");
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function draw(tag, attributes = {}, text = "") {

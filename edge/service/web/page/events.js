@@ -1,5 +1,5 @@
 // The newest events, and which of them are listed.
-import {$, at, colour, make, number, offer, span} from "/page/dom.js";
+import {$, at, colour, hideEmpty, make, number, offer, span} from "/page/dom.js";
 
 const MOST = 60;
 const KINDS = {new: "end", pace: "board", clock_step: "board"};
@@ -11,11 +11,11 @@ function text(event) {
     case "new": return "appeared";
     case "camera": return event.reason ? `${event.state}: ${event.reason}` : event.state;
     case "zone": return {
-      enter: `entered ${event.zone} (${event.count})`,
+      enter: `entered ${event.zone}${pace(event)} (${event.count})`,
       stay: `has been in ${event.zone} for ${span(event.dwell_s)}`,
       leave: `left ${event.zone} after ${span(event.dwell_s)}`,
     }[event.action];
-    case "line": return `crossed ${event.line} ${event.direction === "in" ? "inwards" : "outwards"}`;
+    case "line": return `crossed ${event.line} ${event.direction === "in" ? "inwards" : "outwards"}${pace(event)}`;
     case "end": return `gone after ${number(event.frames)} frames`;
     case "pace": return event.reason
       ? `too hot: detects in every ${event.detect_every}. frame` : `detects in every ${event.detect_every}. frame again`;
@@ -24,12 +24,15 @@ function text(event) {
   }
 }
 
+const pace = (event) => event.speed_mps === undefined ? "" : ` at ${event.speed_mps.toFixed(1)} m/s`;
+
 function picture(event) {
   const link = make("a"), image = make("img");
   link.href = at(`/snapshots/${event.snapshot}`);
   link.target = "_blank";
   image.alt = `Snapshot: ${event.id} ${text(event)}`;
   image.loading = "lazy";
+  hideEmpty(image);
   // It is written a little later than the event, and on a full disk never.
   setTimeout(() => { image.src = link.href; }, Math.max(0, 1500 - 1000 * event.ago_s));
   image.addEventListener("error", () => setTimeout(() => {

@@ -1,5 +1,5 @@
 // One camera large, and zones and lines drawn over its picture.
-import {$, at, draw} from "/page/dom.js";
+import {$, at, draw, empty, hideEmpty} from "/page/dom.js";
 import {showHeat} from "/page/heat.js";
 
 const form = $("drawing"), canvas = $("canvas");
@@ -21,6 +21,7 @@ export function open(shown) {
   $("stage").style.maxWidth = `calc(${width / height} * (100dvh - 8.5rem))`;
   $("areas-there").replaceChildren(
     ...[...Object.keys(camera.zones), ...Object.keys(camera.lines)].map((name) => new Option(name)));
+  $("large-veil").hidden = false;
   edit(false);
   showHeat(camera);
   $("large").showModal();
@@ -147,6 +148,8 @@ $("save").addEventListener("click", save);
 $("heat-span").addEventListener("input", () => showHeat(camera));
 $("draw").addEventListener("click", () => edit($("draw").getAttribute("aria-expanded") !== "true"));
 $("close").addEventListener("click", () => $("large").close());
-$("large").addEventListener("close", () => $("large-image").removeAttribute("src"));
+$("large").addEventListener("close", () => empty($("large-image")));
+hideEmpty($("large-image"), (isEmpty) => { $("large-veil").hidden = !isEmpty; });
+$("large-image").addEventListener("error", () => setTimeout(restart, 2000));
 $("large").addEventListener("click", (event) => { if (event.target === $("large")) $("large").close(); });
 new ResizeObserver(paint).observe(canvas);
