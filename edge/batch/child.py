@@ -1,4 +1,5 @@
-"""The child's side of a worker: opens the networks, then tracks what it is told to, until nothing more comes.
+"""The child's side of a worker: loads libraries, opens the networks that it is told, and tracks one recording after
+another, until nothing more comes.
 
 Lines of JSON: the setup and recordings come on standard input, what happens goes to the pipe of the first argument.
 """
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.batch.folder import Folder
-from edge.batch.networks import check, open_networks
+from edge.batch.networks import open_alike
 from edge.batch.recording import Recording
+from edge.batch.task import track
 from edge.batch.worker import Outcome, Setup
 from edge.console.failure import explained
 from edge.console.outgoing import public
@@ -40,16 +42,15 @@ def main() -> None:
     def send(message: dict[str, Any]) -> None:
         os.write(channel, json.dumps(message).encode() + b"\n")
 
-    setup = _read(Setup, sys.stdin.readline())
+    if not (line := sys.stdin.readline()):  # it is not needed after all
+        return
+    setup = _read(Setup, line)
     try:
-        pipeline = open_networks(setup.settings, setup.threads)
-        check(setup.settings, pipeline)
+        pipeline = open_alike(setup.settings, setup.threads, setup.known)
     except Exception as error:  # noqa: BLE001  a process's edge: whatever it is, the run ends with it
         send(_stop(error))
         return
     send({"ready": True})
-    from edge.batch.task import track
-
     folder = Folder(Path(setup.out))
     for line in sys.stdin:
         recording = _read(Recording, line)
@@ -62,7 +63,7 @@ def main() -> None:
         else:
             figures = done.manifest.figures
             assert figures is not None
-            send(asdict(Outcome("done" if done.tracked else "unchanged", figures.frames, figures.duration_s)))
+            send(asdict(Outcome("done" if done.is_new else "unchanged", figures.frames, figures.duration_s)))
 
 
 def _failed(error: Exception) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from edge.batch.worker import Outcome, Setup, Worker
 from edge.errors import NotFoundError, UnavailableError
 from edge.schema import build
 
+logger = logging.getLogger(__name__)
+
 _MOST_RESTARTS = 5  # of one recording, by Ray itself; a node that is gone is not the recording's fault
 _POLL_S = 0.2
 
@@ -50,9 +52,11 @@ class Cluster:
     def __init__(self, setup: Setup, address: str | None, workers: int | None, tasks: int, *, on_gpu: bool):
         self._ray = ray = require_ray()
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
+            context = ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise NotFoundError(f"--address {address}: no Ray cluster answers there: {error}") from error
+        if context.dashboard_url:  # with Ray's own extra "default"
+            logger.info("Ray's dashboard: http://%s", context.dashboard_url)
         resources = ray.cluster_resources()
         room = int(resources.get("GPU" if on_gpu else "CPU", 1))
         wanted = {"num_cpus": setup.threads, "num_gpus": 1 if on_gpu else 0}

@@ -69,6 +69,10 @@ class Folder:
         """The manifest of the recording of that name, None where there is none."""
         return manifests.read(self._manifest_path(name))
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a manifest of the recording of that name."""
+        return self._manifest_path(name).exists()
+
     def is_complete(self, manifest: Manifest) -> bool:
         """Whether all results that it names are there."""
         for result in manifest.results:
@@ -95,8 +99,8 @@ class Folder:
             path.unlink(missing_ok=True)
             for name, temporary in files.items():
                 temporary.rename(self.path / name)
-            kept = {result.file for result in manifest.results}
-            for old in before.results if before else ():
+            kept = {each.file for each in manifest.files}
+            for old in before.files if before else ():
                 if old.file not in kept:
                     (self.path / old.file).unlink(missing_ok=True)
             fresh.rename(path)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edge.batch import kept
 from edge.batch.counts import CountsCsv
 from edge.batch.recording import Format
 from edge.sinks.output import Output
@@ -21,6 +22,8 @@ def suffixes(format_: Format, *, counts: bool) -> list[str]:
 
 def open_output(path: Path) -> Output:
     """The output that writes to `path`, by the end of its name. Raises OutputError."""
+    if path.name.endswith(kept.SUFFIX):
+        return kept.Kept(path)
     if path.name.endswith(".counts.csv"):
         return CountsCsv(path)
     if path.suffix == ".txt":

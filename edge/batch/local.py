@@ -1,18 +1,33 @@
 """The engine `local`: worker processes on this machine, which needs nothing but the runtime."""
 
+import os
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from edge import board
 from edge.batch.engine import Ended, Part
 from edge.batch.recording import Recording
-from edge.batch.worker import Setup, Worker
+from edge.batch.worker import Child, Setup, Worker
+
+LEAST_MIB = 512.0  # of memory for a worker, with a small network
+MEMORY_SHARE = 0.9  # of the machine's, for all workers together
+
+
+def most_workers() -> int:
+    """How many workers this machine has cores and memory for, where no network is on a GPU."""
+    return max(1, min(len(os.sched_getaffinity(0)), int(memory_mib() * MEMORY_SHARE / LEAST_MIB)))
+
+
+def memory_mib() -> float:
+    """The memory of this machine in MiB, more than any where that is not known."""
+    return (board.memory_bytes() or 1 << 40) / (1 << 20)
 
 
 class Local:
-    """An `Engine` of so many processes, each started with its first recording."""
+    """An `Engine` of so many processes, each taken from `launch` for its first recording."""
 
-    def __init__(self, setup: Setup, workers: int):
-        self._workers = [Worker(setup) for _ in range(workers)]
+    def __init__(self, setup: Setup, workers: int, launch: Callable[[], Child]):
+        self._workers = [Worker(setup, launch) for _ in range(workers)]
         self._in_work: dict[Worker, Recording] = {}
 
     @property

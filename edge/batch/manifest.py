@@ -115,7 +115,8 @@ class Failure:
 class Manifest:
     """`run` is that of the identities, see `edge.events.Origin`. There are `figures` and `results`, or a `failure`.
 
-    `settings_sha256` is the hash of the settings, the recording's own included.
+    `settings_sha256` is the hash of the settings, the recording's own included; `tracks_sha256` of those that decide
+    its tracks, which `tracks` keeps, see `edge.batch.kept`.
     """
 
     schema: int
@@ -124,10 +125,17 @@ class Manifest:
     input: Input
     settings: Settings
     settings_sha256: str
+    tracks_sha256: str
     status: Literal["done", "failed"]
     results: tuple[Result, ...] = ()
+    tracks: Result | None = None
     figures: Figures | None = None
     failure: Failure | None = field(default=None)
+
+    @property
+    def files(self) -> tuple[Result, ...]:
+        """All files beside it."""
+        return self.results if self.tracks is None else (*self.results, self.tracks)
 
     def text(self) -> str:
         """The manifest as JSON."""

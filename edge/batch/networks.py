@@ -5,7 +5,7 @@ from pathlib import Path
 from edge.batch.recording import Settings
 from edge.chain.pipeline import Pipeline
 from edge.errors import NotFoundError, UnavailableError
-from edge.modelpack import MANIFEST, sha256_of
+from edge.modelpack import MANIFEST, Detector, sha256_of
 
 
 def sha256_of_model(path: Path) -> str:
@@ -18,9 +18,9 @@ def sha256_of_model(path: Path) -> str:
         ) from error
 
 
-def open_networks(settings: Settings, threads: int) -> Pipeline:
+def open_networks(settings: Settings, threads: int, known: Detector | None = None) -> Pipeline:
     """A pipeline for any recording, see `Pipeline.begin`. Each thread has a frame of its own, so their number decides
-    nothing. Raises as `Pipeline`.
+    nothing. `known` is the detector as it was understood before. Raises as `Pipeline`.
     """
     return Pipeline(
         settings.model,
@@ -38,6 +38,7 @@ def open_networks(settings: Settings, threads: int) -> Pipeline:
         side_by_side=True,
         detect_every=settings.detect_every,
         overrides=settings.overrides,
+        known=known,
     )
 
 
@@ -51,14 +52,19 @@ def running(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(found)
 
 
-def check(settings: Settings, pipeline: Pipeline) -> None:
-    """Raise UnavailableError where this machine has another model, or runs it in another way, than `settings` say."""
+def open_alike(settings: Settings, threads: int, known: Detector) -> Pipeline:
+    """`open_networks` where the run was started, or on another machine.
+
+    Raises UnavailableError where this machine has another model, or runs it in another way, than `settings` say.
+    """
     models = ((settings.model, settings.model_sha256), (settings.reid_model, settings.reid_sha256))
     for path, sha256 in models:
         if path is not None and sha256_of_model(Path(path)) != sha256:
             raise UnavailableError(f"{path}: another model than where the run was started; copy it to every machine")
+    pipeline = open_networks(settings, threads, known)
     if (found := running(pipeline)) != settings.networks:
         raise UnavailableError(
             f"{settings.model}: runs on {', '.join(found)} here, the run began with {', '.join(settings.networks)};"
             " name what all machines have with --require"
         )
+    return pipeline

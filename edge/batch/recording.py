@@ -93,11 +93,16 @@ class Settings:
 
     def sha256_for(self, recording: Recording) -> str:
         """The hash of all that decides the results of `recording` besides its pictures. Paths and names do not."""
-        settings, own = asdict(self), asdict(recording)
-        for document, names in ((settings, ("model", "reid_model")), (own, ("name", "address"))):
-            for name in names:
-                del document[name]
-        return digest({"settings": settings, "recording": own})
+        own = asdict(recording)
+        del own["name"], own["address"]
+        return digest({"tracks": self.tracks_sha256_for(recording), "format": self.format, "recording": own})
+
+    def tracks_sha256_for(self, recording: Recording) -> str:
+        """The hash of all that decides its tracks: not the format, nor what is made of them, as counts and hours."""
+        settings = asdict(self)
+        for name in ("model", "reid_model", "format"):
+            del settings[name]
+        return digest({"settings": settings, "frame_rate": recording.frame_rate})
 
 
 def digest(document: Any) -> str:

@@ -86,7 +86,8 @@ class Run:
 
     def _set_aside(self, task: Task, outcome: Outcome, tries: int) -> None:
         failure = Failure(outcome.kind or outcome.status, outcome.reason, tries)
-        wanted = self.settings.sha256_for(task.recording)
-        manifest = Manifest(SCHEMA, "", task.recording, task.input, self.settings, wanted, "failed", failure=failure)
+        recording, settings = task.recording, self.settings
+        hashes = settings.sha256_for(recording), settings.tracks_sha256_for(recording)
+        manifest = Manifest(SCHEMA, "", recording, task.input, settings, *hashes, "failed", failure=failure)
         self.folder.commit(manifest, {})
         self.watcher.set_aside(task, failure)

@@ -2,26 +2,28 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.batch import kept
 from edge.batch.folder import Folder
 from edge.batch.formats import open_output, suffixes
-from edge.batch.manifest import SCHEMA, Figures, Input, Manifest, Result
+from edge.batch.manifest import SCHEMA, Input, Manifest, Result
 from edge.batch.recording import Recording, Settings, digest
-from edge.batch.source import at_hand
+from edge.batch.source import at_hand, seen
 from edge.batch.tally import Tally
 from edge.chain.chain import Chain
 from edge.chain.offline import Recording as SecondPass
 from edge.chain.overlap import tracked
 from edge.chain.pipeline import Pipeline
-from edge.events import Event, Lives, Moment, Origin, UntilTheEnd, in_order
+from edge.events import Event, Lives, Moment, Observed, Origin, UntilTheEnd, in_order
 from edge.modelpack import sha256_of
 from edge.service.counting.areas import Areas
 from edge.types import Frame, Tracks
 from edge.video.ahead import Ahead
 from edge.video.open import open_source
+from edge.video.source import Source
 
 Report = Callable[[float, float], None]  # seconds of video that are done, and the share of the work, 0..1
 
@@ -30,10 +32,10 @@ _RUN_DIGITS = 8  # of `edge.events.Origin.run`, as everywhere
 
 
 class Done(NamedTuple):
-    """`manifest` is in place; `tracked` is False where the results of an earlier run still held."""
+    """`manifest` is in place; `is_new` is False where the results of an earlier run still held."""
 
     manifest: Manifest
-    tracked: bool
+    is_new: bool
 
 
 class _Shown(NamedTuple):
@@ -47,80 +49,118 @@ class _Shown(NamedTuple):
 def track(recording: Recording, settings: Settings, pipeline: Pipeline, folder: Folder, report: Report) -> Done:
     """Track one recording and put whole results into `folder`; `pipeline` is used again and again.
 
-    Results that an earlier run left of the same content and settings stay. `report` is called twice a second at most.
-    Raises what is wrong with the recording or the folder; then nothing of this attempt is left.
+    Results that an earlier run left of the same content and settings stay. Where only that changed which does not
+    touch the tracks, as zones or the format, results are made of the tracks that were kept. `report` is called twice a
+    second at most. Raises what is wrong with the recording or the folder; then nothing of this attempt is left.
     """
     progress = _Progress(report)
-    wanted = settings.sha256_for(recording)
+    wanted, of_tracks = settings.sha256_for(recording), settings.tracks_sha256_for(recording)
     files: dict[str, Path] = {}
     with contextlib.ExitStack() as stack:
-        with at_hand(recording.address, folder, progress.beat) as (here, found):
-            run = digest([recording.name, wanted, found.sha256])[:_RUN_DIGITS]
-            known = folder.manifest(recording.name)
-            kept = known if known is not None and _holds(known, wanted, found, folder) else None
-            if kept is None:
-                for suffix in suffixes(settings.format, counts=recording.has_areas):
-                    files[recording.name + suffix] = folder.temporary(suffix)
-                    stack.callback(files[recording.name + suffix].unlink, missing_ok=True)
-                figures: Figures | None = _write(
-                    recording, settings.offline, pipeline, here, run, files.values(), progress
-                )
-        if kept is not None:
-            results, figures = kept.results, kept.figures
+
+        def temporary(suffix: str) -> Path:
+            path = files[recording.name + suffix] = folder.temporary(suffix)
+            stack.callback(path.unlink, missing_ok=True)
+            return path
+
+        earlier = _earlier(recording, wanted, of_tracks, folder)
+        if earlier is not None and _is_as_it_was(earlier.input, recording.address):
+            found = earlier.input
         else:
-            results = tuple(_result(name, path) for name, path in files.items())
-        manifest = Manifest(SCHEMA, run, recording, found, settings, wanted, "done", results, figures)
+            here, found = stack.enter_context(at_hand(recording.address, folder, progress.beat))
+            if earlier is not None and earlier.input.sha256 != found.sha256:
+                earlier = None
+        run = digest([recording.name, of_tracks, found.sha256])[:_RUN_DIGITS]
+        origin = Origin(run, recording.name, pipeline.classes)
+        is_new = earlier is None or not _holds(earlier, wanted, folder)
+        if not is_new:
+            assert earlier is not None
+            results, tracks, figures = earlier.results, earlier.tracks, earlier.figures
+        else:
+            paths = [temporary(suffix) for suffix in suffixes(settings.format, counts=recording.has_areas)]
+            if earlier is not None and earlier.tracks is not None and earlier.figures is not None:
+                was, tracks = earlier.figures, earlier.tracks
+                events = kept.replay(folder.path / tracks.file, origin, (was.width, was.height), recording.starts_s)
+                progress.expect(was.frames, passes=1)
+                tally = _write(recording, origin, progress.noted(events), paths)
+                figures = tally.figures(was.frame_rate, (was.width, was.height))
+            else:
+                path = temporary(kept.SUFFIX)
+                with contextlib.closing(open_source(here, recording.frame_rate)) as source:
+                    watched = _watched(source, pipeline, settings.offline, origin, recording.starts_s, progress)
+                    with contextlib.closing(watched) as batches:
+                        tally = _write(recording, origin, batches, [*paths, path])
+                    figures = tally.figures(source.frame_rate, source.size)
+                tracks = _result(recording.name + kept.SUFFIX, path)
+            results = tuple(_result(name, path) for name, path in files.items() if path in paths)
+        manifest = Manifest(
+            SCHEMA, run, recording, found, settings, wanted, of_tracks, "done", results, tracks, figures
+        )
         folder.commit(manifest, files)
-    return Done(manifest, kept is None)
+    return Done(manifest, is_new)
 
 
-def _holds(known: Manifest, wanted: str, found: Input, folder: Folder) -> bool:
-    """Whether the results that `known` tells of are those of this content and these settings."""
-    same = known.status == "done" and known.settings_sha256 == wanted and known.input.sha256 == found.sha256
-    return same and folder.is_complete(known)
+def _earlier(recording: Recording, wanted: str, of_tracks: str, folder: Folder) -> Manifest | None:
+    """The manifest of an earlier run whose results, or else whose tracks, are those of these settings and whole."""
+    known = folder.manifest(recording.name)
+    if known is None or known.status != "done" or known.tracks_sha256 != of_tracks:
+        return None
+    return known if _holds(known, wanted, folder) or _tracks_are_whole(known, folder) else None
+
+
+def _holds(known: Manifest, wanted: str, folder: Folder) -> bool:
+    """Whether the results that `known` tells of are those of these settings, and there."""
+    return known.settings_sha256 == wanted and folder.is_complete(known)
+
+
+def _tracks_are_whole(known: Manifest, folder: Folder) -> bool:
+    try:
+        return known.tracks is not None and sha256_of(folder.path / known.tracks.file) == known.tracks.sha256
+    except OSError:
+        return False
+
+
+def _is_as_it_was(known: Input, address: str) -> bool:
+    """Whether the file has the size and the stamp that it had, so that it need not be read."""
+    now = seen(address)
+    return bool(now.stamp) and (now.bytes, now.stamp) == (known.bytes, known.stamp)
 
 
 def _result(name: str, path: Path) -> Result:
     return Result(name, path.stat().st_size, sha256_of(path))
 
 
-def _write(
-    recording: Recording,
-    offline: bool,
-    pipeline: Pipeline,
-    here: str,
-    run: str,
-    paths: Iterable[Path],
-    progress: "_Progress",
-) -> Figures:
-    """Track what lies `here` and write all events to the files; what they add up to."""
-    origin = Origin(run, recording.name, pipeline.classes)
-    areas = Areas(origin, recording.zone, recording.line)
-    tally, starts_s = Tally(recording), recording.starts_s
+def _write(recording: Recording, origin: Origin, batches: Iterable[list[Event]], paths: Iterable[Path]) -> Tally:
+    """Count what happens in zones and at lines, and write everything to the files; what it adds up to."""
+    areas, tally = Areas(origin, recording.zone, recording.line), Tally(recording)
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(contextlib.closing(open_source(here, recording.frame_rate)))
-        pipeline.begin(source.frame_rate)
-        progress.expect(source.frame_count, passes=1 + offline)
-        memory = UntilTheEnd(pipeline.tracker.lost_s) if offline else pipeline.tracker
-        lives = Lives(origin, memory)
         outputs = [stack.enter_context(contextlib.closing(open_output(path))) for path in paths]
-        in_use = pipeline.workers * pipeline.detect_every + 1
-        frames = stack.enter_context(contextlib.closing(Ahead(source, pipeline.spans, in_use)))
-        results = stack.enter_context(contextlib.closing(tracked(pipeline, iter(frames))))
-
-        def take(events: list[Event]) -> None:
+        for events in batches:
             everything = [each for event in events for each in in_order(event, areas.note(event))]
             tally.add(everything)
             for output in outputs:
                 output.write(everything)
+    return tally
 
+
+def _watched(
+    source: Source, pipeline: Pipeline, offline: bool, origin: Origin, starts_s: float | None, progress: "_Progress"
+) -> Generator[list[Event], None, None]:
+    """The events of the identities, frame by frame, those of their end last."""
+    pipeline.begin(source.frame_rate)
+    progress.expect(source.frame_count, passes=1 + offline)
+    memory = UntilTheEnd(pipeline.tracker.lost_s) if offline else pipeline.tracker
+    lives = Lives(origin, memory)
+    with contextlib.ExitStack() as stack:
+        in_use = pipeline.workers * pipeline.detect_every + 1
+        frames = stack.enter_context(contextlib.closing(Ahead(source, pipeline.spans, in_use)))
+        results = stack.enter_context(contextlib.closing(tracked(pipeline, iter(frames))))
         at = Moment(0.0, starts_s)
         for number, time_s, tracks in _second_pass(pipeline, results, progress) if offline else map(_shown, results):
             at = Moment(time_s, None if starts_s is None else starts_s + time_s)
-            take(lives.observe(number, source.size, tracks, at))
+            yield lives.observe(number, source.size, tracks, at)
             progress.note(time_s)
-        take(lives.stop(at))
-        return tally.figures(source.frame_rate, source.size)
+        yield lives.stop(at)
 
 
 def _shown(result: tuple[Frame, Tracks]) -> _Shown:
@@ -157,6 +197,13 @@ class _Progress:
         self._video_s = max(self._video_s, time_s)
         self._frames += 1
         self.beat()
+
+    def noted(self, events: Iterable[Event]) -> Iterator[list[Event]]:
+        """The events, one by one; a frame is done when the next event is asked for."""
+        for event in events:
+            yield [event]
+            if isinstance(event, Observed):
+                self.note(event.at.time_s)
 
     def beat(self) -> None:
         """Something goes on."""

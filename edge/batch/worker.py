@@ -13,13 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, NamedTuple
 
 from edge.batch.folder import Folder
 from edge.batch.recording import Recording, Settings
 from edge.infer.child import resident_bytes
+from edge.modelpack import Detector
 
 CHILD = "from edge.batch.child import main; main()"
 STALL_S = 300.0  # without a frame for so long, a recording hangs
@@ -42,9 +44,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs to know: the settings, threads for the networks, the output folder."""
+    """What a worker needs to know: settings, the detector as it was understood, threads for the networks, the output
+    folder, limits."""
 
     settings: Settings
+    known: Detector
     threads: int
     out: str
     limits: Limits
@@ -67,16 +71,72 @@ class Outcome:
     exit_code: int = 0
 
 
+class Child(NamedTuple):
+    """A process that waits for its setup: `messages` is the pipe with what it tells, `output` what it printed."""
+
+    process: subprocess.Popen[bytes]
+    messages: int
+    output: IO[bytes]
+
+    def release(self) -> None:
+        """Let go of it after it ended."""
+        os.close(self.messages)
+        self.output.close()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+
+def launch() -> Child:
+    """A new child, which loads the libraries before it asks for anything."""
+    messages, theirs = os.pipe()
+    output = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(theirs), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        pass_fds=(theirs,),
+        # The same modules as here: "" would be the current folder, wherever the user stands.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONSAFEPATH": "1"},
+        start_new_session=True,  # Ctrl-C is for the engine
+    )
+    os.close(theirs)
+    return Child(process, messages, output)
+
+
+class Spares:
+    """So many children, launched while the run is being prepared. A context, which ends those that nobody took."""
+
+    def __init__(self, count: int):
+        self._waiting = [launch() for _ in range(count)]
+
+    def __enter__(self) -> "Spares":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for child in self._waiting:
+            child.process.kill()
+            child.process.wait()
+            child.release()
+        self._waiting.clear()
+
+    def take(self) -> Child:
+        """One of them, a new one where none is left."""
+        return self._waiting.pop() if self._waiting else launch()
+
+
 class Worker:
-    """A child process, started when the first recording is; and again after it died. One thread uses it.
+    """A child process, taken from `launch` when the first recording is started, and again after it died. One thread
+    uses it.
 
     `video_s` seconds of video are done of the recording in work, which is the share `done`, 0..1, of it.
     """
 
-    def __init__(self, setup: Setup):
-        self._setup = setup
+    def __init__(self, setup: Setup, launch: Callable[[], Child] = launch):
+        self._setup, self._launch = setup, launch
         self._folder = Folder(Path(setup.out))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._received = b""
         self._ready = False
         self._busy = False
@@ -89,8 +149,8 @@ class Worker:
 
     def start(self, recording: Recording) -> None:
         """Begin with a recording; `poll` tells how it goes."""
-        if self._process is None or self._process.poll() is not None:
-            self._launch()
+        if self._child is None or self._child.process.poll() is not None:
+            self._begin()
         self._busy = True
         self.video_s, self.done = 0.0, 0.0
         self._begun_s = self._alive_s = time.monotonic()
@@ -99,12 +159,14 @@ class Worker:
 
     def fileno(self) -> int:
         """Readable when there is news."""
-        return self._messages
+        assert self._child is not None
+        return self._child.messages
 
     def poll(self, timeout_s: float = 0.0) -> Outcome | None:
         """The outcome of the recording in work, None while there is none within `timeout_s`."""
-        if select.select([self._messages], [], [], timeout_s)[0]:
-            block = os.read(self._messages, 1 << 16)
+        messages = self.fileno()
+        if select.select([messages], [], [], timeout_s)[0]:
+            block = os.read(messages, 1 << 16)
             if not block:
                 return self._ended(self._died())
             *lines, self._received = (self._received + block).split(b"\n")
@@ -118,42 +180,30 @@ class Worker:
 
     def close(self) -> None:
         """End the process: at once where it is at work, whose recording is then neither done nor failed."""
-        if self._process is None:
+        if self._child is None:
             return
         if self._busy:
             self._kill()
         else:
-            self._process.stdin.close()  # type: ignore[union-attr]
+            self._child.process.stdin.close()  # type: ignore[union-attr]
             try:
-                self._process.wait(_CLOSE_S)
+                self._child.process.wait(_CLOSE_S)
             except subprocess.TimeoutExpired:
                 self._kill()
         self._forget()
 
-    def _launch(self) -> None:
+    def _begin(self) -> None:
         self._forget()
-        self._messages, theirs = os.pipe()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(theirs), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(theirs,),
-            # The same modules as here: "" would be the current folder, wherever the user stands.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONSAFEPATH": "1"},
-            start_new_session=True,  # Ctrl-C is for the engine
-        )
-        os.close(theirs)
+        self._child = self._launch()
         self._received, self._ready = b"", False
         self._send(asdict(self._setup))
 
     def _send(self, document: object) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+        assert self._child is not None
+        assert self._child.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died; `poll` finds out
-            self._process.stdin.write(json.dumps(document).encode() + b"\n")
-            self._process.stdin.flush()
+            self._child.process.stdin.write(json.dumps(document).encode() + b"\n")
+            self._child.process.stdin.flush()
 
     def _take(self, message: dict[str, object]) -> Outcome | None:
         self._alive_s = time.monotonic()
@@ -178,20 +228,20 @@ class Worker:
             return Outcome("failed", kind="hang", reason=f"gave no frame for {STALL_S:.0f} s")
         if limits.memory_mib is not None and now_s - self._memory_s > _MEMORY_EVERY_S:
             self._memory_s = now_s
-            assert self._process is not None
-            if resident_bytes(self._process.pid) > limits.memory_mib * _MIB:
+            assert self._child is not None
+            if resident_bytes(self._child.process.pid) > limits.memory_mib * _MIB:
                 reason = f"took more memory than {limits.memory_mib:.0f} MiB, --memory-limit"
                 return Outcome("failed", kind="memory", reason=reason)
         return None
 
     def _died(self) -> Outcome:
         """What to make of a process that closed its pipe without an outcome."""
-        assert self._process is not None
+        assert self._child is not None
         try:
-            status = self._process.wait(_CLOSE_S)
+            status = self._child.process.wait(_CLOSE_S)
         except subprocess.TimeoutExpired:
             self._kill()
-            status = self._process.wait()
+            status = self._child.process.wait()
         if status == -signal.SIGKILL:
             return Outcome("killed", reason="its process was killed: by somebody, or by the system for lack of memory")
         if status < 0:
@@ -203,9 +253,10 @@ class Worker:
         return Outcome("failed", kind="crash", reason=reason)
 
     def _last_words(self) -> str:
-        size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, size - _TAIL_BYTES))
-        lines = self._output.read().decode("utf-8", "replace").strip().splitlines()
+        assert self._child is not None
+        output = self._child.output
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = output.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1].strip() if lines else "it said nothing"
 
     def _ended(self, outcome: Outcome) -> Outcome:
@@ -213,18 +264,14 @@ class Worker:
         return outcome
 
     def _kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        assert self._child is not None
+        self._child.process.kill()
+        self._child.process.wait()
 
     def _forget(self) -> None:
         """Let go of a process that ended, and remove what it left."""
-        if self._process is None:
+        if self._child is None:
             return
-        self._folder.discard(self._process.pid)
-        os.close(self._messages)
-        self._output.close()
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process = None
+        self._folder.discard(self._child.process.pid)
+        self._child.release()
+        self._child = None

@@ -35,7 +35,7 @@ class Pipeline(Chain):
     """A chain with a detector and a tracker, and an embedder where the tracker uses appearance.
 
     `model` is a model pack, its folder, or an ONNX file with a detector that `edge.detect.adopt` understands, helped by
-    `overrides` where need be. `classes` are the names to follow,
+    `overrides` where need be; `known` is what such a file was understood as before. `classes` are the names to follow,
     see `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`,
     `variant`, `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with
     `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
@@ -70,6 +70,7 @@ class Pipeline(Chain):
         detect_budget: float | Budget = USUAL_SHARE,
         excluded: Sequence[Polygon] = (),
         overrides: adopt.Overrides = adopt.NONE,
+        known: Description | None = None,
         spans: Spans | None = None,
         **parameters: float,
     ):
@@ -86,7 +87,7 @@ class Pipeline(Chain):
             side_by_side=side_by_side,
             overrides=overrides,
         )
-        self.detector = detector = self._open_detector(spans=self.spans)
+        self.detector = detector = self._open_detector(known=known, spans=self.spans)
         self.workers = _workers(detector, threads) if side_by_side else 0
         require_offsets(method, detector.description)
         groups = groups_of(classes, detector.description.classes, method, preset)

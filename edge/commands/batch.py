@@ -30,10 +30,13 @@ Ctrl-C gives up what is in work, and writes the summary of what is done.
 import argparse
 import contextlib
 import logging
+import sys
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from edge.batch.recording import Area, Format
+from edge.batch.recording import Area, Format, Recording
 from edge.chain import flags
 from edge.console.flags import add_out
 from edge.console.outgoing import say
@@ -78,27 +81,33 @@ def run(args: argparse.Namespace) -> int:
     number, parts = _check(args)
     if not args.verbose:
         logging.getLogger("edge").setLevel(logging.WARNING)
+        if sys.stderr.isatty():
+            logging.getLogger("edge.batch.cluster").setLevel(logging.INFO)
     from edge.batch.folder import Folder
     from edge.batch.inputs import recordings
-    from edge.batch.open import Wanted, open_engine, open_settings
-    from edge.batch.plan import plan
-    from edge.batch.progress import Progress
-    from edge.batch.run import Run
-    from edge.batch.summary import write_summary
+    from edge.batch.worker import Spares
 
     zones, lines = _areas(args.areas)
     everything = recordings(args.inputs, frame_rate=args.frame_rate, zone=zones, line=lines)
     part = everything[number - 1 :: parts]
     folder = Folder(args.out)
-    opened = open_settings(args.model, args.format, args.offline, flags.options(args))
-    wanted = Wanted(args.engine, args.address, args.workers, args.time_limit, args.memory_limit)
-    with folder.lock(shared=parts > 1):
+    with folder.lock(shared=parts > 1), Spares(_certain_workers(args, part, folder)) as spares:
+        # Workers load their libraries while these and the networks are loaded here.
+        from edge.batch.open import Wanted, open_engine, open_settings
+        from edge.batch.plan import plan
+        from edge.batch.progress import Progress
+        from edge.batch.run import Run
+        from edge.batch.summary import write_summary
+
+        opened = open_settings(args.model, args.format, args.offline, flags.options(args))
+        wanted = Wanted(args.engine, args.address, args.workers, args.time_limit, args.memory_limit)
         todo = plan(part, opened.settings, folder, retry_failed=args.retry_failed)
         totals = None
         try:
             with StopRequest() as stop, Progress(todo.tasks) as progress:
                 if todo.tasks:
-                    with contextlib.closing(open_engine(wanted, opened, args.out, len(todo.tasks))) as engine:
+                    engine = open_engine(wanted, opened, args.out, len(todo.tasks), spares.take)
+                    with contextlib.closing(engine):
                         Run(opened.settings, folder, engine, progress).run(todo.tasks, lambda: bool(stop.exit_code))
         finally:
             if parts == 1:  # the parts of an array would write over each other's
@@ -139,6 +148,16 @@ def _check(args: argparse.Namespace) -> tuple[int, int]:
     if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
         raise UsageError(f"--shard {args.shard}: expected I/N, a number of 1 to N, such as 3/10")
     return int(number), int(parts)
+
+
+def _certain_workers(args: argparse.Namespace, part: Sequence[Recording], folder: "Folder") -> int:
+    """How many workers this machine needs whatever the networks run on: one for each recording never seen, at most."""
+    if args.engine != "local":
+        return 0
+    from edge.batch.local import most_workers
+
+    most = args.workers or most_workers()
+    return len(list(islice((each for each in part if not folder.knows(each.name)), most)))
 
 
 def _areas(path: Path | None) -> tuple[tuple[Area, ...], tuple[Area, ...]]:

@@ -27,6 +27,7 @@ precision.
 """
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, release and score; 128 + signal where one ended it."""
     _check(args)
+    if not args.verbose:
+        logging.getLogger("edge.infer").setLevel(logging.WARNING)  # each check opens networks
     try:
         import torch
     except ImportError:

@@ -22,6 +22,7 @@ LOG_EVERY = 20  # steps
 KEEP_EVERY = 200  # steps between checkpoints
 STREETS_APART = 10**9  # between the seeds of two processes that draw
 LARGEST_GRADIENT = 35.0
+_LEARNED_FOR_CHECKED = 9  # how much longer than a check the training before the next one lasts
 _PACE_STEPS = 5  # before so many the pace is not known
 
 
@@ -43,9 +44,10 @@ class Plan:
 
     `seconds` ends it after so long, with the learning rate falling by the clock. `fixed_norms` keeps the batch norms at
     the statistics that the weights came with: small batches of few pictures have others, and published weights may
-    have them folded away. `check` measures the network that training makes, at its start, every `check_every_s` and at
-    its end; what it finds is logged. `start_method` is that of the processes that draw: "spawn" wants batches that can
-    be pickled, and bears threads of OpenCV in this process.
+    have them folded away. `check` measures the network that training makes, at its start, every `check_every_s`, more
+    rarely where that would take more than a tenth of the time, and at its end; what it finds is logged. `start_method`
+    is that of the processes that draw: "spawn" wants batches that can be pickled, and bears threads of OpenCV in this
+    process.
     """
 
     seconds: float | None = None
@@ -171,9 +173,12 @@ def fit(
     )
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     drawing = iter(source)  # its processes start here, before a check lets libraries start threads
-    began_s = checked_s = time.perf_counter()
+    began_s = time.perf_counter()
+    pause_s = plan.check_every_s
     if plan.check and first == 0:
         log.write(step=0, **plan.check(average.net))
+        pause_s = max(pause_s, _LEARNED_FOR_CHECKED * (time.perf_counter() - began_s))
+    checked_s = time.perf_counter()
     with Progress(steps - first) as progress, compute.stop as stop:
         progress.note("waiting for the first batch")
         for step, drawn in zip(range(first, steps), drawing, strict=False):
@@ -197,9 +202,11 @@ def fit(
             if step % LOG_EVERY == 0 or last:
                 named = {name: float(value.detach()) for name, value in parts.items()}
                 log.write(step=step, rate=rate, loss=float(loss.detach()), **named)
-            if plan.check and (last or time.perf_counter() - checked_s > plan.check_every_s):
+            if plan.check and (last or time.perf_counter() - checked_s > pause_s):
+                check_s = time.perf_counter()
                 log.write(step=step + 1, **plan.check(average.net))
                 checked_s = time.perf_counter()
+                pause_s = max(plan.check_every_s, _LEARNED_FOR_CHECKED * (checked_s - check_s))
             if (step + 1) % KEEP_EVERY == 0 or last:
                 weights = {"net": net.state_dict(), "average": average.net.state_dict()}
                 save(state, step=step + 1, seconds=seconds, optimiser=optimiser.state_dict(), **weights)

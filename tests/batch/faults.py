@@ -11,6 +11,7 @@ from edge.types import Frame, Image
 from edge.video.source import Source
 
 CHILD = "from tests.batch.faults import main; main()"
+BLIND = "from tests.batch.faults import blind; blind()"
 _MIB = 1 << 20
 
 
@@ -60,6 +61,16 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGABRT)
         source = edge.video.open.open_source(address, frame_rate)
         return Endless(source) if name == "endless" else source
+
+    task.open_source = open_source  # type: ignore[attr-defined, assignment]
+    child.main()
+
+
+def blind() -> None:
+    """As `edge.batch.child.main`, but no pictures can be opened."""
+
+    def open_source(address: str, frame_rate: float | None) -> Source:
+        raise AssertionError(f"{address} was opened")
 
     task.open_source = open_source  # type: ignore[attr-defined, assignment]
     child.main()

@@ -83,7 +83,7 @@ def test_each_recording_has_its_results_and_the_damaged_one_its_reason(
     assert set(files(out)) == {
         "summary.sqlite",
         "cam2/damaged.manifest.json",
-        *(f"{name}{suffix}" for name in GOOD for suffix in (".txt", ".manifest.json")),
+        *(f"{name}{suffix}" for name in GOOD for suffix in (".txt", ".tracks.npz", ".manifest.json")),
     }
     video = recordings / "cam1" / "001.mp4"
     assert manifest(out, "cam1/001")["input"]["sha256"] == hashlib.sha256(video.read_bytes()).hexdigest()
@@ -126,7 +126,7 @@ def test_the_same_bytes_whatever_the_workers(recordings: Path, tmp_path: Path, m
         assert batch(recordings, *flags, "--workers", workers, "--out", tmp_path / str(workers)) == 65
     one = files(tmp_path / "1")
     assert files(tmp_path / "3") == one
-    assert len(one) == 2 * len(GOOD) + 2
+    assert len(one) == 3 * len(GOOD) + 2
     runs = {manifest(tmp_path / "1", name)["run"] for name in GOOD}
     assert len(runs) == len(GOOD)  # an identity is (run, id): none is that of another recording
 
@@ -153,6 +153,8 @@ def test_what_is_done_stays_and_only_what_changed_is_done_again(
     zone = '"[{""name"": ""all"", ""points"": [[0, 0], [1, 0], [1, 1], [0, 1]]}]"'
     assert again(zone) == ["b"]
     assert (out / "b.counts.csv").exists()
+    (out / "a.tracks.npz").unlink()  # only what counts anew needs it
+    assert again(zone) == []
     assert again("", "--conf", "0.5") == ["a", "b", "c"]
     assert not (out / "b.counts.csv").exists()  # nothing of other settings stays
     (out / "a.txt").unlink()
@@ -332,6 +334,57 @@ def test_counts_by_zone_and_hour_in_every_format(tiny_pack: Path, tmp_path: Path
     assert [(row["area"], row["name"], row["action"]) for row in found] == actions
     boxes = parquet.read_table(out / "door.parquet")
     assert len(boxes) == sum(len(line["tracks"]) for line in lines if "frame" in line)
+
+
+def door(path: Path) -> Path:
+    """A video: a square walks from left to right, is away for two seconds, and walks again."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5, (128, 128))
+    for left in (*range(8, 104, 4), *[-16] * 10, *range(8, 104, 4)):
+        image = np.zeros((128, 128, 3), np.uint8)
+        image[64:80, max(left, 0) : left + 16] = 255
+        writer.write(image)
+    writer.release()
+    return path
+
+
+ZONES = (
+    '[[zone]]\nname = "right"\npoints = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]\n',
+    '[[zone]]\nname = "left"\npoints = [[0.1, 0.0], [0.4, 0.0], [0.4, 1.0], [0.1, 1.0]]\n'
+    '[[line]]\nname = "middle"\npoints = [[0.5, 1.0], [0.5, 0.2]]\n',
+)
+
+
+@pytest.mark.parametrize(("format_", "passes"), [("mot", []), ("jsonl", []), ("parquet", ["--offline"])])
+def test_other_zones_are_counted_in_the_tracks_that_are_known(
+    format_: str, passes: list[str], tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No picture is looked at again, and every byte is that of a run that begins with these settings."""
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow")
+    door(tmp_path / "door.mp4")
+
+    def run(out: str, zones: str, starts: str, *flags: str) -> dict[str, bytes]:
+        (tmp_path / "areas.toml").write_text(zones)
+        (tmp_path / "table.csv").write_text(f"path,starts,areas\ndoor.mp4,{starts},areas.toml\n")
+        assert batch(tmp_path / "table.csv", "--model", tiny_pack, "--out", tmp_path / out, *passes, *flags) == 0
+        return files(tmp_path / out)
+
+    wanted = ZONES[1], "2026-11-30T07:59:59+01:00", "--format", format_
+    before, whole = run("out", ZONES[0], ""), run("whole", *wanted)
+    assert before != whole
+    monkeypatch.setattr(worker, "CHILD", faults.BLIND)
+    assert run("out", *wanted) == whole
+
+
+def test_tracks_that_were_damaged_are_made_anew(tiny_pack: Path, tmp_path: Path) -> None:
+    video, out = door(tmp_path / "door.mp4"), tmp_path / "out"
+    flags = video, "--model", tiny_pack, "--out", out
+    assert batch(*flags) == 0
+    whole = files(out)
+    (out / "door.tracks.npz").write_bytes(b"nothing")
+    (out / "door.txt").unlink()
+    assert batch(*flags) == 0
+    assert files(out) == whole
 
 
 @pytest.mark.parametrize(

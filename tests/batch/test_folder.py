@@ -27,7 +27,8 @@ def made(folder: Folder, name: str, *contents: str) -> tuple[Manifest, dict[str,
         files[file].write_text(content)
         results.append(Result(file, len(content), ""))
     recording = Recording(name, f"/{name}.mp4")
-    return Manifest(SCHEMA, "", recording, Input(1, "x"), SETTINGS, "h", "done", tuple(results), FIGURES), files
+    about = recording, Input(1, "x"), SETTINGS, "h", "t"
+    return Manifest(SCHEMA, "", *about, "done", tuple(results), figures=FIGURES), files
 
 
 def test_what_is_committed_is_read_again(tmp_path: Path) -> None:
