@@ -27,40 +27,33 @@ printed. A second one stops at once.
 import argparse
 import contextlib
 import logging
-import os
-import secrets
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from edge.chain import flags
+from edge.commands.opening import chain_of, outputs_of, polygons, source_of
 from edge.console.outgoing import redacted
 from edge.console.running import Progress, StopRequest, Summary
 from edge.errors import NanoTrackError, UsageError
-from edge.events import Origin, UntilTheEnd
 from edge.infer.summary import network_text
 from edge.motchallenge import read_detections
 from edge.sinks.lines import STANDARD_OUTPUT
-from edge.sinks.output import Output, WindowClosed
-from edge.sinks.recording import RecordingOutputs
+from edge.sinks.output import WindowClosed
 from edge.spans import Spans
-from edge.types import Detections, Frame, Image, Tracks
+from edge.types import Frame, Tracks
 from edge.video.address import is_camera, kind_of
 from edge.video.ahead import Ahead
-from edge.video.blank import Blank
 from edge.video.newest import Newest
 from edge.video.open import is_images, open_source
 from edge.video.source import Source
 
 if TYPE_CHECKING:
     from edge.chain.chain import Chain
-    from edge.drawing.painter import Underpaint
 
 LABELS = ("class", "score")
-_REPLAY_RATE = 30.0  # frames a second of detections that come without a video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,10 +104,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         with contextlib.ExitStack() as stack:
             recorded = read_detections(args.detections) if args.detections else None
-            source = stack.enter_context(contextlib.closing(_source(args, recorded)))
-            chain = _chain(args, source, recorded, spans)
+            source = stack.enter_context(contextlib.closing(source_of(args, recorded)))
+            chain = chain_of(args, source, recorded, spans)
             _leave_out_pictures(args, source)
-            outputs = stack.enter_context(contextlib.closing(_outputs(args, source, chain, spans)))
+            outputs = stack.enter_context(contextlib.closing(outputs_of(args, source, chain, spans)))
             in_use = chain.workers * chain.detect_every + 1
             ahead = Newest(source, spans, _shown(args)) if source.is_live else Ahead(source, spans, in_use)
             frames = stack.enter_context(contextlib.closing(ahead))
@@ -122,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
             progress = stack.enter_context(Progress(_expected(source.frame_count, args.frames, 1 + args.offline)))
             stack.enter_context(stop)
             if args.offline:
-                again = partial(_source, args, recorded)
+                again = partial(source_of, args, recorded)
                 results = _second_pass(args.frames, chain, results, again, spans, stop, progress)
                 stack.enter_context(contextlib.closing(results))
             summary.start()
@@ -214,8 +207,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
-    _polygons(args, "privacy_mask")
-    if _polygons(args, "exclude_mask") and not args.path:
+    polygons(args, "privacy_mask")
+    if polygons(args, "exclude_mask") and not args.path:
         raise UsageError("--exclude-mask needs the size of the pictures; add --path SOURCE")
     if (args.show_debug or args.labels or args.privacy_mask) and not (args.save or args.show):
         name = "--show-debug" if args.show_debug else "--labels" if args.labels else "--privacy-mask"
@@ -282,155 +275,6 @@ def _check_offline(args: argparse.Namespace) -> None:
 
 def _same(path: Path, other: Path) -> bool:
     return path == other or (path.is_file() and other.exists() and path.samefile(other))
-
-
-def _source(args: argparse.Namespace, recorded: Sequence[Detections] | None) -> Source:
-    if args.path:
-        return open_source(args.path, args.frame_rate)
-    return Blank(len(recorded or ()), args.frame_rate or _REPLAY_RATE)
-
-
-def _chain(args: argparse.Namespace, source: Source, recorded: Sequence[Detections] | None, spans: Spans) -> "Chain":
-    """What makes tracks of frames: a detector's pipeline, or recorded detections."""
-    if recorded is not None:
-        return _replay(args, source, recorded, spans)
-    from edge.chain.pipeline import Pipeline
-
-    return Pipeline(
-        args.model,
-        frame_rate=source.frame_rate,
-        reid_budget_ms=args.reid_budget_ms,
-        threads=_threads(args),
-        side_by_side=_cores() > 1 and not source.is_live,  # of a camera the frame in hand comes first
-        excluded=_polygons(args, "exclude_mask"),
-        spans=spans,
-        **flags.options(args),
-    )
-
-
-def _replay(args: argparse.Namespace, source: Source, recorded: Sequence[Detections], spans: Spans) -> "Chain":
-    from edge.chain.chain import Chain
-    from edge.chain.detections import Recorded
-    from edge.chain.need import Budget
-    from edge.infer.ladder import Wish
-    from edge.reid.open import open_embedder
-    from edge.reid.stage import ReidStage
-    from edge.track.tracker import Tracker
-
-    appearance, reid = flags.appearance(args), None
-    tracker = Tracker(args.tracking_method, source.frame_rate, args.preset, appearance=appearance)
-    if tracker.appearance is not None:
-        if not args.path or not args.reid_model:
-            raise UsageError("embeddings of recorded detections need --path, the pictures, and --reid-model; add both")
-        wish = Wish(args.backend, args.variant, args.require, _threads(args))
-        reid = ReidStage(open_embedder(args.reid_model, wish, spans), tracker, args.reid, args.reid_budget_ms)
-    detections = Recorded(recorded, args.conf or 0.0)
-    return Chain(
-        detections,
-        tracker,
-        reid=reid,
-        detect_every=args.detect_every,
-        budget=Budget(flags.budget(args)),
-        excluded=_polygons(args, "exclude_mask"),
-        spans=spans,
-    )
-
-
-def _threads(args: argparse.Namespace) -> int:
-    """All cores: decoding, tracking and drawing take little compared with the network."""
-    return int(args.threads or _cores())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _outputs(args: argparse.Namespace, source: Source, chain: "Chain", spans: Spans) -> RecordingOutputs:
-    """The outputs that were asked for; what is open is closed again where one cannot be opened."""
-    outputs: dict[str, Output] = {}
-    with contextlib.ExitStack() as stack:
-        if args.mot:
-            from edge.sinks.mot import MotText
-
-            outputs["mot"] = stack.enter_context(contextlib.closing(MotText(args.mot)))
-        if args.jsonl:
-            from edge.sinks.jsonl import JsonLines
-
-            outputs["jsonl"] = stack.enter_context(contextlib.closing(JsonLines(args.jsonl)))
-        labels = flags.names(args.labels)
-        named = chain.classes if len(flags.names(args.classes)) > 1 or "class" in labels else ()
-        view = _underpaint(args, chain)
-        if args.save:
-            from edge.sinks.aside import Aside
-            from edge.sinks.video import AnnotatedVideo
-
-            video = AnnotatedVideo(args.save, source.size, source.frame_rate, named, with_scores="score" in labels)
-            outputs["video"] = Aside(video, spans["encode"], view, video.require_room)
-        if args.show:
-            from edge.sinks.window import Window
-
-            title = f"nanotrack track {_camera(args.path)}"
-            outputs["window"] = Window(title, source.frame_rate, named, view, with_scores="score" in labels)
-        stack.pop_all()
-    origin = Origin(secrets.token_hex(4), _camera(args.path or str(args.detections)), chain.classes)
-    memory = UntilTheEnd(chain.tracker.lost_s) if args.offline else chain.tracker
-    return RecordingOutputs(outputs, origin, memory, spans)
-
-
-def _underpaint(args: argparse.Namespace, chain: "Chain") -> "Underpaint | None":
-    """What is done to the picture before tracks are drawn, None for nothing."""
-    view = _debug_view(args, chain) if args.show_debug else None
-    if not args.privacy_mask:
-        return view
-    from edge.drawing.masks import PrivacyMask
-
-    mask = PrivacyMask(_polygons(args, "privacy_mask"))
-
-    def paint(canvas: Image, tracks: Tracks) -> None:
-        mask.hide(canvas)
-        if view is not None:
-            view(canvas, tracks)
-
-    return paint
-
-
-def _polygons(args: argparse.Namespace, name: str) -> list[list[tuple[float, float]]]:
-    """The polygons that were given by the flag of this name. Raises UsageError."""
-    return [_polygon(f"--{name.replace('_', '-')}", text) for text in getattr(args, name) or ()]
-
-
-def _polygon(flag: str, text: str) -> list[tuple[float, float]]:
-    """The points of "x,y,x,y,x,y". Raises UsageError."""
-    expected = "expected at least 3 points X,Y, shares of width and height from 0 to 1"
-    try:
-        values = [float(value) for value in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{flag} {text}: {expected}, found no numbers") from None
-    if len(values) < 6 or len(values) % 2 or not all(0 <= value <= 1 for value in values):
-        raise UsageError(f"{flag} {text}: {expected}")
-    return list(zip(values[::2], values[1::2], strict=True))
-
-
-def _debug_view(args: argparse.Namespace, chain: "Chain") -> "Underpaint":
-    from edge.detect.joint import JointDetector
-    from edge.sinks.debug import DebugView
-
-    detector = getattr(chain, "detector", None)
-    if not isinstance(detector, JointDetector):
-        raise UsageError("--show-debug: only a joint network has a heat map and offsets; leave it out")
-    view = DebugView(detector, flags.names(args.show_debug))
-    return lambda canvas, tracks: view.paint(canvas, chain.detections, tracks)
-
-
-def _camera(text: str) -> str:
-    """A short name for a source: of the host, the file or folder, or where that is a pattern, of the folder around."""
-    kind = kind_of(text)
-    if kind in ("demo", "stdin"):
-        return kind
-    if kind == "network":
-        return urlsplit(redacted(text)).hostname or "network"
-    path = Path(text)
-    return path.parent.name if any(c in path.name for c in "*?[") else path.stem
 
 
 def _expected(available: int | None, wanted: int | None, passes: int) -> int | None:

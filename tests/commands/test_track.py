@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
-from edge.commands import track
+from edge.commands import opening
 from edge.motchallenge import read_tracks
 from edge.sinks.aside import CAPACITY
 from tests import tiny
@@ -485,7 +485,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_source_has_a_short_name_without_secrets(source: str, name: str) -> None:
-    assert track._camera(source) == name
+    assert opening.camera_name(source) == name
 
 
 def test_what_a_privacy_mask_hides_is_hidden_in_the_video(tiny_pack: Path, tmp_path: Path) -> None:
