@@ -13,6 +13,8 @@ from edge.types import Detections, Image
 
 _PLOT_BINS = 128
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 82]
+_DRAWN_WIDTH = 800  # pixels, about: of a picture whose labels can be read
+_FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 
 
 def bars(rows: Sequence[tuple[str, float, str]], width: int = 420, chosen: str | None = None) -> str:
@@ -27,7 +29,8 @@ def bars(rows: Sequence[tuple[str, float, str]], width: int = 420, chosen: str |
         kind = "bar" if value >= 0 else "bar minus"
         mark = " class=chosen" if label == chosen else ""
         lines.append(
-            f"<tr{mark}><td class=name>{escape(label)}</td><td><svg width={width} height=12><rect class='{kind}'"
+            f"<tr{mark}><td class=name>{escape(label)}</td><td><svg width={width} height=12"
+            f" viewBox='0 0 {width} 12' preserveAspectRatio='none'><rect class='{kind}'"
             f" x=0.5 y=1 width={length:.1f} height=10 /></svg></td><td class=number>{escape(text)}</td></tr>"
         )
     return f"<table class=bars>{''.join(lines)}</table>"
@@ -83,17 +86,28 @@ def picture(image: Image, alt: str) -> str:
 
 
 def drawn(image: npt.NDArray[np.uint8], found: Detections, floor: float, names: Sequence[str]) -> Image:
-    """A copy of `image` with the detections of at least `floor`."""
-    canvas = np.ascontiguousarray(image).copy()
+    """`image`, enlarged where it is small, with the detections of at least `floor` and their scores, best first.
+
+    Classes are named where there are several. A label that would lie on another one is left out.
+    """
+    scale = max(1, round(_DRAWN_WIDTH / image.shape[1]))
+    canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     classes = found.classes if found.classes is not None else np.zeros(len(found), np.int32)
-    for box, score, number in zip(found.boxes_xyxy, found.scores, classes, strict=True):
-        if score < floor:
+    shown = [k for k in np.argsort(-found.scores, kind="stable").tolist() if found.scores[k] >= floor]
+    several = len(np.unique(classes[shown])) > 1
+    colours = [(80, 220, 80) if classes[k] == 0 else (60, 170, 255) for k in shown]
+    corners = [[round(float(v) * scale) for v in found.boxes_xyxy[k]] for k in shown]
+    for (x1, y1, x2, y2), colour in zip(corners, colours, strict=True):
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 1)
+    taken = np.zeros(canvas.shape[:2], bool)
+    for k, (x1, y1, _, _), colour in zip(shown, corners, colours, strict=True):
+        text = f"{names[classes[k]]} {found.scores[k]:.2f}" if several else f"{found.scores[k]:.2f}"
+        (width, height), below = cv2.getTextSize(text, *_FONT, 1)
+        x, y = max(min(x1 + 2, canvas.shape[1] - width), 0), max(y1 - 4, height + 1)
+        place = taken[y - height : y + below, x : x + width]
+        if place.any():
             continue
-        x1, y1, x2, y2 = (round(float(v)) for v in box)
-        colour = (80, 220, 80) if number == 0 else (60, 170, 255)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 1, cv2.LINE_AA)
-        text = f"{names[number]} {score:.2f}"
-        place = (max(x1, 0) + 2, max(y1 - 3, 10))
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, 1, cv2.LINE_AA)
+        place[:] = True
+        cv2.putText(canvas, text, (x, y), *_FONT, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(canvas, text, (x, y), *_FONT, colour, 1, cv2.LINE_AA)
     return canvas

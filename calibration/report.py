@@ -35,11 +35,12 @@ h1 { font-size: 1.7em; margin: 0 0 .2em; } h2 { font-size: 1.25em; margin: 2.2em
   border-top: 1px solid var(--line); padding-top: .8em; } h3 { font-size: 1em; margin: 1.4em 0 .3em; }
 p.verdict { font-size: 1.15em; max-width: 46em; margin: .5em 0 .8em; }
 p.lead, p.note { color: var(--quiet); margin: .2em 0 .8em; max-width: 52em; }
-table { border-collapse: collapse; } th { text-align: left; font-weight: 600; color: var(--quiet); }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+svg { max-width: 100%; } th { text-align: left; font-weight: 600; color: var(--quiet); }
 th, td { padding: .22em .7em .22em 0; vertical-align: top; }
 table.figures tr + tr { border-top: 1px solid var(--line); } tr.limits td { color: var(--quiet); }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.name, code { font: 13px/1.5 ui-monospace, monospace; }
+td.name, code { font: 13px/1.5 ui-monospace, monospace; } td.name { overflow-wrap: anywhere; }
 table.bars td { padding: .05em 1em .05em 0; vertical-align: middle; } tr.chosen td { font-weight: 700; }
 .yes { color: var(--right); font-weight: 600; } .no { color: var(--wrong); font-weight: 600; }
 svg .bar { fill: var(--bar); } svg .minus { fill: none; stroke: var(--hollow); } svg .grid { stroke: var(--line); }
@@ -48,6 +49,9 @@ svg line.limit { stroke: var(--wrong); stroke-width: 1.5; } svg text { font: 11p
 .tiles { display: flex; flex-wrap: wrap; gap: 1.1em 1.3em; } .tiles figure { margin: 0; }
 figcaption { font-size: 12.5px; color: var(--quiet); max-width: 330px; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5em; margin: .4em 0 1.2em; } .pair img { width: 100%; }
+@media (max-width: 700px) { body { padding: 0 1em; }
+  table.bars tr { display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: center; }
+  table.bars td.name { grid-column: 1 / -1; padding-top: .5em; } .pair { grid-template-columns: 1fr; } }
 dt { font-weight: 600; } dd { margin: 0 0 .5em 1.2em; color: var(--quiet); max-width: 52em; }
 """
 _WORDS = {
@@ -104,6 +108,7 @@ def page(name: str, calibration: Calibration, contents: Mapping[str, bytes], det
     """The report on `calibration` as HTML; `contents` are the float files by network. Times the variants, too."""
     parts = [
         f"<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
+        "<meta name=viewport content='width=device-width'>"
         f"<title>{escape(name)}: INT8 report</title><style>{_STYLE}</style>"
     ]
     frames = calibration.calibration()["frames"]
@@ -193,13 +198,14 @@ def _accuracy(outcome: Outcome, reference: bytes, calibration: Calibration, by_n
         figures = [format(getattr(r.verdict, c.name), c.form) for c in columns]
         rows.append(_row(r.name, figures, verdict, len(r.content), by_name.get(r.name), times))
     titles = "".join(f"<th class=number>{c.title}</th>" for c in columns)
+    clock = "".join(f"<th class=number>{title}</th>" for title in ("p50 ms", "p90 ms", "speed") if times)
     limits = "".join(
         f"<td class=number>{c.sign} {getattr(calibration.settings.limits, c.name):g}</td>" for c in columns
     )
     return (
         f"<table class=figures><tr><th>variant</th>{titles}<th>gate</th>"
-        f"<th class=number>size</th><th class=number>p50 ms</th><th class=number>p90 ms</th><th class=number>speed</th>"
-        f"</tr>{''.join(rows)}<tr class=limits><td class=name>limits</td>{limits}</tr></table>"
+        f"<th class=number>size</th>{clock}</tr>{''.join(rows)}"
+        f"<tr class=limits><td class=name>limits</td>{limits}</tr></table>"
         f"<p class=note>Agreement with float32 on held-out pictures,"
         f" taking its detections of at least {TRUTH_SCORE} as truth"
         " (embeddings: cosine), averaged over slightly perturbed copies. Times: one thread, in turns, this machine;"
@@ -234,7 +240,7 @@ def _row(
     variant: str, figures: Sequence[str], verdict: str, size: int, timing: Timing | None, times: Sequence[Timing]
 ) -> str:
     cells = "".join(f"<td class=number>{figure}</td>" for figure in figures)
-    clock = "<td></td><td></td><td></td>"
+    clock = "<td></td><td></td><td></td>" if times else ""
     if timing:
         ratio = times[0].p50_ms / timing.p50_ms
         clock = "".join(f"<td class=number>{t}</td>" for t in (f"{timing[0]:.2f}", f"{timing[1]:.2f}", f"{ratio:.2f}x"))
@@ -264,8 +270,8 @@ def _pictures(outcome: Outcome, reference: bytes, detector: Detector) -> list[st
     variant = outcome.variants[0]
     run, other = Runner(reference), Runner(variant.content)
     judge = judge_of(detector, run, [])
-    parts = [f"<h2>Detections: float32 left, {variant.name} right</h2>"]
-    parts.append(f"<p class=note>Held-out pictures, scores of at least {TRUTH_SCORE}.</p>")
+    parts = [f"<h2>Detections: float32 left or above, {variant.name} right or below</h2>"]
+    parts.append(f"<p class=note>Held-out pictures, scores of at least {TRUTH_SCORE}, written where there is room.</p>")
     scored = [(len(judge.detections(run(t), TRUTH_SCORE)), i) for i, t in enumerate(outcome.held_out)]
     for _, i in sorted(scored, reverse=True)[:SHOWN_PICTURES]:
         feed = outcome.held_out[i]

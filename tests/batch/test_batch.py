@@ -250,7 +250,7 @@ def test_a_stop_leaves_whole_results_and_the_rest_for_later(tiny_pack: Path, tmp
     inputs.write_text(f"{tiny.write_video(tmp_path / 'short.mp4', 8)}\n# a remark\n{long}\n")
     command = [*COMMAND, str(inputs), "--model", str(tiny_pack), "--out", str(out), "--workers", "2"]
     run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: (out / "short.manifest.json").exists() and len(list((out / ".partial").iterdir())) == 1)
+    wait_for(lambda: (out / "short.manifest.json").exists() and len(list((out / ".partial").iterdir())) == 2)
     run.send_signal(number)
     said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 128 + number
