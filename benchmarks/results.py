@@ -13,7 +13,19 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"  # pages, and the pictu
 PAGES = {
     "accuracy": (
         "Accuracy",
-        ("real", "offline", "accuracy", "interval", "reid", "appearance", "bridging", "drops", "crowds", "fleet"),
+        (
+            "real",
+            "offline",
+            "accuracy",
+            "interval",
+            "reid",
+            "appearance",
+            "bridging",
+            "drops",
+            "crowds",
+            "fleet",
+            "fleet_real",
+        ),
     ),
     "speed": (
         "Speed",

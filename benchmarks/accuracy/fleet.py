@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +35,7 @@ from edge.motchallenge import SequenceInfo, format_rows
 from edge.service.appearance import Appearances
 from edge.settings.config import Mqtt
 from edge.sinks.mqtt import MqttOutput
-from edge.types import Tracks
+from edge.types import Frame, Tracks
 from edge.val.dataset import Sequence
 from edge.val.score import judge, scores
 
@@ -63,7 +63,16 @@ def watched(options: Options, pack: Path, folder: Path, view: int) -> View:
         kept: View = pickle.loads(path.read_bytes())  # ours, of an earlier run
         return kept
     scene = Scene(replace(options, view=view))
-    pipeline = Pipeline(pack, frame_rate=options.fps, appearance="ema")
+    frames = ((frame, truth.rows(frame.number, scene.size[1])) for frame, truth in scene)
+    found = watch(Pipeline(pack, frame_rate=options.fps, appearance="ema"), frames, view)
+    fresh = path.with_suffix(".fresh")
+    fresh.write_bytes(pickle.dumps(found))
+    fresh.rename(path)
+    return found
+
+
+def watch(pipeline: Pipeline, frames: Iterable[tuple[Frame, str]], view: int) -> View:
+    """What camera `view` sees in `frames`, each with its rows of ground truth."""
     assert pipeline.reid is not None
     origin = Origin(f"run{view}", f"cam{view}", pipeline.detector.description.classes)
     lives = Lives(origin, pipeline.tracker)
@@ -71,14 +80,15 @@ def watched(options: Options, pack: Path, folder: Path, view: int) -> View:
     found = View([], [], [], [])
     ended: dict[int, int] = {}
     at = Moment(0.0, 0.0)
-    for frame, truth in scene:
+    for frame, truth in frames:
         tracks = pipeline(frame)
         at = Moment(frame.time_s, frame.time_s)
-        said = [*appearances.observe(tracks, pipeline.detections.embeddings, at, scene.size)]
+        size = frame.image.shape[1], frame.image.shape[0]
+        said = [*appearances.observe(tracks, pipeline.detections.embeddings, at, size)]
         found.tracks.append(tracks)
         found.stays.append([ended.get(id_, 0) for id_ in tracks.ids.tolist()])
-        found.truth.append(truth.rows(frame.number, scene.size[1]))
-        for event in lives.observe(frame.number, scene.size, tracks, at):
+        found.truth.append(truth)
+        for event in lives.observe(frame.number, size, tracks, at):
             if isinstance(event, Lost | Ended):
                 said += appearances.end(event)
                 ended[event.id] = ended.get(event.id, 0) + 1
@@ -86,9 +96,6 @@ def watched(options: Options, pack: Path, folder: Path, view: int) -> View:
     for event in lives.stop(at):
         if isinstance(event, Ended):
             found.said += [(at.time_s, each) for each in appearances.end(event)]
-    fresh = path.with_suffix(".fresh")
-    fresh.write_bytes(pickle.dumps(found))
-    fresh.rename(path)
     return found
 
 
@@ -169,15 +176,15 @@ def answered(views: Mapping[int, View], folder: Path) -> tuple[dict[Key, int], d
 
 
 def idf1(
-    views: Mapping[int, View], options: Options, folder: Path, identities: Mapping[Key, int] | None
+    views: Mapping[int, View], size: tuple[int, int], folder: Path, identities: Mapping[Key, int] | None
 ) -> tuple[float, int]:
     """IDF1 in percent over all cameras one after the other, and how many identities; None: each board's own."""
-    rows, truth = [], []
+    rows: list[str] = []
+    truth: list[str] = []
     names: dict[tuple[int, ...], int] = {}
-    for place, (view, seen) in enumerate(sorted(views.items())):
-        shift = place * len(seen.tracks)
+    for view, seen in sorted(views.items()):
         for number, (tracks, stays, lines) in enumerate(
-            zip(seen.tracks, seen.stays, seen.truth, strict=True), 1 + shift
+            zip(seen.tracks, seen.stays, seen.truth, strict=True), 1 + len(rows)
         ):
             ids: list[int] = []
             for id_, stay in zip(tracks.ids.tolist(), stays, strict=True):
@@ -192,8 +199,8 @@ def idf1(
     (folder / "truth.txt").write_text("".join(truth))
     (folder / "tracks.txt").write_text("".join(rows))
     count = len(rows)
-    info = SequenceInfo("street", options.fps, count, *options.size, "img1", ".jpg")
-    sequence = Sequence("street", info, np.arange(1, count + 1), folder / "truth.txt", None, None)
+    info = SequenceInfo("site", 1.0, count, *size, "img1", ".jpg")  # times and pictures do not count
+    sequence = Sequence("site", info, np.arange(1, count + 1), folder / "truth.txt", None, None)
     return scores(judge(sequence, "MOT17", folder / "tracks.txt"))["IDF1"], len(names)
 
 
@@ -245,7 +252,7 @@ def main() -> None:
         first, last, wait_s = answered(seen, folder)
         row = [str(seed), str(len(last))]
         for identities in (None, first, last, owned(seen)):
-            score, count = idf1(seen, options, folder, identities)
+            score, count = idf1(seen, size, folder, identities)
             row.append(f"{score:.1f} ({count})")
         rows.append([*row, f"{1e3 * wait_s:.0f}"])
         print(" ".join(rows[-1]), flush=True)
