@@ -77,12 +77,14 @@ class Association:
         self.transits = transits
         self.newcomers = Newcomers({})
         self.cameras = 1
+        self._known: Float32s | None = None  # the appearances, until a tracklet changes
         self._window_s, self._absence_s = window_s, absence_s
 
     def see(
         self, number: int, camera: int, first: float, last: float, vector: Float32s | None, *, is_over: bool
     ) -> None:
         """A message about tracklet `number`, which is new where its number is above all before."""
+        self._known = None
         row = self.tracklets.row_of(number)
         if row is None:
             row = self.tracklets.add(number, camera, first, last)
@@ -179,6 +181,7 @@ class Association:
 
     def restore(self, number: int, record: Records, vectors: Float32s) -> None:
         """A tracklet as it was, TRACKLET record and embeddings `[n, E]`, with a number above all before."""
+        self._known = None
         row = self.tracklets.add(number, int(record["camera"]), float(record["first"]), float(record["last"]))
         for vector in vectors:
             self.tracklets.learn(row, vector)
@@ -196,6 +199,7 @@ class Association:
 
     def forget(self, now_s: float, keep_s: float) -> None:
         """Forget who was nowhere for too long, or for `keep_s`; who never ended has ended by then."""
+        self._known = None
         rows = self.tracklets.rows
         limit_s = now_s - min(keep_s, self._absence_s)
         rows["is_over"] |= np.maximum(rows["last"], rows["told"]) < now_s - self._absence_s
@@ -209,7 +213,9 @@ class Association:
 
     def _appearances(self) -> Float32s:
         """The appearance of each tracklet, float32 `[T, E]`."""
-        return centred(self.tracklets.vectors.sum(1), self.tracklets.rows["camera"])
+        if self._known is None:
+            self._known = centred(self.tracklets.vectors.sum(1), self.tracklets.rows["camera"])
+        return self._known
 
     def _learn_different(self, fresh: Int64s) -> None:
         """Whoever is seen at the same time elsewhere is somebody else."""

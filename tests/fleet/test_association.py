@@ -300,6 +300,22 @@ def test_people_are_followed_along_the_cameras(seed: int) -> None:
     assert 23 <= len(set(site.people.values())) <= 30
 
 
+def test_what_is_learned_of_a_tracklet_counts_at_once() -> None:
+    made = association()
+    for number, look in enumerate((0, 1, 2), 1):
+        made.see(number, 0, 10.0 * number, 10.0 * number + 5, axis(look), is_over=number < 3)
+    pair = np.array([2]), np.array([0])
+    before = float(made.cosines(*pair)[0])
+    made.see(3, 0, 30.0, 36.0, axis(0), is_over=True)
+    assert float(made.cosines(*pair)[0]) > before + 0.3
+    made.forget(40.0, 1e6)
+    made.tracklets.rows["is_settled"] = True
+    made.forget(1e6, 1e6)
+    assert len(made.tracklets) == 0
+    made.see(4, 0, 1e6, 1e6, axis(0), is_over=False)
+    assert made.cosines(np.array([0]), np.array([0])).tolist() == pytest.approx([1.0])
+
+
 def kept(site: Site, owners: dict[int, int]) -> float:
     """The share of tracklets that have the identity which most of their person's have."""
     by_person: dict[int, Counter[int]] = defaultdict(Counter)
