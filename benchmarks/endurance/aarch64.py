@@ -46,6 +46,16 @@ CORES = {
         "0xd0b",
     ),
 }
+# What Linux tells of one core under /sys/devices/system; without it OpenVINO's threads end in a segmentation fault.
+SYSTEM = {f"cpu/{name}": "0" for name in ("possible", "present", "online")}
+SYSTEM |= {f"cpu/cpu0/topology/{name}": "0" for name in ("core_id", "physical_package_id", "cluster_id")}
+SYSTEM |= {
+    f"cpu/cpu0/topology/{name}{suffix}": mask
+    for name in ("thread_siblings", "core_siblings", "core_cpus", "package_cpus", "cluster_cpus")
+    for suffix, mask in (("", "1"), ("_list", "0"))
+}
+SYSTEM |= {"cpu/cpu0/regs/identification/midr_el1": "0x00000000410fd0b1"}  # a Cortex-A76
+SYSTEM |= {"node/online": "0", "node/node0/cpumap": "1", "node/node0/cpulist": "0"}
 # What runs on a board. The exporter and the calibration run on workstations and would take hours under emulation.
 TESTS = ("track", "detect", "infer", "reid", "video", "sinks", "service")
 SCORES = ("HOTA", "MOTA", "IDF1")
@@ -108,10 +118,10 @@ def make_root(root: Path) -> None:
             f"processor\t: 0\nFeatures\t: {core.features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
             f"CPU variant\t: 0x0\nCPU part\t: {core.part}\nCPU revision\t: 1\n"
         )
-    cpus = root / "sys/devices/system/cpu"  # not the host's, whose processors are of another kind
-    cpus.mkdir(parents=True, exist_ok=True)
-    for name in ("possible", "present"):
-        (cpus / name).write_text("0\n")
+    for name, content in SYSTEM.items():  # not the host's, whose processors are of another kind
+        path = root / "sys/devices/system" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
 
 
 def inside(

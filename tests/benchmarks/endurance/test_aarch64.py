@@ -28,4 +28,8 @@ def test_the_root_tells_of_each_core(tmp_path: Path) -> None:
     }
     assert "asimddp" not in features["cortex-a72"]["Features"].split()
     assert "asimddp" in features["cortex-a76"]["Features"].split()
-    assert (tmp_path / "sys/devices/system/cpu/present").read_text() == "0\n"
+    system = tmp_path / "sys/devices/system"
+    assert (system / "cpu/present").read_text() == "0\n"
+    assert (system / "cpu/cpu0/topology/core_siblings").read_text() == "1\n"
+    implementer_and_part = int((system / "cpu/cpu0/regs/identification/midr_el1").read_text(), 16) & 0xFF00FFF0
+    assert implementer_and_part == 0x41 << 24 | int(aarch64.CORES["cortex-a76"].part, 16) << 4
