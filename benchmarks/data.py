@@ -5,7 +5,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("NANOTRACK_DATA", ROOT.parent / "shared" / "data"))
-REFERENCE = DATA.parent / "reference"  # track files of the authors' own code
 
 
 def needed(*parts: str) -> Path:

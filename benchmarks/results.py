@@ -20,7 +20,6 @@ PAGES = {
             "interval",
             "reid",
             "appearance",
-            "bridging",
             "drops",
             "crowds",
             "fleet",
@@ -50,7 +49,7 @@ PAGES = {
     ),
     "int8": ("INT8", ("int8", "int8_tracks", "int8_joint", "int8_nanodet_m", "int8_wide", "int8_openvino")),
     "endurance": ("Endurance", ("soak", "kills", "fleet_scale", "fleet_kills", "aarch64")),
-    "studies": ("Studies", ("ablation", "low_scores_halves")),
+    "studies": ("Studies", ("ablation",)),
 }
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy.crowds [--pack builtin.pack]
 
 Sequences of MOT17's half-validation laid on top of each other or of their own mirror image, detections and truth, and,
-with a pack for it, the built-in scene with 20 and with 150 people. Needs what benchmarks/accuracy/published.py needs.
+with a pack for it, the built-in scene with 20 and with 150 people. Needs the data folder.
 The pack is that of the built-in detector at its own size, not the one of `make demo`:
 
     nanotrack-export pack --detector edge/demo/weights/detector.pth -o builtin.pack
@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.published import SETS
 from benchmarks.accuracy.trials import JITTER, METRICS, Run, measure, workers
+from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from edge.demo.scene import Scene
 from edge.detect.detector import Detector
 from edge.detect.open import open_detector
 from edge.motchallenge import SequenceInfo, format_detections
-from edge.val.dataset import Sequence
+from edge.val.dataset import Sequence, find_sequences
 from edge.val.run import Setting
 from edge.val.score import COUNTS, Scores
 
@@ -60,7 +60,8 @@ def main() -> None:
 
 def overlaid(folder: Path) -> dict[str, list[Sequence]]:
     """The crowds made of half-validation, by name."""
-    half = {s.name: s for s in next(s for s in SETS if s.key == "mot17_half").sequences()}
+    found = find_sequences(DATA / "mot17/gt", "MOT17", "val-half", DATA / "mot17/det_yolox_x_ablation")
+    half = {s.name: s for s in found}
     crowds = {}
     for one, other in OVERLAID:
         with_ = half[other] if other in half else mirrored(half[one], folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import light
 from benchmarks.accuracy.crowds import overlaid
-from benchmarks.data import DATA, REFERENCE
+from benchmarks.data import DATA
 from edge.val.dataset import Sequence, find_sequences
 
 RATES = (1, 2, 3, 5)  # of a sequence's frames every such one is kept
@@ -32,7 +32,8 @@ class Set:
 def sets(folder: Path) -> list[Set]:
     """All sets; `folder` takes what is made for them. Raises NotFoundError where the data folder lacks one."""
     mot17, real = DATA / "mot17/gt", DATA / "real"
-    second = folder / "light2"
+    first, second = folder / "light", folder / "light2"
+    light.write(mot17, first, generation=1, seed=0)
     light.write(mot17, second, generation=2, seed=0)
     half = find_sequences(mot17, "MOT17", "val-half", DATA / "mot17/det_yolox_x_ablation")
     nanodet, int8 = (find_sequences(real / "gt", "MOT17", None, real / f"det_nanodet416{end}") for end in ("", "_int8"))
@@ -54,12 +55,6 @@ def sets(folder: Path) -> list[Set]:
         Set("dance", "DanceTrack, 13 sequences, YOLOX-X", dance),
         Set("mot17_04", "MOT17-04 of half-val", [s for s in half if s.name == "MOT17-04"]),
         Set("crowds", "crowds laid over each other", [s for group in overlaid(folder).values() for s in group]),
-        Set(
-            "light",
-            "light, first generation",
-            find_sequences(mot17, "MOT17", None, REFERENCE / "light"),
-            RATES,
-            simulated=True,
-        ),
+        Set("light", "light, first generation", find_sequences(mot17, "MOT17", None, first), RATES, simulated=True),
         Set("light2", "light, second generation", find_sequences(mot17, "MOT17", None, second), RATES, simulated=True),
     ]

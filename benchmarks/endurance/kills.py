@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks.accuracy.kept import Crossing, Kept, kept_in
-from benchmarks.accuracy.witnesses import Listener
+from benchmarks.endurance.kept import Crossing, Kept, kept_in
 from benchmarks.endurance.site import INPUT_SIZE, UNIT_ENVIRONMENT, make_pack, write_config
+from benchmarks.endurance.witnesses import Listener
 from benchmarks.field import MOSQUITTO, Broker, Manager, Served, free_port
 from benchmarks.results import table, write_section
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.witnesses import Listener, Pages
+from benchmarks.endurance.witnesses import Listener, Pages
 from benchmarks.field import Broker, Manager, RtspCamera, Served, SmallDisk, free_port, make_certificate
 
 # The built-in network at a quarter of its pixels: the soak shall keep less than one core busy.

@@ -21,11 +21,11 @@ from random import Random
 
 import numpy as np
 
-from benchmarks.accuracy.kept import kept_in
-from benchmarks.accuracy.verdict import Check, Evidence, by_minute, checks
-from benchmarks.accuracy.witnesses import Line, Reader, sign_of
 from benchmarks.endurance.faults import all_faults, befall
+from benchmarks.endurance.kept import kept_in
 from benchmarks.endurance.site import CAMERAS, DISK_MIB, FPS, INPUT_SIZE, UNIT_ENVIRONMENT, Site
+from benchmarks.endurance.verdict import Check, Evidence, by_minute, checks
+from benchmarks.endurance.witnesses import Line, Reader, sign_of
 from benchmarks.field import MOSQUITTO, OPENSSL, SmallDisk, has_gstreamer
 from benchmarks.field.schema import mistakes
 from benchmarks.results import RESULTS, table, write_section

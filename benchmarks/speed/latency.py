@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.witnesses import Listener, sign_of
 from benchmarks.endurance.site import make_pack, write_config
+from benchmarks.endurance.witnesses import Listener, sign_of
 from benchmarks.field import MOSQUITTO, Broker, Manager, Served
 from benchmarks.results import table, write_section
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.accuracy.kept import Crossing, Kept
-from benchmarks.accuracy.witnesses import Account, Sign
 from benchmarks.endurance.faults import Outcome
+from benchmarks.endurance.kept import Crossing, Kept
 from benchmarks.endurance.site import CAMERAS
+from benchmarks.endurance.witnesses import Account, Sign
 from edge.service.pictures import LONGEST_CLIP_S
 
 Values = npt.NDArray[np.float64]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.accuracy.kept import Kept
-from benchmarks.accuracy.verdict import Evidence, checks
-from benchmarks.accuracy.witnesses import Account, Sign
 from benchmarks.endurance.faults import Outcome
+from benchmarks.endurance.kept import Kept
+from benchmarks.endurance.verdict import Evidence, checks
+from benchmarks.endurance.witnesses import Account, Sign
 
 MINUTES, FPS = 10, 4
 CAMERAS = ("lobby", "street", "door", "yard")
