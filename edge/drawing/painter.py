@@ -73,7 +73,7 @@ class Painter:
         id_ = int(tracks.ids[row])
         name = f"{self._classes[tracks.classes[row]]} " if self._classes else ""
         score = f" {tracks.scores[row]:.2f}" if self._with_scores else ""
-        speed = f" {speeds_mps[id_]:.1f} m/s" if id_ in speeds_mps else ""
+        speed = f"  {speeds_mps[id_]:.1f} m/s" if id_ in speeds_mps else ""
         return f"{name}{id_}{score}{speed}"
 
 
