@@ -33,14 +33,15 @@ def kept_in(history: Path, pictures: Path | None = None) -> Kept:
         for table, counts in (("totals", kept.totals), ("crossings", kept.by_minute)):
             for *crossing, count in database.execute(f"SELECT camera, line, direction, count FROM {table}"):
                 counts[tuple(crossing)] += int(count)
-    for path in sorted(pictures.rglob("*")) if pictures is not None else ():
-        name = str(path.relative_to(pictures))
-        if path.suffix not in (".jpg", ".webm"):
-            kept.rest += [] if path.is_dir() else [name]
-            continue
-        kept.pictures.add(name)
-        if not _is_whole(path):
-            kept.broken.append(name)
+    if pictures is not None:
+        for path in sorted(pictures.rglob("*")):
+            name = str(path.relative_to(pictures))
+            if path.suffix not in (".jpg", ".webm"):
+                kept.rest += [] if path.is_dir() else [name]
+                continue
+            kept.pictures.add(name)
+            if not _is_whole(path):
+                kept.broken.append(name)
     return kept
 
 
