@@ -54,7 +54,7 @@ SYSTEM |= {
     for name in ("thread_siblings", "core_siblings", "core_cpus", "package_cpus", "cluster_cpus")
     for suffix, mask in (("", "1"), ("_list", "0"))
 }
-SYSTEM |= {"cpu/cpu0/regs/identification/midr_el1": "0x00000000410fd0b1"}  # a Cortex-A76
+SYSTEM |= {"cpu/cpu0/regs/identification/midr_el1": "0x0"}  # that of the core comes over it
 SYSTEM |= {"node/online": "0", "node/node0/cpumap": "1", "node/node0/cpulist": "0"}
 # What runs on a board. The exporter and the calibration run on workstations and would take hours under emulation.
 TESTS = ("track", "detect", "infer", "reid", "video", "sinks", "service")
@@ -118,6 +118,7 @@ def make_root(root: Path) -> None:
             f"processor\t: 0\nFeatures\t: {core.features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
             f"CPU variant\t: 0x0\nCPU part\t: {core.part}\nCPU revision\t: 1\n"
         )
+        (root / f"etc/{name}.midr").write_text(f"0x{0x410F0001 | int(core.part, 16) << 4:016x}\n")
     for name, content in SYSTEM.items():  # not the host's, whose processors are of another kind
         path = root / "sys/devices/system" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,7 @@ def inside(
     """Run a shell script in the root on an emulated `core`, with /proc and /dev, as root."""
     mounts = (
         f"mount -t proc proc {root}/proc && mount --bind {root}/etc/{core}.cpuinfo {root}/proc/cpuinfo"
+        f" && mount --bind {root}/etc/{core}.midr {root}/sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
         f" && mount --rbind /dev {root}/dev"
     )
     environ = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}

@@ -31,5 +31,5 @@ def test_the_root_tells_of_each_core(tmp_path: Path) -> None:
     system = tmp_path / "sys/devices/system"
     assert (system / "cpu/present").read_text() == "0\n"
     assert (system / "cpu/cpu0/topology/core_siblings").read_text() == "1\n"
-    implementer_and_part = int((system / "cpu/cpu0/regs/identification/midr_el1").read_text(), 16) & 0xFF00FFF0
-    assert implementer_and_part == 0x41 << 24 | int(aarch64.CORES["cortex-a76"].part, 16) << 4
+    assert (tmp_path / "etc/cortex-a72.midr").read_text() == "0x00000000410fd081\n"
+    assert (tmp_path / "etc/cortex-a76.midr").read_text() == "0x00000000410fd0b1\n"
