@@ -21,7 +21,6 @@ PAGES = {
             "reid",
             "appearance",
             "drops",
-            "crowds",
             "fleet",
             "fleet_real",
         ),

@@ -54,7 +54,7 @@ def sets(folder: Path) -> list[Set]:
         ),
         Set("dance", "DanceTrack, 13 sequences, YOLOX-X", dance),
         Set("mot17_04", "MOT17-04 of half-val", [s for s in half if s.name == "MOT17-04"]),
-        Set("crowds", "crowds laid over each other", [s for group in overlaid(folder).values() for s in group]),
+        Set("crowds", "crowds laid over each other", overlaid(folder)),
         Set("light", "light, first generation", find_sequences(mot17, "MOT17", None, first), RATES, simulated=True),
         Set("light2", "light, second generation", find_sequences(mot17, "MOT17", None, second), RATES, simulated=True),
     ]

@@ -5,13 +5,11 @@ most of whose time would be TrackEval's. Here HOTA, MOTA and IDF1 are counted as
 truth read once, all thresholds at once and no metric that nobody looks at: agreement to .01 is under test.
 """
 
-import functools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from edge.chain.offline import Recording
-from edge.motchallenge import SequenceInfo, read_detections, read_ground_truth
+from edge.motchallenge import read_detections, read_ground_truth
 from edge.track.tracker import Tracker
 from edge.types import Detections, Tracks
 from edge.val.dataset import Sequence
@@ -197,7 +195,7 @@ def total(counts: Iterable[Counts]) -> Scores:
 
 
 def workers() -> ProcessPoolExecutor:
-    """A process a core; each keeps the sequences it has read."""
+    """A process a core."""
     context = multiprocessing.get_context("spawn")  # Numba does not survive a fork of its threads
     return ProcessPoolExecutor(len(os.sched_getaffinity(0)), context)
 
@@ -221,25 +219,6 @@ def counts(
 def _run_all(sequence: Sequence, runs: list[Run]) -> list[Counts]:
     trial = Trial(sequence)
     return [trial.run(*run) for run in runs]
-
-
-def measure(pool: Executor, sets: Mapping[str, list[Sequence]], runs: Iterable[Run]) -> list[dict[str, Scores]]:
-    """For each of `runs` the scores (`METRICS`) by set, over all its sequences."""
-    running = [{key: [pool.submit(_run, s, run) for s in members] for key, members in sets.items()} for run in runs]
-    return [
-        {key: total(future.result() for future in futures) for key, futures in by_set.items()} for by_set in running
-    ]
-
-
-def _run(sequence: Sequence, run: Run) -> Counts:
-    frames = sequence.frames.tobytes()
-    trial = _trial(sequence.name, sequence.info, frames, sequence.ground_truth, sequence.detections, sequence.every)
-    return trial.run(run.setting, run.jitter, run.seed)
-
-
-@functools.cache
-def _trial(name: str, info: SequenceInfo, frames: bytes, truth: Path, detections: Path, every: int) -> Trial:
-    return Trial(Sequence(name, info, np.frombuffer(frames, np.int64), truth, detections, None, every))
 
 
 def _jittered(detections: Detections, jitter: float, random: np.random.Generator) -> Detections:
