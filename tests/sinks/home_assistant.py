@@ -1,7 +1,7 @@
 """Home Assistant itself, told to listen to a broker and asked over its REST API.
 
 `NANOTRACK_HASS` names its program `hass`, which usually lives in an environment of its own: pip install homeassistant,
-and the packages home-assistant-frontend and paho-mqtt that its `manifest.json` files of frontend and mqtt ask for. That
+and the requirements in its `manifest.json` files of frontend and mqtt, of what these depend on, and of recorder. That
 of Python 3.11 also wants 'josepy<2', which it does not say.
 """
 

@@ -323,7 +323,7 @@ def test_a_camera_that_goes_and_comes_back(site: Site, monkeypatch: pytest.Monke
         browser.open(site.address)
         browser.wait_for(f"{LIVE}?.querySelector('img').naturalWidth === 128")
         with monkeypatch.context() as patch:
-            patch.setattr(stream, "step", lambda: False)  # as if no picture came
+            patch.setattr(stream, "step", lambda detectors: False)  # as if no picture came
             patch.setattr(stream.capture, "good_s", -1e9)
             patch.setattr(type(stream.capture), "_take", lambda self, image, time_s: time.sleep(0.01))
             stream.capture.good_s = -1e9
