@@ -22,7 +22,7 @@ MANIFEST = "pack.json"
 # In the order in which a board prefers them is the business of `edge.infer`; here only the names are fixed.
 VariantKind = Literal["fp32", "int8", "int8_arm", "qdq", "fp16", "qdq_fp16"]
 Layout = Literal["nhwc-uint8", "nchw-float32", "nchw-float16"]
-Resize = Literal["squash", "letterbox", "letterbox-centre", "centre"]
+Resize = Literal["squash", "letterbox", "letterbox-rounded", "letterbox-centre", "centre"]
 Colour = Literal["bgr", "rgb"]
 BoxForm = Literal["distributions", "grid", "cxcywh", "xyxy", "cxcywh-share", "yxyx-share"]
 JOINT = "centernet-joint"
@@ -78,8 +78,9 @@ class ImageInput:
     std, made by the caller). `mean` and `std` are in 0..255 pixel values and in the order of `colour`; with
     `nhwc-uint8` they are information.
     `resize`: `squash` ignores the aspect ratio. `letterbox` keeps it, puts the picture into the upper left corner and
-    fills the rest with `pad`; `letterbox-centre` puts it in the middle. `centre` makes the longer side of the picture
-    as long as the input is wide, whatever the input's height, and puts its middle in the middle (joint networks).
+    fills the rest with `pad`; `letterbox-rounded` too, with sides rounded to the nearest pixel and not cut down;
+    `letterbox-centre` puts it in the middle. `centre` makes the longer side of the picture as long as the input is
+    wide, whatever the input's height, and puts its middle in the middle (joint networks).
     """
 
     name: str

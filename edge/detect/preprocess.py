@@ -126,8 +126,9 @@ def kept_aspect(width: int, height: int, wanted: ImageInput) -> tuple[Place, Sca
     """Where a picture of `width` x `height` lies in a letterbox, and how its boxes become boxes of the picture.
 
     Rounded as the published code of each rule does. YOLOX cuts sides down, begins in the corner, and goes back by the
-    one ratio. ultralytics rounds sides to the nearest, gives an odd row or column of the rest to the lower right, and
-    goes back by the sides that the resized picture really has: a short side of 124.8 became 125.
+    one ratio. MMDetection (`letterbox-rounded`) and ultralytics (`letterbox-centre`) round sides to the nearest and go
+    back by the sides that the resized picture really has: a short side of 124.8 became 125. The first begins in the
+    corner, the second gives an odd row or column of the rest to the lower right.
     """
     ratio = min(wanted.width / width, wanted.height / height)
     if wanted.resize == "letterbox":
@@ -135,8 +136,10 @@ def kept_aspect(width: int, height: int, wanted: ImageInput) -> tuple[Place, Sca
     wide, high = (
         max(1, min(most, round(side * ratio))) for most, side in ((wanted.width, width), (wanted.height, height))
     )
-    left, top = (round((most - side) / 2 - 0.1) for most, side in ((wanted.width, wide), (wanted.height, high)))
     x, y = width / wide, height / high
+    if wanted.resize == "letterbox-rounded":
+        return Place(0, 0, wide, high), Scale(x, y)
+    left, top = (round((most - side) / 2 - 0.1) for most, side in ((wanted.width, wide), (wanted.height, high)))
     return Place(left, top, wide, high), Scale(x, y, -left * x, -top * y)
 
 

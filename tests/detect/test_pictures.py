@@ -50,7 +50,7 @@ def test_anything_else_is_refused_with_what_was_found(name: str) -> None:
         bgr(WRONG[name])
 
 
-@pytest.mark.parametrize("resize", ["squash", "letterbox", "letterbox-centre", "centre"])
+@pytest.mark.parametrize("resize", ["squash", "letterbox", "letterbox-rounded", "letterbox-centre", "centre"])
 @pytest.mark.parametrize("layout", ["nhwc-uint8", "nchw-float32", "nchw-float16"])
 def test_no_picture_leaves_what_was_there_before(resize: str, layout: str) -> None:
     wanted = ImageInput("x", 48, 32, layout, "bgr", (0, 0, 0), (1, 1, 1), resize)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.detect.preprocess import Preprocess
-from edge.modelpack import Colour, ImageInput, Layout
+from edge.modelpack import Colour, ImageInput, Layout, Resize
 
 SPEC = ImageInput("x", 48, 32, "nchw-float32", "bgr", mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
 PICTURE = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
@@ -53,13 +53,16 @@ def test_letterbox_keeps_the_aspect_and_pads_right_and_bottom(layout: Layout, si
     assert (pixels[~filled] == 114).all()
 
 
+@pytest.mark.parametrize("resize", ["letterbox-rounded", "letterbox-centre"])
 @pytest.mark.parametrize("size", [(160, 90), (90, 160), (48, 32), (1000, 300), (1000, 2), (333, 517), (7, 5)])
-def test_letterbox_in_the_middle_leads_back_to_the_edges_of_the_picture(size: tuple[int, int]) -> None:
+def test_a_letterbox_with_rounded_sides_leads_back_to_the_edges_of_the_picture(
+    size: tuple[int, int], resize: Resize
+) -> None:
     """A side of 14.4 is resized to 14: boxes are scaled back by that of 14."""
     width, height = size
     white = np.full((height, width, 3), 255, np.uint8)
     tensor = np.zeros((1, 32, 48, 3), np.uint8)
-    spec = replace(SPEC, layout="nhwc-uint8", resize="letterbox-centre", pad=114)
+    spec = replace(SPEC, layout="nhwc-uint8", resize=resize, pad=114)
     scale = Preprocess(spec, tensor)(white)
     filled = tensor[0, ..., 0] == 255
     columns, rows = (np.flatnonzero(filled.any(axis)) for axis in (0, 1))
@@ -67,6 +70,9 @@ def test_letterbox_in_the_middle_leads_back_to_the_edges_of_the_picture(size: tu
     edges = [(columns[0], scale.x, scale.left), (columns[-1] + 1, scale.x, scale.left)]
     edges += [(rows[0], scale.y, scale.top), (rows[-1] + 1, scale.y, scale.top)]
     assert [place * by + shift for place, by, shift in edges] == pytest.approx([0, width, 0, height])
+    if resize == "letterbox-rounded":
+        assert (columns[0], rows[0]) == (0, 0)
+        return
     assert 48 - columns[-1] - 1 - columns[0] in (0, 1)  # an odd one of the rest lies to the lower right
     assert 32 - rows[-1] - 1 - rows[0] in (0, 1)
 

@@ -37,7 +37,7 @@ def read(facts: Facts) -> list[Reading]:
     doubt = "" if shown else "that dets are x1, y1, x2, y2 and score"
     if not _is_cspnext(facts.graph):
         doubt = "that it is an RTMDet, not another detector of MMDeploy"
-    image = facts.picture.wants("bgr", MEAN_BGR, STD_BGR, "letterbox", yolo.PAD)
+    image = facts.picture.wants("bgr", MEAN_BGR, STD_BGR, "letterbox-rounded", yolo.PAD)
     head = Head(NAME, OUTPUTS, boxes="xyxy")
     detector = Detector(facts.source("RTMDet"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
     return [Reading(detector, doubt, _ASSUMED, counted=names is not None)]

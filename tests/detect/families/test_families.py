@@ -123,13 +123,13 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, Any], dict[str, Any], tupl
         networks.rtmdet,
         {},
         {"family": "rtmdet", "class_names": THREE},
-        ("rtmdet", 3, "letterbox", "bgr", 103.53, 57.375, "xyxy"),
+        ("rtmdet", 3, "letterbox-rounded", "bgr", 103.53, 57.375, "xyxy"),
     ),
     "rtmdet, its blocks": (
         networks.rtmdet,
         {"cspnext": True},
         {"class_names": THREE},
-        ("rtmdet", 3, "letterbox", "bgr", 103.53, 57.375, "xyxy"),
+        ("rtmdet", 3, "letterbox-rounded", "bgr", 103.53, 57.375, "xyxy"),
     ),
     "yolov7 with nms": (
         networks.yolo_nms,
