@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
-RESULTS = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs" / "results").glob("*.md"))
+# What the authors' own code reaches was measured once and stands in a file beside the benchmark.
+MEASURED = [*(ROOT / "docs" / "results").glob("*.md"), ROOT / "benchmarks" / "accuracy" / "authors.json"]
+RESULTS = "\n".join(path.read_text("utf-8") for path in MEASURED)
 
 
 def test_every_figure_stands_in_the_results() -> None:
