@@ -76,8 +76,13 @@ def kills(times: int, random: Random) -> tuple[list[Life], Kept]:
         try:
             config = _configured(folder, history, pictures, broker.port)
             for number in range(times):
-                lives.append(_live(config, manager, listener, history, random))
-                print(f"{time.strftime('%T')} {number + 1}: {lives[-1]}", flush=True)
+                life = _live(config, manager, listener, history, random)
+                lives.append(life)
+                print(
+                    f"{time.strftime('%T')} {number + 1} of {times}: killed after {life.lasted_s:.1f} s,"
+                    f" {life.counted} crossings counted, {life.lost} lost, database {life.soundness}",
+                    flush=True,
+                )
             served = Served(config, manager, **UNIT_ENVIRONMENT)
             served.hear("READY=1", _START_S)
             assert served.stop()[0] == 0
@@ -146,21 +151,21 @@ def _is_good(lives: list[Life], kept: Kept) -> bool:
 
 def _text(lives: list[Life], kept: Kept) -> str:
     rows = [
-        ("killed", "", str(len(lives))),
-        ("seconds from ready to the death, least, median and most", "", _spread([life.lasted_s for life in lives])),
-        ("crossings in the history", "", str(kept.totals.total())),
-        (f"crossings lost that were older than {AGE_S:g} s", "", str(sum(life.lost for life in lives))),
-        (f"crossings heard that were younger than {AGE_S:g} s at a death", "", str(sum(life.young for life in lives))),
-        ("starts whose counts did not go on from the last", "", str(sum(not life.goes_on for life in lives))),
-        ("databases not sound (PRAGMA integrity_check)", "", str(sum(life.soundness != "ok" for life in lives))),
-        ("snapshots and clips, whole", "", str(len(kept.pictures) - len(kept.broken))),
-        ("snapshots, clips and parts of them that are not", "", str(len(kept.broken) + len(kept.rest))),
+        ("killed", str(len(lives))),
+        ("seconds from ready to the death, least, median and most", _spread([life.lasted_s for life in lives])),
+        ("crossings in the history", str(kept.totals.total())),
+        (f"crossings lost that were older than {AGE_S:g} s", str(sum(life.lost for life in lives))),
+        (f"crossings heard that were younger than {AGE_S:g} s at a death", str(sum(life.young for life in lives))),
+        ("starts whose counts did not go on from the last", str(sum(not life.goes_on for life in lives))),
+        ("databases not sound (PRAGMA integrity_check)", str(sum(life.soundness != "ok" for life in lives))),
+        ("snapshots and clips, whole", str(len(kept.pictures) - len(kept.broken))),
+        ("snapshots, clips and parts of them that are not", str(len(kept.broken) + len(kept.rest))),
     ]
     return f"""`nanotrack serve` with the built-in network ({INPUT_SIZE}), two scenes of {_PEOPLE} people with three
 lines each, history, snapshots, clips, JSON lines, MQTT and the page; killed at random moments and started again. A
 client of the broker is the witness.
 
-{table(("", "", "measured"), rows)}"""
+{table(("what", "measured"), rows)}"""
 
 
 def _spread(values: list[float]) -> str:
