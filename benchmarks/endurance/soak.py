@@ -205,9 +205,9 @@ def _draw(evidence: Evidence) -> None:
     whole, ms = by_minute(evidence, 50, 99)
     for column, label, colour in ((0, "median", "#d6336c"), (1, "p99", "#868e96")):
         below.plot(whole + 0.5, ms[:, column], color=colour, lw=1.4, label=label)
-    below.set_ylim(0)
-    below.legend(frameon=False, fontsize=8, loc="upper right")
-    below.set_title("from capture to arrival over MQTT, ms", loc="left", fontsize=10)
+    below.set_yscale("log")  # what waited for a broker that was away is late by seconds
+    below.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    below.set_title("from capture to arrival over MQTT, times without a broker included, ms", loc="left", fontsize=10)
     below.set_xlabel("minutes; grey: a fault at work")
     for axes in (above, below):
         for each in evidence.outcomes:
