@@ -24,7 +24,12 @@ def add(parser: argparse.ArgumentParser, *, with_names: bool = True) -> None:
         group.add_argument(
             "--class-names", type=names, metavar="A,B,...", help="in order; coco: its 80, coco91: by annotation number"
         )
-    group.add_argument("--resize", choices=_RESIZES, help="squash, or keep the aspect ratio: in the corner or middle")
+    group.add_argument(
+        "--resize",
+        choices=_RESIZES,
+        metavar="NAME",
+        help=f"{', '.join(_RESIZES)}: squash, or keep the aspect ratio with the picture in the corner or the middle",
+    )
     group.add_argument("--pad", type=_grey, metavar="N", help="grey level around a picture in a letterbox, 0 to 255")
     group.add_argument("--colour", choices=get_args(Colour), help="order of the colours")
     group.add_argument("--scale", type=number, metavar="F", help="as 1/255; default, where mean or std is given: 1")
