@@ -56,16 +56,16 @@ dt { font-weight: 600; } dd { margin: 0 0 .5em 1.2em; color: var(--quiet); max-w
 """
 _WORDS = {
     "fp32, int8": "the network in 32 bit floating-point numbers, and with most layers in 8 bit integers for CPUs",
-    "qdq, fp16, qdq_fp16": "the forms for TensorRT: integers marked by pairs of quantize and dequantize, 16 bit"
+    "qdq, fp16, qdq_fp16": "the variants for TensorRT: integers marked by pairs of quantize and dequantize, 16 bit"
     " floating-point numbers, and both",
-    "held out": "pictures that nothing was chosen on: half of those given",
+    "held out": "pictures that were not used to choose anything: half of those given",
     "AP .5, AP .5:.95": "average precision of the variant's boxes, taking float32's as truth: the share found and"
     " right, at an overlap (IoU) of .5, and the mean over overlaps of .5 to .95; 1 is no difference",
     "score bias": "how much higher the variant's scores are on average",
     "cosine": "how alike embeddings are to float32's: 1 is the same direction",
-    "gate, limits": "what a variant must reach to be taken by itself; --limits changes it",
+    "gate, limits": "what a variant must reach to be chosen automatically; --limits changes it",
     "p50, p90": "half and nine tenths of all runs were faster",
-    "equalisation": "channels scaled against each other before quantization, so that one grid suits all",
+    "equalisation": "channels scaled against each other before quantization, so that one range fits all",
     "ranges": "how the interval that eight bits cover is chosen for each tensor: by the least error in some power (l2,"
     " l3), a percentile, the entropy, or the largest value",
     "dB": "ten times the decimal logarithm of signal over noise: 20 dB is noise of a tenth of the signal",
@@ -157,7 +157,7 @@ def _verdict(outcome: Outcome, times: Mapping[str, Timing]) -> str:
     if not made.passed:
         return (
             f"<span class=no>Do not use {made.name}</span>: it fell below the limits ({escape(str(made.verdict))}) and"
-            " is never chosen by itself; calibrate on more pictures of the kind that the cameras see."
+            " is never chosen automatically; calibrate on more pictures of the kind that the cameras see."
         )
     if made.name not in times:
         return (

@@ -11,7 +11,7 @@ class NanoTrackError(Exception):
 
 
 class UsageError(NanoTrackError):
-    """Flags that do not fit together."""
+    """Flags, or arguments in Python, that are unknown, out of range, or do not fit together."""
 
     exit_code = 64
 

@@ -34,12 +34,14 @@ class Frame:
 
 @dataclass(slots=True)
 class Detections:
-    """What a detector saw in one frame, N rows.
+    """What a detector found in one frame, N rows.
 
-    `boxes_xyxy` float32 `[N, 4]`, `scores` float32 `[N]` in 0..1, `classes` int32 `[N]` (None: all 0),
-    `embeddings` float32 `[N, E]` (None: no appearance; a row of zeros: none for this one). Of joint networks only:
-    `offsets` float32 `[N, 2]`, displacement of the centre back to the previous frame, in pixels, and `centres` float32
-    `[N, 2]`, the points they start from (None: the boxes' centres).
+    `boxes_xyxy` float32 `[N, 4]` in pixels, `scores` float32 `[N]` in 0..1, `classes` int32 `[N]`, numbers of the
+    detector's classes (None: all 0), `embeddings` float32 `[N, E]` (None: no appearance; a row of zeros: none for this
+    one). Of joint networks only: `offsets` float32 `[N, 2]`, from the centre to that of the same object in the previous
+    frame, in pixels, and `centres` float32 `[N, 2]`, the points they start from (None: the boxes' centres).
+
+    Other numeric dtypes and lists may be given too: `Tracker.update` converts and checks them.
     """
 
     boxes_xyxy: Float32s
@@ -53,7 +55,7 @@ class Detections:
         return len(self.scores)
 
     def where(self, keep: npt.NDArray[np.bool_]) -> "Detections":
-        """The rows that `keep` (`[N]`) marks, as copies."""
+        """The rows that `keep` (bool `[N]`) marks, as copies."""
         fields = (getattr(self, name) for name in self.__slots__)
         return Detections(*(None if field is None else field[keep] for field in fields))  # type: ignore[arg-type]
 
@@ -64,15 +66,16 @@ class Detections:
 
     @classmethod
     def from_xyxy(cls, boxes_xyxy: Any, scores: Any, classes: Any = None) -> "Detections":
-        """Detections from lists, arrays or tensors of any numeric type: N boxes (x1, y1, x2, y2) in pixels.
+        """Detections from lists, arrays or tensors of any numeric type: N boxes (x1, y1, x2, y2) in pixels, `[N, 4]`.
 
-        Raises InputError for what has no such shape.
+        `scores` `[N]` are in 0..1, `classes` `[N]` whole numbers (None: all 0). Raises InputError for other shapes, and
+        for values that float32 (int32 for classes) cannot hold.
         """
-        boxes = _array("boxes_xyxy", boxes_xyxy, np.float32)
+        boxes = _row("boxes_xyxy", boxes_xyxy, np.float32)
         found = cls(
             boxes.reshape(0, 4) if boxes.size == 0 else boxes,
-            _array("scores", scores, np.float32),
-            None if classes is None else _array("classes", classes, np.int32),
+            _row("scores", scores, np.float32),
+            None if classes is None else _row("classes", classes, np.int32),
         )
         n = len(found.scores)
         if found.boxes_xyxy.shape != (n, 4) or found.scores.ndim != 1:
@@ -86,8 +89,9 @@ class Detections:
     def from_supervision(cls, detections: Any) -> "Detections":
         """Detections from a `supervision.Detections`, row by row; `Tracks.to_supervision` leads back.
 
-        Raises InputError where it has no confidence.
+        Raises InputError for something else, and where it has no confidence.
         """
+        _require("detections", detections, "xyxy", "confidence", "class_id")
         if len(detections) and detections.confidence is None:
             raise InputError("detections.confidence: expected a score for each box, found None")
         scores = [] if detections.confidence is None else detections.confidence
@@ -97,10 +101,9 @@ class Detections:
     def from_ultralytics(cls, result: Any) -> "Detections":
         """Detections from one ultralytics `Results`, row by row.
 
-        Raises InputError for one without boxes, and for a list of them, as a model returns it.
+        Raises InputError for one without boxes, for something else, and for a list of them, as a model returns it.
         """
-        if isinstance(result, list):
-            raise InputError("result: expected the Results of one picture, found a list of them; give its elements")
+        _require("result", result, "boxes")
         boxes = result.boxes
         if boxes is None:
             raise InputError(
@@ -112,8 +115,9 @@ class Detections:
     def from_torchvision(cls, output: Mapping[str, Any]) -> "Detections":
         """Detections from one output of a torchvision detector: a mapping with boxes, scores and labels.
 
-        Raises InputError where one is missing.
+        Raises InputError where one is missing, and for a list of them, as a model returns it.
         """
+        _require("output", output, "keys")
         missing = [key for key in ("boxes", "scores", "labels") if key not in output]
         if missing:
             raise InputError(f"output: expected the keys boxes, scores and labels, found no {missing[0]}")
@@ -158,7 +162,7 @@ class Tracks:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Track:
-        """One track. Raises IndexError beyond the last one."""
+        """One track; negative rows count from the end. Raises IndexError beyond the last one."""
         index = int(self.detection_index[row])
         return Track(
             int(self.ids[row]),
@@ -172,7 +176,7 @@ class Tracks:
         return map(self.__getitem__, range(len(self.ids)))
 
     def where(self, keep: npt.NDArray[np.bool_]) -> "Tracks":
-        """The rows that `keep` (`[M]`) marks, as copies: `tracks.where(tracks.classes == 0)`."""
+        """The rows that `keep` (bool `[M]`) marks, as copies: `tracks.where(tracks.classes == 0)`."""
         return Tracks(*(getattr(self, name)[keep] for name in self.__slots__))
 
     def __repr__(self) -> str:
@@ -183,7 +187,8 @@ class Tracks:
         """The rows of `detections`, a `supervision.Detections`, that belong to tracks, with `tracker_id`.
 
         `detections` are those that this frame's `Detections.from_supervision` was made from. Boxes, masks, key points
-        and `data` of each row stay as they are. Tracks without a detection in this frame are left out.
+        and `data` of each row stay as they are. Tracks without a detection in this frame are left out. Raises
+        InputError where `detections` has fewer rows than that.
         """
         seen = self.detection_index >= 0
         if seen.any() and self.detection_index.max() >= len(detections):
@@ -196,14 +201,44 @@ class Tracks:
         return chosen
 
 
-def _array(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> Any:
-    """`values` as a contiguous array of `dtype`; tensors of other libraries come from their device."""
+def as_array(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> npt.NDArray[Any]:
+    """`values` as an array of `dtype`, themselves where they are one; tensors are copied from their device.
+
+    Lists and arrays of any real numbers are converted, as far as their values stay what they are: whole numbers for
+    int32, and nothing that float32 cannot hold. Raises InputError that begins with `name`.
+    """
+    if isinstance(values, np.ndarray) and values.dtype == dtype and values.dtype.isnative:
+        return values
+    expected = f"{name}: expected an array of {np.dtype(dtype)}, or numbers that fit it, found"
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     try:
         given = np.asarray(values)
-        if given.dtype.kind not in "biuf" and given.size:
-            raise InputError(f"{name}: expected numbers, found {given.dtype}")
-        return np.ascontiguousarray(given, dtype=dtype)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: expected an array of numbers, found {type(values).__name__}: {error}") from error
+        raise InputError(f"{expected} {type(values).__name__}: {error}") from error
+    if given.dtype.kind not in "biuf" and given.size:
+        raise InputError(f"{expected} {given.dtype if isinstance(values, np.ndarray) else type(values).__name__}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = given.astype(dtype)
+        if dtype is np.float32:
+            fits = bool((np.isfinite(converted) | ~np.isfinite(given)).all())
+        else:
+            fits = bool((converted == given).all())
+    if not fits:
+        raise InputError(f"{expected} {given.dtype} with others")
+    return converted
+
+
+def _row(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(as_array(name, values, dtype))
+
+
+def _require(name: str, given: Any, *attributes: str) -> None:
+    """Raise InputError for a list of results, and for what has not all of the `attributes`."""
+    if isinstance(given, (list, tuple)):
+        raise InputError(
+            f"{name}: expected the result of one picture, found a {type(given).__name__} of {len(given)}; give its"
+            " elements"
+        )
+    if missing := [attribute for attribute in attributes if not hasattr(given, attribute)]:
+        raise InputError(f"{name}: expected something with {missing[0]}, found {type(given).__name__}")

@@ -8,14 +8,14 @@ from edge.cli import dispatch
 VERBS = {
     "pack": "turn checkpoints or ONNX files into a model pack",
     "inspect": "say what a checkpoint, an ONNX file or a pack holds",
-    "train": "fine-tune on your own pictures, or retrain the built-in networks",
+    "train": "fine-tune on your own pictures, or train the built-in networks",
     "verify": "prove that a pack is whole and computes what its manifest says",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `nanotrack-export` command and return its exit code."""
-    return dispatch("nanotrack-export", "Makes and checks model packs.", "export.commands", VERBS, argv, "export")
+    return dispatch("nanotrack-export", "Make and check model packs.", "export.commands", VERBS, argv, "export")
 
 
 if __name__ == "__main__":

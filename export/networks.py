@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from edge.detect import adopt
@@ -116,7 +117,7 @@ def reid(path: Path, overrides: adopt.Overrides = adopt.NONE, output: str | None
         found = replace(found, input=adopt.prepared(found.input, overrides))
         return Network(content, onnxfile.opset(model), found, batch=inputs[0].shape[0])
     weights = Weights(path.name, *checkpoint.read(path))
-    family = next((family for family in _REID if family.recognised(weights)), None)
+    family = _reid_family(weights)
     if family is None:
         raise _unknown(weights, "--reid")
     if output is not None:
@@ -125,6 +126,23 @@ def reid(path: Path, overrides: adopt.Overrides = adopt.NONE, output: str | None
     model, crops, embedding = family.build(weights, *size, overrides)
     source = Source(path.name, sha256_of(path), family.architecture(weights))
     return Network(model.SerializeToString(), OPSET, Reid(source, crops, adopt_reid.OWN_EMBEDDING, embedding, {}))
+
+
+def architecture(weights: Weights) -> str | None:
+    """What network the weights of a checkpoint are of, with a detector's number of classes; None for an unknown one.
+
+    Raises DataError for a known network of a size that is not supported.
+    """
+    if kind := nanodet.recognised(weights):
+        return f"{nanodet.architecture(weights, kind)}, {nanodet.class_count(weights)} classes"
+    if jointnet.recognised(weights):
+        return f"{jointnet.ARCHITECTURE}, {jointnet.class_count(weights)} classes"
+    family = _reid_family(weights)
+    return None if family is None else str(family.architecture(weights))
+
+
+def _reid_family(weights: Weights) -> ModuleType | None:
+    return next((family for family in _REID if family.recognised(weights)), None)
 
 
 def _all_names(path: Path, count: int, names: Sequence[str] | None, weights: Weights) -> tuple[str, ...]:

@@ -49,7 +49,11 @@ def test_nothing_is_no_detections() -> None:
         (([[1, 2, 3]], [0.5]), "boxes_xyxy and scores"),
         (([[1, 2, 3, 4]], [0.5, 0.6]), "boxes_xyxy and scores"),
         (([[1, 2, 3, 4]], [0.5], [1, 2]), "classes"),
-        (([["a", "b", "c", "d"]], [0.5]), "boxes_xyxy: expected numbers"),
+        (([["a", "b", "c", "d"]], [0.5]), "boxes_xyxy: expected an array of float32"),
+        (([[1, 2, 3, 4j]], [0.5]), "boxes_xyxy: expected an array of float32"),
+        (([[1, 2, 3, 1e300]], [0.5]), "boxes_xyxy: .*found float64 with others"),
+        (([[1, 2, 3, 4]], [0.5], [1.7]), "classes: .*found float64 with others"),
+        (([[1, 2, 3, 4]], [0.5], [float("nan")]), "classes: .*found float64 with others"),
         (([[1, 2, 3, 4], [1, 2]], [0.5, 0.5]), "boxes_xyxy: expected an array"),
     ],
 )
@@ -73,6 +77,12 @@ def test_results_of_torchvision_and_ultralytics() -> None:
         Detections.from_ultralytics(SimpleNamespace(boxes=None))
     with pytest.raises(InputError, match="give its elements"):
         Detections.from_ultralytics([result])
+    with pytest.raises(InputError, match="output: .* a list of 2; give its elements"):
+        Detections.from_torchvision([{}, {}])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="result: expected something with boxes, found ndarray"):
+        Detections.from_ultralytics(np.zeros((2, 6)))
+    with pytest.raises(InputError, match="detections: expected something with xyxy, found Detections"):
+        Detections.from_supervision(found)
     nothing = SimpleNamespace(xyxy=torch.zeros(0, 4), conf=torch.zeros(0), cls=torch.zeros(0))
     assert len(Detections.from_ultralytics(SimpleNamespace(boxes=nothing))) == 0
     on_host = SimpleNamespace(boxes=SimpleNamespace(xyxy=xyxy.detach().numpy(), conf=scores.numpy(), cls=np.zeros(2)))

@@ -29,39 +29,53 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
     )
-    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings; default: its own")
+    parser.add_argument(
+        "--appearance", choices=get_args(Appearance), help="how tracks remember embeddings; default: the method's own"
+    )
     parser.add_argument(
         "--reid-model",
         type=Path,
         metavar="PACK|FILE.onnx",
         help="appearance network; default: the one in --model's pack. Alone it means --appearance ema",
     )
-    parser.add_argument("--reid", default="auto", choices=_POLICIES, help="which get an embedding; default: auto")
     parser.add_argument(
-        "--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's, 0.1"
+        "--reid",
+        default="auto",
+        choices=_POLICIES,
+        help="which detections get an embedding; default: auto, those where it may decide",
+    )
+    parser.add_argument(
+        "--conf", type=float, metavar="F", help="lowest score of a detection to track; default: the pack's, 0.1"
     )
     parser.add_argument(
         "--detect-every",
         type=every,
         default=1,
         metavar="N|auto",
-        help="detect on every N-th frame, or where it is needed, and predict on others",
+        help="detect on every N-th frame, or (auto) where needed, and predict on the others",
     )
     parser.add_argument(
-        "--detect-budget", type=float, metavar="F", help="share of frames for --detect-every auto; default: 0.5"
+        "--detect-budget",
+        type=float,
+        metavar="F",
+        help="share of frames, 0 to 1, that --detect-every auto detects on; default: 0.5",
     )
     parser.add_argument(
         "--classes",
         default="person",
         metavar="A,B,...",
-        help="what to follow, A+B where they may be the same object; default: person",
+        help="classes to track; A+B joins classes that the detector may confuse; default: person",
     )
     backends = get_args(BackendName)
     parser.add_argument(
         "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
     )
-    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
+    parser.add_argument(
+        "--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto, the fastest that is right"
+    )
+    parser.add_argument(
+        "--require", metavar="SPEC", help="end with an error unless this rung (as onnxruntime-int8) or backend runs"
+    )
     flags.add(parser)
 
 

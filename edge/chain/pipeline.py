@@ -32,20 +32,26 @@ from edge.types import Frame, Image, Tracks
 
 
 class Pipeline(Chain):
-    """A chain with a detector and a tracker, and an embedder where the tracker uses appearance.
+    """The whole chain, pictures to tracks: a detector, a tracker, and an embedder where the tracker uses appearance.
 
-    `model` is a model pack, its folder, or an ONNX file with a detector that `edge.detect.adopt` understands, helped by
-    `overrides` where need be; `known` is what such a file was understood as before. `classes` are the names to follow,
-    see `edge.track.groups`, `floor` the lowest score that reaches the tracker (None: the pack's). `backend`,
-    `variant`, `require` and `threads` pick how the network runs here, see `edge.infer.ladder.Wish`; with
-    `side_by_side` the threads take a frame each, see `edge.chain.overlap`. `method`, `frame_rate`, `preset`,
-    `appearance` and `parameters` are `Tracker`'s. Embeddings come from a joint network itself, else from `reid_model`
-    (None: the appearance network of `model`); `reid` and `reid_budget_ms` are the policy and the budget of
-    `ReidStage`. `detect_every` is the detect interval, see `Chain`; with "auto" `detect_budget` is the share of frames
-    to detect on, or a budget that several pipelines share. `excluded` are the polygons of `Chain`. `detector`,
-    `embedder` (None without one of its own) and `spans` are for anyone to read.
+    - `model`: a model pack, its folder, or an ONNX file with a detector of a known family, with `overrides` for what
+      the file does not show. `known` is what such a file was understood as before.
+    - `method`, `frame_rate` (frames a second), `preset`, `appearance`, `parameters`: those of `Tracker`.
+    - `classes`: the names to track, "a+b" for classes that the detector may confuse. `floor`: the lowest score, 0 to 1,
+      of a detection that reaches the tracker (None: the pack's).
+    - `backend`, `variant`, `require`, `threads`: how the networks run here, as the flags of `nanotrack track`. With
+      `side_by_side` each thread takes a frame of its own, where `edge.chain.overlap` drives the pipeline.
+    - `reid_model`: the appearance network, a pack or an ONNX file (None: that of `model`); a joint network gives
+      embeddings itself. `reid`: which detections get an embedding, "auto", "always" or "never"; `reid_budget_ms`: the
+      most time for that in a frame.
+    - `detect_every`: detect on every so many frames and predict on the others; with "auto" `detect_budget` is the share
+      of frames to detect on, 0 to 1, or a `Budget` that several pipelines share.
+    - `excluded`: polygons, lists of (x, y) in fractions of width and height; detections with their feet in one are
+      ignored.
 
-    Raises NotFoundError, DataError, UsageError or UnavailableError with what is wrong.
+    To be read: `detector`, `tracker`, `embedder` (None without one of its own), `classes` (names by class number),
+    `detections` of the last frame, and `spans`, the times of the stages. Raises NotFoundError, DataError, UsageError or
+    UnavailableError. One pipeline serves one stream, one thread at a time.
     """
 
     def __init__(
@@ -114,8 +120,9 @@ class Pipeline(Chain):
     def __call__(self, frame: Frame | Image) -> Tracks:
         """The tracks to show for `frame`, or for a plain picture, which counts as taken now.
 
-        Give frames where the times are known: those of a recording, or of a camera that is read late. Raises DataError
-        for a network that puts out NaN, InputError for a frame that is older than the last and for no picture.
+        A picture is uint8 `[H, W, 3]`, BGR; grey and BGRA are converted. Give frames where the times are known: those
+        of a recording, or of a camera that is read late. Raises InputError for another kind of picture and for a frame
+        that is older than the last, DataError for a network that puts out NaN.
         """
         if isinstance(frame, np.ndarray):
             self._pictures += 1

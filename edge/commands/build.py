@@ -1,4 +1,4 @@
-"""Builds the TensorRT engines of a model pack for this board.
+"""Build the TensorRT engines of a model pack for this board.
 
 Every network is built in FP16, and in INT8 where the GPU has it; each is run on the pack's golden input and timed here,
 and the fastest that is right is kept. Run it as the user of the tracker, or as root into a folder that the tracker only

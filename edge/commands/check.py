@@ -1,4 +1,4 @@
-"""Finds all mistakes in a configuration of the daemon or the fleet, without starting it.
+"""Find all mistakes in a configuration of the daemon or the fleet, without starting it.
 
   nanotrack check --config nanotrack.toml
   nanotrack check --config fleet.toml

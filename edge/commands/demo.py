@@ -1,9 +1,9 @@
-"""Track the built-in scene with a model pack and score the tracks against the scene's own truth.
+"""Track the built-in scene with a model pack and score the tracks against the scene's ground truth.
 
-Where the pack has float32 and INT8, the faster one here is shown, and the other follows the same frames beside it.
-One folder gets everything: tracks.mp4, tracks.txt (MOTChallenge), tracks.jsonl, truth.txt, report.txt and report.json.
-`make demo` exports the built-in weights into packs first: a detector with an appearance network, and for jointtrack the
-joint network.
+Where the pack has float32 and INT8, the faster one here makes the video, and the other tracks the same frames for
+comparison. All files go to one folder: tracks.mp4, tracks.txt (MOTChallenge), tracks.jsonl, truth.txt, report.txt and
+report.json. `make demo` exports the built-in weights into packs first: a detector with an appearance network, and for
+jointtrack the joint network.
 """
 
 import argparse
@@ -50,9 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "default: out/demo", default=Path("out/demo"))
     parser.add_argument("--scene", default=SCENE, metavar="demo://…", help=f"default: {SCENE}")
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
-    parser.add_argument("--appearance", choices=get_args(Appearance), help="memory of embeddings")
-    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--threads", type=int, metavar="N", help="for the network; default: all cores but one")
+    parser.add_argument(
+        "--appearance", choices=get_args(Appearance), help="how tracks remember embeddings; default: the method's own"
+    )
+    parser.add_argument(
+        "--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto, the fastest that is right"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network; default: all cores but one")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Run(NamedTuple):
-    """What one precision did: its rung of the ladder, TrackEval's scores (None without it), and what stages took."""
+    """What one variant gave: its rung of the ladder, TrackEval's scores (None without it), and the times of stages."""
 
     rung: str
     scores: dict[str, float] | None
@@ -115,7 +119,7 @@ class Run(NamedTuple):
 
 
 def _in_other_variant(pipeline: Pipeline, opened: Callable[..., Pipeline]) -> Pipeline | None:
-    """The same chain in float32 beside INT8 and the other way round; None where the pack or this board has but one."""
+    """The same chain in float32 beside INT8, and the other way round; None where the pack or this board has one."""
     try:
         other = opened(variant="fp32" if pipeline.detector.backend.running.variant == "int8" else "int8")
     except UnavailableError:
@@ -162,9 +166,9 @@ def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> Non
     shown = runs[0]
     lines = [scene, "", f"{shown.rung}:", summary.text(shown.spans)]
     if len(runs) > 1:
-        lines[-1] += "\n(Frames a second are those of both precisions together.)"
+        lines[-1] += "\n(FPS: both variants were run on each frame.)"
     if shown.scores is not None:
-        lines += ["", "against the scene's truth (TrackEval):", *_table(runs)]
+        lines += ["", "against the scene's ground truth (TrackEval):", *_table(runs)]
     text = "\n".join(lines) + "\n"
     values = {
         "scene": scene,
@@ -183,7 +187,7 @@ def _report(out: Path, scene: str, runs: Sequence[Run], summary: Summary) -> Non
 
 
 def _table(runs: Sequence[Run]) -> list[str]:
-    """Scores and what the detector's network takes, a line for each precision."""
+    """Scores and the time of the detector's network, a line for each variant."""
     from edge.val.score import COUNTS
 
     names = [name for name in (runs[0].scores or {}) if name not in ("FP", "FN", "Frag")]

@@ -1,4 +1,4 @@
-"""Shows what this board can run, what it cannot and why, and the next command to type.
+"""Show what this board can run, what it cannot and why, and the next command to type.
 
   nanotrack doctor               the board, its software, usable backends
   nanotrack doctor person.pack   the same, every backend tried on that pack

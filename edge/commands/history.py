@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", default="hour", choices=get_args(query.Step), help="default: hour")
     parser.add_argument("--since", metavar="TIME", help="local time, as 2026-11-30 or 2026-11-30T08:00")
     parser.add_argument("--until", metavar="TIME", help="up to here, not included")
-    parser.add_argument("--camera", metavar="NAME", help="this one only")
+    parser.add_argument("--camera", metavar="NAME", help="only this camera")
     parser.add_argument(
         "--heatmap", type=Path, metavar="OUT.png", help="where people stood, as a picture; needs --camera"
     )

@@ -147,7 +147,7 @@ def polygons(args: argparse.Namespace, name: str) -> list[list[tuple[float, floa
 
 def _polygon(flag: str, text: str) -> list[tuple[float, float]]:
     """The points of "x,y,x,y,x,y". Raises UsageError."""
-    expected = "expected at least 3 points X,Y, shares of width and height from 0 to 1"
+    expected = "expected at least 3 points X,Y, in fractions of width and height from 0 to 1"
     try:
         values = [float(value) for value in text.split(",")]
     except ValueError:

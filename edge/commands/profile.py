@@ -42,21 +42,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--diff", nargs=2, type=Path, metavar=("A.json", "B.json"), help="compare two reports")
     parser.add_argument("--compare", action="store_true", help="measure every way this board can run it")
     parser.add_argument(
-        "--seconds", type=float, metavar="S", help="as fast as possible; default: 10, with --compare 3 for each way"
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="how long to run as fast as possible; default: 10, with --compare 3 for each way",
     )
-    parser.add_argument("--frames", type=int, metavar="N", help="as fast as possible, in place of --seconds")
+    parser.add_argument("--frames", type=int, metavar="N", help="how many frames to run, in place of --seconds")
     parser.add_argument(
-        "--live", type=float, default=5.0, metavar="S", help="at its own frame rate; default: 5; 0: not"
+        "--live", type=float, default=5.0, metavar="S", help="then how long at its own frame rate; default: 5; 0: none"
     )
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
-    parser.add_argument("--conf", type=float, metavar="F", help="lowest score for the tracker; default: the pack's")
-    parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to follow; default: person")
+    parser.add_argument(
+        "--conf", type=float, metavar="F", help="lowest score of a detection to track; default: the pack's, 0.1"
+    )
+    parser.add_argument("--classes", default="person", metavar="A,B,...", help="classes to track; default: person")
     backends = get_args(BackendName)
     parser.add_argument(
         "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
     )
-    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
-    parser.add_argument("--require", metavar="SPEC", help="fail where this rung of the ladder or backend cannot run")
+    parser.add_argument(
+        "--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto, the fastest that is right"
+    )
+    parser.add_argument(
+        "--require", metavar="SPEC", help="end with an error unless this rung (as onnxruntime-int8) or backend runs"
+    )
     parser.add_argument(
         "--threads",
         type=int,
@@ -94,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _compare(console: Console, args: argparse.Namespace) -> None:
     if args.frames or args.trace:
-        raise UsageError("--compare runs every way for a time: leave out --frames and --trace, or give --seconds")
+        raise UsageError("--compare runs each way for some seconds: leave out --frames and --trace; --seconds sets it")
     found = compare(_wishes(args), args.seconds or 3.0, _say)
     show.choices(console, found)
     if args.json:

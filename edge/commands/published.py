@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from edge.detect.classes import COCO_CLASSES
 from edge.errors import UnavailableError, UsageError
 
-_DEVICES = "the best that this board has is chosen; --backend, --require and --threads choose otherwise"
-_PACK = "a pack and an ONNX file know it themselves; nanotrack-export pack takes it"
-_OUT = "say where with --save OUT.mp4 and --mot OUT.txt"
+_DEVICES = "the best device of this board is chosen; --backend, --require and --threads choose another"
+_PACK = "a pack holds it already; nanotrack-export pack takes it"
+_OUT = "name the files with --save OUT.mp4 and --mot OUT.txt"
 _VIDEO = "demo.mp4"  # where debug views go that no window can show
 
 
@@ -74,7 +74,7 @@ def _class_names(rest: list[str]) -> Iterator[str]:
 def _val(words: list[str], asked: Mapping[str, str]) -> list[str]:
     if "--data" not in words and "--help" not in words:
         name = words[words.index("--benchmark") + 1] if "--benchmark" in words[:-1] else "the benchmark"
-        raise UsageError(f"val.py: expected --data DIR, the folder of {name}, found none; say where its sequences lie")
+        raise UsageError(f"val.py: expected --data DIR, the folder with the sequences of {name}, found none; add it")
     return words
 
 
@@ -90,7 +90,7 @@ def _joint(words: list[str], asked: Mapping[str, str]) -> list[str]:
     debug = asked.get("--debug", "0")
     if debug not in ("0", "1", "2", "3", "4"):
         raise UsageError(f"demo.py: --debug {debug}: expected a number from 0 to 4")
-    if debug in ("0",):
+    if debug == "0":
         return words
     if not {"--save", "--show"} & set(words):
         words += _somewhere()
@@ -113,7 +113,7 @@ SCRIPTS = {
     "track.py": Script(
         "track",
         {"--source": "--path", "--device": "--backend"},
-        {"--config": (1, _PACK), "--only-detect": (0, "nanotrack tracks"), "--save-txt": (0, _OUT)},
+        {"--config": (1, _PACK), "--only-detect": (0, "nanotrack always tracks"), "--save-txt": (0, _OUT)},
     ),
     "val.py": Script(
         "val",

@@ -1,9 +1,8 @@
-"""Checks on this board that a model pack computes the right results: on every rung of the ladder, one after another.
+"""Check on this board that a model pack computes the right results: on every rung of the ladder, one after another.
 
 For each network and rung: whether it opens, how far it is from the pack's golden output, how long a run takes (copies
-and waiting included), and, on TensorRT, the precision that each layer really got.
-For a rung that is not available the reason is shown.
-The exit code is 0 when every rung that opened was right, 65 when one was wrong.
+and waiting included), and, on TensorRT, the precision that each layer really got. For a rung that is not available the
+reason is shown. The exit code is 0 when every rung that opened was right, 65 when one was wrong.
 
   nanotrack selftest person.pack --json > selftest.json
 """
@@ -51,18 +50,20 @@ class Result:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
     parser.add_argument("pack", type=Path, metavar="PACK", help="the model pack")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="for ONNX Runtime; default: 1")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="time for each rung; default: 3")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads of the network on the CPU; default: 1"
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="to time each rung for; default: 3")
     parser.add_argument("--json", action="store_true", help="the results as JSON, with all facts of the board")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run every rung and show the results. Raises DataError when one computes something else."""
     if args.threads < 1 or not 0 < args.seconds <= 3600:
-        raise UsageError("--threads: expected 1 or more; --seconds: expected a number from 0 to 3600")
+        raise UsageError("--threads: expected 1 or more; --seconds: expected a number above 0, up to 3600")
     pack = modelpack.read(args.pack)
     if pack.manifest.golden is None:
-        raise DataError(f"{pack.folder}: it has no golden output to compare with; export it anew")
+        raise DataError(f"{pack.folder}: it has no golden output to compare with; export it again")
     gpu = Ladder(Wish()).gpu  # looked for once
     networks: tuple[NetworkName, ...] = ("detector", "reid") if pack.reid else ("detector",)
     before = board.facts()

@@ -7,18 +7,18 @@ SOURCE is one of
   0, /dev/video0, csi://0      a camera at this board
   rtsp://... http://...        a stream; rtsps, https, udp, rtmp and srt, too
   demo://                      the built-in scene
-Every frame of a recording is tracked. A camera's frame is left out where a
-newer one has come.
+Every frame of a recording is tracked. A frame of a camera is dropped when a
+newer one is already there.
 
   nanotrack track --path street.mp4 --model person.pack --save out.mp4
   nanotrack track --path rtsp://camera/1 --model person.pack --jsonl out.jsonl
   nanotrack track --path 'img1/*.jpg' --model person.pack --mot out.txt
   nanotrack track --detections MOT17-09/det/det.txt --mot out.txt
-  nanotrack track --path street.mp4 --model person.pack --offline --save out.mp4
+  nanotrack track --path street.mp4 --model person.pack --offline --mot out.txt
 
 --offline reads SOURCE twice. The second pass knows what came later: it shows
-people from when they were first seen, fills gaps, smooths boxes, leaves out
-what was nobody, and with appearance knows who came back.
+people from their first detection on, fills gaps, smooths boxes, removes false
+tracks, and with appearance gives people who came back their old identity.
 
 Ctrl-C stops after the current frame: files are finished and the summary is
 printed. A second one stops at once.
@@ -59,12 +59,12 @@ LABELS = ("class", "score")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `nanotrack track`."""
     parser.add_argument(
-        "--demo", choices=("video", "image", "webcam"), help="kind of source; webcam alone is the first camera"
+        "--demo", choices=("video", "image", "webcam"), help="kind of source; webcam without --path: the first camera"
     )
     parser.add_argument("--path", metavar="SOURCE", help="what to track; see above")
     parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="model pack, or a detector as ONNX")
-    parser.add_argument("--detections", type=Path, metavar="DET.txt", help="use these and run no detector")
-    parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="time for embeddings, a frame")
+    parser.add_argument("--detections", type=Path, metavar="DET.txt", help="track these and run no detector")
+    parser.add_argument("--reid-budget-ms", type=float, metavar="F", help="most time for embeddings in each frame")
     parser.add_argument("--save", type=Path, metavar="OUT.mp4", help="write the annotated video")
     parser.add_argument("--show", action="store_true", help="show the annotated video in a window; q or Esc ends it")
     parser.add_argument("--labels", default="", metavar="A,B", help="what labels show besides the id: class,score")
@@ -75,13 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--privacy-mask",
         action="append",
         metavar="X,Y,X,Y,X,Y",
-        help="hide this polygon in the video or window, shares of width and height; may be given again",
+        help="hide this polygon in the video or window; points in fractions (0 to 1) of width and height; may be"
+        " repeated",
     )
     parser.add_argument(
         "--exclude-mask",
         action="append",
         metavar="X,Y,X,Y,X,Y",
-        help="no detections with their feet in this polygon, shares of width and height; may be given again",
+        help="ignore detections with their feet in this polygon; points in fractions (0 to 1) of width and height; may"
+        " be repeated",
     )
     parser.add_argument("--mot", type=Path, metavar="OUT.txt", help="write MOTChallenge text, - to standard output")
     parser.add_argument("--jsonl", type=Path, metavar="OUT.jsonl", help="write JSON lines, - to standard output")
@@ -204,7 +206,7 @@ def _check(args: argparse.Namespace) -> None:
     if not args.path and not args.detections:
         raise UsageError("expected --path SOURCE or --detections DET.txt, found neither; say what to track")
     if args.model and args.detections:
-        raise UsageError("--model and --detections exclude each other: detect, or replay what was detected")
+        raise UsageError("--model and --detections exclude each other: give one of them")
     if not args.model and not args.detections:
         raise UsageError("expected --model PACK or FILE.onnx, found none; nanotrack-export pack makes a pack")
     polygons(args, "privacy_mask")

@@ -9,9 +9,9 @@ Detections come from --model, which reads the images; from --detections
 (DIR/SEQUENCE.txt, .txt.gz or SEQUENCE/det/det.txt); else from the sequence's
 own det/det.txt. --split val-half runs the second half of each training
 sequence; --every 3 runs every third frame, as a camera with a third of the
-frame rate. All files keep the numbers of the whole. Ground truth is MOT17's
-(frame,id,left,top,width,height,consider,class,visibility) or MOT15's, which
-has world coordinates behind `consider`.
+frame rate. All files keep the frame numbers of the whole sequence. Ground
+truth is in MOT17's format (frame,id,left,top,width,height,consider,class,
+visibility) or MOT15's, which has world coordinates after `consider`.
 
   nanotrack val --benchmark MOT17 --data MOT17 --sequences '*-FRCNN' \\
       --model person.pack --out results
@@ -25,11 +25,11 @@ has world coordinates behind `consider`.
   nanotrack val --benchmark MOT17 --data MOT17 --split test \\
       --detections yolox --submit MOT17.zip
 
-The table has all sequences together first, then each by the part of its name
-that is its own. FPS are frames a second of tracking alone, in one of the
-processes. --intervals says how far the scores depend on the choice of
-sequences. --submit needs no ground truth and writes what the benchmark's
-server takes.
+The table begins with all sequences together (COMBINED), then has each one by
+the part of its name that differs. FPS are frames a second of tracking alone,
+in one process. --intervals says how much the scores depend on the choice of
+sequences. --submit needs no ground truth and writes the zip that the
+benchmark's server takes.
 """
 
 import argparse
@@ -40,13 +40,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from edge.chain.appearance import appearance_of
 from edge.console.flags import add_out
 from edge.console.outgoing import printable, say
 from edge.detect import flags
 from edge.errors import OutputError, UsageError
+from edge.infer.backend import BackendName, VariantName
+from edge.track.appearance import Appearance
 from edge.val import bootstrap, plot, submission, table
 from edge.val.dataset import BENCHMARKS, SPLITS, Sequence, find_sequences, find_text
 from edge.val.embeddings import Embeddings
@@ -75,14 +77,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--every", type=int, default=1, metavar="K", help="run and score only every K-th frame")
     parser.add_argument("--sequences", default="*", metavar="GLOB", help="only the sequences of such names")
-    parser.add_argument("--detections", type=Path, metavar="DIR", help="detections to replay, a file a sequence")
+    parser.add_argument(
+        "--detections", type=Path, metavar="DIR", help="detections to track, a file for each sequence; see above"
+    )
     parser.add_argument("--tracks", type=Path, metavar="DIR", help="score these results and run no tracker")
-    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="detect on the images")
-    parser.add_argument("--conf", type=float, metavar="F", help="lowest score of the model's; default: the pack's, 0.1")
+    parser.add_argument("--model", type=Path, metavar="PACK|FILE.onnx", help="detect with this on the images")
+    parser.add_argument(
+        "--conf", type=float, metavar="F", help="lowest score of the model's detections; default: the pack's, 0.1"
+    )
     parser.add_argument("--classes", default="person", metavar="A,B,...", help="what to detect; default: person")
-    backends = ("auto", "onnxruntime", "openvino", "tensorrt")
-    parser.add_argument("--backend", default="auto", choices=backends, help="default: auto")
-    parser.add_argument("--variant", default="auto", choices=("auto", "fp32", "int8"), help="default: auto")
+    backends = get_args(BackendName)
+    parser.add_argument(
+        "--backend", default="auto", choices=backends, metavar="NAME", help=f"{', '.join(backends)}; default: auto"
+    )
+    parser.add_argument(
+        "--variant", default="auto", choices=get_args(VariantName), help="default: auto, the fastest that is right"
+    )
     parser.add_argument("--tracking-method", default="nanotrack", metavar="NAME", help="default: nanotrack")
     parser.add_argument(
         "--preset", default="default", metavar="NAME", help="default, reference, or one of the method's"
@@ -94,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="appearance network for the images; default: the one in --model's pack. Alone it means --appearance ema",
     )
     parser.add_argument(
-        "--appearance", choices=("none", "ema", "sasm"), help="memory of embeddings; default: the method's own"
+        "--appearance", choices=get_args(Appearance), help="how tracks remember embeddings; default: the method's own"
     )
     parser.add_argument("--methods", metavar="A,B,C", help="several, side by side: NAME[:PRESET][:PARAMETER=NUMBER]...")
     parser.add_argument("--offline", action="store_true", help="improve the tracks in a second pass over each sequence")
@@ -110,11 +120,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--intervals",
         action="store_true",
-        help="95 %% intervals over sequences, and of differences to the first method",
+        help="95 %% intervals by bootstrap over sequences, also of the differences to the first method",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to FILE")
     parser.add_argument("--plot", type=Path, metavar="OUT.svg|png", help="draw the comparison")
-    parser.add_argument("--submit", type=Path, metavar="OUT.zip", help="score nothing; write what the server takes")
+    parser.add_argument(
+        "--submit", type=Path, metavar="OUT.zip", help="score nothing; write the zip for the benchmark's server"
+    )
     flags.add(parser)
 
 
@@ -158,8 +170,8 @@ def _prepared(
     """The sequences with detections, and what is to be run of them, with embeddings where they are compared."""
     out = args.out or temporary
     if args.model:
-        classes, overrides = tuple(args.classes.split(",")), flags.overrides(args)
-        model = Model(args.model, classes, args.conf, args.backend, args.variant, overrides)
+        classes = tuple(name.strip() for name in args.classes.split(","))
+        model = Model(args.model, classes, args.conf, args.backend, args.variant, flags.overrides(args))
         with _progress([(s.name, len(s.images_by_frame())) for s in sequences]) as progress:
             sequences = detect(sequences, model, out / "detections", workers, progress)
     settings = {} if args.tracks else _settings(args)
@@ -178,8 +190,8 @@ def _submit(args: argparse.Namespace, jobs: list[Job]) -> None:
     say(f"{args.submit}: {len(written)} files, {written[0]} to {written[-1]}")
     if len(written) > len(jobs):
         say(
-            f"{args.benchmark}'s server wants every sequence once for each public detector: of those that are not here"
-            " the same tracks were put in under all names, as is usual for a detector of one's own"
+            f"{args.benchmark}'s server wants every sequence once for each public detector: where only one is here, its"
+            " tracks are in the zip under all three names, as is usual for private detections"
         )
 
 
@@ -189,14 +201,14 @@ def _check(args: argparse.Namespace) -> None:
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other: expected one source of boxes")
     if flags.overrides(args) and not args.model:
-        raise UsageError("--family and the like say how --model is read; add that, or leave them out")
+        raise UsageError("--family and the other flags of an ONNX file belong to --model; add it, or leave them out")
     for name in ("methods", "reid_model", "appearance", "offline"):
         if args.tracks and getattr(args, name):
             raise UsageError(f"--tracks scores existing results: leave out --{name.replace('_', '-')}")
     if args.submit:
         _check_submission(args)
     if args.workers is not None and args.workers < 1:
-        raise UsageError(f"--workers {args.workers}: expected a number from 1 on")
+        raise UsageError(f"--workers {args.workers}: expected a number of processes, 1 or more")
     if not 1 <= args.every <= 1000:
         raise UsageError(f"--every {args.every}: expected a number from 1 to 1000")
 

@@ -39,7 +39,7 @@ class StopRequest:
 class Progress:
     """A context with a progress bar on a terminal's standard error, and nothing anywhere else.
 
-    `total` is the expected number of frames, None where nobody knows.
+    `total` is the expected number of frames, None where it is not known.
     """
 
     def __init__(self, total: int | None):
@@ -113,7 +113,8 @@ class Summary:
     @property
     def line(self) -> str:
         """The counts in a few words."""
-        return f"{self._most} people at most, {self._shown / max(self.frames, 1):.1f} on average, {self.brief}"
+        most = f"{self._most} {'track' if self._most == 1 else 'tracks'} at most"
+        return f"{most}, {self._shown / max(self.frames, 1):.1f} on average, {self.brief}"
 
     def _fps(self) -> float:
         return self.frames / max(self._end_s - self._start_s, 1e-9)
@@ -132,7 +133,7 @@ class Summary:
         detectors = 1 + sum(name.startswith("infer ") and name[6:].isdecimal() for name, span in spans if span.count)
         if detectors > 1:
             lines.append(
-                f"infer 2 and the like: {detectors} frames are detected at once, each on a thread of\n  its own; their"
-                " times overlap, so that a frame takes less than the sum of them"
+                f"infer 2 and the like: {detectors} frames are detected at the same time, each on a\n  thread of its"
+                " own; these times overlap: do not add them up"
             )
         return "\n".join(lines)

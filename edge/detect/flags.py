@@ -15,14 +15,21 @@ def add(parser: argparse.ArgumentParser, *, with_names: bool = True) -> None:
     """Declare them, in a group of their own; without --input-size and --class-names for a command that has those."""
     group = parser.add_argument_group(
         "detector in an ONNX file",
-        "What it is and how it wants its pictures, where the file does not show it\nor its family does otherwise. The"
-        " network gets (pixel * scale - mean) / std\nof pixels of 0..255. A pack keeps the answers.",
+        "How to read the file and prepare its pictures, where the file does not show it\nor differs from its family."
+        " The network gets (pixel * scale - mean) / std\nof pixels of 0..255. A pack keeps the answers.",
     )
-    group.add_argument("--family", metavar="NAME", help="of detectors, or module:FAMILY for one of your own")
+    group.add_argument(
+        "--family", metavar="NAME", help="family of detectors, as yolox; or module:FAMILY for one of your own"
+    )
     if with_names:
-        group.add_argument("--input-size", type=size, metavar="WxH", help="where the file leaves it open")
         group.add_argument(
-            "--class-names", type=names, metavar="A,B,...", help="in order; coco: its 80, coco91: by annotation number"
+            "--input-size", type=size, metavar="WxH", help="size of the input, where the file leaves it open"
+        )
+        group.add_argument(
+            "--class-names",
+            type=names,
+            metavar="A,B,...",
+            help="names of the classes, in order; coco: its 80, coco91: by annotation number",
         )
     group.add_argument(
         "--resize",
@@ -32,9 +39,11 @@ def add(parser: argparse.ArgumentParser, *, with_names: bool = True) -> None:
     )
     group.add_argument("--pad", type=_grey, metavar="N", help="grey level around a picture in a letterbox, 0 to 255")
     group.add_argument("--colour", choices=get_args(Colour), help="order of the colours")
-    group.add_argument("--scale", type=number, metavar="F", help="as 1/255; default, where mean or std is given: 1")
-    group.add_argument("--mean", type=triple, metavar="A,B,C", help="in the order of the colours")
-    group.add_argument("--std", type=triple, metavar="A,B,C", help="in the order of the colours")
+    group.add_argument(
+        "--scale", type=number, metavar="F", help="factor of the pixels, as 1/255; default with --mean or --std: 1"
+    )
+    group.add_argument("--mean", type=triple, metavar="A,B,C", help="mean of each colour, in the order of --colour")
+    group.add_argument("--std", type=triple, metavar="A,B,C", help="deviation of each colour, in the same order")
 
 
 def overrides(args: argparse.Namespace) -> Overrides:

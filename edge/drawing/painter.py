@@ -78,10 +78,11 @@ class Painter:
 
 
 def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
-    """A copy of `image` (uint8 `[H, W, 3]`, BGR) with the boxes and ids of `tracks`, with `classes` also their names.
+    """A copy of `image` (uint8 `[H, W, 3]`, BGR) with the boxes and ids of `tracks`.
 
-    Raises InputError for another kind of picture and for what are no tracks. A `Painter` draws trails as well, from
-    frame to frame.
+    With `classes`, the names by class number as `Pipeline.classes` has them, labels show the class, too. Predicted
+    boxes are thin. Raises InputError for another kind of picture and for what are no tracks.
+    `edge.drawing.painter.Painter` draws trails as well, from frame to frame.
     """
     if not isinstance(tracks, Tracks):
         raise InputError(f"tracks: expected the Tracks of a tracker, found {type(tracks).__name__}")

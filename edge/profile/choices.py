@@ -91,7 +91,7 @@ def recommendation(choices: Sequence[Choice], method: str) -> str:
     slowest = min((c for c in able if c.threads == 1), key=lambda c: c.fps)
     for_files = max(trusted, key=lambda c: c.fps)
     for_cameras = min((c for c in trusted if c.at_once == 1), key=lambda c: c.p99_ms)
-    agrees = "" if for_files.agreement in (None, 1.0) else f", {for_files.agreement:.3f} of float32's identities"
+    agrees = "" if for_files.agreement in (None, 1.0) else f", {for_files.agreement:.3f} of boxes with float32's identity"
     return (
         f"for recordings {_name(for_files)}: {for_files.fps:.1f} FPS, {for_files.fps / slowest.fps:.1f} times"
         f" {_name(slowest)}{agrees}; for a camera {_name(for_cameras)}: {for_cameras.fps:.1f} FPS,"
@@ -107,9 +107,9 @@ def passed_by(choices: Sequence[Choice], method: str) -> tuple[str, ...]:
         return ()
     return (
         f"nanotrack track takes {fastest.rung} by itself, since it passed the pack's gate and is faster"
-        f" ({fastest.fps:.1f} FPS). It is not recommended here: {fastest.agreement:.3f} of its identities are those of"
-        f" float32, and {LEAST_AGREEMENT:g} is usual. --variant fp32 keeps float32; nanotrack val on labelled frames"
-        " tells which of both is right",
+        f" ({fastest.fps:.1f} FPS). It is not recommended here: only {fastest.agreement:.3f} of its boxes have the"
+        f" identities of float32, less than {LEAST_AGREEMENT:g}. --variant fp32 keeps float32; nanotrack val on"
+        " labelled frames shows which of the two is better",
     )
 
 

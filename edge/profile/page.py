@@ -37,7 +37,7 @@ def page(report: Report) -> str:
         f"<h1>{escape(setup.pack)} on {escape(report.machine.name)}</h1>",
         f'<p class="dim">{escape(report.created)}</p>',
         f'<div class="rate">{rate.fps:.1f} FPS</div>',
-        f"<p>free running, {rate.frames} frames in {rate.seconds:.1f} s, {rate.people:.1f} people a frame,"
+        f"<p>as fast as possible: {rate.frames} frames in {rate.seconds:.1f} s, {rate.people:.1f} people a frame,"
         f" {setup.width}x{setup.height}</p>",
         _sentences("warning", report.warnings),
         _sentences("finding", report.findings),
@@ -86,16 +86,15 @@ def choices_page(found: Comparison) -> str:
         _sentences("finding", [found.recommendation]),
         _sentences("warning", found.warnings),
         "<h2>Rate and latency</h2>",
-        '<p class="dim">Filled: nothing else with the same method and appearance is as good in everything.'
-        " The numbers are threads.</p>",
+        '<p class="dim">Filled: nothing else with the same method and ReID is as good in FPS, p99, energy and'
+        " agreement. The numbers are threads.</p>",
         plots.front(found),
         "<h2>All choices</h2>",
         f'<div class="wide">{_table(CHOICE_COLUMNS, map(choice_cells, found.choices))}</div>',
         _sentences("dim", [f"Passed over: {sentence}" for sentence in found.passed_over]),
         '<p class="dim">Each way ran in short turns. Latency: from a decoded frame to its tracks being written.'
-        " mJ: energy of the board for one frame. Agrees: the share of boxes on which the identities are those of"
-        " float32 with the same method and appearance;"
-        " it says how alike they are, not how good.</p>",
+        " mJ: energy of the board for one frame. Agrees: the share of boxes with the same identity as float32 with the"
+        " same method and ReID; it says how alike they are, not how good.</p>",
         "<h2>Measured on</h2>",
         f"<p>{escape(found.machine.system)}, {escape(software)}</p>",
     ]

@@ -42,7 +42,7 @@ def warnings(
 def _held_back(clocks: tuple[Clock, ...], sensors: Sensors) -> list[str]:
     found = []
     if sensors.throttled:
-        found.append("the board was held back by heat or low voltage; cool it, use a stronger supply, measure again")
+        found.append("the board was throttled by heat or low voltage; cool it, use a stronger supply, measure again")
     for zone, degrees in sensors.temperatures_most_c.items():
         if degrees >= HOT_C:
             found.append(f"{zone} reached {degrees:.0f} °C, where boards throttle; cool it and measure again")
@@ -75,8 +75,8 @@ def _few(rate: Rate) -> list[str]:
     if rate.frames >= LEAST_FRAMES:
         return []
     return [
-        f"{rate.frames} frames: p99 rests on {rate.frames / 100:.1f} of them; measure {LEAST_FRAMES} or more with"
-        " --frames or --seconds"
+        f"{rate.frames} frames: p99 depends on the slowest {rate.frames / 100:.1f} of them; measure {LEAST_FRAMES} or"
+        " more with --frames or --seconds"
     ]
 
 

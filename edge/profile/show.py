@@ -23,7 +23,7 @@ def report(console: Console, found: Report) -> None:
     console.print(facts)
     console.print(
         Text(f"\n{rate.fps:.1f} FPS", "bold"),
-        f"free running: {rate.frames} frames in {rate.seconds:.1f} s,"
+        f"as fast as possible: {rate.frames} frames in {rate.seconds:.1f} s,"
         f" {rate.people:.1f} people a frame, {setup.width}x{setup.height}",
         highlight=False,
     )
@@ -103,7 +103,9 @@ def _stages(found: Report) -> Table:
 def choices(console: Console, found: Comparison) -> None:
     """All ways to run a pack side by side, the ones worth choosing marked, and what to take."""
     console.print(Text(printable(found.machine.name), "bold"))
-    console.print(f"{found.pack}, {found.source}, {found.width}x{found.height}, in turns", highlight=False)
+    console.print(
+        f"{found.pack}, {found.source}, {found.width}x{found.height}; each way ran in short turns", highlight=False
+    )
     table = Table(*CHOICE_COLUMNS[1:], box=None)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -114,7 +116,11 @@ def choices(console: Console, found: Comparison) -> None:
             table.add_row(Text(rung, "bold"))
         table.add_row(*choice_cells(choice)[1:], style=None if choice.is_worth_it else "dim")
     console.print(table)
-    console.print("* nothing else with the same method and appearance is as good in everything", highlight=False)
+    console.print(
+        "* worth choosing: nothing else with the same method and ReID is as good in FPS, p99, energy and agreement.\n"
+        "  agrees: share of boxes with the same identity as float32; it says how alike, not how good",
+        highlight=False,
+    )
     console.print(Text("->", "cyan"), f"{found.recommendation}", highlight=False)
     for sentence in found.passed_over:
         console.print(Text(printable(f"passed over {sentence}"), "dim"))

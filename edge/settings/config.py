@@ -95,7 +95,10 @@ class Model:
 class Tracking:
     """`[tracking]`: how detections become identities."""
 
-    method: str = Field(default="nanotrack", description="nanotrack, bytetrack, sparsetrack, qdtrack or jointtrack.")
+    method: str = Field(
+        default="nanotrack",
+        description="nanotrack, bytetrack, sparsetrack, ocsort, botsort, qdtrack, jointtrack, or module:NAME.",
+    )
     preset: str = Field(default="default", description="reference: as published, frame by frame.")
     appearance: Appearance | None = Field(
         default=None, description="How embeddings are remembered; without it the method's own way."

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import InputError
-from edge.types import Detections, Float32s
+from edge.types import Detections, Float32s, as_array
 
 # More than any detector finds. It bounds what one frame may take: all pairs of boxes are a second of work.
 MOST_DETECTIONS = 10_000
@@ -22,47 +22,25 @@ def converted(detections: Detections) -> Detections:
     """
     if not isinstance(detections, Detections):
         raise no_detections(detections)
-    scores = real("detections.scores", detections.scores, np.float32)
+    scores = as_array("detections.scores", detections.scores, np.float32)
     if scores.ndim != 1:
         raise _shape("detections.scores", scores, "one dimension")
     n = len(scores)
     if n > MOST_DETECTIONS:
         raise too_many(n)
-    boxes = real("detections.boxes_xyxy", detections.boxes_xyxy, np.float32)
+    boxes = as_array("detections.boxes_xyxy", detections.boxes_xyxy, np.float32)
     if boxes.shape == (0,) and n == 0:
         boxes = boxes.reshape(0, 4)
     if boxes.shape != (n, 4):
         raise _shape("detections.boxes_xyxy", boxes, f"shape {(n, 4)}, a row for each score")
     classes = detections.classes
     if classes is not None:
-        classes = real("detections.classes", classes, np.int32)
+        classes = as_array("detections.classes", classes, np.int32)
         if classes.shape != (n,):
             raise _shape("detections.classes", classes, f"shape {(n,)}, one for each score")
     if boxes is detections.boxes_xyxy and scores is detections.scores and classes is detections.classes:
         return detections
     return dataclasses.replace(detections, boxes_xyxy=boxes, scores=scores, classes=classes)
-
-
-def real(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -> npt.NDArray[Any]:
-    """`values` as an array of `dtype`, themselves where they are one. Raises InputError that begins with `name`."""
-    if isinstance(values, np.ndarray) and values.dtype == dtype and values.dtype.isnative:
-        return values
-    expected = f"{name}: expected an array of {np.dtype(dtype)}, or numbers that fit it, found"
-    try:
-        given = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{expected} {type(values).__name__}: {error}") from error
-    if given.dtype.kind not in "biuf":
-        raise InputError(f"{expected} {given.dtype if isinstance(values, np.ndarray) else type(values).__name__}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = given.astype(dtype)
-        if dtype is np.float32:
-            fits = bool((np.isfinite(converted) | ~np.isfinite(given)).all())
-        else:
-            fits = bool((converted == given).all())
-    if not fits:
-        raise InputError(f"{expected} {given.dtype} with others")
-    return converted
 
 
 def no_detections(found: object) -> InputError:

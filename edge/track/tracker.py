@@ -28,7 +28,8 @@ _WHOLE = 1e-3
 class Tracker:
     """Follows objects from frame to frame by their detections alone.
 
-    `method` is a name that `edge.track.registry` knows, or a `Method`; `parameters` are the fields of its parameters.
+    `method` is the name of a built-in one ("nanotrack", "bytetrack", "sparsetrack", "ocsort", "botsort", "qdtrack",
+    "jointtrack"), "module:NAME" for one of your own, or a `Method`; `parameters` are the fields of its parameters.
     `frame_rate` is the stream's, in frames a second: it turns the lost buffer into seconds and is the pace of calls
     without a time. `preset` "default" is the method with its defects repaired, "reference" and most others of the
     method's presets reproduce the published code exactly and count calls instead of time. "nanotrack" goes further
@@ -171,9 +172,10 @@ class Tracker:
         """Advance all tracks to `time_s`, match the detections and return the tracks to show. Arrays are fresh.
 
         `time_s` is the frame's capture time in seconds; without it the frame comes 1/frame_rate after the last one.
-        Call it for frames without detections too: that is how tracks age. Lists and other dtypes are converted, see
-        `edge.track.arrays`. Raises InputError, and changes nothing, if an argument has the wrong shape or values, there
-        are more than `MOST_DETECTIONS`, or the time goes backwards; UsageError while another thread is in this tracker.
+        Call it for frames without detections too (`Detections.empty()`): that is how tracks age. Lists and other
+        numeric dtypes are converted. Raises InputError, and changes nothing, if an argument has the wrong shape or
+        values, there are more than 10 000 detections, or the time goes backwards; UsageError while another thread is in
+        this tracker.
         """
         if not isinstance(detections, Detections):
             raise arrays.no_detections(detections)

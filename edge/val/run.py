@@ -31,8 +31,8 @@ class Setting:
 
     `appearance` is how embeddings are remembered, None: as the method does. `time_aware` False withholds the capture
     times, so that the tracker counts frames. `output_filter` leaves out boxes under 100 square pixels or wider than 1.6
-    times their height, as the published evaluations of ByteTrack and SparseTrack do. `offline` adds
-    the second pass of `edge.chain.offline`.
+    times their height, as the published evaluations of ByteTrack and SparseTrack do. `offline` adds the second pass of
+    `edge.chain.offline`.
     """
 
     method: str
@@ -73,7 +73,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A detector for the images: see `edge.chain.pipeline.open_detector`."""
+    """A detector for the images: see `edge.detect.open.open_detector`."""
 
     path: Path
     classes: tuple[str, ...] = ("person",)

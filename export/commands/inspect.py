@@ -1,4 +1,4 @@
-"""Say what a file holds: a PyTorch checkpoint (read without executing anything), an ONNX file, or a model pack."""
+"""Say what a file holds: a checkpoint (read without executing anything), an ONNX file, or a model pack."""
 
 import argparse
 from collections import Counter
@@ -16,7 +16,7 @@ from edge.errors import DataError, NanoTrackError
 from edge.infer.backend import Port
 from edge.modelpack import Detector, ImageInput, Reid
 from edge.reid import adopt as adopt_reid
-from export import checkpoint, jointnet, nanodet, onnxfile, osnet
+from export import checkpoint, networks, onnxfile
 from export.weights import Weights
 
 Facts = list[tuple[str, str]]
@@ -24,7 +24,7 @@ Facts = list[tuple[str, str]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's flags."""
-    parser.add_argument("file", type=Path, metavar="FILE", help=".pth, .pt, .ckpt, .onnx or a pack")
+    parser.add_argument("file", type=Path, metavar="FILE", help=".pth, .pt, .ckpt, .safetensors, .onnx or a pack")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,17 +66,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _recognised(weights: Weights) -> str:
-    kind = nanodet.recognised(weights)
     try:
-        if kind is not None:
-            return f"{nanodet.architecture(weights, kind)}, {nanodet.class_count(weights)} classes"
-        if jointnet.recognised(weights):
-            return f"{jointnet.ARCHITECTURE}, {jointnet.class_count(weights)} classes"
-        if osnet.recognised(weights):
-            return osnet.architecture(weights)
+        return networks.architecture(weights) or "not one that is known"
     except DataError as error:
         return str(error)
-    return "not one that is known"
 
 
 def _onnx(path: Path) -> Facts:

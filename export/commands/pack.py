@@ -1,7 +1,7 @@
 """Turn a detector and, if given, an appearance network into a model pack.
 
-Checkpoints of NanoDet, OSNet, ResNet-50 and MobileNetV2 become our own graphs; ONNX files of many families are taken
-as they are. No PyTorch is needed and nothing in a checkpoint is executed.
+Checkpoints of NanoDet, OSNet, ResNet-50 and MobileNetV2 are rebuilt as ONNX graphs; ONNX files of many families are
+taken as they are. No PyTorch is needed and nothing in a checkpoint is executed.
 """
 
 import argparse
@@ -42,14 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=flags.size,
         metavar="WxH",
-        help="of the detector; a checkpoint wants multiples of 32 (default: its own, or 416x416), an ONNX file only"
-        " wants it where it leaves the size open",
+        help="size of the detector's input: of a checkpoint in multiples of 32, default: its own, or 416x416; of an"
+        " ONNX file only where that leaves it open",
     )
     parser.add_argument(
         "--class-names",
         type=flags.names,
         metavar="A,B,...",
-        help="names of the detector's classes (default: the file's own, or COCO's for 80); coco is a set of names",
+        help="names of the detector's classes, in order, or coco; default: the file's own, or COCO's for 80 classes",
     )
     parser.add_argument(
         "--classes", type=flags.names, metavar="A,B,...", help="keep these classes only, which is faster"
@@ -61,43 +61,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         choices=ACTIVATIONS,
         metavar="NAME",
-        help=f"of a NanoDet checkpoint without a configuration: {', '.join(ACTIVATIONS)} (default: LeakyReLU, as"
-        " published)",
+        help=f"activation of a NanoDet checkpoint without --config: {', '.join(ACTIVATIONS)}; default: LeakyReLU, as"
+        " published",
     )
     parser.add_argument(
         "--calibrate",
         nargs="+",
         metavar="FRAMES",
-        help="videos, image folders, globs or list files; makes INT8 and FP16 variants too",
+        help="videos, image folders, glob patterns or list files to calibrate on; makes INT8 and FP16 variants, too",
     )
     parser.add_argument(
         "--boards",
         choices=("all", "cpu", "tensorrt"),
         default="all",
-        help="which boards the calibrated variants are for; fewer take less time (default: all)",
+        help="which boards the calibrated variants are for; fewer take less time; default: all",
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="DIR", help="YOLO text files of the calibration pictures, to judge variants by"
+        "--labels", type=Path, metavar="DIR", help="YOLO text files of the calibration pictures, to score variants by"
     )
     parser.add_argument(
-        "--limits", type=_limits, default={}, metavar="ap50=F,ap=F,...", help="agreement with float32 that passes"
+        "--limits",
+        type=_limits,
+        default={},
+        metavar="ap50=F,ap=F,...",
+        help="least agreement with float32 with which a variant passes the gate",
     )
-    parser.add_argument("--report", type=Path, metavar="OUT.html", help="calibration report (default: beside the pack)")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="INT8 report; default: beside the pack")
     add_out(parser, "the pack, a folder", metavar="OUT.pack", required=True)
-    parser.add_argument("--licence", metavar="TEXT", help="of the weights; the pack's manifest keeps it")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the weights; the pack's manifest keeps it")
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
     flags.add(parser, with_names=False)
     crops = parser.add_argument_group(
         "appearance network",
-        "How it was trained to see crops, where that is not torchreid's way: RGB, ImageNet's mean and std. It gets"
+        "How its crops are prepared, where not as torchreid's: RGB, ImageNet's mean and std. It gets"
         " (pixel * scale - mean) / std of pixels of 0..255.",
     )
-    crops.add_argument("--reid-input-size", type=flags.size, metavar="WxH", help="where an ONNX file leaves it open")
+    crops.add_argument(
+        "--reid-input-size", type=flags.size, metavar="WxH", help="size of the crops, where an ONNX file leaves it open"
+    )
     crops.add_argument("--reid-colour", choices=get_args(Colour), help="order of the colours")
-    crops.add_argument("--reid-scale", type=flags.number, metavar="F", help="default, where mean or std is given: 1")
-    crops.add_argument("--reid-mean", type=flags.triple, metavar="A,B,C", help="in the order of the colours")
-    crops.add_argument("--reid-std", type=flags.triple, metavar="A,B,C", help="in the order of the colours")
-    crops.add_argument("--reid-output", metavar="NAME", help="the embedding, where an ONNX file has several outputs")
+    crops.add_argument(
+        "--reid-scale",
+        type=flags.number,
+        metavar="F",
+        help="factor of the pixels; default with --reid-mean or --reid-std: 1",
+    )
+    crops.add_argument(
+        "--reid-mean", type=flags.triple, metavar="A,B,C", help="mean of each colour, in the order of --reid-colour"
+    )
+    crops.add_argument(
+        "--reid-std", type=flags.triple, metavar="A,B,C", help="deviation of each colour, in the same order"
+    )
+    crops.add_argument(
+        "--reid-output", metavar="NAME", help="output that is the embedding, where an ONNX file has several"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -205,7 +222,7 @@ def _warn_if_slower(name: str, content: bytes, outcome: "Outcome") -> None:
         if integer_ms > 1.05 * float_ms:  # less is noise
             logger.warning(
                 "%s: int8 is slower than float32 on a CPU like this one, %.1f ms against %.1f: its operators have no"
-                " fast integer form; a board measures both once and takes the faster",
+                " fast integer kernels; a board measures both once and takes the faster",
                 name,
                 integer_ms,
                 float_ms,

@@ -1,5 +1,5 @@
 """Train one of the networks: fine-tune it on labelled pictures of your own,
-or retrain a built-in one from nothing on frames of the built-in scene.
+or train a built-in one from scratch on frames of the built-in scene.
 
 Needs PyTorch: the extra [train]. For --data:
 
@@ -17,12 +17,13 @@ Needs PyTorch: the extra [train]. For --data:
 
 The detector learns from any of the three; the appearance network (reid) and
 the joint network need identities, which MOTChallenge's format has, and COCO's
-as track_id. A fifth of the pictures is held back to judge by. Without --data a
-built-in network is trained on the built-in scene, an hour or two on two cores.
+as track_id. A fifth of the pictures is held out for validation. Without --data
+a built-in network is trained on the built-in scene, an hour or two on two
+cores.
 
-Ctrl-C ends it in good order: the weights so far are written, and the same
-command goes on from there. The folder gets log.jsonl, curves.png, state.pt to
-go on from, and detector.pth, reid.pth or joint.pth, the weights in half
+Ctrl-C stops in good order: the weights so far are written, and the same
+command resumes from there. The folder gets log.jsonl, curves.png, state.pt to
+resume from, and detector.pth, reid.pth or joint.pth, the weights in half
 precision.
 """
 
@@ -50,14 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "the folder", required=True)
     parser.add_argument("--data", type=Path, metavar="FILE|DIR", help="labelled pictures; see above")
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the pictures of --data lie, if elsewhere")
-    parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="weights to begin with")
+    parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="pretrained weights to start from")
     parser.add_argument(
-        "--classes", type=flags.names, metavar="A,B,...", help="of the labels, what to find; default: all"
+        "--classes", type=flags.names, metavar="A,B,...", help="classes of the labels to learn; default: all"
     )
     parser.add_argument(
-        "--input-size", type=flags.size, metavar="WxH", help="of the detector; default: that of the weights"
+        "--input-size", type=flags.size, metavar="WxH", help="input size of the detector; default: that of the weights"
     )
-    parser.add_argument("--minutes", type=float, metavar="F", help="end after so long, with --data")
+    parser.add_argument("--minutes", type=float, metavar="F", help="stop after this time; needs --data")
     parser.add_argument(
         "--steps",
         type=int,
@@ -65,11 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"batches in all; default: {str(STEPS)[1:-1]}; with --data: {TUNING_STEPS}, or what --minutes allow",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--device", default="cpu", help="PyTorch's name of it, as cuda; default: cpu")
+    parser.add_argument("--device", default="cpu", help="PyTorch device, as cuda; default: cpu")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="of the network on the CPU; default: one for each core"
+        "--threads", type=int, metavar="N", help="threads of the network on the CPU; default: one for each core"
     )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw; default: 1")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that prepare batches; default: 1"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,12 +102,12 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse flags that do not fit together."""
     if args.data and not args.start:
         raise UsageError(
-            "--data: expected --from WEIGHTS, found none; few pictures need weights that know much already"
+            "--data: expected --from WEIGHTS, found none; fine-tuning starts from pretrained weights: add them"
         )
     for name in ("start", "images", "classes", "input_size", "minutes"):
         if getattr(args, name) is not None and not args.data:
             flag = {"start": "from"}.get(name, name).replace("_", "-")
-            raise UsageError(f"--{flag} is for labelled pictures of your own; add --data, or leave it out")
+            raise UsageError(f"--{flag} is for fine-tuning on your own pictures; add --data, or leave it out")
     for name in ("classes", "input_size"):
         if getattr(args, name) is not None and args.network != "detector":
             raise UsageError(f"--{name.replace('_', '-')} is for the detector; leave it out")
@@ -120,7 +123,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _tune(args: argparse.Namespace, compute: "Compute") -> None:
-    """Fine-tune on the user's pictures, and say what that changed on those held back."""
+    """Fine-tune on the user's pictures, and say what that changed on those held out."""
     from export.train import labelled, tune
 
     data = labelled.read(args.data, args.images)
@@ -135,11 +138,11 @@ def _tune(args: argparse.Namespace, compute: "Compute") -> None:
     else:
         done = tune.joint(args.out, data, args.start, steps, seconds, compute, args.seed)
     say(
-        f"{done.path}: {done.metric} {done.before:.3f} before, {done.after:.3f} after, on pictures held back;"
-        f" {args.out / 'curves.png'} shows how"
+        f"{done.path}: {done.metric} {done.before:.3f} before, {done.after:.3f} after, on the pictures held out;"
+        f" see {args.out / 'curves.png'}"
     )
     if compute.stop.exit_code:
-        say("stopped early; the same command goes on from here")
+        say("stopped early; the same command resumes from here")
 
 
 def _train(args: argparse.Namespace, compute: "Compute") -> None:
@@ -149,7 +152,7 @@ def _train(args: argparse.Namespace, compute: "Compute") -> None:
     steps = args.steps or STEPS[args.network]
     path = {"detector": detector, "reid": reid, "joint": joint}[args.network].train(args.out, steps, compute, args.seed)
     if compute.stop.exit_code:
-        say(f"{path}: stopped early; the same command goes on from here")
+        say(f"{path}: stopped early; the same command resumes from here")
         return
     if args.network == "detector":
         result = f"AP50 {score.detector(path):.3f}"

@@ -1,4 +1,4 @@
-"""Training of the built-in detector: NanoDet-Plus-m with ShuffleNetV2 0.5x and one class, from nothing."""
+"""Training of the built-in detector: NanoDet-Plus-m with ShuffleNetV2 0.5x and one class, from scratch."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training of the built-in joint network: boxes, offsets to the previous frame and embeddings, from nothing."""
+"""Training of the built-in joint network: boxes, offsets to the previous frame and embeddings, from scratch."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +29,8 @@ class Batch(NamedTuple):
 
     `images` uint8 `[B, H, W, 6]`, the picture and the one before; `heat` float32 `[B, h, w]`, `counted` bool like it.
     Per person the row of the batch `picture` and the `cells` int64 `[N, 2]` (column, row); in cells from there the
-    `edges` `[N, 4]` and the way `back` `[N, 2]`, NaN for who was not there before; `labels`, -1 where not seen well.
+    `edges` `[N, 4]` and the offset to the previous frame `back` `[N, 2]`, NaN for people who were not there; `labels`,
+    -1 for people not seen well.
     """
 
     images: Tensor

@@ -56,7 +56,7 @@ class Labelled:
     pictures: tuple[Picture, ...]
 
     def split(self, share: float, seed: int) -> "tuple[Labelled, Labelled]":
-        """(to learn from, to judge by): of single pictures a random `share` is for judging, of sequences their ends.
+        """(training, validation): of single pictures a random `share` is for validation, of sequences their ends.
 
         Neighbouring frames are nearly the same picture, so that a random share of them would judge nothing.
         """

@@ -1,4 +1,4 @@
-"""Training of the built-in appearance network: OSNet x0.25 with contrast, identity and triplet losses, from nothing."""
+"""Training of the built-in appearance network: OSNet x0.25 with contrast, identity and triplet losses, from scratch."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Fine-tuning on labelled pictures of one's own, from weights that others trained.
 
-A part of the pictures is held back. On it the exported network is measured in ONNX Runtime: before, now and then, and
-after.
+A part of the pictures is held out for validation. On it the exported network is measured in ONNX Runtime: before, now
+and then, and after.
 """
 
 import logging
@@ -32,12 +32,12 @@ from export.train.pairs import Pair
 from export.train.progress import Compute, Plan, fit, release
 from export.train.score import Found, Wanted
 
-SHARE = 0.2  # of the pictures, held back
-PEAK = 5e-4  # a sixth of what trains from nothing
+SHARE = 0.2  # of the pictures, held out
+PEAK = 5e-4  # a sixth of what trains from scratch
 WARM_UP = 30
 WEIGHT_DECAY = 0.05
 _WINDOW = 320  # side of what a training step sees of a detector's input, if that is larger
-_MOST_CHECKED = 60  # pictures held back of which more would only take time
+_MOST_CHECKED = 60  # pictures held out of which more would only take time
 _FLOOR = 0.02
 _FEWEST_PEOPLE = 4
 _CROP_EVERY_S = 0.5  # between two crops of a person: a moment later they look the same
@@ -82,7 +82,7 @@ def detector(
         raise DataError(f"--input-size {size[0]}x{size[1]}: expected multiples of {_MULTIPLE}")
     window = (min(size[0], _WINDOW), min(size[1], _WINDOW))
     logger.info(
-        "%d pictures to learn from and %d to judge by (%s), %s; %d of %d classes are known to the weights",
+        "%d pictures for training and %d for validation (%s), %s; %d of %d classes are known to the weights",
         len(learned.pictures),
         len(held_back.pictures),
         data.form,
@@ -124,7 +124,7 @@ def reid(
 ) -> Tuned:
     """Fine-tune OSNet on the people of `data`; `folder` gets reid.pth and what `detector` gets.
 
-    A part of the people is held back. Raises DataError for weights of another network, labels without identities or
+    A part of the people is held out. Raises DataError for weights of another network, labels without identities or
     too few people.
     """
     found = crops_of(data)
@@ -139,7 +139,7 @@ def reid(
     held_back = [crop for crop in found if crop.identity in judged]
     begun = start.osnet(weights, len(people) - len(judged))
     net, size = begun.net, begun.input
-    logger.info("%d people to learn from and %d to judge by", len(people) - len(judged), len(judged))
+    logger.info("%d people for training and %d for validation", len(people) - len(judged), len(judged))
     told = {"architecture": "OSNet", "input_size": list(size)}
     measured: list[float] = []
 

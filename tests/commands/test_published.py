@@ -25,7 +25,7 @@ def test_nanotracks_track(
     assert main(["track.py", *source, *model, "--mot", str(tmp_path / "o.txt")]) == 0
     assert set(read_tracks(tmp_path / "o.txt").frames) == set(range(1, 31))
     said = capsys.readouterr()
-    assert "--config nanodet.yml: left out: a pack and an ONNX file know it themselves" in said.err
+    assert "--config nanodet.yml: left out: a pack holds it already" in said.err
     assert "track.py runs as: nanotrack track --demo video" in said.err
     assert "--classes person --mot" in said.err
 

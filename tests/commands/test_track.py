@@ -77,7 +77,7 @@ def test_the_summary_says_which_network_ran_and_how(
     assert "detector: NanoDet-Plus (ONNX) of tiny.onnx, 64x64, on onnxruntime-fp32 (onnxruntime " in joined
     assert "no_driver" not in joined  # what this board or pack does not have is no news
     assert "variant_missing" not in joined
-    assert ("infer 2 " in said) == ("infer 2 and the like: 2 frames are detected at once" in said)
+    assert ("infer 2 " in said) == ("infer 2 and the like: 2 frames are detected at the same time" in said)
     assert main([*given, "--threads", "1", "--variant", "fp32"]) == 0
     assert "and the like" not in capsys.readouterr().out
 
@@ -158,7 +158,7 @@ def test_replayed_detections_need_no_video(tmp_path: Path, capsys: pytest.Captur
     rows = read_tracks(tmp_path / "o.txt")
     assert set(rows.ids) == {1}
     assert rows.frames[-1] == 20
-    assert capsys.readouterr().out.startswith("20 frames: 1 people at most")
+    assert capsys.readouterr().out.startswith("20 frames: 1 track at most")
 
 
 def test_replayed_detections_drawn_on_their_video(tiny_video: Path, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_offline_writes_every_output_from_the_second_pass(
     lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert [line["frame"] for line in lines if line.get("tracks")] == list(range(3, 31))
     assert count_frames(video) == 30
-    assert capsys.readouterr().out.startswith("30 frames: 1 people at most")
+    assert capsys.readouterr().out.startswith("30 frames: 1 track at most")
 
 
 def test_offline_of_a_part_and_of_what_breaks_off(

@@ -32,7 +32,7 @@ def test_the_summary_counts() -> None:
         with spans["track"]:
             summary.add(shown)
     lines = summary.text(spans).splitlines()
-    assert lines[0].startswith("4 frames: 3 people at most, 1.5 on average, 4 identities, ")
+    assert lines[0].startswith("4 frames: 3 tracks at most, 1.5 on average, 4 identities, ")
     assert lines[1].split() == ["stage", "mean", "ms", "p50", "p99", "calls"]
     assert lines[2].split()[0] == "track"
     assert lines[2].split()[-1] == "4"

@@ -135,6 +135,12 @@ def test_a_page_runs_as_it_stands(page: Path, place: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_program_fits_80_columns(page: Path) -> None:
+    lines = [line for block in blocks(page) for line in block.text.splitlines()]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_flags_of_every_command_exist(page: Path) -> None:
     sys.path.insert(0, str(ROOT / "docs"))
     try:

@@ -51,7 +51,7 @@ def test_an_appearance_network_agrees_with_its_pytorch_twin(name: str) -> None:
     twin = alive(make(), seed=3)
     weights = Weights("reid.pth", tensors(twin))
     assert [f for f in networks._REID if f.recognised(weights)] == [family]
-    assert family.architecture(weights) == name.partition(",")[0]
+    assert networks.architecture(weights) == name.partition(",")[0]  # which is what `inspect` prints
     model, image, length = family.build(weights, 64, 96)
     assert (image.width, image.height, image.colour, image.layout) == (64, 96, "bgr", "nhwc-uint8")
     with torch.no_grad():

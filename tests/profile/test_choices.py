@@ -42,7 +42,8 @@ def test_the_sentence_names_what_to_take() -> None:
     )
     assert recommendation(found, "nanotrack") == (
         "for recordings onnxruntime-int8 with 2 threads, 2 frames at once: 56.0 FPS, 2.8 times onnxruntime-fp32 with"
-        " 1 thread, 0.950 of float32's identities; for a camera onnxruntime-int8 with 1 thread: 30.0 FPS, p99 36.0 ms"
+        " 1 thread, 0.950 of boxes with float32's identity; for a camera onnxruntime-int8 with 1 thread: 30.0 FPS,"
+        " p99 36.0 ms"
     )
 
 
@@ -53,7 +54,7 @@ def test_what_does_not_agree_is_not_recommended() -> None:
     assert why.startswith(
         "nanotrack track takes onnxruntime-int8 by itself, since it passed the pack's gate and is faster"
     )
-    assert "0.500 of its identities are those of float32" in why
+    assert "only 0.500 of its boxes have the identities of float32" in why
     assert "--variant fp32" in why
     assert passed_by(found[1:], "nanotrack") == ()
 

@@ -25,12 +25,12 @@ def test_a_clean_run_has_no_warnings() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sensors": sensors(throttled=True)}, "held back by heat or low voltage"),
+        ({"sensors": sensors(throttled=True)}, "throttled by heat or low voltage"),
         ({"sensors": sensors(temperatures_most_c={"cpu": 91.0})}, "cpu reached 91 °C"),
         ({"sensors": sensors(clocks_least_mhz={"cpu 0": 900})}, "fell to 900 MHz although pinned to 1500"),
         ({"sensors": sensors(elsewhere=0.4)}, "other programs took 40%"),
         ({"threads": (Thread("main", 44.0, 9.0),)}, "waited 9.00 ms a frame for a core"),
-        ({"rate": rate(frames=77)}, "77 frames: p99 rests on 0.8 of them"),
+        ({"rate": rate(frames=77)}, "77 frames: p99 depends on the slowest 0.8 of them"),
         ({"whole": stage("frame", 45.0, medians=(40.0,) * 10 + (50.0,) * 10)}, r"\+25% against the first"),
         ({"machine": machine(LOOSE)}, r"cpu 0 600 to 1500 MHz \(ondemand\)"),
         ({"memory": Memory(100 << 20, 150 << 20, 150 << 20)}, "memory grew by 50 MiB"),

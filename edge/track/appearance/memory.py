@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from edge.errors import InputError, UsageError
 from edge.kernels.jit import buffer, entry, given
-from edge.track import arrays
 from edge.track.appearance.rules import EMA, MEAN, NOTE, RULE, SASM, Bank, Ema, Mean, Sasm, clear, write
 from edge.track.matching.boxes import Records
 from edge.track.state import DETECTION
-from edge.types import Detections, Float32s
+from edge.types import Detections, Float32s, as_array
 
 Rule = Ema | Mean | Sasm
 
@@ -92,7 +91,7 @@ class Memories:
         size = 0 if self._bank is None else self._bank.queries.shape[1]
         if given_ is None:
             return np.zeros((n, size), np.float32)
-        given_ = arrays.real("detections.embeddings", given_, np.float32)
+        given_ = as_array("detections.embeddings", given_, np.float32)
         if given_.ndim != 2 or len(given_) != n:
             raise InputError(f"detections.embeddings: expected shape ({n}, {size or 'E'}), found {given_.shape}")
         if given_.shape[1] != size and (size or not given_.shape[1]):

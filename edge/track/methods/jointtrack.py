@@ -12,7 +12,6 @@ import numpy as np
 
 from edge.errors import InputError
 from edge.kernels.jit import given, kernel
-from edge.track import arrays
 from edge.track.appearance.memory import Memories, Rule
 from edge.track.appearance.rules import Mean
 from edge.track.lifecycle import by_score
@@ -22,7 +21,7 @@ from edge.track.method import Method, Preset
 from edge.track.motion.prediction import last_boxes
 from edge.track.parameters import number
 from edge.track.state import HIGH, LOST, REMOVED, TRACKED, Work, track_dtype
-from edge.types import Detections, Float32s
+from edge.types import Detections, Float32s, as_array
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _given(detections: Detections, name: Literal["centres", "offsets"], n: int) 
     points = detections.centres if name == "centres" else detections.offsets
     if points is None:
         return None
-    points = arrays.real(f"detections.{name}", points, np.float32)
+    points = as_array(f"detections.{name}", points, np.float32)
     if points.shape != (n, 2):
         raise InputError(f"detections.{name}: expected shape ({n}, 2), found {points.shape}")
     if not np.isfinite(points).all():

@@ -114,7 +114,7 @@ def test_ctrl_c_keeps_what_was_learned_and_the_same_command_goes_on(tmp_path: Pa
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the processes that draw as well
     said, _ = process.communicate(timeout=4 * PATIENCE_S)
     assert process.returncode == 130
-    assert b"stopped early; the same command goes on from here" in said
+    assert b"stopped early; the same command resumes from here" in said
     assert networks.detector(out / "detector.pth").description.classes == ("person",)
     step = torch.load(out / "state.pt", weights_only=True)["step"]
     began = time.monotonic()
