@@ -254,7 +254,7 @@ def read(folder: Path | str) -> ModelPack:
                 f"{entry.file}: changed since the export (sha256 {found[:12]}…, manifest {entry.sha256[:12]}…)"
             )
     if mistakes:
-        raise DataError(f"{folder}: {'; '.join(mistakes)}; copy the pack again or export it anew")
+        raise DataError(f"{folder}: {'; '.join(mistakes)}; copy the pack again or export it again")
     return ModelPack(folder, manifest)
 
 
@@ -274,15 +274,15 @@ def _manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise NotFoundError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}); copy the pack again or export it anew") from error
+        raise DataError(f"{path}: not JSON ({error}); copy the pack again or export it again") from error
     version = data.get("schema") if isinstance(data, dict) else None
     if version != SCHEMA:
         raise DataError(
-            f"{path}: schema version {version!r}, this release reads {SCHEMA}; export the pack anew with this release"
+            f"{path}: schema version {version!r}, this release reads {SCHEMA}; export the pack again with this release"
         )
     manifest, mistakes = build(Manifest, data)
     if manifest is None:
-        raise DataError(f"{path}: {'; '.join(mistakes)}; export the pack anew")
+        raise DataError(f"{path}: {'; '.join(mistakes)}; export the pack again")
     return manifest
 
 

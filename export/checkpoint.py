@@ -131,9 +131,9 @@ def _meta(path: Path, content: object) -> Meta:
         return Meta()
     size, names = meta.get("input_size"), meta.get("class_names")
     if size is not None and not (_is_row(size, int) and len(size) == 2 and min(size) > 0):
-        raise DataError(f"{path}: meta.input_size: expected width and height in pixels; save it anew")
+        raise DataError(f"{path}: meta.input_size: expected width and height in pixels; save it again")
     if names is not None and not (_is_row(names, str) and len(names)):
-        raise DataError(f"{path}: meta.class_names: expected a list of names; save it anew")
+        raise DataError(f"{path}: meta.class_names: expected a list of names; save it again")
     return Meta(size and tuple(size), names and tuple(names))
 
 

@@ -114,7 +114,7 @@ def test_every_missing_or_changed_file_is_named_at_once(folder: Path) -> None:
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_schema_version_is_refused_before_anything_else(folder: Path, version: int | str | None) -> None:
     _edit(folder, lambda m: m.update(schema=version, novelty=1))
-    with pytest.raises(DataError, match=r"schema version .*, this release reads 1; export the pack anew") as caught:
+    with pytest.raises(DataError, match=r"schema version .*, this release reads 1; export the pack again") as caught:
         modelpack.read(folder)
     assert "novelty" not in str(caught.value)
 

@@ -83,7 +83,7 @@ class Detector:
         if count == UNNAMED:
             raise DataError(
                 f"{self.description.source.file}: the network found a class beyond its"
-                f" {len(self.description.classes)} names; make the pack anew with all of --class-names"
+                f" {len(self.description.classes)} names; make the pack again with all of --class-names"
             )
         if count == BROKEN:
             raise DataError(
@@ -127,7 +127,7 @@ def _check(description: Description, backend: Backend) -> None:
             said = ", ".join("any" if size is None else str(size) for size in wanted)
             raise DataError(
                 f"{description.source.file}: {name}: the manifest says {dtype or 'numbers'} [{said}], the network has"
-                f" {has}; export the pack anew"
+                f" {has}; export the pack again"
             )
 
 

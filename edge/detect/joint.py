@@ -48,7 +48,7 @@ class JointDetector:
         if missing:
             raise DataError(
                 f"{description.source.file}: expected a joint network as exported, it lacks"
-                f" {', '.join(sorted(missing))}; export the pack anew"
+                f" {', '.join(sorted(missing))}; export the pack again"
             )
         spans = spans or Spans()
         self.description = description

@@ -71,7 +71,7 @@ def warn_of_nonsense(
     """Log what is strange about the boxes that an adopted network finds in `pictures`, the built-in ones by default."""
     looking = Detector(description, network, classes=description.classes, floor=selfcheck.FLOOR)
     if strange := selfcheck.suspicion(looking, selfcheck.pictures() if pictures is None else pictures):
-        logger.warning("%s: does it make sense? %s; is it what --family and the like say?", name, strange)
+        logger.warning("%s: suspicious boxes: %s; check --family and the other flags of the detector", name, strange)
 
 
 def _understood(path: Path, network: Backend, overrides: adopt.Overrides) -> Description:

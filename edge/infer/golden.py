@@ -67,13 +67,13 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
     try:
         arrays = npz.read(path, f"{network}.")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected an .npz of plain arrays ({error}); export the pack anew") from error
+        raise DataError(f"{path}: expected an .npz of plain arrays ({error}); export the pack again") from error
     tensor = arrays.pop(f"{network}.input", None)
     outputs: dict[str, dict[str, npt.NDArray[Any]]] = {}
     for name, array in arrays.items():
         _, variant, output = [*name.split(".", 2), ""][:3]
         if not output or not array.size or (array.ndim == 0):
-            raise DataError(f"{path}: {name}: expected <network>.<variant>.<output> with numbers; export the pack anew")
+            raise DataError(f"{path}: {name}: expected <network>.<variant>.<output> with numbers; export it again")
         outputs.setdefault(variant, {})[output] = array
     if tensor is None or REFERENCE not in outputs:
         return None
@@ -84,15 +84,15 @@ def read(pack: ModelPack, network: NetworkName) -> Golden | None:
 def _require_alike(path: Path, network: NetworkName, tensor: npt.NDArray[Any], outputs: Mapping[str, Arrays]) -> None:
     """Raise DataError unless the input has rows, and every variant an output row for each, of the same shapes."""
     if tensor.ndim < 2 or not tensor.size:
-        raise DataError(f"{path}: {network}.input: expected rows of numbers, found {list(tensor.shape)}; export anew")
+        raise DataError(f"{path}: {network}.input: expected rows of numbers, found {list(tensor.shape)}; export again")
     expected = {name: (array.shape, array.dtype) for name, array in outputs[REFERENCE].items()}
     for variant, arrays in outputs.items():
         if {name: (array.shape, array.dtype) for name, array in arrays.items()} != expected:
-            raise DataError(f"{path}: {network}.{variant}: other outputs than {REFERENCE}'s; export the pack anew")
+            raise DataError(f"{path}: {network}.{variant}: other outputs than {REFERENCE}'s; export the pack again")
     for name, (shape, _) in expected.items():
         if len(tensor) > shape[0]:
             raise DataError(
-                f"{path}: {network}.{REFERENCE}.{name}: expected {len(tensor)} rows, found {shape[0]}; export anew"
+                f"{path}: {network}.{REFERENCE}.{name}: expected {len(tensor)} rows, found {shape[0]}; export again"
             )
 
 

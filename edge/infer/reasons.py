@@ -63,14 +63,14 @@ _REMEDIES = {
     Reason.ENGINE_MISSING: "run nanotrack build PACK on this board",
     Reason.ENGINE_STALE: "run nanotrack build PACK on this board",
     Reason.ENGINE_UNTRUSTED: "an engine is executable code: keep it in a folder of yours or of root that no one else "
-    "can write, and build it anew",
+    "can write, and build it again",
     Reason.VARIANT_MISSING: "nothing to do, unless this variant is wanted: nanotrack-export pack --calibrate FRAMES",
     Reason.GATE_FAILED: "calibrate on more frames, of the kind the cameras see: nanotrack-export pack --calibrate",
     Reason.GOLDEN_MISMATCH: "nothing to do on a CPU: another rung is used; on a GPU run nanotrack build PACK; if it "
     "stays, report what nanotrack selftest PACK --json says",
     Reason.SLOWER: "nothing to do: another rung was measured to be faster on this board",
     Reason.NO_OPENVINO: "pip install 'nanotrack-edge[openvino]'",
-    Reason.OPENVINO_BROKEN: "install it anew: pip install --force-reinstall openvino; without it ONNX Runtime is used",
+    Reason.OPENVINO_BROKEN: "install it again: pip install --force-reinstall openvino; without it ONNX Runtime is used",
     Reason.NO_BF16_HARDWARE: "nothing to do: this processor has no bfloat16 arithmetic, other rungs are used instead",
     Reason.NO_ONNXRUNTIME: "pip install onnxruntime, of a version that has a wheel for this Python",
     Reason.NO_PROVIDER: "install an onnxruntime that was built with it, and its libraries, in place of the plain one",

@@ -1,7 +1,7 @@
 """The cache of compiled code: a folder an entry, with a checksum, so that damaged code never runs.
 
 A power cut leaves files that are cut short or full of zeros; loaded as they are they stop every command for ever, or
-crash. An entry's folder is used only if its checksum is right; anything else is deleted and compiled anew.
+crash. An entry's folder is used only if its checksum is right; anything else is deleted and compiled again.
 """
 
 import contextlib
@@ -86,7 +86,7 @@ def entry_folder(room: Path, name: str) -> Iterator[Path]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         before = _checksum(folder)
         if before and before != _noted(folder):
-            logger.warning("%s: the compiled code is damaged: deleted, and compiled anew", folder)
+            logger.warning("%s: the compiled code is damaged: deleted, and compiled again", folder)
             shutil.rmtree(folder)
             before = ""
         yield folder

@@ -183,10 +183,10 @@ def read(path: Path) -> Report:
         raise DataError(f"{path}: expected a report of nanotrack profile --json, found no JSON ({error})") from error
     version = data.get("schema") if isinstance(data, dict) else None
     if version != VERSION:
-        raise DataError(f"{path}: expected a report of schema {VERSION}, found {version!r}; profile anew")
+        raise DataError(f"{path}: expected a report of schema {VERSION}, found {version!r}; profile again")
     report, mistakes = schema.build(Report, data)
     if report is None:
-        raise DataError(f"{path}: {'; '.join(mistakes[:5])}; profile anew with --json")
+        raise DataError(f"{path}: {'; '.join(mistakes[:5])}; profile again with --json")
     return report
 
 

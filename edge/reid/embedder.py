@@ -31,7 +31,7 @@ class Embedder:
         if self._vectors.shape != (len(self._crops), description.embedding):
             raise DataError(
                 f"{description.source.file}: {description.output}: the manifest says {description.embedding} numbers a"
-                f" crop, the network has {list(self._vectors.shape)}; export the pack anew"
+                f" crop, the network has {list(self._vectors.shape)}; export the pack again"
             )
 
     def __call__(self, image: Image, boxes_xyxy: Float32s) -> Float32s:

@@ -108,7 +108,7 @@ class CameraConfig:
         default=None, ge=0.1, le=1000, description="Frames a second, in place of what the source says of itself."
     )
     stall_s: StrictFloat = Field(
-        default=5.0, ge=0.5, le=120, description="Offline, and connected anew, after so long without a good picture."
+        default=5.0, ge=0.5, le=120, description="Offline, and reconnected, after so long without a good picture."
     )
     credentials: str | None = Field(
         default=None, description="File with user:password, by path or by the name of a systemd credential."

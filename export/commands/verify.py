@@ -31,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
         problems += verdict.problems
     Terminal().print(table)
     if problems:
-        raise DataError(f"{args.pack}: {'; '.join(problems)}; copy the pack again or export it anew")
+        raise DataError(f"{args.pack}: {'; '.join(problems)}; copy the pack again or export it again")

@@ -131,7 +131,7 @@ def _coco(path: Path, images: Path | None) -> Labelled:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path}: expected COCO's images, annotations (bbox, image_id, category_id) and categories, found"
-            f" {type(error).__name__}: {error}; export the labels anew"
+            f" {type(error).__name__}: {error}; export the labels again"
         ) from error
     return _checked(path, Labelled("COCO", tuple(str(each["name"]) for each in categories), tuple(pictures)))
 
@@ -241,5 +241,5 @@ def _checked(path: Path, labelled: Labelled) -> Labelled:
             f" {labelled.form}"
         )
     if not all(math.isfinite(float(picture.boxes_xyxy.sum())) for picture in labelled.pictures):
-        raise DataError(f"{path}: a box with NaN or infinity; export the labels anew")
+        raise DataError(f"{path}: a box with NaN or infinity; export the labels again")
     return labelled

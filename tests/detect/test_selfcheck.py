@@ -61,7 +61,7 @@ def test_a_pack_of_a_detector_that_finds_nothing_warns(tmp_path: Path, caplog: p
     run = ["pack", "--detector", str(network), "-o", str(tmp_path / "a.pack"), "--force", "--boards", "cpu"]
     with caplog.at_level(logging.WARNING):
         assert cli.main(run) == 0
-    assert "does it make sense? nothing is found in 3 pictures" in caplog.text
+    assert "suspicious boxes: nothing is found in 3 pictures" in caplog.text
 
 
 def test_the_pictures_of_the_calibration_are_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -69,4 +69,4 @@ def test_the_pictures_of_the_calibration_are_looked_at(tmp_path: Path, caplog: p
     pictures = [built_in(90, 70, seed) for seed in range(5)]
     with caplog.at_level(logging.WARNING):
         pack.look(path, export.networks.detector(path), pictures)
-    assert f"{path}: does it make sense? nothing is found in 5 pictures" in caplog.text
+    assert f"{path}: suspicious boxes: nothing is found in 5 pictures" in caplog.text

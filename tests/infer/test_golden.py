@@ -120,7 +120,7 @@ def test_a_pack_without_golden_file_has_none(tmp_path: Path) -> None:
 def test_a_golden_file_that_is_none_is_a_data_error(tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "tiny.pack")
     (pack.folder / "golden.npz").write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match="export the pack anew"):
+    with pytest.raises(DataError, match="export the pack again"):
         golden.read(pack, "detector")
 
 
@@ -143,5 +143,5 @@ def test_golden_arrays_that_do_not_fit_each_other_are_a_data_error(
     with np.load(path) as file:
         arrays = dict(file)
     np.savez_compressed(path, **{**arrays, name: array})
-    with pytest.raises(DataError, match=r"golden\.npz: detector\..*anew"):
+    with pytest.raises(DataError, match=r"golden\.npz: detector\..*again"):
         golden.read(pack, "detector")

@@ -102,7 +102,7 @@ def test_damaged_code_is_deleted_said_once_and_compiled_anew(
     damage(path)
     shown, log = _run(compiled, place)
     assert shown == "6 compiled"
-    assert log.count("the compiled code is damaged: deleted, and compiled anew") == 1
+    assert log.count("the compiled code is damaged: deleted, and compiled again") == 1
     assert "\n" not in log
     if damage is _cut:
         assert _run(compiled, place) == ("6 stored", "")

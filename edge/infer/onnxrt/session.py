@@ -178,7 +178,7 @@ def _session(path: Path, threads: int, provider: str) -> onnxruntime.InferenceSe
     except ERRORS as error:
         raise DataError(
             f"{path}: expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found"
-            f" {first_line(error)}; export it anew"
+            f" {first_line(error)}; export it again"
         ) from error
     if provider not in session.get_providers():  # a library of it is missing: ONNX Runtime says so and goes on without
         raise RungError(Reason.NO_PROVIDER, f"ONNX Runtime could not load {provider} and fell back to {CPU}")
@@ -205,7 +205,7 @@ def _ports(path: Path, arguments: Sequence[Any]) -> tuple[Port, ...]:
             Port(a.name, tuple(d if isinstance(d, int) else None for d in a.shape), DTYPES[a.type]) for a in arguments
         )
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected names of inputs and outputs in UTF-8: {error}; export it anew") from error
+        raise DataError(f"{path}: expected names of inputs and outputs in UTF-8: {error}; export it again") from error
 
 
 def first_line(error: Exception) -> str:

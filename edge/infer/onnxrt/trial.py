@@ -61,15 +61,15 @@ def _call(path: Path, function: str, request: dict[str, Any]) -> list[Message]:
     if done.timed_out:
         raise DataError(
             f"{path}: opening and running it took more than {timeout_s:.0f} s for a file of {size / 1e6:.1f} MB:"
-            " given up; is it what it seems?"
+            " given up; check that the file is a network and not damaged"
         )
     if done.out_of_memory:
         raise DataError(
             f"{path}: opening and running it took more than {memory_bytes >> 20:,} MB of memory for a file of"
-            f" {size / 1e6:.1f} MB, or all there is: given up; is it what it seems?"
+            f" {size / 1e6:.1f} MB, or all there is: given up; check that the file is a network and not damaged"
         )
     if done.status:
-        raise DataError(f"{path}: ONNX Runtime crashed on it (status {done.status}); export it anew")
+        raise DataError(f"{path}: ONNX Runtime crashed on it (status {done.status}); export it again")
     return done.messages
 
 
@@ -122,7 +122,7 @@ def _outputs(request: dict[str, Any]) -> list[Message]:
     except Exception as error:  # its errors share no base class, and whatever it is, this file cannot be used
         raise DataError(
             f"expected an ONNX network that ONNX Runtime {onnxruntime.__version__} can run, found {first_line(error)};"
-            " export it anew"
+            " export it again"
         ) from error
     messages = []
     for shapes in request["runs"]:
