@@ -138,6 +138,8 @@ def run(args: argparse.Namespace) -> None:
     found = find_sequences(
         args.data, args.benchmark, args.split, args.detections, args.sequences, labelled=args.submit is None
     )
+    if args.intervals and len(found) < 2:
+        raise UsageError("--intervals: expected 2 or more sequences to resample, found 1; leave it out, or add some")
     sequences = [sequence.thinned(args.every) for sequence in found]
     workers = min(args.workers or len(os.sched_getaffinity(0)), len(sequences))
     if not args.submit:

@@ -91,10 +91,10 @@ def recommendation(choices: Sequence[Choice], method: str) -> str:
     slowest = min((c for c in able if c.threads == 1), key=lambda c: c.fps)
     for_files = max(trusted, key=lambda c: c.fps)
     for_cameras = min((c for c in trusted if c.at_once == 1), key=lambda c: c.p99_ms)
-    agrees = "" if for_files.agreement in (None, 1.0) else f", {for_files.agreement:.3f} of boxes with float32's identity"
+    same = "" if for_files.agreement in (None, 1.0) else f", {for_files.agreement:.3f} of boxes with float32's identity"
     return (
         f"for recordings {_name(for_files)}: {for_files.fps:.1f} FPS, {for_files.fps / slowest.fps:.1f} times"
-        f" {_name(slowest)}{agrees}; for a camera {_name(for_cameras)}: {for_cameras.fps:.1f} FPS,"
+        f" {_name(slowest)}{same}; for a camera {_name(for_cameras)}: {for_cameras.fps:.1f} FPS,"
         f" p99 {for_cameras.p99_ms:.1f} ms"
     )
 

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.types import Image
 from edge.video.demo import DemoScene
 
 ROOT = Path(__file__).parents[2]
@@ -63,30 +64,39 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def draw(folder: Path) -> None:
-    """street.mp4, the pictures of `frames`, and MOT17, a benchmark of one sequence, all of the built-in scene."""
-    rows: list[str] = []
-    source = DemoScene(
-        "demo://?people=8&size=640x384&fps=10&frames=30&seed=3",
-        lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])),
-    )
-    sequence = folder / "MOT17" / "train" / "MOT17-02"
-    for part in ("gt", "det", "img1"):
-        (sequence / part).mkdir(parents=True)
+    """street.mp4, the pictures of `frames`, and MOT17, a benchmark of two sequences, all of the built-in scene."""
     (folder / "frames").mkdir()
     video = cv2.VideoWriter(str(folder / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (640, 384))
-    while (frame := source.read(np.empty((384, 640, 3), np.uint8))) is not None:
-        video.write(frame.image)
-        cv2.imwrite(str(sequence / "img1" / f"{frame.number:06d}.jpg"), frame.image)
-        if frame.number <= 20:
-            cv2.imwrite(str(folder / "frames" / f"{frame.number:03d}.png"), frame.image)
+    for number, image in enumerate(draw_sequence(folder / "MOT17" / "train" / "MOT17-02", seed=3), 1):
+        video.write(image)
+        if number <= 20:
+            cv2.imwrite(str(folder / "frames" / f"{number:03d}.png"), image)
     video.release()
+    draw_sequence(folder / "MOT17" / "train" / "MOT17-04", seed=4)
+
+
+def draw_sequence(sequence: Path, seed: int) -> list[Image]:
+    """A sequence of a benchmark with its pictures, truth and detections; the pictures."""
+    rows: list[str] = []
+    source = DemoScene(
+        f"demo://?people=8&size=640x384&fps=10&frames=30&seed={seed}",
+        lambda frame, truth: rows.append(truth.rows(frame.number, frame.image.shape[0])),
+    )
+    for part in ("gt", "det", "img1"):
+        (sequence / part).mkdir(parents=True)
+    images = []
+    while (frame := source.read(np.empty((384, 640, 3), np.uint8))) is not None:
+        images.append(frame.image)
+        cv2.imwrite(str(sequence / "img1" / f"{frame.number:06d}.jpg"), frame.image)
     truth = "".join(rows)
     (sequence / "gt" / "gt.txt").write_text(truth)
     detections = [line.split(",")[:6] for line in truth.splitlines()]
     (sequence / "det" / "det.txt").write_text("".join(f"{row[0]},-1,{','.join(row[2:6])},0.9\n" for row in detections))
     (sequence / "seqinfo.ini").write_text(
-        "[Sequence]\nname=MOT17-02\nimDir=img1\nframeRate=10\nseqLength=30\nimWidth=640\nimHeight=384\nimExt=.jpg\n"
+        f"[Sequence]\nname={sequence.name}\nimDir=img1\nframeRate=10\nseqLength=30\nimWidth=640\nimHeight=384\n"
+        "imExt=.jpg\n"
     )
+    return images
 
 
 @pytest.fixture
