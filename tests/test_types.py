@@ -77,7 +77,7 @@ def test_results_of_torchvision_and_ultralytics() -> None:
         Detections.from_ultralytics(SimpleNamespace(boxes=None))
     with pytest.raises(InputError, match="give its elements"):
         Detections.from_ultralytics([result])
-    with pytest.raises(InputError, match="output: .* a list of 2; give its elements"):
+    with pytest.raises(InputError, match=r"output: .* a list of 2; give its elements"):
         Detections.from_torchvision([{}, {}])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="result: expected something with boxes, found ndarray"):
         Detections.from_ultralytics(np.zeros((2, 6)))

@@ -52,7 +52,7 @@ def test_nanotracks_val(tmp_path: Path, tiny_pack: Path, capsys: pytest.CaptureF
     assert json.loads(file.read_text())["frames"] == {"MOT16-02": 12}
     capsys.readouterr()
     assert main(["val.py", *words]) == 64
-    assert "expected --data DIR, the folder of MOT16" in capsys.readouterr().err
+    assert "expected --data DIR, the folder with the sequences of MOT16" in capsys.readouterr().err
 
 
 def test_tracking_of_a_video(tiny_pack: Path, tiny_video: Path, capsys: pytest.CaptureFixture[str]) -> None:
