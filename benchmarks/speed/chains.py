@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.peers import PEERS
+from edge.infer.backend import VariantName
 from edge.types import Float32s, Image
 
 _SIZE, _STRIDES, _BINS, _CLASSES = 416, (8, 16, 32, 64), 8, 80
@@ -26,7 +27,7 @@ class Job:
 
     video: Path
     model: Path
-    variant: str
+    variant: VariantName
     cores: int
     out: Path
 
@@ -46,8 +47,8 @@ def ours(job: Job) -> Iterator[int]:
     pipeline = Pipeline(
         job.model,
         frame_rate=source.frame_rate,
-        variant="fp32" if job.model.is_file() or job.variant == "fp32" else "int8",
-        backend="onnxruntime",
+        variant=job.variant,
+        backend="auto" if job.variant == "auto" else "onnxruntime",
         threads=job.cores,
         side_by_side=job.cores > 1,
         spans=spans,

@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.end_to_end [--pack PACK] [--frames N]
 
-All run the same published ONNX file; with --pack ours also runs that pack's precisions (nanotrack-export pack
---calibrate makes one). The other projects' packages want the environment of `benchmarks.speed.association`; what is not
-installed is left out.
+All run the same published ONNX file on ONNX Runtime; with --pack ours also runs that pack's variants there, and on
+whatever is fastest here (`auto`; nanotrack-export pack --calibrate makes one). The other projects' packages want the
+environment of `benchmarks.speed.association`; what is not installed is left out.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import numpy as np
 from packaging.requirements import Requirement
@@ -28,6 +29,7 @@ from packaging.requirements import Requirement
 from benchmarks.data import DATA
 from benchmarks.results import table, write_section
 from benchmarks.speed.chains import CHAINS, Job
+from edge.infer.backend import VariantName
 
 _VIDEO = DATA / "videos" / "one-by-one-person-detection.mp4"
 _MODEL = DATA / "models" / "nanodet-plus-m_416.onnx"
@@ -70,12 +72,12 @@ def main() -> None:
 
 
 def _measured(args: argparse.Namespace) -> str:
-    ways = [(name, args.model, "fp32") for name in CHAINS if _is_installed(name)]
+    ways: list[tuple[str, Path, VariantName]] = [(name, args.model, "fp32") for name in CHAINS if _is_installed(name)]
     if args.pack:
-        ways[1:1] = [("nanotrack", args.pack, variant) for variant in ("fp32", "int8")]
+        ways[1:1] = [("nanotrack", args.pack, variant) for variant in get_args(VariantName)]
     available = len(os.sched_getaffinity(0))
     keys = [(*way, cores) for cores in sorted({1, available}) for way in ways]
-    runs: dict[tuple[str, Path, str, int], list[Run]] = {key: [] for key in keys}
+    runs: dict[tuple[str, Path, VariantName, int], list[Run]] = {key: [] for key in keys}
     for _, key in itertools.product(range(args.rounds), keys):
         runs[key].append(_in_a_process(args, *key))
     rows = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import uint64
 
 from edge.kernels.jit import kernel
 
@@ -112,30 +113,38 @@ def overlapping(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor
 
 @kernel
 def _sweep(a: Records, n_a: int, b: Records, n_b: int, margin: float, floor: float, pairs: Records) -> int:
-    # Whichever box starts first meets all boxes of the other set that start before it ends.
+    # Whichever box starts first meets all boxes of the other set that start before it ends. Few of those are as high in
+    # the picture: that is looked at first. Indices of type uint64 are not looked at, whether they count from the end.
     room = len(pairs)
-    count = i = j = 0
-    while i < n_a and j < n_b:
-        one, k = a[i], j
-        if one["left"] <= b[j]["left"]:
-            while k < n_b and b[k]["left"] <= one["right"]:
-                value = iou(one["box"], b[k]["box"], margin)
-                if value > floor:
-                    if count < room:
-                        _write(pairs[count], one["row"], b[k]["row"], value)
-                    count += 1
-                k += 1
-            i += 1
+    count = 0
+    i, j, end_a, end_b = uint64(0), uint64(0), uint64(n_a), uint64(n_b)
+    while i < end_a and j < end_b:
+        if a[i]["left"] <= b[j]["left"]:
+            one, k = a[i], j
+            right, top, bottom = one["right"], one["box"][1], one["box"][3]
+            while k < end_b and b[k]["left"] <= right:
+                other = b[k]["box"]
+                if min(bottom, other[3]) - max(top, other[1]) + margin >= 0.0:
+                    value = iou(one["box"], other, margin)
+                    if value > floor:
+                        if count < room:
+                            _write(pairs[count], one["row"], b[k]["row"], value)
+                        count += 1
+                k += uint64(1)
+            i += uint64(1)
         else:
             one, k = b[j], i
-            while k < n_a and a[k]["left"] <= one["right"]:
-                value = iou(a[k]["box"], one["box"], margin)
-                if value > floor:
-                    if count < room:
-                        _write(pairs[count], a[k]["row"], one["row"], value)
-                    count += 1
-                k += 1
-            j += 1
+            right, top, bottom = one["right"], one["box"][1], one["box"][3]
+            while k < end_a and a[k]["left"] <= right:
+                other = a[k]["box"]
+                if min(bottom, other[3]) - max(top, other[1]) + margin >= 0.0:
+                    value = iou(other, one["box"], margin)
+                    if value > floor:
+                        if count < room:
+                            _write(pairs[count], a[k]["row"], one["row"], value)
+                        count += 1
+                k += uint64(1)
+            j += uint64(1)
     return count
 
 

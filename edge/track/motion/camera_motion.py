@@ -131,9 +131,10 @@ def _best_partners(work: Work, pairs: Records, count: int) -> None:
         columns[j]["match"], columns[j]["best"] = -1, 0.0
     for p in range(count):
         i, j, alike = pairs[p]["row"], pairs[p]["column"], pairs[p]["iou"]
+        if alike <= _ALIKE:  # most pairs: their records are not even read
+            continue
         track, detection = table[i], detections[j]
-        followed = track["confirmed"] and track["status"] == TRACKED
-        if alike <= _ALIKE or not followed or detection["score"] < run["birth_score"]:
+        if not track["confirmed"] or track["status"] != TRACKED or detection["score"] < run["birth_score"]:
             continue
         height, seen = track["position"][3], detection["box"][3] - detection["box"][1]
         alike *= min(height, seen) / max(height, seen)
