@@ -1,6 +1,6 @@
-"""Makes the parts of the daemon from its configuration: tracker, networks, outputs."""
+"""Makes the parts of the daemon from its configuration: trackers and networks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,30 +17,9 @@ from edge.reid.embedder import Embedder
 from edge.reid.open import open_embedder
 from edge.service.detectors import count_and_threads
 from edge.settings.config import CameraConfig, Config, Model
-from edge.sinks.history.output import History
-from edge.sinks.hooks import Hooks
-from edge.sinks.mot import MotFolder
-from edge.sinks.mqtt import MqttOutput
-from edge.sinks.output import Output
-from edge.sinks.pictures.clips import Clips
-from edge.sinks.pictures.snapshots import Snapshots
-from edge.sinks.queued import CAPACITY, Queued
-from edge.sinks.rotating import RotatingLines
 from edge.spans import Spans
 from edge.track.groups import groups_of
 from edge.track.tracker import Tracker
-
-# By the sections of the configuration. Those that tell of their files come first, and end first.
-OUTPUTS: dict[str, Callable[[Any, Hooks], Output]] = {
-    "snapshots": lambda settings, hooks: Snapshots(settings, hooks.emit),
-    "clips": lambda settings, hooks: Clips(settings, hooks.emit),
-    "jsonl": lambda settings, hooks: RotatingLines(settings),
-    "mot": lambda settings, hooks: MotFolder(settings),
-    "history": lambda settings, hooks: History(settings),
-    "mqtt": lambda settings, hooks: MqttOutput(settings, hooks.cameras),
-}
-# These get frames with pictures and nothing else; so many may wait, some 30 MB of each.
-OF_PICTURES = {"snapshots": 8, "clips": 40}
 
 
 def tracker(config: Config, frame_rate: float, known: Sequence[str] | None = None) -> Tracker:
@@ -121,6 +100,13 @@ def open_networks(config: Config) -> Networks:
     return Networks(spans, detectors, warm_embedder(config, detectors[0], spans))
 
 
+def where_they_run(detectors: Sequence[Detector | JointDetector], embedder: Embedder | None) -> str:
+    """The backend and variant of each network, such as "2 detectors on onnxruntime-int8"."""
+    count = len(detectors)
+    networks = {"detector" if count == 1 else f"{count} detectors": detectors[0], "appearance": embedder}
+    return ", ".join(f"{name} on {net.backend.running.rung}" for name, net in networks.items() if net is not None)
+
+
 def suit(detector: Detector | JointDetector, config: Config, cameras: int) -> bool:
     """Whether detectors like `detector`, opened for the cameras of `config`, are as those for so many `cameras`."""
     if detector.description.is_joint or detector.backend.running.on_gpu:
@@ -145,15 +131,6 @@ def require_embeddings(config: Config, is_joint: bool) -> None:
             '[mqtt] appearance = true: nothing computes embeddings; set appearance = "ema" and not reid = "never" in'
             " [tracking]"
         )
-
-
-def open_outputs(config: Config, names: Iterable[str], hooks: Hooks) -> dict[str, Queued]:
-    """Those of `OUTPUTS` that are configured, not yet started."""
-    return {
-        name: Queued(name, OUTPUTS[name](settings, hooks), OF_PICTURES.get(name, CAPACITY))
-        for name in names
-        if (settings := getattr(config, name))
-    }
 
 
 def followed(model: Model) -> list[str]:

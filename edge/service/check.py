@@ -16,7 +16,6 @@ from edge.errors import NanoTrackError, NotFoundError, OutputError, UsageError
 from edge.files import takes_files
 from edge.infer.ladder import Wish
 from edge.service.build import (
-    OF_PICTURES,
     Networks,
     interval,
     require_embeddings,
@@ -24,6 +23,7 @@ from edge.service.build import (
     warm_detectors,
     warm_embedder,
 )
+from edge.service.outputs import OF_PICTURES
 from edge.service.web.http import checks as web_checks
 from edge.settings import credentials
 from edge.settings.config import CameraConfig, Config, Model

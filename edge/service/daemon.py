@@ -8,7 +8,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,25 +23,26 @@ from edge.events import Embedded, Event, Origin
 from edge.reid.stage import ReidStage
 from edge.service.appearance import Appearances
 from edge.service.build import (
-    OF_PICTURES,
-    OUTPUTS,
     Networks,
     followed,
     interval,
     network_of,
     open_networks,
-    open_outputs,
     require_embeddings,
     suit,
     tracker,
     warm_detectors,
     warm_embedder,
+    where_they_run,
 )
+from edge.service.clock import Clock, ClockSteps
 from edge.service.detectors import Detectors
 from edge.service.notify import Watchdog, notify
+from edge.service.outputs import OUTPUTS, Outputs, open_outputs
 from edge.service.pictures import Pictures, privacy_mask
-from edge.service.snapshot import NetworkSnapshot, Snapshot, camera_snapshot, output_snapshots, stage_snapshots
-from edge.service.stream import Clock, Stream
+from edge.service.snapshot import Snapshot, camera_snapshot, network_snapshots, output_snapshots, stage_snapshots
+from edge.service.status_line import StatusLine, words
+from edge.service.stream import Stream
 from edge.service.temperature import Temperature
 from edge.service.view import View
 from edge.service.web.editor import Editor
@@ -50,7 +51,6 @@ from edge.service.web.recent_events import RecentEvents
 from edge.settings.config import CameraConfig, Config, Web
 from edge.sinks.history.query import past_totals
 from edge.sinks.hooks import CameraStates, Hooks
-from edge.sinks.queued import Queued, close_all
 from edge.video.capture import STOP_S as CAPTURE_STOP_S
 from edge.video.capture import Capture
 
@@ -58,8 +58,6 @@ logger = logging.getLogger(__name__)
 
 # One bad frame is counted and skipped; so many in a row are a network that is broken.
 BROKEN_IN_A_ROW = 30
-CLOCK_STEP_S = 1.0
-STATUS_EVERY_S = 10.0
 # How long a start or reload waits for each recording: long enough to find out that there is none.
 OPEN_S = 0.5
 # How long a stop waits for detections in frames at hand.
@@ -87,12 +85,11 @@ class Daemon:
         editor: Editor | None = None,
     ):
         self.clock = clock or Clock()
-        self.broken = self.clock_steps = 0
-        self._broken_in_a_row = 0
+        self.broken = self._broken_in_a_row = 0
         self._ready = threading.Event()
         self._watchdog = Watchdog(self.clock.mono)
-        self._clock_offset_s = self.clock.utc() - self.clock.mono()
-        self._status_s, self._status_frames = self.clock.mono(), 0
+        self._clock_steps = ClockSteps(self.clock)
+        self._status_line = StatusLine(self.clock.mono)
         self._frames = 0
         self.config = config
         self.is_stopping = False
@@ -109,13 +106,11 @@ class Daemon:
         self._is_shown = config.web is not None
         self.streams: list[Stream] = []
         self.cameras: tuple[CameraStates, ...] = ()  # as configured, for outputs
-        self.outputs: dict[str, Queued] = {}
+        self.outputs = Outputs()
         self._hooks = Hooks(self._emit, lambda: self.cameras)
-        # They were asked to end, and may not have ended yet.
-        self._gone_captures: list[Capture] = []
-        self._gone_outputs: list[Queued] = []
+        self._gone_captures: list[Capture] = []  # they were asked to end, and may not have ended yet
         try:
-            self.outputs = open_outputs(config, OUTPUTS, self._hooks)
+            self.outputs.replace((), open_outputs(config, OUTPUTS, self._hooks))
             self.streams = [self._open_stream(config, camera) for camera in config.camera]
             self.cameras = self._camera_states(config)
             self.publish()
@@ -124,7 +119,8 @@ class Daemon:
         except NanoTrackError:
             self.close()
             raise
-        self._start(self.streams, self.outputs)
+        self.outputs.start(self.outputs.open)
+        self._start(self.streams)
         self.temperature.start()
 
     @property
@@ -135,8 +131,7 @@ class Daemon:
     @property
     def hangs(self) -> bool:
         """Whether the thread of a detector, or of a camera or an output that was let go, does not come to an end."""
-        outputs = (*self.outputs.values(), *self._gone_outputs)
-        is_writing = self.is_stopping and not all(output.is_finished for output in outputs)
+        is_writing = self.is_stopping and not self.outputs.have_ended
         return is_writing or self.detectors.hangs or not all(capture.join(0) for capture in self._gone_captures)
 
     def cycle(self) -> None:
@@ -150,10 +145,12 @@ class Daemon:
             if self._step(stream):
                 self._ready.set()  # there may be more where this came from
             stream.watch()
-        self._watch_clock()
+        if step_s := self._clock_steps.taken_s():
+            for stream in self.streams:
+                stream.note_clock_step(step_s)
         self._watch_temperature()
         self._forget_gone()
-        self._report()
+        self._status_line.report(self.streams, self._frames)
         if self._is_shown and self.clock.mono() - self.snapshot.cycled_s >= _SNAPSHOT_S:
             self.publish()
         if not self.detectors.hangs:
@@ -162,24 +159,18 @@ class Daemon:
     def publish(self) -> None:
         """Put a new `snapshot` in place of the last; readers in other threads see one or the other."""
         now_s = self.clock.mono()
-        backends = {"detector": self.detectors.first.backend}
-        for number, another in enumerate(self.detectors.all[1:], 2):
-            backends[f"detector {number}"] = another.backend
-        if self.embedder is not None:
-            backends["reid"] = self.embedder.backend
-        pack = Path(self.config.model.pack).name
         self.snapshot = Snapshot(
             began_s=self._began_s,
             cycled_s=now_s,
             is_stopping=self.is_stopping,
             cameras=tuple(camera_snapshot(stream, now_s) for stream in self.streams),
-            outputs=output_snapshots(self.outputs.values()),
+            outputs=output_snapshots(self.outputs.open.values()),
             stages=stage_snapshots(self.spans),
-            networks=tuple(NetworkSnapshot(name, pack, backend.running) for name, backend in backends.items()),
+            networks=network_snapshots(self.detectors.all, self.embedder, Path(self.config.model.pack).name),
             reading=self.temperature.reading,
             too_hot=self.temperature.cause,
             broken=self.broken,
-            clock_steps=self.clock_steps,
+            clock_steps=self._clock_steps.count,
         )
 
     def reload(self, config: Config) -> None:
@@ -207,9 +198,7 @@ class Daemon:
         self.detectors.close()
         for capture, left_s in zip(self._gone_captures, countdown(CAPTURE_STOP_S), strict=False):
             capture.join(left_s)
-        outputs = (*self.outputs.values(), *self._gone_outputs)
-        pictures = [output for output in outputs if output.name in OF_PICTURES]  # they tell the others of their files
-        close_all(pictures, [output for output in outputs if output.name not in OF_PICTURES])
+        self.outputs.close()
         self.temperature.close()
         if self._server is not None:
             self._server.close()
@@ -235,18 +224,11 @@ class Daemon:
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, Embedded):  # personal data: for the broker only, where it is asked for
-            if self.config.mqtt is not None and self.config.mqtt.appearance and "mqtt" in self.outputs:
-                self.outputs["mqtt"].put(event)
+            if self.config.mqtt is not None and self.config.mqtt.appearance:
+                self.outputs.put_to("mqtt", event)
             return
         self._recent_events.note(event)
-        for name, output in self.outputs.items():
-            if name not in OF_PICTURES:
-                output.put(event)
-
-    def _put_picture(self, name: str, event: Event) -> None:
-        """A frame with its picture, or the end of them, for output `name`."""
-        if name in self.outputs:
-            self.outputs[name].put(event)
+        self.outputs.put(event)
 
     def _camera_states(self, config: Config) -> tuple[CameraStates, ...]:
         classes, has_snapshots = followed(config.model), config.snapshots is not None
@@ -265,7 +247,10 @@ class Daemon:
         names = origin.classes if len(config.model.classes) > 1 else ()
         view = View(camera, names, capture.slot.give_back, self._drawing) if self._is_shown else None
         pictures = Pictures(
-            lambda: (self.config.snapshots, self.config.clips), self._put_picture, privacy_mask(camera), self.clock.utc
+            lambda: (self.config.snapshots, self.config.clips),
+            self.outputs.put_to,
+            privacy_mask(camera),
+            self.clock.utc,
         )
         follower, tracking = tracker(config, capture.frame_rate, origin.classes), config.tracking
         reid = ReidStage(self.embedder, follower, tracking.reid, tracking.reid_budget_ms) if self.embedder else None
@@ -303,25 +288,12 @@ class Daemon:
         routes = [*api.routes, *file_routes(lambda: self.config)]
         return Server(settings, Pages(lambda: self.snapshot, self._recent_events, self.clock.mono, routes).app)
 
-    def _start(self, streams: Sequence[Stream], outputs: Mapping[str, Queued]) -> None:
+    def _start(self, streams: Sequence[Stream]) -> None:
         """Begin with what is new, each once what went before it is at its end."""
-        for name, output in outputs.items():
-            output.start([gone for gone in self._gone_outputs if gone.name == name])
+        where = where_they_run(self.detectors.all, self.embedder)
         for stream in streams:
-            logger.info(
-                "camera %s: %s -> %s", stream.origin.camera, redacted(stream.capture.camera.source), self._where_it_runs
-            )
+            logger.info("camera %s: %s -> %s", stream.origin.camera, redacted(stream.capture.camera.source), where)
             stream.capture.start(tuple(self._gone_captures))
-
-    @property
-    def _where_it_runs(self) -> str:
-        """The backend and variant of each network, such as "2 detectors on onnxruntime-int8"."""
-        count = len(self.detectors.all)
-        networks = {
-            "detector" if count == 1 else f"{count} detectors": self.detectors.first,
-            "appearance": self.embedder,
-        }
-        return ", ".join(f"{name} on {net.backend.running.rung}" for name, net in networks.items() if net is not None)
 
     def _end(self, streams: Sequence[Stream]) -> None:
         """Let go of cameras, without waiting for them, except for detections in their last frames."""
@@ -332,7 +304,7 @@ class Daemon:
 
     def _forget_gone(self) -> None:
         self._gone_captures = [capture for capture in self._gone_captures if not capture.join(0)]
-        self._gone_outputs = [output for output in self._gone_outputs if not output.is_finished]
+        self.outputs.forget_gone()
 
     def _replace(self, config: Config) -> None:
         """Open what is new, and only when all of it is open let go of what is old."""
@@ -366,14 +338,12 @@ class Daemon:
             before[0].close()
             for stream in kept.values():
                 stream.chain.detect_with(Detecting(detectors.first.for_stream()))
-        for output in (output for name, output in self.outputs.items() if name in changed):
-            output.finish()
-            self._gone_outputs.append(output)
-        self.outputs = {name: o for name, o in self.outputs.items() if name not in changed} | outputs
+        self.outputs.replace(changed, outputs)
         self.streams = [kept.get(c.name) or fresh[c.name] for c in config.camera]
         self.cameras = self._camera_states(config)
         self.config = config
-        self._start(list(fresh.values()), outputs)
+        self.outputs.start(outputs)
+        self._start(list(fresh.values()))
         self.temperature.limit_c = config.heat.limit_c
 
     def _watch_temperature(self) -> None:
@@ -394,25 +364,6 @@ class Daemon:
             else:
                 logger.info("cool again: detecting on as many frames as before")
 
-    def _watch_clock(self) -> None:
-        offset_s = self.clock.utc() - self.clock.mono()
-        step_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
-        if abs(step_s) > CLOCK_STEP_S:
-            self.clock_steps += 1
-            logger.warning("the wall clock was changed by %+.1f s; only the times in events follow it", step_s)
-            for stream in self.streams:
-                stream.note_clock_step(step_s)
-
-    def _report(self) -> None:
-        """The status line of the service manager, every `STATUS_EVERY_S`."""
-        now_s = self.clock.mono()
-        elapsed_s = now_s - self._status_s
-        if elapsed_s < STATUS_EVERY_S:
-            return
-        fps = (self._frames - self._status_frames) / elapsed_s
-        self._status_s, self._status_frames = now_s, self._frames
-        notify(f"STATUS={self.status}; {fps:.1f} frames a second")
-
     @property
     def port(self) -> int | None:
         """Where the web server listens, None without one."""
@@ -421,10 +372,4 @@ class Daemon:
     @property
     def status(self) -> str:
         """The cameras in a few words."""
-        online = sum(stream.state == "online" for stream in self.streams)
-        away = [
-            f"{stream.origin.camera} {stream.state}: {stream.capture.trouble}"
-            for stream in self.streams
-            if stream.state in ("connecting", "degraded", "offline")
-        ]
-        return "; ".join([f"{online} of {len(self.streams)} cameras online", *away])
+        return words(self.streams)

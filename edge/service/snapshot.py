@@ -1,14 +1,17 @@
 """The state of the daemon at one moment: an immutable record that its loop publishes and its pages read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge.board import Reading
 from edge.console.outgoing import redacted
+from edge.detect.detector import Detector
+from edge.detect.joint import JointDetector
 from edge.events import CameraState, Direction
 from edge.infer.backend import Running
+from edge.reid.embedder import Embedder
 from edge.service.histogram import Histogram, of_span
 from edge.service.stream import Stream
 from edge.service.view import View
@@ -136,6 +139,17 @@ def camera_snapshot(stream: Stream, now_s: float) -> CameraSnapshot:
         speeds_mps=areas.speeds_mps,
         view=stream.view,
     )
+
+
+def network_snapshots(
+    detectors: Sequence[Detector | JointDetector], embedder: Embedder | None, pack: str
+) -> tuple[NetworkSnapshot, ...]:
+    """The networks of the pack of that name."""
+    backends = {"detector": detectors[0].backend}
+    backends |= {f"detector {number}": another.backend for number, another in enumerate(detectors[1:], 2)}
+    if embedder is not None:
+        backends["reid"] = embedder.backend
+    return tuple(NetworkSnapshot(name, pack, backend.running) for name, backend in backends.items())
 
 
 def output_snapshots(outputs: Iterable[Queued]) -> tuple[OutputSnapshot, ...]:

@@ -2,10 +2,8 @@
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
@@ -27,6 +25,7 @@ from edge.events import (
     in_order,
 )
 from edge.service.appearance import Appearances
+from edge.service.clock import Clock
 from edge.service.counting.areas import Areas
 from edge.service.counting.ground import Ground
 from edge.service.detectors import Detectors
@@ -41,14 +40,6 @@ logger = logging.getLogger(__name__)
 
 # A frame taken before now may still be on its way; what it shows has not ended.
 _IN_FLIGHT_S = 1.0
-
-
-@dataclass(frozen=True)
-class Clock:
-    """`mono` goes evenly and is what everything is measured with, `utc` (seconds since 1970) is only a label."""
-
-    mono: Callable[[], float] = time.monotonic
-    utc: Callable[[], float] = time.time
 
 
 class Stream:

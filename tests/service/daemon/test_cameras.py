@@ -18,8 +18,9 @@ from edge.detect.open import open_detector
 from edge.events import CameraChanged, Ended, Event, LineCrossed, Moment, Observed, Origin
 from edge.motchallenge import read_tracks
 from edge.service.build import tracker
+from edge.service.clock import Clock
 from edge.service.daemon import Daemon
-from edge.service.stream import Clock, Stream
+from edge.service.stream import Stream
 from edge.settings import config
 from edge.sinks.history import query
 from edge.sinks.history.database import open_to_read
@@ -185,7 +186,7 @@ def test_a_clock_that_is_set_changes_labels_only(tiny_pack: Path, tmp_path: Path
     wall_s[0] = 0.0  # 1970
     cycle_until(daemon, lambda: daemon.streams[0].tracked >= 10)
     daemon.close()
-    assert daemon.clock_steps == 1
+    assert daemon.snapshot.clock_steps == 1
     found = lines(tmp_path)
     (step,) = of(found, "live", "clock_step")
     assert step["seconds"] == pytest.approx(-1_790_000_000, abs=1)

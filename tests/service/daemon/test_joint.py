@@ -14,8 +14,9 @@ from edge.detect.open import open_detector
 from edge.errors import UsageError
 from edge.events import Origin
 from edge.service.build import tracker
+from edge.service.clock import Clock
 from edge.service.daemon import Daemon
-from edge.service.stream import Clock, Stream
+from edge.service.stream import Stream
 from edge.settings import config
 from edge.types import Frame
 from edge.video.capture import Capture

@@ -56,7 +56,7 @@ def test_a_full_disk_is_counted_and_said_and_tracking_goes_on(tiny_pack: Path, t
     disk = SmallDisk(tmp_path / "disk", 1)
     try:
         daemon = Daemon(config.load(configured(tmp_path, tiny_pack, disk.folder)))
-        output, stream = daemon.outputs["snapshots"], daemon.streams[0]
+        output, stream = daemon.outputs.open["snapshots"], daemon.streams[0]
         cycle_until(daemon, lambda: output.written > 0)
         disk.fill()
         cycle_until(daemon, lambda: "No space left" in output.trouble)

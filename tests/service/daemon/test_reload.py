@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import edge.service.daemon
+import edge.service.outputs
 from edge.errors import NanoTrackError
 from edge.events import Event
 from edge.service.daemon import Daemon
@@ -64,11 +65,11 @@ def test_counts_go_on_though_the_history_has_not_written_the_last_of_them_yet(ti
 def test_a_reload_that_fails_changes_nothing(tiny_pack: Path, tmp_path: Path, change: Callable[[str], str]) -> None:
     path = write_config(tmp_path, tiny_pack, camera("a", SCENE))
     daemon = Daemon(config.load(path))
-    stream, outputs = daemon.streams[0], daemon.outputs
+    stream, outputs = daemon.streams[0], daemon.outputs.open
     path.write_text(change(path.read_text()))
     with pytest.raises(NanoTrackError):
         daemon.reload(config.load(path))
-    assert (daemon.streams, daemon.outputs) == ([stream], outputs)
+    assert (daemon.streams, daemon.outputs.open) == ([stream], outputs)
     before = stream.tracked
     cycle_until(daemon, lambda: stream.tracked > before + 2)
     daemon.close()
@@ -110,7 +111,7 @@ def test_a_reload_waits_for_no_output_that_hangs_and_nothing_is_lost(
             go.wait(PATIENCE_S)
             super().write(events)
 
-    monkeypatch.setitem(edge.service.build.OUTPUTS, "jsonl", lambda settings, hooks: Slow(settings))
+    monkeypatch.setitem(edge.service.outputs.OUTPUTS, "jsonl", lambda settings, hooks: Slow(settings))
     path = write_config(tmp_path, tiny_pack, camera("a", SCENE))
     daemon = Daemon(config.load(path))
     stream = daemon.streams[0]

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from benchmarks.field.browser import PROGRAM, Browser
+from edge.service.clock import Clock
 from edge.service.daemon import Daemon
-from edge.service.stream import Clock
 from edge.service.web.connections import CLIENTS, VIEWERS
 from edge.settings import config
 from tests.field import PATIENCE_S, make_certificate, wait_for
