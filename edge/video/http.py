@@ -14,8 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
-from edge.errors import NotFoundError
+from edge.errors import DataError, NotFoundError
 from edge.types import Frame, Image
+from edge.video import header
 from edge.video.address import without_login
 from edge.video.login import Login
 from edge.video.opencv import cv2
@@ -41,7 +42,8 @@ class HttpPictures:
 
     `response` is the answer to the first request, `ask` makes another, every `every_s` seconds where that is given.
     Pictures are decoded at one in `reduce` of their width and height.
-    Raises NotFoundError where no picture comes, or a stream of them where single ones were expected.
+    Raises NotFoundError where no picture comes, or a stream of them where single ones were expected, DataError for one
+    that says it is too large to be decoded.
     """
 
     is_live = True
@@ -72,7 +74,11 @@ class HttpPictures:
             self.frame_rate = 1 / every_s if every_s is not None else frame_rate or _SNAPSHOT_RATE
             self._bodies = self._snapshots(ask, response)
         self._number = 0
-        self._first = self._picture()
+        try:
+            self._first = self._picture()
+        except DataError:
+            self.close()
+            raise
         if self._first is None:
             self.close()
             raise NotFoundError("answers, but sends no picture")
@@ -166,9 +172,12 @@ def sends_pictures(response: HTTPResponse) -> bool:
 
 
 def _decoded(body: bytes, reading: int) -> Image | None:
-    """The picture of a whole JPEG; of one that was cut off libjpeg makes half a picture."""
+    """The picture of a whole JPEG; of one that was cut off libjpeg makes half a picture.
+
+    Raises DataError for one that says it is too large.
+    """
     body = body.rstrip(b"\0\r\n")
-    if not (body.startswith(_JPEG_BEGIN) and body.endswith(_JPEG_END)):
+    if not (body.startswith(_JPEG_BEGIN) and body.endswith(_JPEG_END) and header.is_bearable(body)):
         return None
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(body, np.uint8), reading)
@@ -180,28 +189,44 @@ def _decoded(body: bytes, reading: int) -> Image | None:
 def _parts(response: HTTPResponse, boundary: bytes, silence_s: float) -> Iterator[bytes]:
     """The bodies of a multipart answer (RFC 2046): of the length that their head tells, else up to the next boundary.
 
-    Some cameras write the dashes in front of the boundary into its name.
+    Some cameras write the dashes in front of the boundary into its name. Raises OSError where a part takes longer than
+    `silence_s`: who sends a byte now and then is silent, too.
     """
-    line = response.readline(_LONGEST_LINE)
+    until_s = time.monotonic() + silence_s
+    line = _line(response, until_s)
     while line:
         if not _is_boundary(line, boundary):
-            line = response.readline(_LONGEST_LINE)
+            line = _line(response, until_s)
             continue
         length = 0
-        while (line := response.readline(_LONGEST_LINE)).strip():
+        while (line := _line(response, until_s)).strip():
             name, _, value = line.partition(b":")
             if name.strip().lower() == b"content-length" and value.strip().isdigit():
                 length = min(int(value), _LARGEST_BYTES)
         if length:
             yield _exactly(response, length, silence_s)
-            line = response.readline(_LONGEST_LINE)
+            until_s = time.monotonic() + silence_s
+            line = _line(response, until_s)
         else:
             body = bytearray()
-            while (line := response.readline(_LONGEST_LINE)) and not _is_boundary(line, boundary):
+            while (line := _line(response, until_s)) and not _is_boundary(line, boundary):
                 body += line
                 if len(body) > _LARGEST_BYTES:
                     return
             yield bytes(body)
+            until_s = time.monotonic() + silence_s
+
+
+def _line(response: HTTPResponse, until_s: float) -> bytes:
+    """The next line, or so much of a longer one, with its end; empty at the end of the answer. Raises OSError."""
+    line = b""
+    while len(line) < _LONGEST_LINE and (ahead := response.peek(_CHUNK_BYTES)):
+        line += response.read1(ahead.find(b"\n") + 1 or len(ahead))
+        if line.endswith(b"\n"):
+            break
+        if time.monotonic() > until_s:
+            raise TimeoutError("a line takes too long")
+    return line
 
 
 def _is_boundary(line: bytes, boundary: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from edge.console.outgoing import redacted
-from edge.errors import NotFoundError
+from edge.errors import DataError, NotFoundError
 from edge.settings import credentials as secrets
 from edge.video.address import scheme_of
 from edge.video.camera import Camera
@@ -40,14 +40,14 @@ def open_network(
     clock: Callable[[], float],
     options: Options,
 ) -> Source:
-    """The stream at `address`, connected. Raises NotFoundError with the reason, without user and password."""
+    """The stream at `address`, connected. Raises NotFoundError or DataError with the reason, no password in it."""
     full = secrets.address_with(address, credentials)
     try:
         _check_login(full)
         if scheme_of(address) in ("http", "https"):
             return _open_http(full, frame_rate, silence_s, clock, options)
         return _open_ffmpeg(full, frame_rate, silence_s, clock, options)
-    except NotFoundError as error:
+    except (DataError, NotFoundError) as error:
         raise type(error)(f"{redacted(address)}: {redacted(str(error))}") from None
 
 

@@ -26,6 +26,7 @@ class Newest:
         self._ready, self._stop = threading.Event(), threading.Event()
         self._slot = Latest(self._ready)
         self._error: Exception | None = None
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
 
     @property
@@ -55,8 +56,8 @@ class Newest:
 
     def _next(self) -> Frame | None:
         while True:
-            is_over = not self._thread.is_alive()
             self._ready.clear()
+            is_over = self._is_over  # asked before the last frame is, and after that it is said again
             if (frame := self._slot.take()) is not None or is_over:
                 return frame
             self._ready.wait()
@@ -76,3 +77,5 @@ class Newest:
                 self._slot.put(frame)
         except Exception as error:  # noqa: BLE001  a thread's edge: the consumer raises it
             self._error = error
+        self._is_over = True
+        self._ready.set()

@@ -1,9 +1,11 @@
 """A camera on HTTP, as simple ones are: JPEGs in one endless answer, or one a request, with a login or without."""
 
 import base64
+import contextlib
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +24,10 @@ def jpeg(number: int, size: int) -> bytes:
 
 
 class Camera(BaseHTTPRequestHandler):
-    """`/stream` `/bare` (no lengths) `/broken` (every fifth picture cut off) `/snapshot` `/moved` `/page` `/empty`."""
+    """`/stream` `/bare` (no lengths) `/broken` (every fifth picture cut off) `/snapshot` `/moved` `/page` `/empty`.
+
+    `/huge`: a picture that says it has 900 million pixels; `/drip`: a byte now and then, a hundred at most.
+    """
 
     protocol_version = "HTTP/1.1"
     login = ""  # "basic", "digest"
@@ -40,9 +45,14 @@ class Camera(BaseHTTPRequestHandler):
             self._answer(401, b"", **{"WWW-Authenticate": challenge})
         elif self.path == "/snapshot":
             self._answer(200, jpeg(len(self.requests), 128), **{"Content-Type": "image/jpeg"})
+        elif self.path == "/huge":
+            whole = jpeg(1, 128)
+            size = whole.index(b"\xff\xc0") + 5  # of the frame header: height and width, two bytes each
+            body = whole[:size] + 2 * (30_000).to_bytes(2, "big") + whole[size + 4 :]
+            self._answer(200, body, **{"Content-Type": "image/jpeg"})
         elif self.path == "/page":
             self._answer(200, b"<html>hello</html>", **{"Content-Type": "text/html"})
-        elif self.path in ("/stream", "/bare", "/broken", "/empty"):
+        elif self.path in ("/stream", "/bare", "/broken", "/empty", "/drip"):
             self._stream()
         else:
             self._answer(404)
@@ -60,7 +70,13 @@ class Camera(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        for number in range(1, 21) if self.path != "/empty" else ():
+        if self.path == "/drip":
+            with contextlib.suppress(OSError):  # until nobody listens any more
+                for _ in range(100):
+                    self.wfile.write(b"x")
+                    self.requests.append(("a byte", ""))
+                    time.sleep(0.05)
+        for number in range(1, 21) if self.path not in ("/empty", "/drip") else ():
             body = jpeg(number, SIZES[number > 10])
             if self.path == "/broken" and number % 5 == 0:
                 body = body[: len(body) // 2]

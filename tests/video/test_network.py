@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from edge.errors import NotFoundError, UnavailableError
+from edge.errors import DataError, NotFoundError, UnavailableError
 from edge.types import Frame
 from edge.video.open import open_source
 from edge.video.source import Source
@@ -75,6 +75,16 @@ class TestPicturesOverHttp:
             assert refusal(f"http://me:secret@{host}/stream") == "refuses this user and password (401)"
             assert len(requests) == 2
             assert refusal(f"http://{host}/stream") == "asks for user and password; give credentials (401)"
+
+    def test_a_camera_that_sends_a_byte_now_and_then_is_silent(self) -> None:
+        with http_camera() as (host, requests):
+            assert refusal(f"http://{host}/drip", silence_s=0.5) == "answers, but sends no picture"
+            assert len(requests) < 60
+
+    def test_a_picture_that_says_it_is_huge_is_not_decoded(self) -> None:
+        with http_camera() as (host, _), pytest.raises(DataError, match="30000x30000") as caught:
+            open_source(f"http://me:secret@{host}/huge")
+        assert "secret" not in str(caught.value)
 
     def test_nothing_to_see(self) -> None:
         with http_camera() as (host, _):

@@ -10,6 +10,7 @@ from edge.errors import DataError, NotFoundError
 from edge.spans import Spans
 from edge.types import Frame, Image
 from edge.video.newest import Newest
+from tests.field import PATIENCE_S, wait_for
 
 
 class Steps:
@@ -83,3 +84,20 @@ def test_the_end_is_an_error_after_the_last_frame(error: Exception | None, kind:
     with pytest.raises(kind, match=message):
         deque(frames, maxlen=0)
     assert camera.number == 2
+
+
+def test_a_camera_that_falls_silent_ends_the_wait_for_its_next_frame() -> None:
+    camera = Steps(1)
+    newest = Newest(camera, Spans(), "door")
+    ended = threading.Event()
+
+    def read_all() -> None:
+        with pytest.raises(NotFoundError, match="after frame 1"):
+            deque(newest, maxlen=0)
+        ended.set()
+
+    threading.Thread(target=read_all, daemon=True).start()
+    camera.take(1)
+    wait_for(lambda: newest._slot.is_empty, "the frame is not taken")
+    camera.go.release()
+    assert ended.wait(PATIENCE_S)
