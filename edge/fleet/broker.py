@@ -39,7 +39,7 @@ class Received(NamedTuple):
 class Connection:
     """The broker of `settings`, in threads of its own.
 
-    `states` are the retained messages of boards and cameras by topic below the prefix: connections, reasons, counts.
+    `states` are the retained messages of boards and cameras by topic below the prefix: connections and reasons.
     Raises UnavailableError without paho-mqtt, NotFoundError for a missing secret or certificate.
     """
 
@@ -143,7 +143,8 @@ class Connection:
             return
         self.trouble = ""
         prefix = self._settings.prefix
-        states = ("+/status", "+/+/status", "+/+/reason", "+/+/count/+")
+        states = ("+/status", "+/+/status", "+/+/reason")
+        self.states = {}  # the broker tells them all again
         client.subscribe([(f"{prefix}/+/+/appearance", 1), *((f"{prefix}/{state}", 0) for state in states)])
         client.publish(self._topic("status"), "online", qos=1, retain=True)
         for topic, text in list(self._retained.items()):
@@ -160,7 +161,9 @@ class Connection:
         if not topic.endswith("/appearance"):
             rest = topic.removeprefix(f"{self._settings.prefix}/")
             known = rest in self.states or len(self.states) < MOST_STATES
-            if known and len(message.payload) <= _STATE_BYTES and not rest.startswith("fleet/"):
+            if not message.payload:  # a board has taken it off the broker
+                self.states.pop(rest, None)
+            elif known and len(message.payload) <= _STATE_BYTES and not rest.startswith("fleet/"):
                 self.states[rest] = message.payload.decode("utf-8", "replace")
             client.ack(message.mid, message.qos)
             return

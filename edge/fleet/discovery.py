@@ -4,13 +4,10 @@ Format of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
 """
 
 import json
-import re
 from typing import Any
 
 from edge import __version__
-from edge.sinks.discovery import Entity
-
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+from edge.sinks.discovery import Entity, known_id
 
 
 def site(prefix: str) -> Entity:
@@ -31,8 +28,8 @@ def camera(prefix: str, name: str) -> Entity:
 
 
 def _sensor(prefix: str, key: str, name: str, topic: str, more: dict[str, Any]) -> Entity:
-    device = _FOREIGN.sub("_", f"{prefix}_fleet")
-    id_ = f"{device}_{_FOREIGN.sub('_', key)}"
+    device = known_id(f"{prefix}_fleet")
+    id_ = f"{device}_{known_id(key)}"
     config = {
         "name": name,
         "state_class": "measurement",

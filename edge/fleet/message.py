@@ -6,7 +6,6 @@ An appearance is what `edge.sinks.wire` writes of an `edge.events.Embedded`.
 import base64
 import binascii
 import json
-import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,9 @@ MOST_BYTES = 64 << 10
 _SIDES = ("left", "right", "top", "bottom", "inside")
 _NETWORK = re.compile(r"[0-9a-f]{64}")
 _LEVEL = re.compile(r"[^+#/\s]{1,64}")
+_LONE = re.compile("[\ud800-\udfff]")  # halves of characters, which JSON can write and no database takes
 _EMBEDDING = range(8, 4097)
+_LATEST_S = 7_258_118_400.0  # the year 2200: no clock of a board is right there, and no sum of such times overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _no_constant(name: str) -> float:
 
 def _text(data: dict[str, Any], name: str) -> str:
     value = data.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 128:
+    if not isinstance(value, str) or not 0 < len(value) <= 128 or _LONE.search(value):
         raise DataError(f"malformed {name}")
     return value
 
@@ -138,7 +139,7 @@ def _time(data: dict[str, Any], name: str) -> float:
         seconds = at.timestamp()
     except (ValueError, OverflowError) as error:
         raise DataError(f"malformed {name}") from error
-    if at.tzinfo is None or not math.isfinite(seconds):
+    if at.tzinfo is None or not 0 <= seconds < _LATEST_S:
         raise DataError(f"malformed {name}")
     return seconds
 

@@ -78,21 +78,35 @@ class Bundle(NamedTuple):
 
 
 class State:
-    """The file at `path`. Used by one thread; `with state:` is a transaction. Raises OutputError where it cannot be."""
+    """The file at `path`. Used by one thread; `with state:` is a transaction. Raises OutputError where none can be."""
 
     def __init__(self, path: Path):
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # For nobody else from the first moment: the log beside it gets the permissions that the file has then.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.database = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
-            self._prepare(path)
+            self._prepare()
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"fleet state {path}: cannot be written: {error}") from error
+            raise self._cannot_write(error) from error
 
     def __enter__(self) -> None:
-        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            self.database.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._cannot_write(error) from error
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
-        self.database.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            if kind is None:
+                self.database.execute("COMMIT")
+            elif self.database.in_transaction:  # a full disk may have ended it already
+                self.database.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._cannot_write(error) from error
+        if isinstance(value, sqlite3.Error):
+            raise self._cannot_write(value) from value
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -221,9 +235,11 @@ class State:
         self.database.execute("DELETE FROM tracklets WHERE last_s < ?", (limit_s,))
         self.database.execute("DELETE FROM events WHERE received_s < ?", (limit_s,))
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self) -> None:
         self.database.isolation_level = None  # transactions begin where we say
         is_new = self.database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if not is_new:
+            _require_ours(self.database, self._path)
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.execute("PRAGMA synchronous = FULL")
         self.database.execute("PRAGMA secure_delete = ON")
@@ -231,9 +247,9 @@ class State:
             self.database.executescript(
                 f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
             )
-            path.chmod(0o600)
-            return
-        _require_ours(self.database, path)
+
+    def _cannot_write(self, error: Exception) -> OutputError:
+        return OutputError(f"fleet state {self._path}: cannot be written: {error}; free some space, or name another")
 
 
 def check_writable(path: Path) -> None:

@@ -29,9 +29,18 @@ def entities_of(prefix: str, topic: str) -> list[Entity]:
     return [_entity(prefix, camera, rest, kind, settings) for kind, settings in _described(rest)]
 
 
+def known_id(name: str) -> str:
+    """`name` as Home Assistant takes it for an id; letters of other scripts by their numbers, lest all become one.
+
+    >>> known_id("traffic light"), known_id("vélo")
+    ('traffic_light', 'v_e9lo')
+    """
+    return _FOREIGN.sub(lambda found: "_" if found[0].isascii() else f"_{ord(found[0]):x}", name)
+
+
 def _entity(prefix: str, camera: str, rest: list[str], kind: str, settings: dict[str, str]) -> Entity:
-    device = _FOREIGN.sub("_", f"{prefix}_{camera}")
-    id_ = _FOREIGN.sub("_", "_".join((device, *rest)))
+    device = known_id(f"{prefix}_{camera}")
+    id_ = known_id("_".join((device, *rest)))
     if settings.get("device_class") == "occupancy":
         id_ += "_occupancy"
     config: dict[str, Any] = {

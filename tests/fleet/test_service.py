@@ -81,8 +81,8 @@ class Client:
         self._client.loop_start()
         assert ready.wait(PATIENCE_S)
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, qos=1).wait_for_publish(PATIENCE_S)
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
     def on(self, topic: str) -> list[str]:
         return [text for name, text in self.heard if name == topic]
@@ -176,6 +176,13 @@ def test_a_board_of_ours_is_seen_and_answered(broker: Broker, fleet: Process, tm
     wait_for(lambda: bool(fleet.status()["boards"]), "not on the page")
     (shown,) = fleet.status()["boards"]
     assert (shown["name"], shown["state"], shown["cameras"][0]["name"]) == ("till", "online", "door")
+
+    def cameras() -> list[str]:
+        return [camera["name"] for camera in fleet.status()["boards"][0]["cameras"]]
+
+    for text, there in (("online", ["door", "yard"]), ("", ["door"])):  # a camera that comes, and is taken out again
+        watch.publish("site/till/yard/status", text.encode(), retain=True)
+        wait_for(lambda there=there: cameras() == there, f"the page has {cameras()}")  # type: ignore[misc]
     board.write([embedded(stage="end", embedding=None)])
     wait_for(lambda: watch.on("site/fleet/people")[-1] == "0", "still there")
     board.close()

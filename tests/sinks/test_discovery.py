@@ -86,6 +86,11 @@ def test_entities_of_a_camera_are_one_device_and_those_of_two_are_two() -> None:
     assert devices[0] == devices[1] != devices[2]
 
 
+def test_classes_in_any_script_are_entities_of_their_own() -> None:
+    ids = {announced(f"door/count/{name}")[1] for name in ("人", "车", "vélo", "vêlo")}
+    assert len(ids) == 4
+
+
 def test_every_status_makes_it_connected_or_not() -> None:
     template = announced("door/status")[2]["value_template"]
     said = re.fullmatch(r"{{ 'ON' if value in (\(.*\)) else 'OFF' }}", template)
