@@ -139,6 +139,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     is_new = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if is_new:
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    else:
+        _require_ours(database, path)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
     if is_new:
@@ -146,7 +148,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
         return
-    _require_ours(database, path)
     (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)

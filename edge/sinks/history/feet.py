@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from edge.errors import DataError
 from edge.events import Event, Observed
-from edge.sinks.history.sums import LONGEST_STEP_S
+from edge.sinks.history.sums import Steps
 
 # Cells of the grid, whatever the picture's size: 40 pixels wide and high at 1920 x 1080.
 COLUMNS, ROWS = 48, 27
@@ -26,16 +26,15 @@ class Feet:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[Any, ...], list[float]] = {}
-        self._last_s: dict[str, float] = {}  # when each camera gave its last picture, on the event's own clock
+        self._steps = Steps()
 
     def add(self, event: Event, minute: int) -> None:
         """Count a frame; other events say nothing here."""
         if not isinstance(event, Observed):
             return
         origin, (width, height) = event.origin, event.size
-        step_s = event.at.time_s - self._last_s.get(origin.run, event.at.time_s)
-        self._last_s[origin.run] = event.at.time_s
-        if not (0 < step_s <= LONGEST_STEP_S and width and height and len(event.tracks)):
+        step_s = self._steps.next_s(event)
+        if not (step_s and width and height and len(event.tracks)):
             return
         boxes = event.tracks.boxes_xyxy
         columns = np.clip((boxes[:, 0] + boxes[:, 2]) / 2 * (COLUMNS / width), 0, COLUMNS - 1).astype(int)

@@ -94,15 +94,18 @@ def times(step: Step, since_s: float, until_s: float) -> list[str]:
 
 
 def totals(database: sqlite3.Connection) -> dict[tuple[str, str, Direction, str], int]:
-    """All crossings by (camera, line, direction, class) since the database began."""
-    rows = database.execute("SELECT camera, line, direction, class, count FROM totals")
-    return {(camera, line, direction, class_): count for camera, line, direction, class_, count in rows}
+    """All crossings by (camera, line, direction, class) since it began. Raises DataError for a damaged database."""
+    try:
+        rows = database.execute("SELECT camera, line, direction, class, count FROM totals")
+        return {(camera, line, direction, class_): count for camera, line, direction, class_, count in rows}
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"history: the database is damaged: {error}") from error
 
 
 def past_totals(path: Path, camera: str) -> dict[tuple[str, Direction, str], int]:
     """All crossings of `camera` by (line, direction, class) in the database `path`; none where there is no such file.
 
-    Raises DataError for a database of another program.
+    Raises DataError for a damaged database, or one of another program.
     """
     if not path.exists():
         return {}

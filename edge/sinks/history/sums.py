@@ -5,7 +5,9 @@ from typing import Any
 
 from edge.events import Event, LineCrossed, Observed, ZoneChanged
 
-LONGEST_STEP_S = 2.0  # a longer gap between two frames is an outage, in which nobody was observed
+# A gap between two frames is an outage, in which nobody was observed, where it is longer than this and more than twice
+# the one before it, as no gap of a slow camera is. A camera that is silent for longer than the last is offline.
+USUAL_STEP_S, LONGEST_STEP_S = 2.0, 120.0
 
 # The columns of each table: those that tell rows apart, and those that are added up, of which some are the most ever.
 KEYS = {
@@ -25,6 +27,21 @@ VALUES = {
 MOST = ("longest_s", "most")
 
 
+class Steps:
+    """For how many seconds each frame of a camera stands: those since the frame before it, none after an outage."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, float]] = {}  # by run: when the last frame came, and how long after another
+
+    def next_s(self, frame: Observed) -> float:
+        """Of the next frame of its camera."""
+        run, now_s = frame.origin.run, frame.at.time_s
+        last_s, before_s = self._last.get(run, (now_s, 0.0))
+        step_s = now_s - last_s
+        self._last[run] = now_s, step_s if step_s <= LONGEST_STEP_S else 0.0
+        return step_s if 0 <= step_s <= max(USUAL_STEP_S, min(2 * before_s, LONGEST_STEP_S)) else 0.0
+
+
 class Sums:
     """`rows` of each table, values by keys; see `KEYS` and `VALUES`. `add` the events of all cameras in order.
 
@@ -33,7 +50,7 @@ class Sums:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[tuple[Any, ...], list[float]]] = {table: {} for table in KEYS}
-        self._last_s: dict[str, float] = {}  # when each camera gave its last picture, on the event's own clock
+        self._steps = Steps()
 
     def add(self, event: Event, minute: int) -> None:
         """Count an event in the period of that number."""
@@ -52,9 +69,7 @@ class Sums:
 
     def _add_frame(self, event: Observed, minute: int) -> None:
         origin = event.origin
-        step_s = event.at.time_s - self._last_s.get(origin.run, event.at.time_s)
-        self._last_s[origin.run] = event.at.time_s
-        step_s = step_s if 0 <= step_s <= LONGEST_STEP_S else 0.0
+        step_s = self._steps.next_s(event)
         self._put("cameras", (minute, origin.camera), step_s)
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for number, age in zip(event.tracks.classes.tolist(), event.ages, strict=True):

@@ -83,6 +83,18 @@ def test_minutes_add_up(tmp_path: Path) -> None:
     assert rows(path, "crossings", camera="hall") == []
 
 
+def test_who_is_seen_by_a_slow_camera_is_there_between_its_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path)
+    history.write([frame(5.0 * number, {1: 0}) for number in range(4)])  # the first 5 s may have been an outage
+    history.write([frame(5000.0, {1: 0}), frame(5005.0, {1: 0})])  # and so may these, after one that was
+    history.close()
+    reader = database.open_to_read(path)
+    seen = reader.execute("SELECT sum(observed_s), sum(person_s) FROM cameras JOIN people USING (minute, camera)")
+    assert seen.fetchone() == (10.0, 10.0)
+    reader.close()
+
+
 def test_totals_go_on_after_a_restart_and_outlive_their_minutes(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     for start_s in (0.0, 3600.0, 40 * 86400.0):
@@ -158,8 +170,10 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE photos (name TEXT)")
     other.close()
+    before = path.read_bytes()
     with pytest.raises(OutputError, match="another program"):
         opened(path)
+    assert path.read_bytes() == before
     with pytest.raises(DataError, match="another program"):
         database.open_to_read(path)
     with contextlib.closing(sqlite3.connect(path)) as other, other:
@@ -271,3 +285,19 @@ def test_the_command_names_mistakes(tmp_path: Path, capsys: pytest.CaptureFixtur
     opened(path).close()
     assert main(["history", "--database", str(path), "--since", "yesterday"]) == 64
     assert "expected a time" in capsys.readouterr().err
+
+
+def test_totals_of_a_damaged_database_are_bad_data(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = opened(path)
+    history.write([crossed(1.0, 1)])
+    history.close()
+    with contextlib.closing(sqlite3.connect(path)) as database_:
+        (page,) = database_.execute("SELECT rootpage FROM sqlite_master WHERE name = 'totals'").fetchone()
+        (size,) = database_.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(size * b"\xff")
+    with pytest.raises(DataError, match="damaged"):
+        query.past_totals(path, "door")
+    assert main(["history", "--database", str(path), "--what", "totals"]) == 65
