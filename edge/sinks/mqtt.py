@@ -102,7 +102,8 @@ class MqttOutput:
     def __init__(self, settings: Mqtt, cameras: Callable[[], Sequence[CameraStates]] = tuple):
         self._settings, self._cameras = settings, cameras
         self._configured: Sequence[CameraStates] = ()
-        self._pictures: dict[str, bytes] = {}  # by whole topics
+        self._pictures: dict[str, bytes] = {}  # by whole topics, of which these are configured:
+        self._of_pictures: set[str] = set()
         self._marker = secrets.token_hex(8)
         self._is_swept = False  # what the last process left on the broker is known
         self._counts: dict[str, Counter[str]] = {}
@@ -210,12 +211,13 @@ class MqttOutput:
         states = {topic: text for camera in cameras for topic, text in first_states(camera).items()}
         pictures = {snapshot_topic(camera.name) for camera in cameras if camera.has_snapshots}
         with self._lock:
+            self._of_pictures = {self._topic(topic) for topic in pictures}
             wanted = {self._topic(topic): text for topic, text in states.items()}
             announced = self._announcements([*states, *pictures])
             for topic in [*self._retained.keys() - wanted.keys() - announced.keys()]:
                 del self._retained[topic]
                 self._outbox.put_state(topic, "")
-            for topic in [*self._pictures.keys() - {self._topic(each) for each in pictures}]:
+            for topic in [*self._pictures.keys() - self._of_pictures]:
                 del self._pictures[topic]
                 self._outbox.put_state(topic, "")
             for topic, text in {**announced, **wanted}.items():
@@ -241,6 +243,8 @@ class MqttOutput:
 
     def _retain_picture(self, topic: str, picture: bytes) -> None:
         with self._lock:
+            if self._configured and topic not in self._of_pictures:  # it comes late, after a reload
+                return
             is_new = topic not in self._pictures
             self._pictures[topic] = picture
             self._outbox.put_picture(topic, picture)

@@ -118,6 +118,7 @@ class Outbox:
         self._frames = _Lane(FRAMES_BYTES, FRAME_AGE_S)
         self._window: dict[int, Message] = {}
         self._acknowledged_early: set[int] = set()
+        self._breaks = 0  # of connections
         self._is_sending = self._is_connected = self._is_closed = False
         self._lost = 0
         self._thread = threading.Thread(target=self._run, name="mqtt outbox", daemon=True)
@@ -162,6 +163,7 @@ class Outbox:
         """The broker is away: frames are lost, also those handed over; the library sends events again by itself."""
         with self._changed:
             self._is_connected = False
+            self._breaks += 1
             gone = {number: message for number, message in self._window.items() if not message.is_event}
             self._lost += self._frames.clear() + sum(not message.retain for message in gone.values())
             self._states.clear()
@@ -203,15 +205,18 @@ class Outbox:
     def _run(self) -> None:
         while (message := self._wait_for_next()) is not None:
             number: int | None = None
+            breaks = self._breaks
             try:  # without the lock: the library acknowledges while it holds a lock that it needs to publish
                 number = self._publish(message)
             except Exception:
                 logger.exception("MQTT: a message on %s could not be sent", message.topic)
             with self._changed:
                 self._is_sending = False
-                if number is None:
+                is_known = number in self._acknowledged_early
+                is_gone = breaks != self._breaks and not message.is_event  # with the connection that it was given to
+                if number is None or (is_gone and not is_known):
                     self._lost += not message.retain
-                elif number not in self._acknowledged_early:
+                elif not is_known:
                     self._window[number] = message
                 self._acknowledged_early.clear()
                 self._changed.notify_all()

@@ -29,7 +29,8 @@ class Output(Protocol):
         """Called once before anything is written, when an output that this one replaces has ended."""
 
     def write(self, events: Sequence[Event]) -> None:
-        """Take the events; pictures and arrays in them are only valid during the call.
+        """Take the events; pictures and arrays in them are only valid during the call. There are none where nothing has
+        come for a while: time to tidy up.
 
         Raises OutputError where all of them are lost, LossError where some are.
         """

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from edge.console.countdown import countdown
 from edge.errors import OutputError
@@ -18,6 +19,7 @@ CAPACITY = 1024
 STOP_S = 5.0  # the longest wait for an output to finish
 _OTHERS_S = 1.0  # of it, for those that finish last
 _RETRY_S = 1.0
+_IDLE_S = 600.0  # nothing comes for so long, and the output may tidy up
 _CALM_S = 10.0  # without a loss, until an output is said to be well again
 
 
@@ -37,7 +39,7 @@ class Queued:
         self._output = output
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._has_started = False
         self._lossy_s = float("-inf")
         self._after: Sequence[Queued] = ()
         self._thread = threading.Thread(target=self._run, name=f"output {name}", daemon=True)
@@ -89,22 +91,34 @@ class Queued:
         for output, left_s in zip(self._after, countdown(STOP_S), strict=False):
             output.close(left_s)
         self._after = ()
-        self._guarded(self._output.start)
+        self._attempt(self._start, 0)
         while True:
             with self._changed:
-                while not self._events and not self._closing:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._events or self._closing, _IDLE_S)
                 events = list(self._events)
                 self._events.clear()
-            if not events:
+                is_over = self._closing and not events
+            if is_over:
                 break
-            self._write(events)
-        self._guarded(self._output.close)
+            self._attempt(partial(self._write, events), len(events))
+        trouble, _ = self._guarded(self._output.close)
+        if trouble and trouble != self.trouble:
+            logger.warning("output %s: at its end: %s", self.name, trouble)
+
+    def _start(self) -> None:
+        self._output.start()
+        self._has_started = True
 
     def _write(self, events: Sequence[Event]) -> None:
-        trouble, lost = self._guarded(lambda: self._output.write(events))
+        if not self._has_started:  # as on a disk that was full
+            self._start()
+        self._output.write(events)
+
+    def _attempt(self, act: Callable[[], None], count: int) -> None:
+        """Do it with so many events, and remember what is wrong."""
+        trouble, lost = self._guarded(act)
         is_broken = lost is None
-        lost = len(events) if lost is None else lost
+        lost = count if lost is None else lost
         now_s = time.monotonic()
         if trouble and not is_broken:
             self._lossy_s = now_s
@@ -115,7 +129,7 @@ class Queued:
         if self.trouble and not trouble:
             logger.info("output %s writes again; %d events were lost so far", self.name, self.dropped)
         self.trouble = trouble
-        self.written += max(0, len(events) - lost)
+        self.written += max(0, count - lost)
         self.dropped += lost
         if not is_broken:
             return

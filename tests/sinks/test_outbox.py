@@ -152,3 +152,23 @@ def test_what_the_library_refuses_is_counted(library: Library) -> None:
     library.outbox.put_state("s", "no")
     assert library.outbox.drain(30)
     assert library.outbox.take_lost() == 1
+
+
+@slow
+def test_a_connection_that_breaks_while_a_message_is_handed_over_blocks_nothing(library: Library) -> None:
+    outbox, publish = library.outbox, library.publish
+
+    def breaks(message: Message) -> int | None:
+        number = publish(message)
+        outbox.disconnected()
+        outbox._publish = publish
+        return number
+
+    outbox._publish = breaks
+    outbox.connected()
+    outbox.put_picture("door/snapshot", 2 * WINDOW_BYTES * b"x")
+    wait_for(lambda: not outbox._is_connected and not outbox._is_sending, "nothing is handed over")
+    outbox.connected()
+    outbox.put_event("e", "an event")
+    wait_for(lambda: "an event" in library.texts(), "the window stays full")
+    assert outbox.take_lost() == 0

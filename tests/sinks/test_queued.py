@@ -9,7 +9,7 @@ from edge.errors import OutputError
 from edge.events import Ended, Event, Moment, Observed, Origin
 from edge.sinks import queued
 from edge.sinks.queued import CAPACITY, Queued, close_all
-from tests.field import PATIENCE_S
+from tests.field import PATIENCE_S, wait_for
 from tests.sinks.tracks import tracks
 
 ORIGIN = Origin("r1", "door", ["person"])
@@ -103,7 +103,7 @@ def test_a_broken_output_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixture) -> None:
     class Buggy:
         def start(self) -> None:
-            raise ZeroDivisionError("a bug at the start")
+            pass
 
         def write(self, events: Sequence[Event]) -> None:
             raise ZeroDivisionError("a bug")
@@ -117,6 +117,36 @@ def test_a_bug_in_an_output_is_logged_and_lives_on(caplog: pytest.LogCaptureFixt
     assert output.close(PATIENCE_S)
     assert (output.dropped, output.trouble) == (1, "ZeroDivisionError: a bug")
     assert "output buggy failed" in caplog.text
+
+
+def test_an_output_that_cannot_start_yet_is_started_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queued, "_RETRY_S", 0.0)
+
+    class Late(Slow):
+        """As a database on a disk that is full at the start."""
+
+        tries, started = 0, False
+
+        def start(self) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise OutputError("no room")
+            self.started = True
+
+        def write(self, events: Sequence[Event]) -> None:
+            assert self.started
+            super().write(events)
+
+    late = Late()
+    late.go.set()
+    output = Queued("late", late)
+    output.start()
+    wait_for(lambda: output.trouble == "no room", "nobody hears that it did not start")
+    output.put(seen(1))
+    wait_for(lambda: output.dropped == 1, "what cannot be written is not counted")
+    output.put(seen(2))
+    assert output.close(PATIENCE_S)
+    assert (output.written, output.dropped, output.trouble) == (1, 1, "")
 
 
 @pytest.mark.parametrize("slow_first", [True, False])
@@ -138,3 +168,30 @@ def test_one_that_does_not_finish_costs_no_other_its_end(
     assert all(each.closed.is_set() for each in sound)
     hanging.go.set()
     assert outputs[0].close(PATIENCE_S)
+
+
+def test_an_output_that_turns_out_incomplete_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Incomplete(Slow):
+        def close(self) -> None:
+            raise OutputError("the last minute is lost")
+
+    output = Queued("history", Incomplete())
+    output.start()
+    assert output.close(PATIENCE_S)
+    assert "output history: at its end: the last minute is lost" in caplog.text
+
+
+def test_an_output_to_which_nothing_comes_may_tidy_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queued, "_IDLE_S", 0.01)
+    calls: list[int] = []
+
+    class Counting(Slow):
+        def write(self, events: Sequence[Event]) -> None:
+            calls.append(len(events))
+
+    output = Queued("counting", Counting())
+    output.start()
+    wait_for(lambda: calls[:2] == [0, 0], "nobody asks it")
+    output.put(seen(1))
+    assert output.close(PATIENCE_S)
+    assert sum(calls) == output.written == 1

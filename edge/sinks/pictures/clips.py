@@ -47,6 +47,7 @@ class Clips:
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
+        self._folder.tidy()
         for event in events:
             camera = self._cameras.get(event.origin.run)
             if isinstance(event, Observed) and event.image is not None:

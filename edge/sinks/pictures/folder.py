@@ -18,6 +18,7 @@ from edge.sinks.free_space import require_free_space
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)/([a-z0-9][a-z0-9_-]{0,31})-\d{6}\.\d{3}-\d+\.(jpg|webm)")
 _UNFINISHED = ".part"
 _DAY_S = 86400.0
+_TIDY_EVERY_S = 600.0
 
 
 def name_of(camera: str, utc_s: float, id_: int, suffix: str) -> str:
@@ -53,6 +54,7 @@ class PictureFolder:
         self._lock = threading.Lock()
         self._files: deque[tuple[str, int]] = deque()  # oldest first, with their sizes
         self._bytes = 0
+        self._tidy_s = float("-inf")
 
     def open(self) -> None:
         """Learn what is there, and forget what is too old or too much. Raises OutputError."""
@@ -107,6 +109,13 @@ class PictureFolder:
             self.abandon(name)
             raise OutputError(f"{self._folder}: cannot be written: {error.strerror}") from error
         self.finish(name)
+
+    def tidy(self) -> None:
+        """Now and then remove what has become too old, though nothing new comes."""
+        now_s = time.monotonic()
+        if now_s >= self._tidy_s:
+            self._tidy_s = now_s + _TIDY_EVERY_S
+            self.prune()
 
     def prune(self) -> None:
         """Remove what is too old, and the oldest of what is too much."""

@@ -33,6 +33,7 @@ class Snapshots:
 
     def write(self, events: Sequence[Event]) -> None:
         """See `Output.write`."""
+        self._folder.tidy()
         for event in events:
             if isinstance(event, Observed) and event.image is not None:
                 for id_, files in event.files.items():

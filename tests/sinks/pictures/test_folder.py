@@ -53,6 +53,19 @@ def test_what_is_too_old_goes_with_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / old).parent.exists()
 
 
+def test_what_becomes_too_old_goes_though_nothing_new_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.sinks.pictures.folder._TIDY_EVERY_S", 0.0)
+    now_s = [NOON_S]
+    pictures = PictureFolder(tmp_path, "jpg", 3, 1.0, 0.0, utc=lambda: now_s[0])
+    pictures.open()
+    name = name_of("a", NOON_S, 1, "jpg")
+    pictures.write(name, b"x")
+    for days, kept in ((3, [name]), (4, [])):
+        now_s[0] = NOON_S + days * DAY_S
+        pictures.tidy()
+        assert files(tmp_path) == kept
+
+
 def test_of_cameras_whose_names_sort_differently_the_oldest_goes(tmp_path: Path) -> None:
     pictures = opened(tmp_path)
     names = [name_of(camera, NOON_S + i, 1, "jpg") for i, camera in enumerate(("z", "a", "m-1", "b"))]
