@@ -153,7 +153,7 @@ class ZoneChanged:
 class LineCrossed:
     """Identity `id` crossed a line in `direction` "in" or "out".
 
-    The totals count from the camera's start, or with a history from the first start; it is of the class `class_name`,
+    The totals count from the daemon's start, or with a history from the first start; it is of the class `class_name`,
     to which `class_in` and `class_out` of them belong. `speed_mps` is how fast it walks, in metres a second, None where
     that is not known.
     """

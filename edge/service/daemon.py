@@ -18,7 +18,7 @@ from edge.chain.detections import Detecting
 from edge.chain.need import Budget
 from edge.console.countdown import countdown
 from edge.console.outgoing import redacted
-from edge.errors import DataError, NanoTrackError
+from edge.errors import DataError, NanoTrackError, UnavailableError
 from edge.events import Embedded, Event, Origin
 from edge.reid.stage import ReidStage
 from edge.service.appearance import Appearances
@@ -137,7 +137,7 @@ class Daemon:
     def cycle(self) -> None:
         """Track at most one frame of every camera, so that each waits for no more than one frame of each other.
 
-        Raises DataError where the network puts out nonsense for many frames, UnavailableError where it fails for good.
+        Raises UnavailableError where the network puts out nonsense for many frames, or fails for good.
         """
         self._ready.wait(_IDLE_S)
         self._ready.clear()
@@ -213,8 +213,8 @@ class Daemon:
             self._broken_in_a_row += 1
             if self._broken_in_a_row == 1:
                 logger.warning("camera %s: a frame is skipped: %s", stream.origin.camera, error)
-            if self._broken_in_a_row >= BROKEN_IN_A_ROW:
-                raise
+            if self._broken_in_a_row >= BROKEN_IN_A_ROW:  # a fault of the device, perhaps: a new start may mend it
+                raise UnavailableError(f"{error}; so it was {BROKEN_IN_A_ROW} frames in a row") from error
             return True
         if tracked:
             self._frames += 1
@@ -330,7 +330,7 @@ class Daemon:
             raise
         gone = [stream for stream in self.streams if stream not in kept.values()]
         self._end(gone)  # the ends of its identities are for the outputs that know of their beginnings
-        if config.history is not None and config.history == old.history:  # it may not have written the last crossings
+        if config.history == old.history:  # none may have the last crossings yet, or ever
             for stream in gone:
                 if stream.origin.camera in fresh:
                     fresh[stream.origin.camera].areas.go_on_from(stream.areas.crossings)

@@ -47,6 +47,7 @@ class Detectors:
         self._ready = ready
         self._began_s: dict[Future[Detections], float] = {}
         self._threads = ThreadPoolExecutor(len(detectors), "detect")
+        self._is_closed = False
 
     @property
     def has_room(self) -> bool:
@@ -55,9 +56,10 @@ class Detectors:
 
     @property
     def hangs(self) -> bool:
-        """Whether one of several has not come back for very long."""
+        """Whether one of several has not come back for very long, or after `close` not yet."""
         self._began_s = {future: began_s for future, began_s in self._began_s.items() if not future.done()}
-        return any(time.monotonic() - began_s > _LONGEST_S for began_s in self._began_s.values())
+        longest_s = 0.0 if self._is_closed else _LONGEST_S
+        return any(time.monotonic() - began_s > longest_s for began_s in self._began_s.values())
 
     def detect(self, image: Image) -> Future[Detections]:
         """The detections of `image`, which must stay as it is until they are there. Ask where there is room only."""
@@ -68,6 +70,7 @@ class Detectors:
 
     def close(self) -> None:
         """Take no more pictures; those at hand are finished, which is not waited for."""
+        self._is_closed = True
         self._threads.shutdown(wait=False)
 
     def _detect(self, detector: Detector | JointDetector, image: Image) -> Detections:

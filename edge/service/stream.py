@@ -156,11 +156,12 @@ class Stream:
             return
         now_s = self._clock.mono()
         silence_s, stall_s = now_s - self.capture.good_s, self.capture.camera.stall_s
+        usual_s = self.capture.camera.every_s or 0.0
         if silence_s > stall_s:
             self.shown = 0
             self._change("offline", self.capture.trouble or "no picture comes")
             self.chain.forget_picture()
-        elif silence_s > stall_s / 2 and self.state == "online":
+        elif silence_s > (usual_s + stall_s) / 2 and self.state == "online":
             self._change("degraded", self.capture.trouble or "no picture comes")
         if silence_s > _IN_FLIGHT_S and self._has_none:  # while frames come, they tell what has ended
             for event in self._lives.expire(self._moment(now_s - _IN_FLIGHT_S)):

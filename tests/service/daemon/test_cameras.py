@@ -69,6 +69,29 @@ def test_cameras_share_one_network_and_nothing_else(
     assert all("t_utc" in line for line in found if line["camera"] == "live")
 
 
+def test_a_slow_camera_is_online_between_its_pictures(tiny_pack: Path, tmp_path: Path) -> None:
+    gate = camera("gate", "http://x/snapshot.jpg", stall_s=5.0, every_s=2.5)
+    settings = config.load(write_config(tmp_path, tiny_pack, gate))
+    mono, events = FakeClock(), list[Event]()
+    connect = FakeCamera([], mono).connect  # never started
+    capture = Capture(settings.camera[0], threading.Event(), clock=mono, connect=connect)
+    chain = Chain(Detecting(open_detector(tiny_pack)), tracker(settings, 0.4))
+    stream = Stream(capture, chain, Origin("r", "gate", ["person"]), events.append, Clock(mono, lambda: 0.0))
+    for number in range(1, 4):
+        capture.good_s = mono()
+        capture.slot.put(Frame(picture(), number, mono()))
+        assert stream.step()
+        for _ in range(29):  # every_s, and what the camera takes to answer
+            mono.now_s += 0.1
+            stream.watch()
+    assert [event.state for event in events if isinstance(event, CameraChanged)] == ["online"]
+    for _ in range(30):
+        mono.now_s += 0.1
+        stream.watch()
+    states = [event.state for event in events if isinstance(event, CameraChanged)]
+    assert states == ["online", "degraded", "offline"]
+
+
 def test_zones_are_watched_and_left_before_the_end(tiny_pack: Path, tiny_video: Path, tmp_path: Path) -> None:
     everywhere = '[[camera.zone]]\nname = "all"\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\n'
     path = write_config(tmp_path, tiny_pack, camera("a", tiny_video))

@@ -19,7 +19,7 @@ from edge.settings.config import Config
 from edge.types import Detections, Image
 from export.cli import main as export
 from tests import joint_net
-from tests.field import PATIENCE_S
+from tests.field import PATIENCE_S, wait_for
 from tests.service.daemon.setups import SCENE, camera, cycle_until, lines, of, write_config
 from tests.service.daemon.test_cameras import alone_on
 from tests.service.daemon.test_network import BrokenDetector
@@ -177,6 +177,16 @@ def test_the_frame_at_hand_is_tracked_before_the_end(
     timer.join()
     assert held.waiting.tracked == before + 1
     assert of(lines(tmp_path), held.waiting.origin.camera, "camera")[-1]["state"] == "stopped"
+
+
+def test_a_detector_that_still_computes_at_the_end_is_not_waited_for(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge.service.daemon, "_DETECT_STOP_S", 0.1)
+    held.daemon.close()
+    assert held.daemon.hangs  # as Python itself waits for its thread, the process has to leave
+    held.slow.go.set()
+    wait_for(lambda: not held.daemon.hangs, "it came back")
 
 
 @pytest.mark.parametrize("names", [("a",), ("a", "b", "c")])

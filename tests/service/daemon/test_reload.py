@@ -35,15 +35,18 @@ def test_reload_keeps_what_did_not_change(tiny_pack: Path, tmp_path: Path) -> No
     assert of(found, "b", "camera")[-1]["state"] == "stopped"
 
 
-def test_counts_go_on_though_the_history_has_not_written_the_last_of_them_yet(tiny_pack: Path, tmp_path: Path) -> None:
-    more = f'[history]\npath = "{tmp_path}/history.db"\n'
+@pytest.mark.parametrize("has_history", [True, False])
+def test_counts_go_on_though_no_history_has_the_last_of_them(
+    tiny_pack: Path, tmp_path: Path, has_history: bool
+) -> None:
+    more = f'[history]\npath = "{tmp_path}/history.db"\n' if has_history else ""
     path = write_config(tmp_path, tiny_pack, camera("a", SCENE), more=more)
     gate = '[[camera.line]]\nname = "gate"\npoints = [[0.5, 0], [0.5, 1]]\n[jsonl]'
     path.write_text(path.read_text().replace("[jsonl]", gate))
     daemon = Daemon(config.load(path))
     before = daemon.streams[0]
     before.areas.go_on_from({("gate", "in", "person"): 3, ("gate", "out", "person"): 1})
-    assert sum(before.areas.crossings.values()) == 4  # none of them is in the database
+    assert sum(before.areas.crossings.values()) == 4  # none of them is in a database
     path.write_text(path.read_text().replace("points = [[0.5, 0]", "points = [[0.4, 0]"))
     daemon.reload(config.load(path))
     after = daemon.streams[0]
