@@ -144,9 +144,10 @@ class Api:
             given = json.loads(body)
             camera, kind, name, points = (given[key] for key in ("camera", "kind", "name", "points"))
             drawn = [(float(x), float(y)) for x, y in points]
+            json.dumps([camera, name], ensure_ascii=False).encode()  # not with half a character, which JSON can write
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise Refused(400, "expected JSON with camera, kind, name and points as [[x, y], …]") from error
-        if kind not in KINDS or not (isinstance(camera, str) and isinstance(name, str)):
+        if not all(isinstance(each, str) for each in (camera, kind, name)) or kind not in KINDS:
             raise Refused(400, f"kind: expected {' or '.join(KINDS)}, camera and name as text")
         if len(drawn) > _MOST_POINTS:
             raise Refused(400, f"points: expected at most {_MOST_POINTS}, found {len(drawn)}")

@@ -131,6 +131,8 @@ def with_area(text: str, area: Area) -> str:
 
     Raises ConfigError for TOML with mistakes, an unknown camera, and where the table cannot be found or put in.
     """
+    if text.startswith("\ufeff"):  # which some editors write in front
+        return "\ufeff" + with_area(text[1:], area)
     if "\r" in text and text.count("\n") == text.count("\r\n"):
         return with_area(text.replace("\r\n", "\n"), area).replace("\n", "\r\n")
     data = _read(text)

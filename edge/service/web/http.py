@@ -4,6 +4,7 @@ It must not import the libraries of the extra `[web]` before they are needed: th
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -76,7 +77,8 @@ class Server:
     def close(self) -> None:
         """Stop listening and leave all clients."""
         self._server.should_exit = True
-        self._loop.call_soon_threadsafe(self._listener.drop_all)
+        with contextlib.suppress(RuntimeError):  # the loop has ended before, as where the server failed
+            self._loop.call_soon_threadsafe(self._listener.drop_all)
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:

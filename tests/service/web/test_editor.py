@@ -97,6 +97,10 @@ def test_line_ends_of_windows_stay() -> None:
     assert new.count("\r\n") == text.count("\r\n")
 
 
+def test_a_mark_of_the_byte_order_stays() -> None:
+    assert with_area("\ufeff" + TEXT, zone("door", "till")) == "\ufeff" + with_area(TEXT, zone("door", "till"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

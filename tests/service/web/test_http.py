@@ -16,7 +16,7 @@ import pytest
 from edge.errors import ConfigError, NotFoundError, UnavailableError
 from edge.service.web.http import Server, checks
 from edge.settings.config import Web
-from tests.field import PATIENCE_S, make_certificate
+from tests.field import PATIENCE_S, make_certificate, wait_for
 from tests.service.web.small_site import ask, get, needs_openssl, serve, status_of, trusting
 
 
@@ -47,6 +47,19 @@ def test_a_page_is_served(server: Server) -> None:
     assert answer.getheader("Cross-Origin-Resource-Policy") == "same-origin"
     assert answer.getheader("Server") is None
     connection.close()
+
+
+def test_a_server_that_failed_is_said_and_can_be_closed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*rest: object) -> None:
+        raise OSError("no descriptor is left")
+
+    monkeypatch.setattr("uvicorn.Server.serve", fails)
+    server = serve()
+    wait_for(lambda: not server._thread.is_alive(), "it goes on")
+    assert "the server failed; the daemon goes on without it" in caplog.text
+    server.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "localhost:80", "LOCALHOST"])

@@ -272,3 +272,24 @@ def test_nothing_is_wider_than_the_window_and_text_stands_out(site: Site, dark: 
             })()"""
         )
         assert ratio >= 4.5  # WCAG 2.2, AA
+
+
+def test_cameras_that_are_lost_keep_their_share_of_the_connections(site: Site) -> None:
+    """Browsers open six to one server: with more streams the page would not hear of the daemon any more."""
+    made = """void (window.show = (lost, online) => {
+      const camera = (state, i) => ({
+        name: `c${i}`, run: `r${i}`, state, since_s: 1, reason: "", size: [200, 9], fps: 1, age_ms: null, tracked: 1,
+        detect_every: 1, dropped: 0, corrupt: 0, reconnects: 0, shown: 0, zones: {}, lines: {}, speeds_mps: null});
+      page.showCameras([...Array(lost + online).keys()].map((i) => camera(i < lost ? "offline" : "online", i)));
+      const modes = [...page.cards.values()].map((it) => it.mode);
+      return ["mjpeg", "jpg"].map((mode) => modes.filter((each) => each === mode).length).join();
+    })"""
+    with Browser() as browser:
+        browser.open(f"http://me:secret@127.0.0.1:{site.port}/")
+        browser.wait_for(f"{CARD}?.querySelector('img').naturalWidth === 128")
+        browser.evaluate("import('/page/cameras.js').then((found) => { window.page = found; })")
+        browser.evaluate("void (window.fetch = () => new Promise(() => {}))")  # the daemon is not heard
+        browser.evaluate("void Object.defineProperty(HTMLImageElement.prototype, 'src', {set: () => {}})")
+        browser.evaluate(made)
+        browser.wait_for("show(0, 4) === '4,0'")
+        browser.wait_for("show(4, 4) === '4,4'")

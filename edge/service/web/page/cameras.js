@@ -42,9 +42,10 @@ function mode(it, wanted) {
   if (wanted === "jpg") it.timer = setInterval(() => { it.image.src = address + Date.now(); }, 1000);
 }
 
-// Nothing is streamed to cards that nobody sees: out of the window, or behind the large picture.
+// Nothing is streamed to cards that nobody sees: out of the window, or behind the large picture. A camera that is lost
+// keeps its last picture, and with it the connection.
 export function stream() {
-  let free = STREAMS;
+  let free = STREAMS - [...cards.values()].filter((it) => !it.online && it.mode === "mjpeg").length;
   for (const it of cards.values()) {
     const wanted = !document.hidden && !$("large").open && visible.has(it.root) && it.online;
     mode(it, wanted ? (free-- > 0 ? "mjpeg" : "jpg") : it.online ? "" : it.mode);
