@@ -42,6 +42,14 @@ def read_table(path: Path) -> list[Row]:
     except OSError as error:
         raise NotFoundError(f"{path}: expected a table of recordings, cannot read it: {error.strerror}") from error
     reader = csv.DictReader(text.splitlines())
+    try:
+        return _rows(path, reader)
+    except csv.Error as error:
+        raise ConfigError(f"{path}: expected a table, found none behind line {reader.line_num}: {error}") from None
+
+
+def _rows(path: Path, reader: "csv.DictReader[str]") -> list[Row]:
+    """All rows. Raises ConfigError with every mistake, csv.Error for what is no table."""
     head = [name.strip() for name in reader.fieldnames or ()]
     unknown = [name for name in head if name not in COLUMNS]
     if "path" not in head or unknown:

@@ -114,6 +114,7 @@ def test_a_table_has_settings_for_each(place: Path) -> None:
         ("path,name\nin/a.mp4,x\nin/a.avi,x\n", "the name of two recordings"),
         ("path,frame_rate\nin/a.mp4,5\nin/a.mp4,6\n", "different settings"),
         ("path\nin/a.mp4,5\n", "as many cells"),
+        ("path," + 200_000 * "x" + "\n", "behind line 0: field larger than"),
     ],
 )
 def test_mistakes_in_a_table(place: Path, text: str, said: str) -> None:

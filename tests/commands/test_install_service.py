@@ -96,9 +96,11 @@ def test_it_installs_twice_keeps_a_configuration_and_is_removed(
     assert config.exists()
     assert secret.exists()
     assert not (tmp_path / "var/cache/nanotrack").exists()
+    (tmp_path / "var/log/nanotrack").mkdir(parents=True)  # as systemd does for the unit
     assert command("uninstall-service", "--purge", "--root", str(tmp_path)) == 0
     assert not (tmp_path / "etc/nanotrack").exists()
     assert not (tmp_path / "var/lib/nanotrack").exists()
+    assert not (tmp_path / "var/log/nanotrack").exists()
     assert command("uninstall-service", "--purge", "--root", str(tmp_path)) == 0
 
 

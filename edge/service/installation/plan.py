@@ -102,6 +102,7 @@ def removal(target: Target, purge: bool) -> Iterator[Step]:
         yield Remove("changes to the unit", root / f"etc/systemd/system/{UNIT}.d")
         yield Remove("configuration, packs and credentials", root / "etc/nanotrack")
         yield Remove("what was recorded", root / "var/lib/nanotrack")
+        yield Remove("the folder of logs, which the unit makes", root / "var/log/nanotrack")
         if target.is_here:
             yield Run("the user", ("userdel", USER), "remove it by hand", may_fail=True)
     if target.is_here:
