@@ -26,7 +26,7 @@ from edge.video.source import Source
 logger = logging.getLogger(__name__)
 
 STOP_S = 2.0  # how long a stop waits for captures to end
-_LONGEST_PAUSE_S = 30.0
+_PAUSES_S, _LONGEST_PAUSE_S = (1.0, 2.0, 4.0, 8.0, 16.0), 30.0  # and that one for ever
 LOGIN_PAUSE_S = 300.0  # many cameras lock an account for some minutes after 3 to 10 wrong logins
 # A picture is no news when all its pixels are equal; every 16th in both directions is enough to see that.
 _SAMPLED = 16
@@ -40,7 +40,8 @@ def pauses_s(jitter: Callable[[], float] = random.random) -> Iterator[float]:
 
     Cameras behind one switch come back together; the jitter spreads the attempts.
     """
-    return (min(2.0**n, _LONGEST_PAUSE_S) * (1 - jitter() / 2) for n in itertools.count())
+    longest_s = itertools.chain(_PAUSES_S, itertools.repeat(_LONGEST_PAUSE_S))
+    return (pause_s * (1 - jitter() / 2) for pause_s in longest_s)
 
 
 def fault_of(image: Image) -> str | None:

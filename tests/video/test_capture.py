@@ -42,6 +42,7 @@ def played(*sessions: list[object] | None) -> tuple[Capture, FakeCamera]:
 def test_pauses_grow_to_half_a_minute_and_are_never_equal_for_all() -> None:
     longest = list(itertools.islice(pauses_s(lambda: 0.0), 8))
     assert longest == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert next(itertools.islice(pauses_s(lambda: 0.0), 5000, None)) == 30  # away for two days
     assert list(itertools.islice(pauses_s(lambda: 1.0), 3)) == [0.5, 1, 2]
     assert len(set(itertools.islice(pauses_s(), 7))) == 7
 
