@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from edge.sinks.outbox import EVENT_AGE_S
+
 # A board's clock is judged by so many of its newest messages ...
 MESSAGES = 64
 # ... and set right where it is off by more than messages take on their way.
@@ -23,7 +25,10 @@ class Clocks:
 
     def note(self, board: str, said_s: float, received_s: float) -> None:
         """A message that `board` wrote at `said_s`, on its own clock, was received at `received_s` on ours."""
-        self._messages.setdefault(board, deque(maxlen=MESSAGES)).append((received_s, received_s - said_s))
+        messages, took_s = self._messages.setdefault(board, deque(maxlen=MESSAGES)), received_s - said_s
+        if messages and took_s > min(each_s for _, each_s in messages) + EVENT_AGE_S:
+            messages.clear()  # no board sends anything so late: its clock was set back
+        messages.append((received_s, took_s))
 
     def offset_s(self, board: str) -> float:
         """What to add to the times of `board`; 0 where that is little, or not sure."""

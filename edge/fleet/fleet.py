@@ -95,7 +95,9 @@ class Fleet:
         """Delete what is older than it may get, here and in the state."""
         kept = self.config.state
         with self.state:
-            self.state.prune(now_s, kept.keep_embeddings_hours, kept.keep_days)
+            is_changed = self.state.prune(now_s, kept.keep_embeddings_hours, kept.keep_days)
+        if is_changed:
+            self.state.settle()
         for association in self.associations.values():
             association.forget(now_s, kept.keep_embeddings_hours * 3600)
         known = {

@@ -225,8 +225,9 @@ class State:
         """The broker has these."""
         self.database.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers])
 
-    def prune(self, now_s: float, keep_embeddings_hours: float, keep_days: float) -> None:
-        """Delete what is too old; what is deleted is overwritten."""
+    def prune(self, now_s: float, keep_embeddings_hours: float, keep_days: float) -> bool:
+        """Delete what is too old, which `settle` overwrites; whether anything was."""
+        before = self.database.total_changes
         self.database.execute(
             "UPDATE tracklets SET vectors = NULL WHERE last_s < ? AND vectors IS NOT NULL",
             (now_s - keep_embeddings_hours * _HOUR_S,),
@@ -234,6 +235,14 @@ class State:
         limit_s = now_s - keep_days * _DAY_S
         self.database.execute("DELETE FROM tracklets WHERE last_s < ?", (limit_s,))
         self.database.execute("DELETE FROM events WHERE received_s < ?", (limit_s,))
+        return self.database.total_changes > before
+
+    def settle(self) -> None:
+        """Take what was committed out of the log, in which deleted things would stay until it is full."""
+        try:
+            self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise self._cannot_write(error) from error
 
     def _prepare(self) -> None:
         self.database.isolation_level = None  # transactions begin where we say

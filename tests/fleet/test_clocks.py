@@ -33,3 +33,12 @@ def test_seconds_on_the_way_are_no_clock_and_nothing_is_known_of_strangers() -> 
     assert clocks.offset_s("a") == 0.0
     assert clocks.estimate_s("b") is None
     assert clocks.offset_s("b") == 0.0
+
+
+def test_a_clock_that_is_set_back_is_believed_at_once() -> None:
+    clocks = Clocks()
+    for second in range(0, 200, 10):
+        clocks.note("a", second + 36_000.0, second + 0.1)
+    assert round(clocks.offset_s("a"), 6) == -35_999.9
+    clocks.note("a", 210.0, 210.1)
+    assert clocks.offset_s("a") == 0.0
