@@ -119,9 +119,9 @@ class PictureFolder:
 
     def prune(self) -> None:
         """Remove what is too old, and the oldest of what is too much."""
-        oldest_day = f"{datetime.fromtimestamp(self._utc() - self._keep_days * _DAY_S, timezone.utc):%Y-%m-%d}"
+        oldest = _time_of(name_of("", self._utc() - self._keep_days * _DAY_S, 0, self._suffix))
         with self._lock:
-            while self._files and (self._bytes > self._most_bytes or self._files[0][0][:10] < oldest_day):
+            while self._files and (self._bytes > self._most_bytes or _time_of(self._files[0][0]) < oldest):
                 name, size = self._files.popleft()
                 self._bytes -= size
                 path = self._folder / name

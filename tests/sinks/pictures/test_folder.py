@@ -60,7 +60,7 @@ def test_what_becomes_too_old_goes_though_nothing_new_comes(tmp_path: Path, monk
     pictures.open()
     name = name_of("a", NOON_S, 1, "jpg")
     pictures.write(name, b"x")
-    for days, kept in ((3, [name]), (4, [])):
+    for days, kept in ((3, [name]), (3.01, [])):
         now_s[0] = NOON_S + days * DAY_S
         pictures.tidy()
         assert files(tmp_path) == kept
