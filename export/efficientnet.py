@@ -5,6 +5,7 @@ Written from the paper, and from the parameter names of NanoDet's checkpoints on
 
 from collections.abc import Sequence
 
+from edge.detect.families.nanodet import LITE_MEAN_BGR, LITE_STD_BGR
 from edge.errors import DataError
 from export.config import Activations
 from export.layers import Features, Layers
@@ -12,8 +13,8 @@ from export.weights import Weights
 
 # Of NanoDet's published configurations on it (config/EfficientNet-Lite), in pixel values.
 ACTIVATIONS = Activations("ReLU6", head="ReLU6")
-MEAN_BGR = (127.0, 127.0, 127.0)
-STD_BGR = (128.0, 128.0, 128.0)
+MEAN_BGR = LITE_MEAN_BGR
+STD_BGR = LITE_STD_BGR
 EPSILON = 1e-3  # of its batch norms
 
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage

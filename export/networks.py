@@ -114,6 +114,8 @@ def reid(path: Path, overrides: adopt.Overrides = adopt.NONE, output: str | None
         content, model = adopted.reid(path, overrides.input_size, output)
         inputs, outputs = onnxfile.ports(model)
         found = adopt_reid.reid(path.name, sha256_of(path), inputs, outputs)
+        said = overrides.scale, overrides.mean, overrides.std
+        adopt_reid.check(path, found, prepared=said != (None, None, None))
         found = replace(found, input=adopt.prepared(found.input, overrides))
         return Network(content, onnxfile.opset(model), found, batch=inputs[0].shape[0])
     weights = Weights(path.name, *checkpoint.read(path))

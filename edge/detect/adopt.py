@@ -47,6 +47,10 @@ class Overrides:
 
 
 NONE = Overrides()
+# LibreYOLO's note of where a picture lies in its letterbox: "center" or "topleft".
+_LETTERBOX_NOTE = "letterbox_pad"
+# What class 0 is called where it stands for nothing.
+_NOTHING = ("background", "__background__", "unused_0")
 _KEEPS = "; nanotrack-export pack takes the flags too and keeps the answer in the pack"
 
 
@@ -83,6 +87,9 @@ def _common_doubt(facts: Facts, reading: Reading) -> str:
     image = reading.detector.input
     if facts.prepares and image.layout != "nhwc-uint8" and not reading.prepares:
         return f"how pictures are prepared: it changes them itself first ({facts.prepares})"
+    place = facts.metadata.get(_LETTERBOX_NOTE, "center")
+    if image.resize == "letterbox-centre" and place != "center":
+        return f"that pictures lie in the middle: its metadata says {_LETTERBOX_NOTE} {place!r}, see --resize"
     return ""
 
 
@@ -106,6 +113,14 @@ def detector(path: Path, network: Backend, overrides: Overrides = NONE) -> Detec
     if chosen.doubt:
         logger.warning(
             "%s: read as %s, as asked; the file does not show %s", facts.file, overrides.family, chosen.doubt
+        )
+    if chosen.background and overrides.class_names and overrides.class_names[0].lower() not in _NOTHING:
+        logger.warning(
+            "%s: class 0 of %s is the background, and --class-names calls it %s; if its numbers begin with 1, put"
+            " background first: --class-names background,%s,...",
+            facts.file,
+            chosen.detector.source.architecture,
+            *[overrides.class_names[0]] * 2,
         )
     said = overrides.resize, overrides.colour, overrides.scale, overrides.mean, overrides.std
     if chosen.assumed and said == (None,) * len(said):

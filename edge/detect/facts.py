@@ -22,8 +22,6 @@ from edge.modelpack import Colour, ImageInput, Layout, Resize, Source, sha256_of
 _SEEDS = (1, 2)
 _LARGEST = (1.0, 255.0)  # value of each of the two pictures
 _TOLERANCE = 1e-3  # of probabilities in half precision
-# Operators that change the numbers of pixels or the order of colours.
-_PREPARES = frozenset(("Add", "BatchNormalization", "Div", "Gather", "InstanceNormalization", "Mul", "Split", "Sub"))
 
 
 class Tensor(NamedTuple):
@@ -134,9 +132,7 @@ class Facts:
     @cached_property
     def prepares(self) -> str:
         """The operators in the file that change pixels before its first layer sees them, listed; empty without any."""
-        if self.picture is None:
-            return ""
-        return ", ".join(sorted(self.graph.before_layers(self.picture.name) & _PREPARES))
+        return self.graph.prepares(self.picture.name) if self.picture is not None else ""
 
     @cached_property
     def _moved(self) -> list[dict[str, npt.NDArray[np.float32]]]:

@@ -43,6 +43,8 @@ LAYERS = frozenset(
         "QLinearMatMul",
     )
 )
+# Operators that change the numbers of pixels or the order of colours.
+_PREPARES = frozenset(("Add", "BatchNormalization", "Div", "Gather", "InstanceNormalization", "Mul", "Split", "Sub"))
 _NOT_VALUES = frozenset(("Shape", "Size"))  # what they put out does not depend on the values that they read
 _LARGEST_CONSTANT_BYTES = 8
 _NUMBERS = {1: "<f", 6: "<i", 7: "<q", 11: "<d"}  # TensorProto.DataType: float, int32, int64, double
@@ -147,6 +149,10 @@ class Graph:
                 seen.update(fresh)
                 waiting += fresh
         return frozenset(found)
+
+    def prepares(self, tensor: str) -> str:
+        """The operators that change the pixels of an input before the first layers see them, listed; empty without."""
+        return ", ".join(sorted(self.before_layers(tensor) & _PREPARES))
 
     def _real_readers(self, tensor: str) -> Iterator[Node]:
         waiting, seen = [tensor], {tensor}

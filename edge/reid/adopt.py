@@ -1,8 +1,10 @@
 """What a foreign appearance network is: understood by the shapes and types of its inputs and outputs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from edge.errors import DataError
+from edge.infer import graph
 from edge.infer.backend import Port
 from edge.modelpack import ImageInput, Layout, Reid, Source
 
@@ -13,6 +15,7 @@ IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
 # Names of the exporter's own graphs.
 OWN_CROPS = "crops"
 OWN_EMBEDDING = "embedding"
+_PROBABILITIES = ("LogSoftmax", "Softmax")  # what a classifier ends with, and no embedding
 
 
 def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Reid:
@@ -42,6 +45,28 @@ def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]
         std=IMAGENET_STD_RGB[::-1] if bgr else IMAGENET_STD_RGB,
     )
     return Reid(Source(file, sha256, "ReID (ONNX)"), image, out.name, embedding, {})
+
+
+def check(path: Path, description: Reid, *, prepared: bool = False) -> None:
+    """Raise DataError where the graph in ONNX file `path` shows what its shapes, which `description` was made of, do
+    not: that it classifies, or, unless the user said how crops are `prepared`, that it changes pixels itself first.
+
+    fast-reid's exporter writes its mean and std into the graph, which then wants pixels of 0..255; others only divide
+    by 255. Whoever subtracts a mean twice gets embeddings that tell nobody apart, so it is asked.
+    """
+    network, image = graph.read(path), description.input
+    last = network.maker(description.output)
+    task = network.metadata.get("task", "")
+    if task or (last is not None and last.op in _PROBABILITIES):
+        shown = f"its metadata says that its task is {task!r}" if task else f"its last operator is {last and last.op}"
+        raise DataError(f"{path}: not a ReID network: {shown}; expected one that puts out an embedding for each crop")
+    inside = network.prepares(image.name) if image.layout != "nhwc-uint8" else ""
+    if inside and not prepared:
+        raise DataError(
+            f"{path}: changes its pixels itself first ({inside}), so how crops are to be prepared is not known; say it:"
+            " nanotrack-export pack --reid-scale 1 for pixels of 0..255 as they are (as fast-reid exports), 1/255 for"
+            " 0..1, with --reid-mean and --reid-std where they are wanted besides"
+        )
 
 
 def _image_size(port: Port) -> tuple[tuple[int, int] | None, Layout]:

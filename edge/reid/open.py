@@ -28,6 +28,7 @@ def open_embedder(model: ModelPack | Path | str, wish: Wish, spans: Spans | None
         trial.require_bearable(model, MAX_BATCH)
         network = open_backend(model, name=wish.backend, threads=wish.threads, max_batch=MAX_BATCH)
         description = adopt.reid(model.name, modelpack.sha256_of(model), network.input_ports, network.output_ports)
+        adopt.check(model, description)
         return Embedder(description, network, spans=spans)
     if isinstance(model, Path) and not model.exists():
         raise NotFoundError(f"{model}: expected a model pack or an ONNX file, found nothing there")

@@ -93,7 +93,7 @@ def _understood(path: Path, inputs: list[Port], outputs: list[Port]) -> Facts:
     reasons = []
     understood: dict[str, Callable[[], Detector | Reid]] = {
         "--detector": lambda: _detector(path),
-        "--reid": lambda: adopt_reid.reid(path.name, "", inputs, outputs),
+        "--reid": lambda: _reid(path, inputs, outputs),
     }
     for flag, understand in understood.items():
         try:
@@ -106,6 +106,12 @@ def _understood(path: Path, inputs: list[Port], outputs: list[Port]) -> Facts:
 def _detector(path: Path) -> Detector:
     with adopt.opened(path) as network:
         return adopt.detector(path, network)
+
+
+def _reid(path: Path, inputs: list[Port], outputs: list[Port]) -> Reid:
+    found = adopt_reid.reid(path.name, "", inputs, outputs)
+    adopt_reid.check(path, found)
+    return found
 
 
 def _pack(path: Path) -> Facts:

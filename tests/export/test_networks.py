@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import edge.demo
+from edge.detect.adopt import Overrides
 from edge.errors import DataError, NotFoundError, UsageError
+from edge.infer.ladder import Wish
 from edge.modelpack import sha256_of
+from edge.reid.open import open_embedder
 from export import checkpoint, networks
+from tests.detect.families import mutations
 from tests.export import foreign, small
 from tests.export import torchfile as tf
 from tests.export.onnxrun import run
@@ -40,6 +45,33 @@ def test_class_names_can_be_given(tmp_path: Path) -> None:
     assert networks.detector(path, names=["pedestrian"]).description.classes == ("pedestrian",)
     with pytest.raises(UsageError, match=r"--class-names has 2 names, .* has 1 classes"):
         networks.detector(path, names=["a", "b"])
+
+
+def test_crops_of_a_network_that_subtracts_its_own_mean_are_asked_about(tmp_path: Path) -> None:
+    """fast-reid's exporter writes mean and std into the graph; subtracted twice, everybody looks the same."""
+    model = foreign.reid()
+    mutations.normalised_inside(model)
+    path = foreign.save(tmp_path / "r.onnx", model)
+    for read in (networks.reid, lambda file: open_embedder(file, Wish())):
+        with pytest.raises(DataError, match=r"r\.onnx: changes its pixels itself first \(Sub\), .* --reid-scale 1 "):
+            read(path)
+    with pytest.raises(DataError, match="changes its pixels itself"):  # the order of colours says nothing of it
+        networks.reid(path, Overrides(colour="bgr"))
+    image = networks.reid(path, Overrides(scale=1.0)).description.input
+    assert (image.colour, image.mean, image.std) == ("rgb", (0, 0, 0), (1, 1, 1))
+
+
+@pytest.mark.parametrize(("last", "task"), [("Softmax", ""), ("Identity", "classify")])
+def test_a_classifier_is_no_appearance_network(last: str, task: str, tmp_path: Path) -> None:
+    model = foreign.reid()
+    model.graph.node[-1].output[:] = ["scores"]
+    model.graph.node.append(onnx.helper.make_node(last, ["scores"], ["output"]))
+    onnx.helper.set_model_props(model, {"task": task} if task else {})
+    path = foreign.save(tmp_path / "r.onnx", model)
+    with pytest.raises(DataError, match=f"not a ReID network: its .* is '?{task or last}"):
+        networks.reid(path, Overrides(scale=1.0))
+    with pytest.raises(DataError, match="expected one that puts out an embedding for each crop"):
+        open_embedder(path, Wish())
 
 
 def test_an_onnx_file_is_not_rebuilt(tmp_path: Path) -> None:

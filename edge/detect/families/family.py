@@ -20,7 +20,8 @@ class Reading:
     `doubt` is empty where the file itself shows that the reading is right, and else says what it does not show.
     `assumed` says what no file of the family shows, though all published networks of it agree. Where the file does not
     show how many classes there are, they are not `counted`: their names must be given. `prepares`: networks of the
-    family subtract mean and divide by std themselves; of another family's, one that does is asked about.
+    family subtract mean and divide by std themselves; of another family's, one that does is asked about. `background`:
+    its class 0 stands for nothing, and numbers of objects begin with 1.
     """
 
     detector: Detector
@@ -28,6 +29,7 @@ class Reading:
     assumed: str = ""
     counted: bool = True
     prepares: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,12 @@ from edge.detect.facts import Facts
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head, Resize
 
-# Of every published NanoDet (RangiLyu/nanodet, config/*.yml), in BGR order.
+# Of published NanoDets (RangiLyu/nanodet, config/*.yml), in BGR order.
 NANODET_MEAN_BGR = (103.53, 116.28, 123.675)
 NANODET_STD_BGR = (57.375, 57.12, 58.395)
+# But those on EfficientNet-Lite (config/EfficientNet-Lite/*.yml), the only ones with ReLU6, a Clip in ONNX.
+LITE_MEAN_BGR = (127.0, 127.0, 127.0)
+LITE_STD_BGR = (128.0, 128.0, 128.0)
 REG_MAX = 7
 
 # Names of the exporter's own graphs: the one form whose class scores are logits.
@@ -135,9 +138,15 @@ def described(
 ) -> Detector:
     """The description of a NanoDet of `layout`."""
     assert facts.picture is not None
-    image = facts.picture.wants("bgr", NANODET_MEAN_BGR, NANODET_STD_BGR, resize)
+    mean, std = (LITE_MEAN_BGR, LITE_STD_BGR) if is_lite(facts) else (NANODET_MEAN_BGR, NANODET_STD_BGR)
+    image = facts.picture.wants("bgr", mean, std, resize)
     head = Head(name, layout.outputs, layout.strides, layout.reg_max, cell_offset, layout.scores)
     return Detector(facts.source(title), image, head, facts.classes(layout.classes), {}, nms_iou=nms_iou)
+
+
+def is_lite(facts: Facts) -> bool:
+    """Whether it is on EfficientNet-Lite, by its activation: ReLU6, where other backbones have LeakyReLU or ReLU."""
+    return "Clip" in facts.graph.operators and "LeakyRelu" not in facts.graph.operators
 
 
 def _reader(name: str, title: str) -> Family:
@@ -146,7 +155,8 @@ def _reader(name: str, title: str) -> Family:
         for layout in layouts(facts):
             doubt = layout.doubt or _doubt(facts, layout, name)
             kept = "kept" if RESIZE[name] != "squash" else "not kept"
-            assumed = f"BGR, the mean and std of all published ones, the aspect ratio {kept}"
+            published = "mean 127 and std 128 of those on EfficientNet-Lite" if is_lite(facts) else "mean and std"
+            assumed = f"BGR, the published {published}, the aspect ratio {kept}"
             detector = described(facts, layout, name, title, CELL_OFFSET[name], RESIZE[name])
             readings.append(Reading(detector, doubt, assumed))
         return readings

@@ -31,7 +31,7 @@ def read_ssd(facts: Facts) -> list[Reading]:
     doubt = "" if image.layout == "nhwc-uint8" else "how pictures are prepared"
     if shown is None:
         doubt = "that boxes are shares of the picture, y first"
-    return [Reading(detector, doubt, "RGB, the aspect ratio not kept", counted=names is not None)]
+    return [Reading(detector, doubt, "RGB, the aspect ratio not kept", counted=names is not None, background=True)]
 
 
 def read_torchvision(facts: Facts) -> list[Reading]:
@@ -54,7 +54,7 @@ def read_torchvision(facts: Facts) -> list[Reading]:
     detector = Detector(facts.source("torchvision"), image, head, names or facts.classes(1), {}, nms_iou=1.0)
     doubt = "" if shown else "that boxes are x1, y1, x2, y2 in pixels"
     assumed = "RGB of 0..1, the aspect ratio not kept"
-    return [Reading(detector, doubt, assumed, counted=names is not None, prepares=True)]
+    return [Reading(detector, doubt, assumed, counted=names is not None, prepares=True, background=True)]
 
 
 def outputs_ssd(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:

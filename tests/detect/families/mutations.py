@@ -221,7 +221,7 @@ def scaled_inside(model: onnx.ModelProto) -> None:
 
 
 def normalised_inside(model: onnx.ModelProto) -> None:
-    before(model, "Sub", {"mean": np.array([123.675, 116.28, 103.53], np.float32).reshape(1, 3, 1, 1)})
+    before(model, "Sub", {"pixel_mean": np.array([123.675, 116.28, 103.53], np.float32).reshape(1, 3, 1, 1)})
 
 
 def colours_turned_inside(model: onnx.ModelProto) -> None:

@@ -41,6 +41,12 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, Any], dict[str, Any], tupl
         {},
         ("nanodet", 80, "letterbox-centre", "bgr", 103.53, 57.375, "distributions"),
     ),
+    "v0.x on EfficientNet-Lite": (
+        networks.nanodet,
+        {"how": "Add", "activation": "Clip"},  # ReLU6; its configurations have a mean and std of their own
+        {},
+        ("nanodet", 80, "letterbox-centre", "bgr", 127, 128, "distributions"),
+    ),
     "v0.x by level": (
         networks.per_level,
         {"how": "Add", "shuffled": True},
@@ -406,6 +412,32 @@ def test_flags_come_before_what_a_family_says(tmp_path: Path) -> None:
     assert image.std == pytest.approx((127.5, 255, 510))
     swapped = described(networks.rfdetr(path), colour="bgr").input
     assert swapped.mean == pytest.approx((103.53, 116.28, 123.675))  # the mean of a colour stays with it
+
+
+def test_a_letterbox_that_the_file_itself_puts_in_the_corner_is_asked_about(tmp_path: Path) -> None:
+    path = networks.yolov8(tmp_path / "a.onnx", classes=3, names=THREE)
+    model = onnx.load(path)
+    own = {entry.key: entry.value for entry in model.metadata_props}
+    for place in ("center", "topleft"):
+        onnx.helper.set_model_props(model, own | {"letterbox_pad": place})  # as LibreYOLO writes it
+        onnx.save(model, path)
+        if place == "center":
+            assert described(path).input.resize == "letterbox-centre"
+    with pytest.raises(DataError, match=r"its metadata says letterbox_pad 'topleft', see --resize\); say which it is"):
+        described(path)
+    assert described(path, family="yolov8", resize="letterbox").input.resize == "letterbox"
+
+
+@pytest.mark.parametrize("write", [networks.ssd, networks.torchvision])
+def test_names_that_leave_out_the_background_are_warned_about(
+    write: Callable[[Path], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "a.onnx")
+    described(path, class_names=("Background", *THREE))
+    assert "background" not in caplog.text
+    described(path, class_names=THREE)
+    assert "is the background, and --class-names calls it person; " in caplog.text
+    assert "--class-names background,person,..." in caplog.text
 
 
 def test_an_open_size_must_be_said_and_a_fixed_one_is_its_own(tmp_path: Path) -> None:
