@@ -16,6 +16,7 @@ IMAGENET_STD_RGB = (58.395, 57.12, 57.375)
 OWN_CROPS = "crops"
 OWN_EMBEDDING = "embedding"
 _PROBABILITIES = ("LogSoftmax", "Softmax")  # what a classifier ends with, and no embedding
+_OTHER_TASKS = ("classify", "detect", "obb", "pose", "segment")  # in the metadata that ultralytics and LibreYOLO write
 
 
 def reid(file: str, sha256: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> Reid:
@@ -57,8 +58,11 @@ def check(path: Path, description: Reid, *, prepared: bool = False) -> None:
     network, image = graph.read(path), description.input
     last = network.maker(description.output)
     task = network.metadata.get("task", "")
-    if task or (last is not None and last.op in _PROBABILITIES):
-        shown = f"its metadata says that its task is {task!r}" if task else f"its last operator is {last and last.op}"
+    is_other = task in _OTHER_TASKS
+    if is_other or (last is not None and last.op in _PROBABILITIES):
+        shown = (
+            f"its metadata says that its task is {task!r}" if is_other else f"its last operator is {last and last.op}"
+        )
         raise DataError(f"{path}: not a ReID network: {shown}; expected one that puts out an embedding for each crop")
     inside = network.prepares(image.name) if image.layout != "nhwc-uint8" else ""
     if inside and not prepared:

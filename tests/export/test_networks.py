@@ -74,6 +74,12 @@ def test_a_classifier_is_no_appearance_network(last: str, task: str, tmp_path: P
         open_embedder(path, Wish())
 
 
+def test_the_task_of_an_appearance_network_is_its_own_affair(tmp_path: Path) -> None:
+    model = foreign.reid()
+    onnx.helper.set_model_props(model, {"task": "feature-extraction"})
+    assert networks.reid(foreign.save(tmp_path / "r.onnx", model)).description.embedding == 3
+
+
 def test_an_onnx_file_is_not_rebuilt(tmp_path: Path) -> None:
     path = small.write_detector(tmp_path / "d.onnx")
     with pytest.raises(UsageError, match="the classes of an ONNX file are those it has"):
