@@ -44,6 +44,22 @@ def test_a_dry_run_prints_the_steps_and_does_nothing(
         assert wanted in out
 
 
+@pytest.mark.parametrize("path", [".", "inner/.."])
+def test_a_pack_has_its_own_name_whatever_the_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_pack: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """What has that name in the target is replaced: it must not be /etc/nanotrack, or /etc."""
+    pack = tmp_path / "person.pack"
+    shutil.copytree(tiny_pack, pack)
+    (pack / "inner").mkdir()
+    monkeypatch.chdir(pack)
+    flags = ["--dry-run", "--root", str(tmp_path)]
+    assert command("install-service", *flags, "--pack", path) == 0
+    assert f"cp -r {pack} {tmp_path}/etc/nanotrack/person.pack &&" in capsys.readouterr().out
+    assert command("install-service", *flags, "--pack", "..") == 65
+    assert f"{tmp_path}: expected a model pack or an ONNX file" in capsys.readouterr().err
+
+
 def test_on_this_machine_it_would_compile_and_check_as_the_user(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("install-service", "--dry-run") == 0
     out = capsys.readouterr().out

@@ -4,6 +4,7 @@ A user of its own in place of systemd's DynamicUser: before the first start the 
 configuration checked as that user, in the folders and with the environment of the unit.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import NotFoundError, UnavailableError
+from edge.errors import DataError, NotFoundError, UnavailableError
+from edge.modelpack import MANIFEST
 from edge.service.installation.step import Copy, Remove, Run, Step, Write
 
 USER = "nanotrack"
@@ -62,11 +64,12 @@ def require_visible() -> None:
 def installation(target: Target, command: list[str], config: Path | None, pack: Path | None) -> Iterator[Step]:
     """The steps in their order; `config` and `pack` are copied in, without them the commented example is.
 
-    Raises NotFoundError where one of them is not there.
+    Raises NotFoundError where one of them is not there, DataError for a pack that is none.
     """
     for source in (config, pack):
         if source is not None and not source.exists():
             raise NotFoundError(f"{source}: expected a file or folder to install, found nothing")
+    pack = None if pack is None else _named(pack)
     root = target.root
     for name, about in (("sysusers", "the user and its groups"), ("tmpfiles", "the folders")):
         source = DEPLOY / f"{name}.conf"
@@ -113,6 +116,17 @@ def environment_of(unit: str) -> dict[str, str]:
     """The environment that the text of a unit sets."""
     words = [word for line in re.findall(r"^Environment=(.*)$", unit, re.MULTILINE) for word in line.split()]
     return dict(word.split("=", 1) for word in words)
+
+
+def _named(pack: Path) -> Path:
+    """The pack by a path that ends in its name, as `.` does not: what has that name in the target is replaced.
+
+    Raises DataError for what is neither a pack nor an ONNX file.
+    """
+    pack = Path(os.path.abspath(pack))
+    if not ((pack / MANIFEST).is_file() or (pack.is_file() and pack.suffix.lower() == ".onnx")):
+        raise DataError(f"{pack}: expected a model pack or an ONNX file to install, found something else")
+    return pack
 
 
 def _running(target: Target, command: list[str], environment: dict[str, str]) -> Iterator[Step]:
