@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from edge.errors import OutputError
 from edge.service.installation import plan
 from edge.service.installation.plan import DEPLOY, Target, environment_of, installation, removal
-from edge.service.installation.step import Run
+from edge.service.installation.step import Copy, Run
 
 has_tools = all(map(shutil.which, ("systemd-sysusers", "systemd-tmpfiles", "systemctl")))
 needs_root = pytest.mark.skipif(
@@ -58,6 +59,21 @@ def test_a_pack_has_its_own_name_whatever_the_path(
     assert f"cp -r {pack} {tmp_path}/etc/nanotrack/person.pack &&" in capsys.readouterr().out
     assert command("install-service", *flags, "--pack", "..") == 65
     assert f"{tmp_path}: expected a model pack or an ONNX file" in capsys.readouterr().err
+
+
+def test_a_pack_that_cannot_be_copied_does_not_cost_the_one_that_is_there(tmp_path: Path) -> None:
+    old, new = tmp_path / "etc" / "person.pack", tmp_path / "person.pack"
+    for folder, text in ((old, "old"), (new, "new")):
+        folder.mkdir(parents=True)
+        (folder / "pack.json").write_text(text)
+    (new / "gone").symlink_to("nowhere")
+    with pytest.raises(OutputError, match="cannot be written"):
+        Copy("the pack", new, old).do()
+    assert (old / "pack.json").read_text() == "old"
+    (new / "gone").unlink()
+    Copy("the pack", new, old).do()
+    assert (old / "pack.json").read_text() == "new"
+    assert [path.name for path in old.parent.iterdir()] == ["person.pack"]
 
 
 def test_on_this_machine_it_would_compile_and_check_as_the_user(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,15 +73,19 @@ class Copy:
         return self.target.exists() and self.target.samefile(self.source)
 
     def do(self) -> None:
+        fresh = self.target.with_name(f".{self.target.name}.part")  # a full disk must not cost the one that is there
         try:
-            Remove("", self.target).do()
+            Remove("", fresh).do()
             if self.source.is_dir():
-                shutil.copytree(self.source, self.target)
+                shutil.copytree(self.source, fresh)
             else:
-                shutil.copyfile(self.source, self.target)
-            for path in (self.target, *self.target.rglob("*")):
+                shutil.copyfile(self.source, fresh)
+            for path in (fresh, *fresh.rglob("*")):
                 path.chmod(0o755 if path.is_dir() else 0o644)
+            Remove("", self.target).do()
+            fresh.rename(self.target)
         except OSError as error:
+            Remove("", fresh).do()
             raise OutputError(f"{self.target}: cannot be written: {error.strerror or error}") from error
 
 
