@@ -188,8 +188,9 @@ class Tracks:
 
         `detections` are those that this frame's `Detections.from_supervision` was made from. Boxes, masks, key points
         and `data` of each row stay as they are. Tracks without a detection in this frame are left out. Raises
-        InputError where `detections` has fewer rows than that.
+        InputError for something else, and where `detections` has fewer rows than that.
         """
+        _require("detections", detections, "xyxy", "tracker_id")
         seen = self.detection_index >= 0
         if seen.any() and self.detection_index.max() >= len(detections):
             raise InputError(
@@ -207,9 +208,11 @@ def as_array(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -
     Lists and arrays of any real numbers are converted, as far as their values stay what they are: whole numbers for
     int32, and nothing that float32 cannot hold. Raises InputError that begins with `name`.
     """
-    if isinstance(values, np.ndarray) and values.dtype == dtype and values.dtype.isnative:
+    if type(values) is np.ndarray and values.dtype == dtype and values.dtype.isnative:
         return values
     expected = f"{name}: expected an array of {np.dtype(dtype)}, or numbers that fit it, found"
+    if np.ma.is_masked(values):
+        raise InputError(f"{expected} a masked array; drop the rows that are masked")
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     try:
@@ -225,7 +228,7 @@ def as_array(name: str, values: Any, dtype: type[np.float32] | type[np.int32]) -
         else:
             fits = bool((converted == given).all())
     if not fits:
-        raise InputError(f"{expected} {given.dtype} with others")
+        raise InputError(f"{expected} {given.dtype} with values that do not")
     return converted
 
 

@@ -39,6 +39,15 @@ def test_any_array_of_numbers_will_do(kind: str) -> None:
     assert len(Tracker("bytetrack").update(found)) == 3
 
 
+def test_arrays_of_other_kinds_are_converted_and_masked_ones_refused() -> None:
+    given = np.ma.array(boxes(2), np.float64, mask=False)
+    scores = np.array([0.9, 0.8], np.float32)
+    assert len(Tracker("bytetrack").update(Detections(given, scores))) == 2  # type: ignore[arg-type]
+    given[1] = np.ma.masked
+    with pytest.raises(InputError, match="found a masked array; drop the rows"):
+        Detections.from_xyxy(given, scores)
+
+
 def test_nothing_is_no_detections() -> None:
     assert len(Tracker("nanotrack").update(Detections.from_xyxy([], []))) == 0
 
@@ -51,9 +60,9 @@ def test_nothing_is_no_detections() -> None:
         (([[1, 2, 3, 4]], [0.5], [1, 2]), "classes"),
         (([["a", "b", "c", "d"]], [0.5]), "boxes_xyxy: expected an array of float32"),
         (([[1, 2, 3, 4j]], [0.5]), "boxes_xyxy: expected an array of float32"),
-        (([[1, 2, 3, 1e300]], [0.5]), "boxes_xyxy: .*found float64 with others"),
-        (([[1, 2, 3, 4]], [0.5], [1.7]), "classes: .*found float64 with others"),
-        (([[1, 2, 3, 4]], [0.5], [float("nan")]), "classes: .*found float64 with others"),
+        (([[1, 2, 3, 1e300]], [0.5]), "boxes_xyxy: .*found float64 with values that do not"),
+        (([[1, 2, 3, 4]], [0.5], [1.7]), "classes: .*found float64 with values that do not"),
+        (([[1, 2, 3, 4]], [0.5], [float("nan")]), "classes: .*found float64 with values that do not"),
         (([[1, 2, 3, 4], [1, 2]], [0.5, 0.5]), "boxes_xyxy: expected an array"),
     ],
 )
@@ -114,6 +123,8 @@ def test_a_round_trip_through_supervision_keeps_everything_of_each_row() -> None
     assert (back.mask.dtype, back.data["keypoints"].dtype) == (bool, np.float64)
     with pytest.raises(InputError, match="of this frame"):
         tracks.to_supervision(given[:1])
+    with pytest.raises(InputError, match="detections: expected something with xyxy, found NoneType"):
+        tracks.to_supervision(None)
     assert len(Tracks.to_supervision(Tracker("bytetrack").update(Detections.empty()), given)) == 0
 
 
@@ -139,6 +150,9 @@ def test_drawing_leaves_the_picture_alone() -> None:
     assert image.max() == 0
     assert drawn[20, 10:50].max() > 0
     assert drawn[150:, :].max() == 0
+    tracks.classes[1] = 3
+    with pytest.raises(InputError, match="a name for each class number up to 3, found 2 names"):
+        edge.draw(image, tracks, ["person", "car"])
 
 
 def test_tracks_by_row_and_by_mask() -> None:

@@ -81,7 +81,7 @@ def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
     """A copy of `image` (uint8 `[H, W, 3]`, BGR) with the boxes and ids of `tracks`.
 
     With `classes`, the names by class number as `Pipeline.classes` has them, labels show the class, too. Predicted
-    boxes are thin. Raises InputError for another kind of picture and for what are no tracks.
+    boxes are thin. Raises InputError for another kind of picture, for what are no tracks, and for too few names.
     `edge.drawing.painter.Painter` draws trails as well, from frame to frame.
     """
     if not isinstance(tracks, Tracks):
@@ -89,6 +89,9 @@ def draw(image: Image, tracks: Tracks, classes: Sequence[str] = ()) -> Image:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"image: expected uint8 [H, W, 3], BGR, found {found}")
+    if classes and len(tracks) and int(tracks.classes.max()) >= len(classes):
+        most = int(tracks.classes.max())
+        raise InputError(f"classes: expected a name for each class number up to {most}, found {len(classes)} names")
     canvas: Image = image.copy()
     Painter(1.0, classes).paint(canvas, tracks)
     return canvas

@@ -103,9 +103,7 @@ def _stages(found: Report) -> Table:
 def choices(console: Console, found: Comparison) -> None:
     """All ways to run a pack side by side, the ones worth choosing marked, and what to take."""
     console.print(Text(printable(found.machine.name), "bold"))
-    console.print(
-        f"{found.pack}, {found.source}, {found.width}x{found.height}; each way ran in short turns", highlight=False
-    )
+    console.print(f"{found.pack}, {found.source}, {found.width}x{found.height}, in short turns", highlight=False)
     table = Table(*CHOICE_COLUMNS[1:], box=None)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -117,8 +115,8 @@ def choices(console: Console, found: Comparison) -> None:
         table.add_row(*choice_cells(choice)[1:], style=None if choice.is_worth_it else "dim")
     console.print(table)
     console.print(
-        "* worth choosing: nothing else with the same method and ReID is as good in FPS, p99, energy and agreement.\n"
-        "  agrees: share of boxes with the same identity as float32; it says how alike, not how good",
+        "* nothing with the same method and ReID is as good in FPS, p99, mJ and agrees\n"
+        "agrees: share of boxes with float32's identity: how alike, not how good",
         highlight=False,
     )
     console.print(Text("->", "cyan"), f"{found.recommendation}", highlight=False)

@@ -31,6 +31,8 @@ class Counter:
 
     def text(self) -> str:
         """Both in a few words."""
+        if not self.computed + self.saved:
+            return "no embeddings were needed"
         return f"{self.computed} embeddings computed, {self.saved} saved ({100 * (1 - self.share):.0f} %)"
 
 

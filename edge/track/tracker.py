@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from numba.core.errors import NumbaError
 
 from edge.errors import InputError, UsageError
 from edge.track import arrays, groups, registry
@@ -233,7 +234,7 @@ class Tracker:
             return Tracks(ids[:shown], out_boxes[:shown], out_scores[:shown], out_classes[:shown], rows[:shown])
         except InputError:
             raise
-        except (TypeError, ValueError):  # the compiled signature is the check of types
+        except (TypeError, ValueError, NumbaError):  # the compiled signature is the check of types
             converted = arrays.converted(detections)
             if converted is detections:
                 raise

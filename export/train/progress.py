@@ -179,7 +179,7 @@ def fit(
         log.write(step=0, **plan.check(average.net))
         pause_s = max(pause_s, _LEARNED_FOR_CHECKED * (time.perf_counter() - began_s))
     checked_s = time.perf_counter()
-    with Progress(steps - first) as progress, compute.stop as stop:
+    with Progress(None if plan.seconds else steps - first) as progress, compute.stop as stop:
         progress.note("waiting for the first batch")
         for step, drawn in zip(range(first, steps), drawing, strict=False):
             batch = type(drawn)(*(part.to(compute.device, non_blocking=True) for part in drawn))
@@ -211,7 +211,8 @@ def fit(
                 weights = {"net": net.state_dict(), "average": average.net.state_dict()}
                 save(state, step=step + 1, seconds=seconds, optimiser=optimiser.state_dict(), **weights)
                 log.draw()
-            progress.advance(f"batches, loss {float(loss.detach()):.3f}", expected - first)
+            is_known = plan.seconds is None or step >= _PACE_STEPS
+            progress.advance(f"batches, loss {float(loss.detach()):.3f}", expected - first if is_known else None)
             if last:
                 break
     return average.net

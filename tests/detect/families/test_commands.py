@@ -69,7 +69,7 @@ def test_val_asks_what_is_not_shown_and_refuses_flags_without_a_model(
     assert DECIDES in said
     assert KEEPS in said
     assert val(benchmark, "--family", "yolox") == 64
-    assert "say how --model is read" in capsys.readouterr().err
+    assert "belong to --model" in capsys.readouterr().err
 
 
 def test_the_daemon_runs_a_file_that_proves_itself(

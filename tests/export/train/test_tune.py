@@ -127,8 +127,8 @@ def test_ctrl_c_keeps_what_was_learned_and_the_same_command_goes_on(tmp_path: Pa
     ("flags", "message"),
     [
         (["--data", "d"], "expected --from WEIGHTS, found none"),
-        (["--from", "w.pth"], "--from is for labelled pictures of your own"),
-        (["--minutes", "3"], "--minutes is for labelled pictures of your own"),
+        (["--from", "w.pth"], "--from is for fine-tuning on your own pictures"),
+        (["--minutes", "3"], "--minutes is for fine-tuning on your own pictures"),
         (["--data", "d", "--from", "w", "--minutes", "-1"], "--minutes -1.0: expected a number from 0.01"),
         (["--steps", "0"], "--steps 0: expected a number from 1"),
     ],
