@@ -2,7 +2,7 @@
 
 Boxes come in the size that the second input names, width and height: here it always gets the size of the network's own
 input, so that boxes are in its pixels like those of any other family. Without that postprocessing, as other exporters
-write them, boxes are shares of the picture and scores are logits.
+write them, boxes are shares of the picture and scores are logits. ultralytics' RT-DETR puts out one list of shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,14 @@ import numpy as np
 
 from edge.detect.decode.candidates import Decoder
 from edge.detect.facts import Facts
-from edge.detect.families import listed, queries, rfdetr
+from edge.detect.families import end_to_end, listed, queries, rfdetr
 from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
 NAME = "dfine"
 OUTPUTS = ("labels", "boxes", "scores")
 _SIZE = "orig_target_sizes"
+_RANKED_HEAD = "RTDETRDecoder"  # what ultralytics calls its RT-DETR's head in the metadata
 _VIT_PATCH = (16, 16)
 _TOLERANCE = 1e-3  # of boxes in half precision
 _TITLE = "D-FINE, RT-DETR or DEIM"
@@ -25,8 +26,8 @@ _ASSUMED = "RGB of 0..1, the aspect ratio not kept"
 
 
 def read(facts: Facts) -> list[Reading]:
-    """The reading of outputs of these names, or of boxes and logits."""
-    return _read_queries(facts) or _read_lists(facts)
+    """The reading of outputs of these names, of boxes and logits, or of one list of shares."""
+    return _read_queries(facts) or _read_lists(facts) or _read_ranked(facts)
 
 
 def _read_queries(facts: Facts) -> list[Reading]:
@@ -75,6 +76,29 @@ def _read_lists(facts: Facts) -> list[Reading]:
     return [Reading(detector, doubt, _ASSUMED, counted=bool(names or count))]
 
 
+def _read_ranked(facts: Facts) -> list[Reading]:
+    """ultralytics' RT-DETR: `[1, K, 6]`, middle and size as shares of the picture, score and class, best first."""
+    shapes = [tensor.shape for tensor in facts.outputs.values()]
+    if facts.picture is None or len(facts.inputs) != 1 or len(shapes) != 1:
+        return []
+    if len(shapes[0]) != 3 or shapes[0][0] != 1 or shapes[0][2] != end_to_end.WIDTH:
+        return []
+    (name,) = facts.outputs
+    tables = [sample[name][0] for sample in facts.samples]
+    halves = [table[:, 2:4] / 2 for table in tables]
+    corners = [np.hstack([t[:, :2] - half, t[:, :2] + half]) for t, half in zip(tables, halves, strict=True)]
+    rows = [listed.Rows(c, t[:, 4], t[:, 5]) for c, t in zip(corners, tables, strict=True)]
+    are_corners = all((table[:, 2:4] >= table[:, :2]).all() for table in tables)
+    if are_corners or not listed.shown(rows, shares=True, classes=facts.named):
+        return []
+    doubt = "" if facts.metadata.get("head") == _RANKED_HEAD else "how pictures are prepared"
+    names = facts.names
+    image = facts.picture.wants("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0), "squash")
+    head = Head(NAME, (name,), boxes="cxcywh-share")
+    detector = Detector(facts.source(_TITLE), image, head, names or facts.classes(1), {}, nms_iou=1.0)
+    return [Reading(detector, doubt, _ASSUMED, counted=names is not None)]
+
+
 def _is_width_first(facts: Facts, size: str) -> bool:
     """Whether boxes become twice as wide and no higher where the first number of input `size` is doubled."""
     assert facts.picture is not None
@@ -102,13 +126,17 @@ def _class_count(facts: Facts) -> int | None:
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
     """The shapes of the outputs."""
+    if len(detector.head.outputs) == 1:
+        return end_to_end.outputs(detector)
     if len(detector.head.outputs) == 2:
         return rfdetr.outputs(detector)
     return {"labels": (1, None), "boxes": (1, None, 4), "scores": (1, None)}
 
 
 def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:
-    """The decoder of a list in three outputs, or of queries in two."""
+    """The decoder of a list in three outputs, of queries in two, or of a list in one."""
+    if len(detector.head.outputs) == 1:
+        return end_to_end.decoder(detector, arrays, classes, floor)
     if len(detector.head.outputs) == 2:
         return rfdetr.decoder(detector, arrays, classes, floor)
     from edge.detect.decode.lists import Column, ListDecoder, of_outputs  # Numba, which the exporter does without

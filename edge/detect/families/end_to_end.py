@@ -9,13 +9,14 @@ from edge.detect.families.family import Arrays, Family, Reading
 from edge.modelpack import Detector, Head
 
 NAME = "yolo-end2end"
+WIDTH = 6  # of a row: box, score, class
 _MOST_ROWS = 1000
 
 
 def read(facts: Facts) -> list[Reading]:
     """The reading of one output `[1, K, 6]`."""
     shapes = [tensor.shape for tensor in facts.outputs.values()]
-    if facts.picture is None or len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][2] != 6 or shapes[0][0] != 1:
+    if facts.picture is None or len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][2] != WIDTH or shapes[0][0] != 1:
         return []
     if shapes[0][1] > _MOST_ROWS:
         return []
@@ -37,7 +38,7 @@ def read(facts: Facts) -> list[Reading]:
 
 def outputs(detector: Detector) -> Mapping[str, tuple[int | None, ...]]:
     """The shape of the output."""
-    return {detector.head.outputs[0]: (1, None, 6)}
+    return {detector.head.outputs[0]: (1, None, WIDTH)}
 
 
 def decoder(detector: Detector, arrays: Arrays, classes: Sequence[int], floor: float) -> Decoder:

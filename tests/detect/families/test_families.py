@@ -15,7 +15,7 @@ from edge.detect.detector import Detector
 from edge.detect.open import open_detector
 from edge.detect.pictures import built_in
 from edge.errors import DataError, UsageError
-from tests.detect.families import networks
+from tests.detect.families import mutations, networks
 from tests.detect.families.networks import SIZE
 
 THREE = ("person", "car", "dog")
@@ -412,6 +412,26 @@ def test_flags_come_before_what_a_family_says(tmp_path: Path) -> None:
     assert image.std == pytest.approx((127.5, 255, 510))
     swapped = described(networks.rfdetr(path), colour="bgr").input
     assert swapped.mean == pytest.approx((103.53, 116.28, 123.675))  # the mean of a colour stays with it
+
+
+def test_rt_detr_of_ultralytics_is_a_list_of_shares(tmp_path: Path) -> None:
+    path = networks.end_to_end(tmp_path / "a.onnx", names=THREE)
+    picture = built_in(SIZE, SIZE, 1)
+    expected = open_detector(path, classes=THREE, floor=0.3)(picture)
+    model = onnx.load(path)
+    mutations.mixed(model, mutations.MIDDLES_OF_CORNERS @ mutations.SHARES)
+    onnx.save(model, path)
+    with pytest.raises(DataError, match=r"--family dfine \(.*3 classes, RGB, squash; not shown: how pictures are"):
+        described(path)
+    own = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, own | {"head": "RTDETRDecoder"})
+    onnx.save(model, path)
+    detector = open_detector(path, classes=THREE, floor=0.3)
+    assert (detector.description.head.type, detector.description.input.resize) == ("dfine", "squash")
+    found = detector(picture)
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy, atol=1e-4)
+    np.testing.assert_array_equal(found.classes, expected.classes)
 
 
 def test_a_letterbox_that_the_file_itself_puts_in_the_corner_is_asked_about(tmp_path: Path) -> None:
