@@ -62,6 +62,8 @@ BROKEN_IN_A_ROW = 30
 OPEN_S = 0.5
 # How long a stop waits for detections in frames at hand.
 _DETECT_STOP_S = 2.0
+# A reload takes no longer: another network may be opened, tried and warmed up on a slow board.
+_RELOAD_S = 300.0
 # The loop wakes this often without frames, for the watchdog and for cameras that are gone.
 _IDLE_S = 0.25
 # The snapshot for the pages is this old at most; putting it together costs as much as tracking some frames.
@@ -183,7 +185,8 @@ class Daemon:
         try:
             if config.web != self.config.web:
                 logger.warning("[web] is read at the start only; restart to change it")
-            self._replace(config)
+            with self._watchdog.patient(_RELOAD_S):
+                self._replace(config)
             self.publish()
             logger.info("new configuration: cameras %s", ", ".join(camera.name for camera in config.camera))
         finally:

@@ -1,9 +1,10 @@
 """Messages to the service manager: systemd's notification protocol (sd_notify(3)), and its watchdog."""
 
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def notify(state: str) -> bool:
@@ -30,9 +31,9 @@ class Watchdog:
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         asked_us = os.environ.get("WATCHDOG_USEC", "0")
         for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        limit_s = int(asked_us) / 1e6 if asked_us.isdecimal() and for_us else 0.0
+        self._limit_us = int(asked_us) if asked_us.isdecimal() and for_us else 0
         # systemd advises half of the limit; a quarter leaves time for a slow frame.
-        self._period_s = limit_s / 4
+        self._period_s = self._limit_us / 1e6 / 4
         self._clock = clock
         self._fed_s = float("-inf")
 
@@ -42,3 +43,16 @@ class Watchdog:
         if self._period_s and now_s - self._fed_s >= self._period_s:
             self._fed_s = now_s
             notify("WATCHDOG=1")
+
+    @contextlib.contextmanager
+    def patient(self, limit_s: float) -> Iterator[None]:
+        """Let one thing take up to `limit_s`; afterwards the usual limit holds again."""
+        if not self._period_s:
+            yield
+            return
+        notify(f"WATCHDOG=1\nWATCHDOG_USEC={round(limit_s * 1e6)}")
+        try:
+            yield
+        finally:
+            notify(f"WATCHDOG=1\nWATCHDOG_USEC={self._limit_us}")
+            self._fed_s = self._clock()

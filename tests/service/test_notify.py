@@ -70,3 +70,19 @@ def test_a_watchdog_that_is_not_meant_for_us_is_left_alone(
     monkeypatch.setenv(name, value)
     Watchdog(FakeClock()).feed()
     assert heard(manager) == []
+
+
+def test_what_takes_long_has_a_limit_of_its_own(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000000")
+    watchdog = Watchdog(FakeClock())
+    with watchdog.patient(300):
+        assert heard(manager) == [b"WATCHDOG=1\nWATCHDOG_USEC=300000000"]
+    assert heard(manager) == [b"WATCHDOG=1\nWATCHDOG_USEC=20000000"]
+    watchdog.feed()
+    assert heard(manager) == []  # it has just been fed
+
+
+def test_without_a_watchdog_nothing_is_said_of_its_limit(manager: socket.socket) -> None:
+    with Watchdog(FakeClock()).patient(300):
+        pass
+    assert heard(manager) == []
