@@ -132,8 +132,9 @@ class Memory:
 class Sensors:
     """What the board felt: highest temperature by zone, clocks' lowest and mean, mean power by rail.
 
-    `energy_mj` is millijoules a frame by rail. `throttled` is whether it ever was, `elsewhere` the share of
-    our cores that other programs (or other guests of the same machine) used. Empty or None where nothing tells.
+    `energy_mj` is millijoules a frame by rail. `throttled` is whether its clocks were ever lowered,
+    `elsewhere` the share of our cores that other programs (or other guests of the same machine) used. Empty or None
+    where nothing tells.
     """
 
     temperatures_before_c: dict[str, float]
