@@ -61,13 +61,13 @@ def scene(objects: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
 
 def cases(scores: np.ndarray, boxes: np.ndarray) -> dict[str, tuple[Detector, dict[str, np.ndarray]]]:
     """A description and outputs for each layout, all of the same scene."""
-    ones = np.ones((CELLS, 1), np.float32)
     points, strides = centres(SIDE, SIDE, STRIDES)
     grid = np.hstack([boxes[:, :2] / strides - points / strides + 0.5, np.log(boxes[:, 2:] / strides)])
-    sides = np.random.default_rng(2).normal(0, 2, (CELLS, 32)).astype(np.float32)
     objectness = scores.max(1, keepdims=True)
     best = np.argsort(-scores.max(1))[:300]
     corners = np.hstack([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2])
+    distances = np.hstack([points - corners[:, :2], corners[:, 2:] - points]) / strides
+    sides = -2 * (np.arange(8) - distances[:, :, None]).reshape(CELLS, 32) ** 2  # logits with their mean near each
     listed = np.hstack([corners, scores.max(1, keepdims=True), scores.argmax(1)[:, None]])[best]
     logits = np.log(scores[best] / (1 - scores[best]))
 
@@ -83,7 +83,9 @@ def cases(scores: np.ndarray, boxes: np.ndarray) -> dict[str, tuple[Detector, di
         "YOLOX, grid": case(
             Head("yolox", ("o",), STRIDES, boxes="grid"), 0.65, o=np.hstack([grid, objectness, scores / objectness])
         ),
-        "YOLOv5 layout": case(Head("yolov5", ("o",), boxes="cxcywh"), 0.45, o=np.hstack([boxes, ones, scores])),
+        "YOLOv5 layout": case(
+            Head("yolov5", ("o",), boxes="cxcywh"), 0.45, o=np.hstack([boxes, objectness, scores / objectness])
+        ),
         "YOLOv8 to 12": case(upright, 0.7, o=np.hstack([boxes, scores]).T),
         "end-to-end, 300 rows": case(Head("yolo-end2end", ("o",), boxes="xyxy"), 1.0, o=listed),
         "RF-DETR, 300 queries": case(queries, 1.0, dets=boxes[best] / SIDE, labels=logits),
